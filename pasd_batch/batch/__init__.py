@@ -1,0 +1,1 @@
+"""The batch engine: plan, worker and run on Ray Data."""

@@ -1,0 +1,1 @@
+"""Every setting, and nothing else: frozen, keyword-only, self-validating values."""

@@ -1,0 +1,90 @@
+"""What all settings share: frozen values that refuse unknown keys and report errors by dotted path."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the message names every offending dotted path."""
+
+
+class Settings(BaseModel):
+    """A frozen group of settings; unknown keys are errors, every field is documented where it stands."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], *, source: str = "configuration") -> Self:
+        """Validate plain values.
+
+        Raises:
+            ConfigError: naming for every problem the dotted path, what is wrong and the value given.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise ConfigError(_describe(error, source)) from None
+
+
+def load_yaml(path: str | Path) -> dict[str, Any]:
+    """Read one whole YAML file as a mapping.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or does not hold a mapping.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected a mapping of settings, found {type(values).__name__}")
+    return values
+
+
+def with_overrides(values: Mapping[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """Apply `dotted.key=value` overrides (values in YAML notation) to a nested mapping, returning a new one.
+
+    Raises:
+        ConfigError: an override has no `=`, or its path runs through something that is not a mapping.
+    """
+    result = _copy_nested(values)
+    for override in overrides:
+        path, separator, text = override.partition("=")
+        if not separator or not path:
+            raise ConfigError(f"override {override!r}: write it as dotted.key=value")
+        _assign(result, path.split("."), yaml.safe_load(text), override)
+    return result
+
+
+def _copy_nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _copy_nested(value) if isinstance(value, Mapping) else value for key, value in values.items()
+    }
+
+
+def _assign(target: dict[str, Any], keys: list[str], value: Any, override: str) -> None:
+    for key in keys[:-1]:
+        child = target.setdefault(key, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"override {override!r}: {key} is not a group of settings")
+        target = child
+    target[keys[-1]] = value
+
+
+def _describe(error: ValidationError, source: str) -> str:
+    lines = [f"{source}: {error.error_count()} invalid setting(s)"]
+    for problem in error.errors():
+        path = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"  {path}: unknown setting; check the spelling, or remove it")
+        elif problem["type"] == "missing":
+            lines.append(f"  {path}: required, but not given")
+        else:
+            lines.append(f"  {path}: {problem['msg']} (got {problem['input']!r})")
+    return "\n".join(lines)

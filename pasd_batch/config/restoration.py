@@ -1,0 +1,163 @@
+"""Settings of the model and of how a photo is restored; defaults are those of the released PASD."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from pasd_batch.config.base import Settings
+
+QUALITY_SUFFIX = "clean, high-resolution, 8k"
+NEGATIVE_PROMPT = "blurry, dotted, noise, raster lines, unclear, lowres, over-smoothed"
+
+
+class Precision(StrEnum):
+    """Floating-point type that the networks run in."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+class ColorFix(StrEnum):
+    """How the restored photo's colours are brought back to the input's."""
+
+    WAVELET = "wavelet"
+    ADAIN = "adain"
+    NONE = "none"
+
+
+class TilePlacement(StrEnum):
+    """How latents are cut into tiles."""
+
+    EVEN = "even"
+    PUBLISHED = "published"
+
+
+class ModelSettings(Settings):
+    """Which weights, where they run, and how."""
+
+    base: Path | None = None
+    """Stable Diffusion 1.5 folder (`vae/ text_encoder/ tokenizer/ scheduler/`); none: the embedded model."""
+
+    control: Path | None = None
+    """PASD folder (`unet/ controlnet/`); none: the embedded model."""
+
+    device: str = "auto"
+    """torch device; `auto` takes CUDA where there is one, else the CPU."""
+
+    dtype: Precision | None = None
+    """Networks' precision; none: bfloat16 on CUDA, float32 on the CPU."""
+
+    vae_dtype: Precision = Precision.FLOAT32
+    """VAE's precision; float32 because Stable Diffusion's VAE overflows in float16 and bands in bfloat16."""
+
+    allow_pickle: bool = False
+    """Also accept `.bin` weights (read with `weights_only=True`) where no safetensors file is present."""
+
+    compile: bool = False
+    """Compile the two networks with `torch.compile`; pays off for many photos of one shape."""
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.base is None) != (self.control is None):
+            given, missing = ("base", "control") if self.control is None else ("control", "base")
+            raise ValueError(f"{given} is given without {missing}; give both folders, or neither")
+        return self
+
+
+class TilingSettings(Settings):
+    """How large photos are cut up; lengths are in latent pixels (8 photo pixels each)."""
+
+    tile_size: int = Field(default=96, ge=8)
+    """Latents of more than `tile_size`^2 elements are denoised in tiles of at most that area."""
+
+    overlap: int = Field(default=16, ge=0)
+    """Overlap of neighbouring tiles."""
+
+    placement: TilePlacement = TilePlacement.EVEN
+    """`even`: as few tiles as possible, equally spread; `published`: as the released code places them."""
+
+    tile_batch: int | None = Field(default=None, ge=1)
+    """Tiles that go through the networks together, always exactly so many; none: 4 on CUDA, 1 on the CPU."""
+
+    vae_tile_size: int = Field(default=128, ge=16)
+    """Latents of more than `vae_tile_size`^2 elements are encoded and decoded in tiles."""
+
+    @model_validator(mode="after")
+    def _overlap_below_tile(self) -> Self:
+        if self.overlap * 2 > self.tile_size:
+            raise ValueError(f"overlap {self.overlap} is more than half of tile_size {self.tile_size}")
+        return self
+
+
+class SamplingSettings(Settings):
+    """How a photo is restored, from its size to its colours."""
+
+    scale: float = Field(default=2.0, gt=0.0, le=16.0)
+    """Output size = round(input size x scale)."""
+
+    min_short_side: int = Field(default=768, ge=8)
+    """Photos whose scaled short side (pixels) is below this are worked on enlarged, then brought back."""
+
+    steps: int = Field(default=20, ge=1, le=1000)
+    """Denoising steps."""
+
+    scheduler: str = "UniPCMultistepScheduler"
+    """Any diffusers scheduler class that has `set_timesteps`, `scale_model_input` and `step`."""
+
+    guidance_scale: float = Field(default=9.0, ge=0.0)
+    """Classifier-free guidance; at 1 or below the negative prompt is not evaluated at all."""
+
+    guess_mode: bool = False
+    """Run the control branch on the prompt's half only, with residuals growing from shallow to deep."""
+
+    conditioning_scale: float = Field(default=1.0, ge=0.0)
+    """Factor on the control branch's residuals."""
+
+    prompt: str = ""
+    """Prompt for photos that have none of their own."""
+
+    added_prompt: str = QUALITY_SUFFIX
+    """Quality suffix behind every prompt."""
+
+    negative_prompt: str = NEGATIVE_PROMPT
+    """What guidance steers away from."""
+
+    added_noise_level: int | None = Field(default=None, ge=0)
+    """Adjustable noise schedule by timestep: alpha_a = alphas_cumprod[this]; 900 if neither is set."""
+
+    alpha_a: float | None = Field(default=None, ge=0.0, le=1.0)
+    """Adjustable noise schedule by its own number: near 1 keeps more of the photo, near 0 generates more."""
+
+    pure_noise_start: bool = False
+    """Start from pure noise instead of the noised low-resolution latent."""
+
+    offset_noise_scale: float = Field(default=0.0, ge=0.0)
+    """Strength of a constant per-channel offset on a pure-noise start."""
+
+    color_fix: ColorFix = ColorFix.WAVELET
+    """Colour correction against the input."""
+
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Run seed; each photo's seed derives from it and the photo's id."""
+
+    tiling: TilingSettings = TilingSettings()
+    """How large photos are cut up."""
+
+    @model_validator(mode="after")
+    def _one_noise_level(self) -> Self:
+        if self.added_noise_level is not None and self.alpha_a is not None:
+            raise ValueError("added_noise_level and alpha_a both set the same thing; give one of them")
+        return self
+
+
+class RestorationSettings(Settings):
+    """A model and how to use it."""
+
+    model: ModelSettings = ModelSettings()
+    """Which weights, where they run."""
+
+    sampling: SamplingSettings = SamplingSettings()
+    """How a photo is restored."""

@@ -1,0 +1,1 @@
+"""Reading and writing: manifests, photos, storage and result files."""

@@ -1,0 +1,1 @@
+"""PASD's training: degradation, data, losses and trainer."""
