@@ -63,9 +63,7 @@ def with_overrides(values: Mapping[str, Any], overrides: list[str]) -> dict[str,
 
 
 def _copy_nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: _copy_nested(value) if isinstance(value, Mapping) else value for key, value in values.items()
-    }
+    return {key: _copy_nested(value) if isinstance(value, Mapping) else value for key, value in values.items()}
 
 
 def _assign(target: dict[str, Any], keys: list[str], value: Any, override: str) -> None:
