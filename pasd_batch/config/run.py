@@ -1,0 +1,151 @@
+"""Settings of a run: what goes in, where it comes out, and with which workers and patience."""
+
+import math
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from pasd_batch.config.base import Settings
+from pasd_batch.config.restoration import RestorationSettings
+
+
+class RunMode(StrEnum):
+    """What a run does with a photo."""
+
+    RESTORE = "restore"
+    SCORE = "score"
+
+
+class ManifestFormat(StrEnum):
+    """How the manifest is read."""
+
+    AUTO = "auto"
+    PARQUET = "parquet"
+    CSV = "csv"
+    JSONL = "jsonl"
+    IMAGES = "images"
+
+
+class ImageDestination(StrEnum):
+    """Where restored photos are stored."""
+
+    FILES = "files"
+    PARQUET = "parquet"
+    BOTH = "both"
+
+
+class ManifestColumns(Settings):
+    """Which of the manifest's columns mean what; any others are carried through to the results."""
+
+    uri: str = "uri"
+    """Column with the photo's URI; relative ones are relative to the manifest."""
+
+    id: str | None = None
+    """Column with a unique id; none: `id` where there is such a column, else derived from the URI."""
+
+    prompt: str | None = None
+    """Column with the photo's own prompt; none: `prompt` where there is such a column."""
+
+    reference_uri: str | None = None
+    """Column with the URI of the true photo; none: `reference_uri` where there is such a column."""
+
+
+class ManifestSettings(Settings):
+    """The photos to work on."""
+
+    path: str
+    """File, folder, prefix or glob (local, `s3://`, anything fsspec opens) of a manifest, or of images."""
+
+    format: ManifestFormat = ManifestFormat.AUTO
+    """How to read it; `auto` goes by the file names."""
+
+    columns: ManifestColumns = ManifestColumns()
+    """Which columns mean what."""
+
+
+class RunOutputSettings(Settings):
+    """Where everything a run makes is stored."""
+
+    root: str
+    """Folder or prefix of the run (local path or URI); belongs to this one run."""
+
+    images: ImageDestination = ImageDestination.FILES
+    """Restored photos as files below `images/`, inside the result Parquet, or both."""
+
+    max_shard_mib: int = Field(default=2048, ge=1, le=4096)
+    """Most MiB of images one result Parquet may hold (it is one upload); photos beyond it fail."""
+
+
+class WorkerSettings(Settings):
+    """How many processes work, and what each is given."""
+
+    min: int = Field(default=1, ge=1)
+    """Workers kept even when there is no work for all of them."""
+
+    max: int | None = Field(default=None, ge=1)
+    """Most workers; none: as many as the cluster has room for, growing with it."""
+
+    gpus: float | None = Field(default=None, ge=0.0)
+    """GPUs a worker (fractions share one); none: 1 where the cluster has GPUs, else 0."""
+
+    cpus: float = Field(default=1.0, gt=0.0)
+    """CPU cores a worker reserves."""
+
+    prefetch: int = Field(default=4, ge=1)
+    """Photos fetched and decoded ahead of the model, and as many encoded and stored behind it."""
+
+    photo_batch: int = Field(default=4, ge=1)
+    """Most photos of like size that are restored together."""
+
+    @model_validator(mode="after")
+    def _valid_counts(self) -> Self:
+        if self.max is not None and self.max < self.min:
+            raise ValueError(f"max {self.max} is below min {self.min}; raise max, or lower min")
+        if self.gpus is not None and self.gpus > 1 and not math.isclose(self.gpus, round(self.gpus)):
+            raise ValueError(f"gpus {self.gpus}: Ray gives fractions below 1, or whole GPUs")
+        return self
+
+
+class DeadlineSettings(Settings):
+    """Seconds after which a photo is given up, as a failed row; none: never."""
+
+    fetch: float | None = Field(default=120.0, gt=0.0)
+    """Fetching a photo (and its reference), retries included, and decoding it."""
+
+    restore: float | None = Field(default=3600.0, gt=0.0)
+    """Restoring and scoring one photo; a model call that outlives it many times over ends the process."""
+
+    store: float | None = Field(default=300.0, gt=0.0)
+    """Encoding and storing the restored photo, retries included."""
+
+
+class RunSettings(Settings):
+    """A whole run: manifest in, restored photos and one scored row per photo out."""
+
+    mode: RunMode = RunMode.RESTORE
+    """`restore`: restored photos and their scores; `score`: scores of the photos as they are, no model."""
+
+    manifest: ManifestSettings
+    """The photos to work on."""
+
+    output: RunOutputSettings
+    """Where everything goes."""
+
+    shard_size: int = Field(default=32, ge=1, le=100_000)
+    """Photos whose rows are committed together; what a crash can cost in repeated work."""
+
+    workers: WorkerSettings = WorkerSettings()
+    """How many processes, and what each is given."""
+
+    max_attempts: int = Field(default=3, ge=1)
+    """Crashes of a process after which a shard's photos are run one by one, each in a process of its own."""
+
+    max_error_rate: float = Field(default=0.05, ge=0.0, le=1.0)
+    """Share of failed photos above which a finished run ends with a non-zero exit code."""
+
+    deadlines: DeadlineSettings = DeadlineSettings()
+    """How long one photo may take."""
+
+    restoration: RestorationSettings = RestorationSettings()
+    """The model and how to use it; not used by `mode: score`."""

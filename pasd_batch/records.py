@@ -1,0 +1,266 @@
+"""The row types that flow through a run, and their Arrow schemas: plan rows in, result rows out."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+
+SCORE_METADATA_KEY = b"pasd_batch.scores"
+RENAMED_PREFIX = "manifest_"
+
+
+class Stage(StrEnum):
+    """Where in a photo's way through a worker something happened."""
+
+    FETCH = "fetch"
+    DECODE = "decode"
+    REFERENCE = "reference"
+    RESTORE = "restore"
+    SCORE = "score"
+    ENCODE = "encode"
+    STORE = "store"
+    PROCESS = "process"
+
+
+class Status(StrEnum):
+    """What became of a photo."""
+
+    OK = "ok"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class PhotoRecord:
+    """One photo as planned: a manifest row with its id and its place in the output tree."""
+
+    photo_id: str
+    uri: str
+    output_path: str
+    """Relative to `RUN/images`, mirrored from the source, with the output format's suffix."""
+    prompt: str | None = None
+    reference_uri: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+    """The manifest's other columns, under the names `extra_column_name` gives them."""
+
+
+@dataclass(frozen=True)
+class PhotoFailure:
+    """Why a photo has no result: where it failed, the error's class, and a message that says what to do."""
+
+    stage: Stage
+    error_type: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number about one photo; where a metric does not apply `value` is None and `error` says why."""
+
+    name: str
+    value: float | None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class ScoreColumn:
+    """What a score of a run means: its column name, which way is better, and what computed it."""
+
+    name: str
+    higher_is_better: bool
+    description: str = ""
+    source: str = ""
+    """Library and version, such as `pyiqa 0.1.15`."""
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """An encoded image as it was read or stored; sizes in pixels, after the EXIF orientation was applied."""
+
+    sha256: str
+    bytes: int
+    width: int | None = None
+    height: int | None = None
+    format: str | None = None
+
+
+@dataclass(frozen=True)
+class RestoredPhoto:
+    """What the model made of one photo, and how much work that was."""
+
+    output: ImageFacts
+    output_uri: str | None
+    prompt_used: str
+    tiles: int
+    tile_size: int
+    tile_batch: int
+    out_of_memory_retries: int
+    float32_retry: bool
+    encoded: bytes | None = None
+    """The stored file's bytes, where the run keeps images in Parquet."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a run's rows have in common: which configuration, manifest and model made them."""
+
+    config_fingerprint: str
+    manifest_fingerprint: str
+    model_fingerprint: str | None
+    software: str
+
+
+@dataclass(frozen=True)
+class WorkOrigin:
+    """Which attempt of which shard, in which process, made a row."""
+
+    shard: int
+    attempt: int
+    worker: str
+    isolated: bool = False
+
+
+_STAGE_SECONDS = (
+    Stage.FETCH,
+    Stage.DECODE,
+    Stage.REFERENCE,
+    Stage.RESTORE,
+    Stage.SCORE,
+    Stage.ENCODE,
+    Stage.STORE,
+)
+
+PLAN_SCHEMA = pa.schema(
+    [
+        pa.field("photo_id", pa.string(), nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("output_path", pa.string(), nullable=False),
+        pa.field("prompt", pa.string()),
+        pa.field("reference_uri", pa.string()),
+    ]
+)
+"""The first columns of every plan shard; the manifest's other columns follow, with their own types."""
+
+IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+"""An image inside Parquet, as Hugging Face `datasets` stores it."""
+
+RESULT_SCHEMA = pa.schema(
+    [
+        pa.field("photo_id", pa.string(), nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("error_stage", pa.string()),
+        pa.field("error_type", pa.string()),
+        pa.field("error_message", pa.string()),
+        pa.field("output_path", pa.string()),
+        pa.field("output_uri", pa.string()),
+        pa.field("input_sha256", pa.string()),
+        pa.field("input_bytes", pa.int64()),
+        pa.field("input_format", pa.string()),
+        pa.field("input_width", pa.int32()),
+        pa.field("input_height", pa.int32()),
+        pa.field("output_sha256", pa.string()),
+        pa.field("output_bytes", pa.int64()),
+        pa.field("output_format", pa.string()),
+        pa.field("output_width", pa.int32()),
+        pa.field("output_height", pa.int32()),
+        pa.field("scale", pa.float64()),
+        pa.field("seed", pa.int64()),
+        pa.field("prompt", pa.string()),
+        pa.field("prompt_used", pa.string()),
+        pa.field("reference_uri", pa.string()),
+        pa.field("tiles", pa.int32()),
+        pa.field("tile_size", pa.int32()),
+        pa.field("tile_batch", pa.int32()),
+        pa.field("out_of_memory_retries", pa.int32()),
+        pa.field("float32_retry", pa.bool_()),
+        pa.field("config_fingerprint", pa.string(), nullable=False),
+        pa.field("manifest_fingerprint", pa.string(), nullable=False),
+        pa.field("model_fingerprint", pa.string()),
+        pa.field("software", pa.string(), nullable=False),
+        pa.field("shard", pa.int32(), nullable=False),
+        pa.field("attempt", pa.int32(), nullable=False),
+        pa.field("worker", pa.string(), nullable=False),
+        pa.field("isolated", pa.bool_(), nullable=False),
+        pa.field("finished_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("seconds", pa.struct([(stage.value, pa.float64()) for stage in _STAGE_SECONDS])),
+        pa.field("score_errors", pa.string()),
+    ]
+)
+"""The columns of every run's results; `result_schema` adds scores, images and the manifest's others."""
+
+RESERVED_COLUMNS = frozenset({*PLAN_SCHEMA.names, *RESULT_SCHEMA.names, "scores", "image"})
+
+
+def extra_column_name(name: str) -> str:
+    """Name under which a manifest's further column is carried: its own, prefixed where a run uses that name.
+
+    Case is ignored in the comparison, because SQL engines ignore it in column names.
+    """
+    return f"{RENAMED_PREFIX}{name}" if name.lower() in RESERVED_COLUMNS else name
+
+
+def plan_schema(extra: Sequence[pa.Field]) -> pa.Schema:
+    """Schema of a run's plan shards, the same for all of them; `extra` are the manifest's other columns.
+
+    Raises:
+        ValueError: an extra column has a reserved name, or two have the same one.
+    """
+    reserved = sorted(column.name for column in extra if extra_column_name(column.name) != column.name)
+    if reserved:
+        raise ValueError(f"manifest columns {reserved} have names a run uses; rename with extra_column_name")
+    names = [column.name.lower() for column in extra]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"manifest columns {twice} are there twice; rename one of each in the manifest")
+    return pa.schema([*PLAN_SCHEMA, *extra])
+
+
+def extra_columns(schema: pa.Schema) -> list[pa.Field]:
+    """The manifest's other columns in a plan shard's schema."""
+    return [column.remove_metadata() for column in schema if column.name not in PLAN_SCHEMA.names]
+
+
+def result_schema(extra: Sequence[pa.Field], scores: Sequence[ScoreColumn], *, with_images: bool) -> pa.Schema:
+    """Schema of a run's result shards, the same for all of them.
+
+    Scores are one struct column `scores` (absent without metrics, as Parquet has no empty struct); what they
+    mean is in the schema's metadata under `pasd_batch.scores`, as JSON by score name.
+    """
+    columns = list(RESULT_SCHEMA)
+    if scores:
+        columns.append(pa.field("scores", pa.struct([(score.name, pa.float64()) for score in scores])))
+    if with_images:
+        columns.append(pa.field("image", IMAGE_TYPE))
+    columns.extend(extra)
+    return pa.schema(columns, metadata=_metadata(scores, with_images=with_images))
+
+
+def record_from_row(row: Mapping[str, Any]) -> PhotoRecord:
+    """A plan row (from `Table.to_pylist`) as a record."""
+    own = {name: row[name] for name in PLAN_SCHEMA.names}
+    return PhotoRecord(**own, extra={name: value for name, value in row.items() if name not in own})
+
+
+def row_from_record(record: PhotoRecord) -> dict[str, Any]:
+    """A record as a plan row."""
+    return {name: getattr(record, name) for name in PLAN_SCHEMA.names} | record.extra
+
+
+def _metadata(scores: Sequence[ScoreColumn], *, with_images: bool) -> dict[bytes, bytes]:
+    meanings = {
+        score.name: {
+            "higher_is_better": score.higher_is_better,
+            "description": score.description,
+            "source": score.source,
+        }
+        for score in scores
+    }
+    metadata = {SCORE_METADATA_KEY: json.dumps(meanings, sort_keys=True).encode()}
+    if with_images:
+        # Hugging Face `datasets` takes the types of the columns named here and infers the others.
+        features = {"image": {"_type": "Image"}}
+        metadata[b"huggingface"] = json.dumps({"info": {"features": features}}).encode()
+    return metadata

@@ -1,0 +1,55 @@
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from pasd_batch.records import (
+    PLAN_SCHEMA,
+    RESULT_SCHEMA,
+    PhotoRecord,
+    ScoreColumn,
+    extra_column_name,
+    extra_columns,
+    plan_schema,
+    record_from_row,
+    result_schema,
+    row_from_record,
+)
+
+ALBUM = pa.field("album", pa.string())
+YEAR = pa.field("year", pa.int16())
+PSNR = ScoreColumn("fidelity_psnr", higher_is_better=True, description="against the input", source="torch")
+
+
+def test_a_record_survives_the_way_through_a_plan_table():
+    record = PhotoRecord("a1", "s3://b/a.jpg", "a.png", prompt=None, extra={"album": "Röntgen", "year": 1902})
+    table = pa.Table.from_pylist([row_from_record(record)], schema=plan_schema([ALBUM, YEAR]))
+    assert record_from_row(table.to_pylist()[0]) == record
+    assert extra_columns(table.schema) == [ALBUM, YEAR]
+
+
+def test_extra_columns_that_a_run_uses_itself_are_renamed_whatever_their_case():
+    assert extra_column_name("album") == "album"
+    assert extra_column_name("Status") == "manifest_Status"
+    with pytest.raises(ValueError, match="Status"):
+        plan_schema([pa.field("Status", pa.string())])
+    with pytest.raises(ValueError, match="twice"):
+        plan_schema([ALBUM, pa.field("Album", pa.string())])
+
+
+def test_the_result_schema_starts_with_the_fixed_columns_and_ends_with_the_manifests():
+    schema = result_schema([ALBUM], [PSNR], with_images=True)
+    assert schema.names == [*RESULT_SCHEMA.names, "scores", "image", "album"]
+    assert set(PLAN_SCHEMA.names) <= set(schema.names)
+    assert json.loads(schema.metadata[b"pasd_batch.scores"])["fidelity_psnr"]["higher_is_better"] is True
+
+
+def test_a_run_without_metrics_has_no_scores_column():
+    assert "scores" not in result_schema([], [], with_images=False).names
+
+
+def test_every_result_column_is_documented():
+    documented = (Path(__file__).parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
+    missing = [name for name in result_schema([], [PSNR], with_images=True).names if f"`{name}`" not in documented]
+    assert not missing
