@@ -44,8 +44,13 @@ class DiffusionEncoder(ModelMixin, AttentionMixin, ConfigMixin, PeftAdapterMixin
     down_blocks: nn.ModuleList
     mid_block: nn.Module
 
+    @property
+    def _options(self) -> Any:
+        # diffusers declares a plain dict, but gives one with attributes.
+        return self.config
+
     def _build_encoder(self) -> None:
-        config = self.config
+        config = self._options
         widths = config.block_out_channels
         time_channels = 4 * widths[0]
         self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
@@ -71,7 +76,7 @@ class DiffusionEncoder(ModelMixin, AttentionMixin, ConfigMixin, PeftAdapterMixin
         )
 
     def _block_options(self, time_channels: int, heads: int) -> dict[str, Any]:
-        config = self.config
+        config = self._options
         return {
             "temb_channels": time_channels,
             "num_attention_heads": heads,
@@ -98,7 +103,7 @@ class DiffusionEncoder(ModelMixin, AttentionMixin, ConfigMixin, PeftAdapterMixin
         if embedding is not None:
             hidden = hidden + embedding
         skips = [hidden]
-        for kind, block in zip(self.config.down_block_types, self.down_blocks, strict=True):
+        for kind, block in zip(self._options.down_block_types, self.down_blocks, strict=True):
             text = {"encoder_hidden_states": text_states} if kind == TEXT_DOWN_BLOCK else {}
             hidden, block_skips = block(hidden_states=hidden, temb=time, **text)
             skips.extend(block_skips)

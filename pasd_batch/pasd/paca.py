@@ -7,7 +7,7 @@ The residual enters raw: no normalisation and no projection stand before `to_k` 
 
 from typing import Literal
 
-from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.attention import FeedForward
 from diffusers.models.attention_processor import Attention
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from jaxtyping import Float
@@ -50,29 +50,29 @@ class PixelAwareTransformer(Transformer2DModel):
         return super().forward(hidden_states, encoder_hidden_states=tokens, return_dict=False)[0]
 
 
-class PixelAwareTransformerBlock(BasicTransformerBlock):
+class PixelAwareTransformerBlock(nn.Module):
     """A text transformer block with PACA between text cross attention and feed-forward (`pasd_light`)."""
 
     def __init__(
         self, channels: int, context_channels: int, *, heads: int, text_channels: int, upcast_attention: bool
     ) -> None:
-        super().__init__(
-            channels,
-            heads,
-            channels // heads,
-            cross_attention_dim=text_channels,
-            upcast_attention=upcast_attention,
-        )
-        self.norm2_plus = nn.LayerNorm(channels)
-        self.attn2_plus = Attention(
-            query_dim=channels,
-            cross_attention_dim=context_channels,
-            heads=heads,
-            dim_head=channels // heads,
-            upcast_attention=upcast_attention,
-        )
+        super().__init__()
 
-    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        def attention(context: int | None) -> Attention:
+            return Attention(
+                channels, context, heads=heads, dim_head=channels // heads, upcast_attention=upcast_attention
+            )
+
+        self.norm1 = nn.LayerNorm(channels)
+        self.attn1 = attention(None)
+        self.norm2 = nn.LayerNorm(channels)
+        self.attn2 = attention(text_channels)
+        self.norm2_plus = nn.LayerNorm(channels)
+        self.attn2_plus = attention(context_channels)
+        self.norm3 = nn.LayerNorm(channels)
+        self.ff = FeedForward(channels, activation_fn="geglu")
+
+    def forward(
         self,
         hidden_states: Float[Tensor, "batch tokens channels"],
         text_states: Float[Tensor, "batch words text_channels"],

@@ -1,5 +1,8 @@
 """The denoising UNet with pixel-aware cross attention in its decoder (section 3.2 of arXiv 2308.14469)."""
 
+from collections.abc import Iterable
+from typing import cast
+
 from diffusers.configuration_utils import register_to_config
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -61,7 +64,7 @@ class PixelAwareUNet(DiffusionEncoder):
         self.conv_out = nn.Conv2d(block_out_channels[0], out_channels, 3, padding=1)
 
     def _build_up_block(self, level: int) -> "PixelAwareUpBlock":
-        config = self.config
+        config = self._options
         layers = config.layers_per_block + 1
         widths = list(reversed(config.block_out_channels))
         skips = list(reversed(skip_channels(config.block_out_channels, config.layers_per_block)))
@@ -101,7 +104,7 @@ class PixelAwareUNet(DiffusionEncoder):
         hidden = features.middle + residuals.middle
         skips = [skip + residual for skip, residual in zip(features.skips, residuals.skips, strict=True)]
         contexts = list(residuals.skips)
-        for block in self.up_blocks:
+        for block in cast(Iterable[PixelAwareUpBlock], self.up_blocks):
             layers = len(block.resnets)
             hidden = block(hidden, skips[: -layers - 1 : -1], contexts[: -layers - 1 : -1], features.time, text_states)
             del skips[-layers:], contexts[-layers:]

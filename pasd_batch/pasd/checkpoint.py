@@ -1,0 +1,228 @@
+"""Checkpoint folders: published PASD (`unet/ controlnet/`) and Stable Diffusion 1.5 (`vae/ text_encoder/ ...`).
+
+Every tensor must be where it is expected; nothing is silently missing or left over. Published UNet folders do not
+say which form of PACA they hold, so the names of their tensors decide.
+"""
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+from transformers.utils import logging as transformers_logging
+
+from pasd_batch.pasd.control_branch import ControlBranch
+from pasd_batch.pasd.encoder import DiffusionEncoder
+from pasd_batch.pasd.paca import PacaForm
+from pasd_batch.pasd.state_dict import CheckpointError, assign_strictly, read_weights
+from pasd_batch.pasd.unet import PixelAwareUNet
+
+Model = TypeVar("Model", AutoencoderKL, CLIPTextModel)
+
+ENCODER_PARTS = ("conv_in.", "time_embedding.", "down_blocks.", "mid_block.")
+PACA_PARTS = ("pixel_attentions", "norm2_plus", "attn2_plus", "proj_in_plus")
+
+# Options of diffusers' own classes that the published models leave at the value given here.
+_NEUTRAL_OPTIONS: dict[str, Any] = {
+    "addition_embed_type": None,
+    "addition_time_embed_dim": None,
+    "attention_type": "default",
+    "center_input_sample": False,
+    "class_embed_type": None,
+    "class_embeddings_concat": False,
+    "controlnet_conditioning_channel_order": "rgb",
+    "conv_in_kernel": 3,
+    "conv_out_kernel": 3,
+    "cross_attention_norm": None,
+    "dropout": 0.0,
+    "dual_cross_attention": False,
+    "encoder_hid_dim": None,
+    "encoder_hid_dim_type": None,
+    "global_pool_conditions": False,
+    "mid_block_only_cross_attention": None,
+    "mid_block_scale_factor": 1,
+    "num_attention_heads": None,
+    "num_class_embeds": None,
+    "only_cross_attention": False,
+    "projection_class_embeddings_input_dim": None,
+    "resnet_out_scale_factor": 1.0,
+    "resnet_skip_time_act": False,
+    "resnet_time_scale_shift": "default",
+    "reverse_transformer_layers_per_block": None,
+    "time_cond_proj_dim": None,
+    "time_embedding_act_fn": None,
+    "time_embedding_dim": None,
+    "time_embedding_type": "positional",
+    "timestep_post_act": None,
+    "use_linear_projection": False,
+}
+_WITHOUT_EFFECT = {"addition_embed_type_num_heads"}
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """The frozen parts of Stable Diffusion 1.5 that PASD stands on."""
+
+    vae: AutoencoderKL
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+    scheduler_config: dict[str, Any]
+
+
+def load_unet(folder: Path, *, allow_pickle: bool = False) -> PixelAwareUNet:
+    """Load a published PASD UNet folder, in the precision of its file, on the CPU.
+
+    Raises:
+        CheckpointError: configuration or tensors do not fit; the message lists them.
+    """
+    tensors = read_weights(folder, allow_pickle=allow_pickle)
+    options = read_model_config(folder, PixelAwareUNet)
+    form = paca_form(tensors)
+    if form is None:
+        raise CheckpointError(
+            f"{folder}: holds no PACA tensors ({', '.join(PACA_PARTS)}); it is a plain Stable Diffusion UNet, "
+            "give the PASD folder as the control folder"
+        )
+    with torch.device("meta"):
+        unet = PixelAwareUNet(**{**options, "paca": form})
+    assign_strictly(unet, tensors, source=str(folder))
+    return unet.eval()
+
+
+def load_control_branch(folder: Path, *, allow_pickle: bool = False) -> ControlBranch:
+    """Load a published PASD controlnet folder, in the precision of its file, on the CPU.
+
+    Raises:
+        CheckpointError: configuration or tensors do not fit; the message lists them.
+    """
+    tensors = read_weights(folder, allow_pickle=allow_pickle)
+    with torch.device("meta"):
+        branch = ControlBranch(**read_model_config(folder, ControlBranch))
+    assign_strictly(branch, tensors, source=str(folder))
+    return branch.eval()
+
+
+def load_base(folder: Path, *, allow_pickle: bool = False) -> BaseModel:
+    """Load VAE, text encoder, tokenizer and scheduler configuration of a Stable Diffusion 1.5 folder.
+
+    Raises:
+        CheckpointError: a part is missing, or tensors do not fit.
+    """
+    for part in ("vae", "text_encoder", "tokenizer", "scheduler"):
+        if not (folder / part).is_dir():
+            raise CheckpointError(f"{folder}: has no folder {part}/; expected a Stable Diffusion 1.5 folder")
+    scheduler = folder / "scheduler" / "scheduler_config.json"
+    return BaseModel(
+        vae=_load_strictly(AutoencoderKL, folder / "vae", allow_pickle=allow_pickle),
+        text_encoder=_load_strictly(CLIPTextModel, folder / "text_encoder", allow_pickle=allow_pickle),
+        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+        scheduler_config=_read_json(scheduler),
+    )
+
+
+def initialise_control_branch(unet: DiffusionEncoder, **options: Any) -> ControlBranch:
+    """Start a control branch as a copy of a UNet's encoder and middle block.
+
+    Args:
+        unet: where the weights come from.
+        options: what the UNet does not say, such as `use_rrdb` or `conditioning_embedding_out_channels`.
+    """
+    accepted = _accepted_options(ControlBranch)
+    shared = {name: value for name, value in dict(unet.config).items() if name in accepted}
+    branch = ControlBranch(**{**shared, **options})
+    copied = {name: tensor for name, tensor in unet.state_dict().items() if name.startswith(ENCODER_PARTS)}
+    leftover = branch.load_state_dict(copied, strict=False).unexpected_keys
+    if leftover:
+        raise CheckpointError(f"the control branch has no place for {len(leftover)} encoder tensors: {leftover[:5]}")
+    return branch
+
+
+def initialise_unet(folder: Path, paca: PacaForm, *, allow_pickle: bool = False) -> PixelAwareUNet:
+    """Start a PASD UNet from a plain Stable Diffusion UNet folder; its PACA layers are freshly initialised.
+
+    Raises:
+        CheckpointError: the folder's tensors are not exactly those of the UNet without PACA.
+    """
+    tensors = read_weights(folder, allow_pickle=allow_pickle)
+    unet = PixelAwareUNet(**{**read_model_config(folder, PixelAwareUNet), "paca": paca})
+    fresh = {name: tensor for name, tensor in unet.state_dict().items() if is_paca(name)}
+    assign_strictly(unet, {**{n: t.float() for n, t in tensors.items()}, **fresh}, source=str(folder))
+    return unet
+
+
+def is_paca(name: str) -> bool:
+    """Whether a UNet parameter belongs to pixel-aware cross attention."""
+    return any(part in name for part in PACA_PARTS)
+
+
+def paca_form(tensors: Mapping[str, Tensor]) -> PacaForm | None:
+    """Which form of PACA a UNet's tensors have; None for a plain UNet."""
+    if any("pixel_attentions" in name for name in tensors):
+        return "pasd"
+    return "pasd_light" if any("attn2_plus" in name for name in tensors) else None
+
+
+def read_model_config(folder: Path, model: type[DiffusionEncoder]) -> dict[str, Any]:
+    """The constructor arguments that a folder's `config.json` gives; keys it lacks keep their defaults.
+
+    Raises:
+        CheckpointError: the file is missing, or sets an option to something these networks do not implement.
+    """
+    config = _read_json(folder / "config.json")
+    accepted = _accepted_options(model)
+    refused = [
+        f"{name} = {value!r}"
+        for name, value in config.items()
+        if name not in accepted
+        and not name.startswith("_")
+        and name not in _WITHOUT_EFFECT
+        and (name not in _NEUTRAL_OPTIONS or value != _NEUTRAL_OPTIONS[name])
+    ]
+    if refused:
+        raise CheckpointError(f"{folder / 'config.json'}: not supported by {model.__name__}: {', '.join(refused)}")
+    return {name: value for name, value in config.items() if name in accepted}
+
+
+def _accepted_options(model: type[DiffusionEncoder]) -> set[str]:
+    return set(inspect.signature(model.__init__).parameters) - {"self"}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: not found") from None
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path}: not valid JSON: {error}") from None
+
+
+def _load_strictly(model: type[Model], folder: Path, *, allow_pickle: bool) -> Model:
+    with _no_progress_bars():
+        try:
+            loaded, info = model.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
+                folder, output_loading_info=True, use_safetensors=None if allow_pickle else True, local_files_only=True
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise CheckpointError(f"{folder}: {error}") from error
+    problems = {kind: sorted(info[kind]) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")}
+    if any(problems.values()):
+        raise CheckpointError(f"{folder}: does not fit {model.__name__}: {problems}")
+    return loaded.eval()
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()

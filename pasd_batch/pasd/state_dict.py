@@ -1,0 +1,85 @@
+"""Reading weight files, and comparing them with a model strictly."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+SAFETENSORS_NAMES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors")
+PICKLE_NAMES = ("diffusion_pytorch_model.bin", "diffusion_pytorch_model.fp16.bin")
+_LISTED = 20
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be used; the message says what is wrong with which file."""
+
+
+def read_weights(folder: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
+    """Read a diffusers model folder's tensors: one safetensors file, a sharded set, or, if allowed, a `.bin`.
+
+    Raises:
+        CheckpointError: no weight file is there, or only a pickle and `allow_pickle` is off.
+    """
+    for name in SAFETENSORS_NAMES:
+        if (folder / name).is_file():
+            return load_file(folder / name)
+        if (folder / f"{name}.index.json").is_file():
+            return _read_shards(folder, folder / f"{name}.index.json")
+    for name in PICKLE_NAMES:
+        if (folder / name).is_file():
+            return _read_pickle(folder / name, allow_pickle=allow_pickle)
+    raise CheckpointError(f"{folder}: no weights found; expected {SAFETENSORS_NAMES[0]}")
+
+
+def _read_shards(folder: Path, index: Path) -> dict[str, Tensor]:
+    names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    tensors: dict[str, Tensor] = {}
+    for name in names:
+        if Path(name).name != name or not (folder / name).is_file():
+            raise CheckpointError(f"{index}: names the shard {name!r}, which is not in {folder}")
+        tensors.update(load_file(folder / name))
+    return tensors
+
+
+def _read_pickle(path: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
+    if not allow_pickle:
+        raise CheckpointError(
+            f"{path}: is a pickle, and only safetensors are read by default; convert it, or set allow_pickle "
+            "(command line: --allow-pickle) if you trust its source"
+        )
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def assign_strictly(model: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
+    """Give a model (built on the meta device) its tensors.
+
+    Raises:
+        CheckpointError: listing every missing, left-over and misshapen tensor.
+    """
+    problems = differences(model, tensors)
+    if problems:
+        raise CheckpointError(f"{source}: does not fit {type(model).__name__}\n" + "\n".join(problems))
+    model.load_state_dict(dict(tensors), strict=True, assign=True)
+
+
+def differences(model: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
+    """One line for every kind of difference between a model's and a file's tensors; empty when they agree."""
+    expected = model.state_dict()
+    missing = [name for name in expected if name not in tensors]
+    left_over = [name for name in tensors if name not in expected]
+    misshapen = [
+        f"{name}: {list(tensors[name].shape)} instead of {list(expected[name].shape)}"
+        for name in expected
+        if name in tensors and tensors[name].shape != expected[name].shape
+    ]
+    kinds = {"missing": missing, "left over": left_over, "misshapen": misshapen}
+    return [_listing(kind, names) for kind, names in kinds.items() if names]
+
+
+def _listing(kind: str, names: list[str]) -> str:
+    shown = "\n    ".join(names[:_LISTED])
+    more = f"\n    ... and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"  {len(names)} {kind}:\n    {shown}{more}"
