@@ -1,0 +1,94 @@
+"""URIs of files and objects: taken apart, checked, and shown without their secrets."""
+
+import os
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from pasd_batch.data.storage_errors import InvalidLocation
+
+_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://(.*)$", re.DOTALL)
+_USER_INFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
+_SECRET_PARAMETER = re.compile(
+    r"([?&][^=&#]*(?:sig|token|key|secret|pass|pwd|auth|cred|code|policy|session)[^=&#]*=)[^&#]*", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where something is: a lower-case scheme, and a path in the form that the scheme's file system takes.
+
+    `path` is absolute for `file`, `bucket/key` for object stores, and the whole URL for `http` and `https`.
+    """
+
+    scheme: str
+    path: str
+
+
+def parse_location(uri: str, *, allowed_schemes: frozenset[str]) -> Location:
+    """Take apart a URI, a `file://` URI (percent-encoded) or a bare local path (`~` is expanded).
+
+    Raises:
+        InvalidLocation: a scheme that is not allowed, credentials in an object-store URI, or a malformed URI.
+    """
+    if not uri or "\0" in uri:
+        raise InvalidLocation(f"{redact_uri(uri)!r} is not a path or URI; give one such as s3://bucket/a.jpg")
+    match = _SCHEME.match(uri)
+    scheme, rest = (match.group(1).lower(), match.group(2)) if match else ("file", "")
+    if scheme not in allowed_schemes:
+        known = ", ".join(sorted(allowed_schemes)) or "none"
+        raise InvalidLocation(
+            f"{redact_uri(uri)}: scheme {scheme!r} is not allowed (allowed: {known}); "
+            "move the file, or add the scheme to allowed_schemes"
+        )
+    if match is None:
+        return Location("file", _local_path(uri))
+    if scheme == "file":
+        return Location("file", _local_path(_file_uri_path(uri, rest)))
+    if scheme in ("http", "https"):
+        return Location(scheme, f"{scheme}://{rest}")
+    if "@" in rest.partition("/")[0]:
+        raise InvalidLocation(
+            f"{redact_uri(uri)}: accounts and credentials do not belong in the URI; write {scheme}://BUCKET/PATH "
+            "and set them in the environment"
+        )
+    if not rest.strip("/"):
+        raise InvalidLocation(f"{uri} names no bucket or container; write {scheme}://BUCKET/PATH")
+    return Location(scheme, rest.strip("/") if scheme != "memory" else "/" + rest.strip("/"))
+
+
+def redact_uri(uri: str) -> str:
+    """`uri` with user names, passwords and secret query parameters (signatures, tokens) replaced by `***`."""
+    match = _USER_INFO.match(uri)
+    if match:
+        uri = f"{match.group(1)}***@{uri[match.end() :]}"
+    return _SECRET_PARAMETER.sub(r"\1***", uri)
+
+
+def check_relative(path: str) -> str:
+    """`path` itself if it is a plain relative one: forward slashes, no empty, `.` or `..` part.
+
+    Raises:
+        InvalidLocation: it is absolute, could leave its root, or is not in its one plain form.
+    """
+    parts = path.split("/")
+    windows = os.name == "nt" and ("\\" in path or ":" in path)
+    if "\0" in path or windows or any(part in ("", ".", "..") for part in parts):
+        raise InvalidLocation(
+            f"path {path!r} is not a plain relative path: it must not be absolute, hold '..' or '.', or an empty part"
+        )
+    return path
+
+
+def _file_uri_path(uri: str, rest: str) -> str:
+    host, slash, path = rest.partition("/")
+    if not slash or host not in ("", "localhost"):
+        raise InvalidLocation(f"{uri}: a file URI has three slashes and no host, as in file:///folder/a.jpg")
+    path = unquote(path)
+    return path if os.name == "nt" and re.match(r"^[A-Za-z]:", path) else "/" + path
+
+
+def _local_path(path: str) -> str:
+    if "://" in path or path.startswith(tuple("\r\n")):
+        raise InvalidLocation(f"{redact_uri(path)!r} is neither a local path nor a URI that can be opened")
+    return os.path.abspath(os.path.expanduser(path))

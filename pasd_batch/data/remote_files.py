@@ -1,0 +1,201 @@
+"""Storage behind fsspec: S3, Google, Azure, HTTP (reading only), and memory for tests.
+
+An object is always sent in one piece that the store makes visible when it is complete. S3 objects carry in their
+metadata which call created them, because a create whose answer was lost is sent again, by `Storage` or, unseen,
+by aiohttp on a connection that the server closed: what is then in the way may be our own.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+import fsspec
+import fsspec.config
+from fsspec.spec import AbstractFileSystem
+
+from pasd_batch.data.location import redact_uri
+from pasd_batch.data.storage_errors import StorageError, TooLarge, TransientStorageError
+
+_HTTP = ("http", "https")
+_CHUNK = 1 << 20
+_CONNECT_TIMEOUT = 10.0
+_CREATOR = "pasd-batch-create"
+
+
+@dataclass(frozen=True)
+class RemoteFiles:
+    """Objects below `root` (`bucket/prefix`, or a URL for HTTP); keys are relative. Errors are the library's."""
+
+    scheme: str
+    root: str
+    timeout: float
+
+    @cached_property
+    def filesystem(self) -> Any:
+        """The file system of this process; made on first use, shared by threads, left out when pickled."""
+        try:
+            return _open_filesystem(self.scheme, self.timeout)
+        except ImportError as error:
+            raise StorageError(f"{self.scheme}:// needs another package: {error}") from None
+
+    def __reduce__(self) -> tuple[type["RemoteFiles"], tuple[str, str, float]]:
+        return RemoteFiles, (self.scheme, self.root, self.timeout)
+
+    def uri(self, key: str) -> str:
+        """The object's full URI."""
+        path = self._path(key)
+        return path if self.scheme in _HTTP else f"{self.scheme}://{path.lstrip('/')}"
+
+    def shown(self, key: str) -> str:
+        """What messages call the object: its URI without secrets."""
+        return redact_uri(self.uri(key))
+
+    def read(self, key: str, max_bytes: int | None) -> bytes:
+        """The object's bytes, at most `max_bytes` of them; a body that is cut short is a transient failure."""
+        if self.scheme in _HTTP:
+            return self._read_http(key, max_bytes)
+        path = self._path(key)
+        entry = self.filesystem.info(path, **self._limit(0))
+        if entry["type"] != "file":
+            raise FileNotFoundError(path)
+        size = int(entry["size"])
+        self._check_size(key, size, max_bytes)
+        if size == 0:
+            return b""  # a byte range of an empty object is refused with 416
+        # One byte more than there should be: an object replaced in between by a longer one is noticed too.
+        data = self.filesystem.cat_file(path, start=0, end=size + 1, **self._limit(size))
+        if len(data) != size:
+            raise TransientStorageError(f"{self.shown(key)}: got {len(data):,} of {size:,} bytes; try again")
+        return data
+
+    def write(self, key: str, data: bytes) -> None:
+        """Put the object there whole, in place of any that is there."""
+        self._writable()
+        self.filesystem.pipe_file(self._path(key), data, **self._limit(len(data)))
+
+    def create(self, key: str, data: bytes, creator: str) -> None:
+        """Put the object there whole unless one is there, by a conditional request; record `creator` on S3."""
+        self._writable()
+        options = {"Metadata": {_CREATOR: creator}} if self.scheme == "s3" else {}
+        self.filesystem.pipe_file(self._path(key), data, mode="create", **options, **self._limit(len(data)))
+
+    def creator(self, key: str) -> str | None:
+        """The `creator` of the `create` that made the object; none where the store does not say."""
+        if self.scheme != "s3":
+            return None
+        bucket, _, name = self._path(key).partition("/")
+        answer = self.filesystem.call_s3("head_object", Bucket=bucket, Key=name, **self._limit(0))
+        return answer.get("Metadata", {}).get(_CREATOR)
+
+    @property
+    def creates_atomically(self) -> bool:
+        """False where fsspec only imitates a create by looking first."""
+        # fsspec's asynchronous file systems (S3, Google, Azure) bring a conditional request of their own.
+        own = type(self.filesystem).pipe_file is not AbstractFileSystem.pipe_file
+        return own or self.filesystem.async_impl
+
+    def is_file(self, key: str) -> bool:
+        """Whether an object is there."""
+        try:
+            entry = self.filesystem.info(self._path(key), **self._limit(0))
+        except FileNotFoundError:
+            return False
+        return entry["type"] == "file"
+
+    def remove(self, key: str) -> None:
+        """Delete the object if it is there."""
+        self._writable()
+        try:
+            self.filesystem.rm_file(self._path(key), **self._limit(0))
+        except FileNotFoundError:
+            return
+
+    def page(self, prefix: str, token: str | None) -> tuple[list[str], str | None]:
+        """Up to 1000 keys below the folder `prefix`, and the token of the next page (none: that was all).
+
+        Only S3 is read by pages, so that millions of objects need not be held; others answer all at once.
+        """
+        if self.scheme in _HTTP:
+            raise StorageError(f"{self.shown('')}: HTTP has no listing; name the photos in a manifest")
+        folder = self._path(prefix).rstrip("/") + "/"
+        if self.scheme != "s3":
+            found = [str(path) for path in self.filesystem.find(folder, **self._limit(0))]
+            return [self._key(path) for path in found], None
+        bucket, _, key_prefix = folder.partition("/")
+        options = {"ContinuationToken": token} if token else {}
+        answer = self.filesystem.call_s3(
+            "list_objects_v2", Bucket=bucket, Prefix=key_prefix, **options, **self._limit(0)
+        )
+        names = [item["Key"] for item in answer.get("Contents", [])]
+        keys = [self._key(f"{bucket}/{name}") for name in names if not name.endswith("/")]
+        return keys, answer.get("NextContinuationToken")
+
+    def _read_http(self, key: str, max_bytes: int | None) -> bytes:
+        from aiohttp import ClientTimeout
+        from fsspec.asyn import sync
+
+        filesystem = self.filesystem
+
+        async def fetch() -> bytes:
+            session = await filesystem.set_session()
+            data = bytearray()
+            async with (
+                asyncio.timeout(self.timeout) as deadline,
+                session.get(self._path(key), timeout=ClientTimeout()) as response,
+            ):
+                response.raise_for_status()
+                length = response.content_length or max_bytes or 0
+                self._check_size(key, response.content_length or 0, max_bytes)
+                deadline.reschedule(asyncio.get_running_loop().time() + self._seconds(length))
+                async for chunk in response.content.iter_chunked(_CHUNK):
+                    data += chunk
+                    self._check_size(key, len(data), max_bytes)
+            return bytes(data)
+
+        content: Any = sync(filesystem.loop, fetch)
+        return content
+
+    def _path(self, key: str) -> str:
+        if not key or not self.root:
+            return key or self.root
+        return f"{self.root.rstrip('/')}/{quote(key) if self.scheme in _HTTP else key}"
+
+    def _key(self, path: str) -> str:
+        return path.removeprefix(self.root.rstrip("/")).lstrip("/") if self.root else path
+
+    def _limit(self, size: int) -> dict[str, Any]:
+        # fsspec's asynchronous file systems take the timeout of the whole call; the others (memory) have none.
+        return {"timeout": self._seconds(size)} if self.filesystem.async_impl else {}
+
+    def _seconds(self, size: int) -> float:
+        return self.timeout + size / 2**20
+
+    def _check_size(self, key: str, size: int, max_bytes: int | None) -> None:
+        if max_bytes is not None and size > max_bytes:
+            raise TooLarge(
+                f"{self.shown(key)}: {size:,} bytes is more than the limit of {max_bytes:,}; "
+                "raise it or shrink the file"
+            )
+
+    def _writable(self) -> None:
+        if self.scheme in _HTTP:
+            raise StorageError(f"{self.shown('')}: HTTP can only be read; give a local folder or object storage")
+
+
+def _open_filesystem(scheme: str, timeout: float) -> Any:
+    options: dict[str, Any] = {"use_listings_cache": False}
+    if scheme == "s3":
+        configured = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
+        options["config_kwargs"] = {
+            **configured,
+            "retries": {"total_max_attempts": 1, "mode": "standard"},
+            "connect_timeout": min(timeout, _CONNECT_TIMEOUT),
+            "read_timeout": timeout,
+            "max_pool_connections": 64,
+        }
+    filesystem = fsspec.filesystem(scheme, **options)
+    if scheme == "s3":
+        filesystem.retries = 1  # the library's own loop; botocore's is set above
+    return filesystem

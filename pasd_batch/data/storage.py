@@ -1,0 +1,222 @@
+"""The one door to files and objects: bounded reads, whole writes, creates that never overwrite.
+
+A `Storage` is rooted at a folder or prefix and never leaves it; `read_uri` fetches a photo from anywhere. Object
+stores are configured where their libraries look: `AWS_ENDPOINT_URL`, `AWS_PROFILE`, instance roles, `FSSPEC_S3_*`.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pasd_batch.config.storage import DEFAULT_SCHEMES, RetryPolicy
+from pasd_batch.data.local_files import LocalFiles
+from pasd_batch.data.location import check_relative, parse_location, redact_uri
+from pasd_batch.data.remote_files import RemoteFiles
+from pasd_batch.data.retry import with_retries
+from pasd_batch.data.storage_errors import (
+    AlreadyExists,
+    Forbidden,
+    InvalidLocation,
+    NotFound,
+    StorageError,
+    StorageFull,
+    TooLarge,
+    TransientStorageError,
+    classify,
+)
+
+__all__ = [
+    "DEFAULT_SCHEMES",
+    "AlreadyExists",
+    "Forbidden",
+    "InvalidLocation",
+    "NotFound",
+    "RetryPolicy",
+    "Storage",
+    "StorageError",
+    "StorageFull",
+    "TooLarge",
+    "TransientStorageError",
+    "read_uri",
+    "redact_uri",
+]
+
+Result = TypeVar("Result")
+_BUGS = (TypeError, AttributeError, NameError, LookupError, AssertionError)
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A folder or object-store prefix. Safe in threads; can be pickled and sent to other processes.
+
+    Paths are plain relative ones (`a/b.jpg`). Every method raises `StorageError`s only, and has tried again what
+    may pass. Nothing half-written is ever visible under its name.
+    """
+
+    files: LocalFiles | RemoteFiles
+    retry: RetryPolicy
+
+    @classmethod
+    def open(
+        cls,
+        uri: str,
+        *,
+        retry: RetryPolicy | None = None,
+        allowed_schemes: frozenset[str] = DEFAULT_SCHEMES,
+    ) -> "Storage":
+        """The storage at a local folder or URI, which need not exist yet; nothing is contacted.
+
+        Raises:
+            InvalidLocation: the scheme is not allowed or the URI malformed.
+            StorageError: a package that the scheme needs is not installed.
+        """
+        retry = retry or RetryPolicy()
+        location = parse_location(uri, allowed_schemes=allowed_schemes)
+        if location.scheme == "file":
+            return cls(LocalFiles(location.path), retry)
+        remote = RemoteFiles(location.scheme, location.path, retry.timeout)
+        _ = remote.filesystem  # a missing package is found here, not in the middle of a run
+        return cls(remote, retry)
+
+    def uri(self, path: str = "") -> str:
+        """The absolute path or full URI of `path`, or of the root. May hold what the root's own URI holds."""
+        return self.files.uri(check_relative(path) if path else "")
+
+    def read(self, path: str, *, max_bytes: int | None = None) -> bytes:
+        """The whole content.
+
+        Raises:
+            NotFound, Forbidden, TransientStorageError: as their names say.
+            TooLarge: it has more than `max_bytes` bytes; no more than that was held in memory.
+        """
+        check_relative(path)
+        return self._run(path, lambda: self.files.read(path, max_bytes))
+
+    def write(self, path: str, data: bytes) -> None:
+        """Put `data` there as a whole, in place of what is there."""
+        check_relative(path)
+        self._run(path, lambda: self.files.write(path, data))
+
+    def create(self, path: str, data: bytes) -> None:
+        """Put `data` there as a whole if nothing is there.
+
+        A try that failed on the network may have reached the store all the same. What then turns up there is
+        ours if it carries this call's mark (S3), or, on stores without marks, if it has the same bytes; there,
+        callers that must know that they and nobody else created it put something of their own into `data`.
+
+        Raises:
+            AlreadyExists: something that this call did not create is there.
+        """
+        check_relative(path)
+        mark, unsure = uuid.uuid4().hex, False
+
+        def attempt() -> None:
+            nonlocal unsure
+            try:
+                self._translated(path, lambda: self.files.create(path, data, mark))
+            except TransientStorageError:
+                unsure = True
+                raise
+            except AlreadyExists:
+                if not self._is_own(path, data, mark, unsure):
+                    raise
+
+        with_retries(self.retry, attempt)
+
+    def exists(self, path: str) -> bool:
+        """Whether a file or object is there; a folder is none."""
+        check_relative(path)
+        return self._run(path, lambda: self.files.is_file(path))
+
+    def delete(self, path: str) -> None:
+        """Remove the file or object; nothing happens if it is not there."""
+        check_relative(path)
+        self._run(path, lambda: self.files.remove(path))
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        """Paths of all files below the folder `prefix` (none: the root), as they are now; in no set order.
+
+        A folder that is not there has no files. Objects are listed page by page, so any number can be walked.
+        """
+        if prefix:
+            check_relative(prefix)
+        if isinstance(self.files, LocalFiles):
+            yield from self._listed_locally(prefix, self.files)
+            return
+        remote, token = self.files, None
+        while True:
+            keys, token = self._run(prefix, lambda token=token: remote.page(prefix, token))
+            yield from keys
+            if token is None:
+                return
+
+    def honours_create(self) -> bool:
+        """Whether `create` truly refuses to overwrite here: creates an object twice and removes it.
+
+        False on stores that ignore the condition; two drivers on one run could then overwrite each other.
+
+        Raises:
+            StorageError: the storage cannot be written at all.
+        """
+        if isinstance(self.files, RemoteFiles) and not self.files.creates_atomically:
+            return False
+        path = f".pasd-batch-probe-{uuid.uuid4().hex}"
+        self.create(path, b"first")
+        try:
+            self.create(path, b"second")
+        except AlreadyExists:
+            return True
+        finally:
+            self.delete(path)
+        return False
+
+    def remove_partial(self, *, older_than: float = 3600.0) -> int:
+        """Delete temporary files that killed processes left in a local folder, older than so many seconds."""
+        return self.files.remove_partial(older_than) if isinstance(self.files, LocalFiles) else 0
+
+    def _is_own(self, path: str, data: bytes, mark: str, unsure: bool) -> bool:
+        creator = self._translated(path, lambda: self.files.creator(path))
+        if creator is not None:
+            return creator == mark
+        return unsure and self._translated(path, lambda: self.files.read(path, None)) == data
+
+    def _listed_locally(self, prefix: str, local: LocalFiles) -> Iterator[str]:
+        try:
+            yield from local.list(prefix)
+        except OSError as error:
+            raise classify(error, error.filename or local.shown(prefix)) from None
+
+    def _run(self, path: str, operation: Callable[[], Result]) -> Result:
+        return with_retries(self.retry, lambda: self._translated(path, operation))
+
+    def _translated(self, path: str, operation: Callable[[], Result]) -> Result:
+        # The library's error is cut off (`from None`): its text may repeat a URL with its secrets.
+        try:
+            return operation()
+        except (StorageError, *_BUGS):
+            raise
+        except Exception as error:  # noqa: BLE001 (every store's library has errors of its own)
+            raise classify(error, self.files.shown(path)) from None
+
+
+def read_uri(
+    uri: str,
+    *,
+    max_bytes: int | None = None,
+    retry: RetryPolicy | None = None,
+    allowed_schemes: frozenset[str] = DEFAULT_SCHEMES,
+) -> bytes:
+    """The content of a file or object anywhere: a local path, `file://`, `s3://`, `https://` ...
+
+    Raises:
+        StorageError: as `Storage.read` does; `InvalidLocation` for a scheme that is not allowed.
+    """
+    retry = retry or RetryPolicy()
+    location = parse_location(uri, allowed_schemes=allowed_schemes)
+    if location.scheme == "file":
+        files = LocalFiles(Path(location.path).anchor)
+    else:
+        files = RemoteFiles(location.scheme, "", retry.timeout)
+    return Storage(files, retry)._run(location.path, lambda: files.read(location.path, max_bytes))
