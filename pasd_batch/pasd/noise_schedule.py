@@ -1,0 +1,71 @@
+"""Adjustable noise schedule (ANS): where sampling starts, between the photo and pure noise.
+
+Section 3.4 of arXiv 2308.14469. Training never reaches pure noise (alpha_bar_N > 0), so sampling starts from the
+low-resolution latent noised twice,
+
+    z_N = sqrt(abar_a * abar_N) z_LR + sqrt(1 - abar_a * abar_N) z'',
+
+where alpha_a (abar_a) near 1 leaves much of the photo (fidelity) and near 0 little (perception).
+"""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from pasd_batch.config.restoration import SamplingSettings
+
+DEFAULT_ADDED_NOISE_LEVEL = 900
+"""The released code's default: alpha_a = alphas_cumprod[900]."""
+
+
+@dataclass(frozen=True)
+class AdjustableNoiseSchedule:
+    """Noise of training (`alphas_cumprod`, one per timestep) and the share alpha_a that sampling adds to it."""
+
+    alphas_cumprod: Float[Tensor, " timesteps"]
+    alpha_a: float
+
+    @classmethod
+    def from_settings(
+        cls, settings: SamplingSettings, alphas_cumprod: Float[Tensor, " timesteps"]
+    ) -> "AdjustableNoiseSchedule":
+        """Take `alpha_a` as given, or look `added_noise_level` up in `alphas_cumprod` itself.
+
+        Raises:
+            ValueError: `added_noise_level` is not a timestep of the schedule.
+        """
+        if settings.alpha_a is not None:
+            return cls(alphas_cumprod, settings.alpha_a)
+        level = DEFAULT_ADDED_NOISE_LEVEL if settings.added_noise_level is None else settings.added_noise_level
+        if level >= len(alphas_cumprod):
+            raise ValueError(
+                f"added_noise_level {level} is beyond the schedule's last timestep {len(alphas_cumprod) - 1}"
+            )
+        return cls(alphas_cumprod, float(alphas_cumprod[level]))
+
+    def start(
+        self,
+        latent: Float[Tensor, "1 channels height width"],
+        first_noise: Float[Tensor, "1 channels height width"],
+        second_noise: Float[Tensor, "1 channels height width"],
+        *,
+        timestep: int,
+    ) -> Float[Tensor, "1 channels height width"]:
+        """Noise the photo's latent to `timestep` (the first of the sampling schedule), then by alpha_a again."""
+        noised = _mix(latent, first_noise, float(self.alphas_cumprod[timestep]))
+        return _mix(noised, second_noise, self.alpha_a)
+
+
+def _mix(signal: Tensor, noise: Tensor, alpha: float) -> Tensor:
+    return alpha**0.5 * signal + (1 - alpha) ** 0.5 * noise
+
+
+def pure_noise_start(
+    noise: Float[Tensor, "1 channels height width"],
+    offset: Float[Tensor, "1 channels 1 1"],
+    *,
+    offset_noise_scale: float,
+) -> Float[Tensor, "1 channels height width"]:
+    """Start from noise alone, with a constant offset per channel of strength `offset_noise_scale`."""
+    return noise + offset_noise_scale * offset

@@ -1,0 +1,169 @@
+"""Sampling: from noised latents to clean ones, for several photos at once.
+
+All photos step together; their tiles go through the networks in batches of one shape, the noise of a photo's tiles
+is blended, and its own scheduler takes one step.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Protocol
+
+import diffusers
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from pasd_batch.pasd.geometry import Size
+from pasd_batch.pasd.guidance import TileBatch
+from pasd_batch.pasd.tiling import TileGrid
+
+StepCallback = Callable[[int, int], None]
+"""Called after every step with the steps done and the steps in all."""
+
+
+class Scheduler(Protocol):
+    """What sampling needs of a diffusers scheduler."""
+
+    timesteps: Tensor
+    alphas_cumprod: Tensor
+    init_noise_sigma: float
+
+    def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
+        """Choose the timesteps."""
+        ...
+
+    def scale_model_input(self, sample: Tensor, timestep: Tensor) -> Tensor:
+        """Scale latents to what the networks expect."""
+        ...
+
+    def step(self, model_output: Tensor, timestep: Tensor, sample: Tensor, **options: Any) -> Any:
+        """Take one step."""
+        ...
+
+
+@dataclass(frozen=True)
+class DenoisingPhoto:
+    """One photo on its way through the sampler."""
+
+    start: Float[Tensor, "1 channels height width"]
+    """Initial latents, float32."""
+
+    grid: TileGrid
+    embeddings: Float[Tensor, "tiles width0 tile_height tile_width"]
+    """The degradation removal module's embedding of every tile."""
+
+    prompt: Float[Tensor, "words text_channels"]
+    negative_prompt: Float[Tensor, "words text_channels"] | None
+    """None when guidance is off."""
+
+    generator: Generator
+    """The photo's own CPU generator, for schedulers that draw noise."""
+
+
+Denoiser = Callable[[TileBatch, Tensor], Tensor]
+"""Noise prediction for a batch of tiles at one timestep, such as `GuidedDenoiser`."""
+
+
+def build_scheduler(name: str, config: Mapping[str, Any], steps: int) -> Scheduler:
+    """Build a diffusers scheduler by class name from the base model's scheduler configuration.
+
+    Raises:
+        ValueError: diffusers has no scheduler of that name with the methods sampling needs.
+    """
+    kind = getattr(diffusers, name, None)
+    needed = ("from_config", "set_timesteps", "scale_model_input", "step")
+    if not name.endswith("Scheduler") or not all(hasattr(kind, method) for method in needed):
+        raise ValueError(
+            f"scheduler {name!r} is not a diffusers scheduler with {', '.join(needed)}; "
+            "try UniPCMultistepScheduler, DPMSolverMultistepScheduler, DDIMScheduler or EulerDiscreteScheduler"
+        )
+    scheduler = kind.from_config(dict(config))  # pyright: ignore[reportOptionalMemberAccess]
+    scheduler.set_timesteps(steps)
+    return scheduler
+
+
+@torch.inference_mode()
+def denoise(
+    denoiser: Denoiser,
+    photos: Sequence[DenoisingPhoto],
+    schedulers: Sequence[Scheduler],
+    *,
+    tile_batch: int,
+    dtype: torch.dtype = torch.float32,
+    on_step: StepCallback | None = None,
+) -> list[Float[Tensor, "1 channels _h _w"]]:
+    """Run every photo through its scheduler's timesteps (the same for all); returns clean latents in float32.
+
+    Args:
+        denoiser: predicts noise for a batch of exactly `tile_batch` tiles.
+        photos: initial latents and what steers them.
+        schedulers: one per photo, freshly set up, because solvers remember their photo's earlier steps.
+        tile_batch: tiles per network call; a part-filled batch is filled up by repeating its last tile, so that the
+            shape of the computation, and with it every rounding, is the same whatever the neighbours are.
+        dtype: precision of the networks' inputs; latents and the solver stay in float32.
+        on_step: called after each step.
+    """
+    latents = [photo.start for photo in photos]
+    timesteps = schedulers[0].timesteps
+    for index, timestep in enumerate(timesteps):
+        scaled = [s.scale_model_input(x, timestep) for s, x in zip(schedulers, latents, strict=True)]
+        noises = _predict(denoiser, photos, scaled, timestep, tile_batch, dtype)
+        latents = [
+            _step(scheduler, noise, timestep, latent, photo.generator)
+            for scheduler, noise, latent, photo in zip(schedulers, noises, latents, photos, strict=True)
+        ]
+        if on_step is not None:
+            on_step(index + 1, len(timesteps))
+    return latents
+
+
+def _predict(
+    denoiser: Denoiser,
+    photos: Sequence[DenoisingPhoto],
+    latents: Sequence[Tensor],
+    timestep: Tensor,
+    tile_batch: int,
+    dtype: torch.dtype,
+) -> list[Tensor]:
+    """Blended noise prediction of every photo."""
+    parts: list[list[Tensor]] = [[] for _ in photos]
+    for members in _batches(photos, tile_batch):
+        filled = members + [members[-1]] * (tile_batch - len(members))
+        predicted = denoiser(_gather(photos, latents, filled, dtype), timestep)
+        for (photo, _), part in zip(members, predicted, strict=False):
+            parts[photo].append(part)
+    return [photo.grid.blend(torch.stack(own)) for photo, own in zip(photos, parts, strict=True)]
+
+
+def _batches(photos: Sequence[DenoisingPhoto], tile_batch: int) -> Iterator[list[tuple[int, int]]]:
+    """(photo, tile) pairs in batches of equal tile size; the tiles of a photo stay in order."""
+
+    def size_of(pair: tuple[int, int]) -> Size:
+        return photos[pair[0]].grid.tile_size
+
+    pairs = [(number, tile) for number, photo in enumerate(photos) for tile in range(len(photo.grid.tiles))]
+    for _, group in groupby(sorted(pairs, key=size_of), key=size_of):
+        members = list(group)
+        for start in range(0, len(members), tile_batch):
+            yield members[start : start + tile_batch]
+
+
+def _gather(
+    photos: Sequence[DenoisingPhoto], latents: Sequence[Tensor], members: list[tuple[int, int]], dtype: torch.dtype
+) -> TileBatch:
+    negatives = [negative for photo, _ in members if (negative := photos[photo].negative_prompt) is not None]
+    tiles = torch.cat([photos[photo].grid.tiles[tile].crop(latents[photo]) for photo, tile in members])
+    return TileBatch(
+        latents=tiles.to(dtype, memory_format=torch.channels_last),
+        embeddings=torch.stack([photos[photo].embeddings[tile] for photo, tile in members]),
+        prompts=torch.stack([photos[photo].prompt for photo, _ in members]),
+        negative_prompts=torch.stack(negatives) if negatives else None,
+    )
+
+
+def _step(scheduler: Scheduler, noise: Tensor, timestep: Tensor, latent: Tensor, generator: Generator) -> Tensor:
+    takes_generator = "generator" in inspect.signature(scheduler.step).parameters
+    options = {"generator": generator} if takes_generator else {}
+    return scheduler.step(noise, timestep, latent, return_dict=False, **options)[0]

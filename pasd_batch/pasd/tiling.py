@@ -1,0 +1,131 @@
+"""Cutting latents into overlapping tiles, and blending tiles back with gaussian weights.
+
+Tiled denoising merges the predicted noise of all tiles at every step, so that the solver sees one whole latent
+(MultiDiffusion, arXiv 2302.08113; the released PASD does the same).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pasd_batch.config.restoration import TilePlacement, TilingSettings
+from pasd_batch.pasd.geometry import Size
+
+VARIANCE = 0.01
+"""Variance of the gaussian in units of the squared tile side, as published."""
+
+WEIGHT_FLOOR = 1e-4
+"""Smallest weight of a tile's pixel relative to the largest, so that no sum of weights can vanish."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A rectangle of latents."""
+
+    top: int
+    left: int
+    size: Size
+
+    def crop(self, image: Tensor, factor: int = 1) -> Tensor:
+        """The tile's part of a tensor (..., height, width) that is `factor` times as large as the latents."""
+        top, left = self.top * factor, self.left * factor
+        return image[..., top : top + self.size.height * factor, left : left + self.size.width * factor]
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """Tiles of one size that together cover latents of `size`, with the weights that blend them."""
+
+    size: Size
+    tiles: tuple[Tile, ...]
+    placement: TilePlacement
+
+    @property
+    def tile_size(self) -> Size:
+        """The size that all tiles share."""
+        return self.tiles[0].size
+
+    def scaled(self, factor: int) -> "TileGrid":
+        """The same tiles on a picture `factor` times as large."""
+        tiles = tuple(Tile(t.top * factor, t.left * factor, t.size.times(factor)) for t in self.tiles)
+        return TileGrid(self.size.times(factor), tiles, self.placement)
+
+    def blend(self, parts: Float[Tensor, "tiles channels height width"]) -> Float[Tensor, "1 channels _h _w"]:
+        """Weighted mean of overlapping tiles in float32; one part for each tile, in order."""
+        if len(self.tiles) == 1:
+            return parts.float()
+        weights = tile_weights(self.tile_size, self.placement).to(parts.device, torch.float32)
+        total = torch.zeros(1, parts.shape[1], self.size.height, self.size.width, device=parts.device)
+        weight = torch.zeros(1, 1, self.size.height, self.size.width, device=parts.device)
+        for tile, part in zip(self.tiles, parts, strict=True):
+            tile.crop(total).add_(part.float() * weights)
+            tile.crop(weight).add_(weights)
+        return total / weight
+
+
+def plan_tiles(size: Size, settings: TilingSettings) -> TileGrid:
+    """Tiles for latents of a size: one tile covers everything up to an area of `tile_size` squared."""
+    if size.area <= settings.tile_size**2:
+        return TileGrid(size, (Tile(0, 0, size),), settings.placement)
+    match settings.placement:
+        case TilePlacement.EVEN:
+            return _even_grid(size, settings.tile_size, settings.overlap)
+        case TilePlacement.PUBLISHED:
+            return _published_grid(size, settings.tile_size, settings.overlap)
+
+
+def _even_grid(size: Size, tile_size: int, overlap: int) -> TileGrid:
+    """First the number of tiles, then their size: as few as fit the area, equally large and equally spread.
+
+    A side shorter than `tile_size` lets the tiles be longer along the other, so that a panorama is cut into few.
+    """
+    limit_height = max(tile_size, tile_size**2 // size.width) if size.width < tile_size else tile_size
+    limit_width = max(tile_size, tile_size**2 // size.height) if size.height < tile_size else tile_size
+    height, tops = _spread(size.height, limit_height, overlap)
+    width, lefts = _spread(size.width, limit_width, overlap)
+    tiles = tuple(Tile(top, left, Size(height, width)) for top in tops for left in lefts)
+    return TileGrid(size, tiles, TilePlacement.EVEN)
+
+
+def _spread(length: int, limit: int, overlap: int) -> tuple[int, list[int]]:
+    """Tile side (a multiple of 8 where it can be) and offsets along an axis, with at least `overlap` in common."""
+    if length <= limit:
+        return length, [0]
+    limit -= limit % 8
+    count = -(-(length - overlap) // (limit - overlap))
+    side = -(-(length + (count - 1) * overlap) // count)
+    side = min(-(-side // 8) * 8, limit)
+    return side, [round(index * (length - side) / (count - 1)) for index in range(count)]
+
+
+def _published_grid(size: Size, tile_size: int, overlap: int) -> TileGrid:
+    """Square tiles as the released code places them: column by column, the last one pushed back to the border."""
+    side = min(tile_size, size.height, size.width)
+    step = side - overlap
+    if step <= 0:
+        raise ValueError(f"overlap {overlap} leaves no step between tiles of {side}; choose a smaller overlap")
+    tops, lefts = ([*range(0, length - side, step), length - side] for length in (size.height, size.width))
+    tiles = tuple(Tile(top, left, Size(side, side)) for left in lefts for top in tops)
+    return TileGrid(size, tiles, TilePlacement.PUBLISHED)
+
+
+def tile_weights(tile: Size, placement: TilePlacement) -> Float[Tensor, "1 1 height width"]:
+    """Gaussian weights of a tile in float64.
+
+    The published form is centred at T/2 vertically and at (T-1)/2 horizontally and is not normalised; the even form
+    is symmetric, has the peak 1 and never falls below `WEIGHT_FLOOR`.
+    """
+    published = placement is TilePlacement.PUBLISHED
+    vertical = _gaussian(tile.height, tile.height / 2 if published else (tile.height - 1) / 2)
+    horizontal = _gaussian(tile.width, (tile.width - 1) / 2)
+    weights = (vertical[:, None] * horizontal[None, :])[None, None]
+    if published:
+        return weights / (2 * torch.pi * VARIANCE)
+    return (weights / weights.max()).clamp_min(WEIGHT_FLOOR)
+
+
+def _gaussian(length: int, middle: float) -> Float[Tensor, " length"]:
+    positions = torch.arange(length, dtype=torch.float64)
+    return torch.exp(-((positions - middle) ** 2) / (2 * VARIANCE * length**2))
