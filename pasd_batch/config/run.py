@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from pasd_batch.config.base import Settings
 from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.config.storage import StorageSettings
 
 
 class RunMode(StrEnum):
@@ -146,6 +147,9 @@ class RunSettings(Settings):
 
     deadlines: DeadlineSettings = DeadlineSettings()
     """How long one photo may take."""
+
+    storage: StorageSettings = StorageSettings()
+    """Which URI schemes are opened, and how what may pass is tried again."""
 
     restoration: RestorationSettings = RestorationSettings()
     """The model and how to use it; not used by `mode: score`."""
