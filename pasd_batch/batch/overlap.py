@@ -1,0 +1,140 @@
+"""Threads ahead of and behind the model: bounded in number and bytes, and with a deadline for every photo.
+
+A thread cannot be ended from outside. One that outlives its deadline is given up: its photo gets a
+`DeadlineExceeded`, its place is free again, and whatever it still returns is dropped. Threads are daemons, so
+that one stuck in a decoder cannot keep the process from ending.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class DeadlineExceeded(Exception):
+    """A photo took longer than its deadline allows."""
+
+
+@dataclass(frozen=True)
+class Finished(Generic[Item, Result]):
+    """What became of one item: a result, or the error that ended it."""
+
+    item: Item
+    result: Result | None = None
+    error: Exception | None = None
+
+
+@dataclass
+class _Running(Generic[Item, Result]):
+    item: Item
+    future: "Future[Result]"
+    started: float
+
+
+@dataclass
+class BoundedThreads(Generic[Item, Result]):
+    """Runs `task` for items, each in a thread of its own, never more than `limit` at once.
+
+    `seconds` (None: no limit) is how long one may take; `what` says in messages what takes so long, and
+    `setting` which setting allows more.
+    """
+
+    task: Callable[[Item], Result]
+    limit: int
+    seconds: float | None
+    what: str
+    setting: str
+    _running: "list[_Running[Item, Result]]" = field(default_factory=list, init=False)
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    @property
+    def full(self) -> bool:
+        """Whether no further item can be started now."""
+        return len(self._running) >= self.limit
+
+    def start(self, item: Item) -> None:
+        """Start a thread for `item`; call only while not `full`."""
+        future: Future[Result] = Future()
+        self._running.append(_Running(item, future, time.monotonic()))
+        threading.Thread(target=_run, args=(self.task, item, future), daemon=True, name=self.what).start()
+
+    def finished(self, *, block: bool) -> "list[Finished[Item, Result]]":
+        """What has finished or run out of time; with `block` waits until there is at least one, if any runs."""
+        while self._running:
+            timeout = self._until_next_deadline() if block else 0.0
+            wait([running.future for running in self._running], timeout, return_when=FIRST_COMPLETED)
+            now = time.monotonic()
+            over = [running for running in self._running if running.future.done() or self._late(running, now)]
+            if over or not block:
+                self._running = [running for running in self._running if running not in over]
+                return [self._outcome(running) for running in over]
+        return []
+
+    def _until_next_deadline(self) -> float | None:
+        if self.seconds is None:
+            return None
+        first = min(running.started for running in self._running)
+        return max(0.0, first + self.seconds - time.monotonic())
+
+    def _late(self, running: "_Running[Item, Result]", now: float) -> bool:
+        return self.seconds is not None and now - running.started >= self.seconds
+
+    def _outcome(self, running: "_Running[Item, Result]") -> "Finished[Item, Result]":
+        if not running.future.done():
+            message = f"{self.what} took longer than {self.seconds:g} s; raise {self.setting}, or look at the file"
+            return Finished(running.item, error=DeadlineExceeded(message))
+        error = running.future.exception()
+        if error is None:
+            return Finished(running.item, result=running.future.result())
+        if not isinstance(error, Exception):
+            raise error
+        return Finished(running.item, error=error)
+
+
+@dataclass
+class ReadAhead(Generic[Item, Result]):
+    """Items loaded by threads ahead of their use, out of order as they come in.
+
+    Loaded results wait in `ready`; new loads start only while loading and waiting ones together are fewer than
+    the threads' limit and the waiting ones' `weight` (bytes) is below `max_weight`.
+    """
+
+    threads: BoundedThreads[Item, Result]
+    items: Iterable[Item]
+    weight: Callable[[Result], int]
+    max_weight: int
+    ready: "deque[Finished[Item, Result]]" = field(default_factory=deque, init=False)
+
+    def __post_init__(self) -> None:
+        self._waiting = deque(self.items)
+
+    def fill(self) -> bool:
+        """Start what may start and take in what has come in, waiting if nothing has; False when all is used up."""
+        self._start_loads()
+        self.ready.extend(self.threads.finished(block=not self.ready))
+        self._start_loads()
+        return bool(self.ready)
+
+    def _start_loads(self) -> None:
+        while self._waiting and len(self.threads) + len(self.ready) < self.threads.limit:
+            held = sum(self.weight(done.result) for done in self.ready if done.result is not None)
+            if self.ready and held >= self.max_weight:
+                return
+            self.threads.start(self._waiting.popleft())
+
+
+def _run(task: Callable[[Item], Result], item: Item, future: "Future[Result]") -> None:
+    try:
+        result = task(item)
+    except BaseException as error:  # noqa: BLE001 (handed to whoever waits for the future)
+        future.set_exception(error)
+    else:
+        future.set_result(result)

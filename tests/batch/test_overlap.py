@@ -1,0 +1,85 @@
+import threading
+import time
+
+import pytest
+
+from pasd_batch.batch.overlap import BoundedThreads, DeadlineExceeded, ReadAhead
+
+
+def threads(task, *, limit=3, seconds=None):
+    return BoundedThreads(task, limit=limit, seconds=seconds, what="decoding", setting="deadlines.fetch")
+
+
+def drain(ahead):
+    done = []
+    while ahead.fill():
+        done.append(ahead.ready.popleft())
+    return done
+
+
+def test_every_item_comes_back_once_with_its_result_or_its_error():
+    def task(number):
+        if number % 3 == 0:
+            raise ValueError(f"{number} is bad")
+        return number * 10
+
+    done = drain(ReadAhead(threads(task), range(20), weight=lambda _: 1, max_weight=100))
+    assert sorted(item.item for item in done) == list(range(20))
+    for item in done:
+        assert item.result == (None if item.item % 3 == 0 else item.item * 10)
+        assert (str(item.error) if item.error else None) == (f"{item.item} is bad" if item.item % 3 == 0 else None)
+
+
+def test_never_more_than_the_limit_are_loading_or_waiting():
+    started = []
+    ahead = ReadAhead(threads(started.append, limit=3), range(50), weight=lambda _: 0, max_weight=1)
+    assert ahead.fill()
+    time.sleep(0.1)
+    ahead.fill()
+    assert len(started) == 3
+    assert len(ahead.ready) + len(ahead.threads) == 3
+
+
+def test_heavy_results_that_wait_keep_further_ones_from_being_loaded():
+    started = []
+
+    def task(number):
+        started.append(number)
+        return number
+
+    ahead = ReadAhead(threads(task, limit=4), range(9), weight=lambda _: 60, max_weight=100)
+    ahead.threads.limit = 2
+    while len(ahead.ready) < 2:
+        ahead.fill()
+    ahead.threads.limit = 4
+    ahead.fill()
+    assert len(started) == 2
+    assert len(drain(ahead)) == 9
+
+
+def test_an_item_past_its_deadline_is_given_up_and_the_others_go_on():
+    release = threading.Event()
+
+    def task(number):
+        if number == 1:
+            release.wait(30)
+        return number
+
+    began = time.monotonic()
+    done = drain(ReadAhead(threads(task, seconds=0.3), range(5), weight=lambda _: 1, max_weight=100))
+    assert time.monotonic() - began < 5
+    release.set()
+    late = [item for item in done if item.error]
+    assert [item.item for item in late] == [1]
+    assert isinstance(late[0].error, DeadlineExceeded)
+    assert "0.3 s" in str(late[0].error)
+    assert "deadlines.fetch" in str(late[0].error)
+    assert sorted(item.result for item in done if not item.error) == [0, 2, 3, 4]
+
+
+def test_what_ends_the_process_is_not_taken_for_a_bad_photo():
+    def task(_):
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        drain(ReadAhead(threads(task), [1], weight=lambda _: 1, max_weight=1))
