@@ -1,0 +1,235 @@
+"""Settings of how training pictures are degraded; defaults are those of the released PASD (Real-ESRGAN's chain)."""
+
+import math
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pasd_batch.config.base import Settings
+from pasd_batch.config.intervals import (
+    CutoffInterval,
+    FactorInterval,
+    Interval,
+    NonNegativeInterval,
+    Probability,
+    QualityInterval,
+    Strength,
+    Weight,
+)
+from pasd_batch.config.old_photo import OldPhotoSettings
+
+
+class ResizeMode(StrEnum):
+    """How pixels are interpolated; none of them filters against aliasing but `area`."""
+
+    AREA = "area"
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+
+
+class KernelSizes(Settings):
+    """Side lengths of blur kernels, pixels, odd numbers only."""
+
+    smallest: int = Field(default=7, ge=3)
+    """Smallest side."""
+
+    largest: int = Field(default=21, ge=3)
+    """Largest side; all kernels are padded to it with zeros."""
+
+    @model_validator(mode="after")
+    def _odd_and_ascending(self) -> Self:
+        if self.smallest % 2 == 0 or self.largest % 2 == 0 or self.smallest > self.largest:
+            raise ValueError(f"kernel sides {self.smallest} to {self.largest} must be odd and ascend")
+        return self
+
+
+class KernelKindWeights(Settings):
+    """How often each kind of bell-shaped kernel is drawn; iso is round, aniso an ellipse."""
+
+    iso: Weight = 0.45
+    """Round Gaussian."""
+
+    aniso: Weight = 0.25
+    """Elliptic Gaussian."""
+
+    generalized_iso: Weight = 0.12
+    """Round generalized Gaussian, exp(-q^beta / 2)."""
+
+    generalized_aniso: Weight = 0.03
+    """Elliptic generalized Gaussian."""
+
+    plateau_iso: Weight = 0.12
+    """Round plateau, 1 / (1 + q^beta)."""
+
+    plateau_aniso: Weight = 0.03
+    """Elliptic plateau."""
+
+    @model_validator(mode="after")
+    def _some_kind(self) -> Self:
+        if not any(self.model_dump().values()):
+            raise ValueError("all kernel kinds have weight 0; give at least one of them a weight")
+        return self
+
+
+class BlurSettings(Settings):
+    """One blur with a random kernel."""
+
+    probability: Probability = 1.0
+    """Probability of blurring at all."""
+
+    sizes: KernelSizes = KernelSizes()
+    """Kernel side lengths."""
+
+    kinds: KernelKindWeights = KernelKindWeights()
+    """Mixture of the bell-shaped kernels."""
+
+    sigma: NonNegativeInterval = (0.2, 3.0)
+    """Standard deviation along each axis, pixels."""
+
+    rotation: Interval = (-math.pi, math.pi)
+    """Direction of elliptic kernels, radians."""
+
+    generalized_beta_heavy: NonNegativeInterval = (0.5, 1.0)
+    """Exponents with heavier tails than a Gaussian; this interval or the next, equally likely."""
+
+    generalized_beta_light: NonNegativeInterval = (1.0, 4.0)
+    """Exponents with lighter tails than a Gaussian."""
+
+    plateau_beta: NonNegativeInterval = (1.0, 2.0)
+    """Plateau exponents; its lowest value is taken half of the time."""
+
+    sinc_probability: Probability = 0.1
+    """Probability of a sinc (ringing) kernel instead of a bell."""
+
+    sinc_cutoff_small: CutoffInterval = (math.pi / 3, math.pi)
+    """Cutoff of sinc kernels whose side is below `sinc_large_from`."""
+
+    sinc_cutoff_large: CutoffInterval = (math.pi / 5, math.pi)
+    """Cutoff of the larger sinc kernels."""
+
+    sinc_large_from: int = 13
+    """Side length, pixels, from which a sinc kernel counts as large."""
+
+
+class ResizeSettings(Settings):
+    """One resize by a random factor."""
+
+    up: Weight = 0.2
+    """Weight of enlarging, by a factor between 1 and the highest of `factor`."""
+
+    down: Weight = 0.7
+    """Weight of shrinking, by a factor between the lowest of `factor` and 1."""
+
+    keep: Weight = 0.1
+    """Weight of factor 1."""
+
+    factor: FactorInterval = (0.3, 1.5)
+    """Lowest and highest factor; 1 must lie between them."""
+
+    @model_validator(mode="after")
+    def _one_inside(self) -> Self:
+        if not self.factor[0] <= 1.0 <= self.factor[1]:
+            raise ValueError(f"factor {list(self.factor)} must have 1 between its ends")
+        if self.up + self.down + self.keep <= 0.0:
+            raise ValueError("up, down and keep are all 0; give at least one of them a weight")
+        return self
+
+
+class NoiseSettings(Settings):
+    """One layer of sensor noise, either Gaussian or Poisson."""
+
+    gaussian_probability: Probability = 0.5
+    """Probability of Gaussian rather than Poisson noise."""
+
+    sigma: NonNegativeInterval = (1.0, 15.0)
+    """Gaussian standard deviation, 8-bit levels."""
+
+    poisson_scale: NonNegativeInterval = (0.05, 2.0)
+    """Factor on the Poisson noise."""
+
+    gray_probability: Probability = 0.4
+    """Probability of the same noise in all three channels."""
+
+
+class StageSettings(Settings):
+    """One of the two rounds of blur, resize, noise and JPEG."""
+
+    blur: BlurSettings = BlurSettings()
+    """Blur at the start of the round."""
+
+    resize: ResizeSettings = ResizeSettings()
+    """Resize after the blur."""
+
+    noise: NoiseSettings = NoiseSettings()
+    """Noise after the resize."""
+
+    jpeg_quality: QualityInterval = (60.0, 95.0)
+    """JPEG quality at the end of the round."""
+
+
+SECOND_STAGE = StageSettings(
+    blur=BlurSettings(probability=0.5, sigma=(0.2, 1.5)),
+    resize=ResizeSettings(up=0.3, down=0.4, keep=0.3, factor=(0.6, 1.2)),
+    noise=NoiseSettings(sigma=(1.0, 12.0), poisson_scale=(0.05, 1.0)),
+    jpeg_quality=(60.0, 100.0),
+)
+"""The published second round, milder than the first."""
+
+
+class FinalSincSettings(Settings):
+    """The last filter, which leaves the ringing of a sharpened or compressed picture."""
+
+    probability: Probability = 0.8
+    """Probability of the filter."""
+
+    sizes: KernelSizes = KernelSizes()
+    """Kernel side lengths."""
+
+    cutoff: CutoffInterval = (math.pi / 3, math.pi)
+    """Cutoff frequency, radians per pixel."""
+
+
+class RealEsrganSettings(Settings):
+    """Second-order chain of Real-ESRGAN, as PASD was trained with."""
+
+    chain: Literal["realesrgan"] = "realesrgan"
+    """Names this chain."""
+
+    strength: Strength = 1.0
+    """1: as published; below, every range is contracted towards no degradation (see `training/strength.py`)."""
+
+    scale: int = Field(default=4, ge=1, le=16)
+    """How many times smaller the degraded picture is than the clean one."""
+
+    resize_back: bool = True
+    """Resize the degraded picture to the clean one's size, as training needs it; off: leave it small."""
+
+    resize_modes: tuple[ResizeMode, ...] = Field(default=tuple(ResizeMode), min_length=1)
+    """Interpolations that each resize draws from, equally likely."""
+
+    first: StageSettings = StageSettings()
+    """First round."""
+
+    second: StageSettings = SECOND_STAGE
+    """Second round; its JPEG comes before or after the final sinc filter, equally likely."""
+
+    final_sinc: FinalSincSettings = FinalSincSettings()
+    """Filter at the end."""
+
+
+class BicubicSettings(Settings):
+    """Antialiased bicubic shrinking and nothing else: the classical super-resolution task."""
+
+    chain: Literal["bicubic"] = "bicubic"
+    """Names this chain."""
+
+    scale: int = Field(default=2, ge=1, le=16)
+    """How many times smaller the degraded picture is than the clean one."""
+
+    resize_back: bool = True
+    """Resize the degraded picture (bicubic) to the clean one's size; off: leave it small."""
+
+
+DegradationSettings = Annotated[RealEsrganSettings | BicubicSettings | OldPhotoSettings, Field(discriminator="chain")]
+"""One chain of degradations, told apart by its `chain`."""

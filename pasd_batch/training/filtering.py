@@ -1,0 +1,94 @@
+"""Filtering and resizing of picture batches, as the Real-ESRGAN degradation does them.
+
+Pictures are float32 (batch, 3, height, width), sRGB, nominally in [0, 1]; nothing here clamps.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn import functional
+
+from pasd_batch.config.degradation import ResizeMode
+from pasd_batch.training.blur_kernels import BellKernel
+
+
+def blur(
+    photos: Float[Tensor, "batch channels height width"], kernels: Float[Tensor, "batch size size"]
+) -> Float[Tensor, "batch channels height width"]:
+    """Cross-correlate every picture with its own kernel, the same for all channels, with reflected borders.
+
+    Kernels may be larger than the picture: the reflection then goes to and fro.
+    """
+    batch, channels, _, _ = photos.shape
+    kernels = _without_zero_border(kernels)
+    padded = reflect_pad(photos, kernels.shape[-1] // 2)
+    weights = kernels.to(photos).repeat_interleave(channels, dim=0).unsqueeze(1)
+    blurred = functional.conv2d(padded.flatten(0, 1).unsqueeze(0), weights, groups=batch * channels)
+    return blurred.reshape(photos.shape)
+
+
+def soften(
+    photos: Float[Tensor, "batch channels height width"], sigma: float
+) -> Float[Tensor, "batch channels height width"]:
+    """Blur all pictures with a round Gaussian of this standard deviation, pixels."""
+    radius = max(1, math.ceil(3.5 * sigma))
+    kernel = BellKernel(size=2 * radius + 1, sigma_x=sigma, sigma_y=sigma).weights()
+    return blur(photos, kernel.to(photos).expand(len(photos), -1, -1))
+
+
+def resize_by(
+    photos: Float[Tensor, "batch channels height width"], *, factor: float, mode: ResizeMode
+) -> Float[Tensor, "batch channels new_height new_width"]:
+    """Resize to floor(side x factor); the factor itself, not the rounded sizes, places the samples.
+
+    Raises:
+        ValueError: a side would become 0.
+    """
+    height, width = photos.shape[-2:]
+    if int(min(height, width) * factor) < 1:
+        raise ValueError(f"{width}x{height} pixels cannot be resized by {factor:.3f}; use larger pictures")
+    align = None if mode is ResizeMode.AREA else False
+    return functional.interpolate(photos, scale_factor=factor, mode=mode.value, align_corners=align)
+
+
+def resize_to(
+    photos: Float[Tensor, "batch channels height width"], *, height: int, width: int, mode: ResizeMode
+) -> Float[Tensor, "batch channels new_height new_width"]:
+    """Resize to this size without antialiasing."""
+    align = None if mode is ResizeMode.AREA else False
+    return functional.interpolate(photos, size=(height, width), mode=mode.value, align_corners=align)
+
+
+def reflect_pad(
+    photos: Float[Tensor, "batch channels height width"], margin: int
+) -> Float[Tensor, "batch channels padded_height padded_width"]:
+    """Mirror `margin` pixels at every border, without repeating the border; small pictures are mirrored repeatedly."""
+    height, width = photos.shape[-2:]
+    if margin < min(height, width):
+        return functional.pad(photos, [margin] * 4, mode="reflect")
+    rows, columns = (_reflected_indices(side, margin, photos.device) for side in (height, width))
+    return photos[..., rows, :][..., columns]
+
+
+def round_to_8_bit(photos: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Clamp to [0, 1] and round to multiples of 1 / 255, halves to even."""
+    return (photos * 255.0).round().clamp(0.0, 255.0) / 255.0
+
+
+def _reflected_indices(side: int, margin: int, device: torch.device) -> Int64[Tensor, " padded"]:
+    positions = torch.arange(-margin, side + margin, device=device).abs()
+    period = max(2 * (side - 1), 1)
+    positions = positions % period
+    return torch.minimum(positions, (period - positions).abs()) if side > 1 else torch.zeros_like(positions)
+
+
+def _without_zero_border(kernels: Float[Tensor, "batch size size"]) -> Float[Tensor, "batch cropped cropped"]:
+    """Crop what is zero around all kernels: smaller kernels are cheaper and need less padding."""
+    size = kernels.shape[-1]
+    used = (kernels != 0.0).any(dim=0)
+    reached = used.any(dim=0) | used.any(dim=1)
+    reached = reached | reached.flip(0)
+    first = int(reached.to(torch.uint8).argmax()) if bool(reached.any()) else size // 2
+    return kernels[:, first : size - first, first : size - first]
