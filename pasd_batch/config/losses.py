@@ -1,0 +1,37 @@
+"""Settings of the training objective; defaults are those of the released PASD."""
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from pasd_batch.config.base import Settings
+
+
+class PredictionType(StrEnum):
+    """What the denoiser predicts."""
+
+    EPSILON = "epsilon"
+    V_PREDICTION = "v_prediction"
+
+
+class LossSettings(Settings):
+    """L = L_DF + gamma L_DR, and a term for colorization; a term of weight 0 is not computed at all."""
+
+    prediction_type: PredictionType = PredictionType.EPSILON
+    """The noise, or the velocity sqrt(abar) noise - sqrt(1 - abar) z; zero-terminal-SNR schedules need the latter."""
+
+    denoising: float = Field(default=1.0, ge=0.0)
+    """Weight of L_DF, the denoiser's squared error."""
+
+    gamma: float = Field(default=1.0, ge=0.0)
+    """Weight of L_DR, the absolute error of the to-RGB outputs against the clean picture."""
+
+    colorfulness: float = Field(default=0.0, ge=0.0)
+    """Weight of the colourfulness term; the released colorization uses 0.001."""
+
+    @model_validator(mode="after")
+    def _some_term(self) -> Self:
+        if self.denoising == self.gamma == self.colorfulness == 0.0:
+            raise ValueError("denoising, gamma and colorfulness are all 0; there is nothing to train")
+        return self

@@ -1,0 +1,39 @@
+"""The forward diffusion that training looks at: noised latents, and what the denoiser should say of them."""
+
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from pasd_batch.config.losses import PredictionType
+
+Latents = Float[Tensor, "batch channels height width"]
+
+
+def diffuse(
+    latents: Latents,
+    noise: Latents,
+    timesteps: Int64[Tensor, " batch"],
+    alphas_cumprod: Float[Tensor, " steps"],
+) -> Latents:
+    """Noised latents z_t = sqrt(abar_t) z + sqrt(1 - abar_t) noise, with a timestep per sample."""
+    alpha = _per_sample(alphas_cumprod, timesteps, latents)
+    return alpha.sqrt() * latents + (1.0 - alpha).sqrt() * noise
+
+
+def prediction_target(
+    latents: Latents,
+    noise: Latents,
+    timesteps: Int64[Tensor, " batch"],
+    alphas_cumprod: Float[Tensor, " steps"],
+    prediction_type: PredictionType,
+) -> Latents:
+    """What the denoiser should predict: the noise, or the velocity sqrt(abar_t) noise - sqrt(1 - abar_t) z."""
+    match prediction_type:
+        case PredictionType.EPSILON:
+            return noise
+        case PredictionType.V_PREDICTION:
+            alpha = _per_sample(alphas_cumprod, timesteps, latents)
+            return alpha.sqrt() * noise - (1.0 - alpha).sqrt() * latents
+
+
+def _per_sample(alphas_cumprod: Tensor, timesteps: Tensor, like: Tensor) -> Float[Tensor, "batch 1 1 1"]:
+    return alphas_cumprod.to(like)[timesteps.to(like.device)].view(-1, 1, 1, 1)

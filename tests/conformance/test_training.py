@@ -1,0 +1,266 @@
+"""One recorded training step: latents, prediction, losses, gradients, clipping and the AdamW update."""
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import CLIPTextModel
+
+from pasd_batch.config.losses import LossSettings, PredictionType
+from pasd_batch.pasd.checkpoint import is_paca, load_control_branch, load_unet
+from pasd_batch.training.diffusion import diffuse, prediction_target
+from pasd_batch.training.losses import PasdLoss, pasd_loss
+
+CONFORMANCE = Path(os.environ.get("PASD_CONFORMANCE", Path(__file__).parents[1] / "golden"))
+NAMES = sorted(path.stem for path in (CONFORMANCE / "golden").glob("training_*.json"))
+
+
+def relative_tolerance(text: str) -> float:
+    return float(re.findall(r"relative ([\d.e-]+\d)", text)[0])
+
+
+def assert_relative(actual: Tensor, expected: Tensor, tolerance: float, *, what: str) -> None:
+    """Largest error against the largest expected value."""
+    assert actual.shape == expected.shape, f"{what}: shape {tuple(actual.shape)}, not {tuple(expected.shape)}"
+    error = (actual.detach().double() - expected.double()).abs()
+    allowed = tolerance * float(expected.double().abs().max())
+    message = f"{what}: largest error {error.max():.3g}, mean {error.mean():.3g}, allowed {allowed:.3g}"
+    assert float(error.max()) <= allowed, message
+
+
+@dataclass
+class RecordedStep:
+    """A recorded step and our run of it up to the networks' outputs, with gradients still to be computed."""
+
+    name: str
+    description: dict[str, Any]
+    tensors: dict[str, Tensor]
+    parameters: dict[str, torch.nn.Parameter]
+    frozen: list[str]
+    computed: dict[str, Tensor]
+    rgbs: tuple[Tensor, ...]
+    target: Tensor
+    clean: Tensor
+
+    def loss(self, settings: LossSettings) -> PasdLoss:
+        return pasd_loss(self.computed["pred"], self.target, self.rgbs, self.clean, settings)
+
+    def gradients(self, settings: LossSettings) -> dict[str, Tensor]:
+        total = self.loss(settings).total
+        gradients = torch.autograd.grad(total, list(self.parameters.values()), retain_graph=True)
+        return dict(zip(self.parameters, gradients, strict=True))
+
+    def tolerance(self, kind: str) -> float:
+        return relative_tolerance(self.description["tolerances"][kind])
+
+
+def folders(description: dict[str, Any]) -> tuple[Path, Path]:
+    """The PASD folder and the base folder that a recording names, as `tiny/pasd/{unet,controlnet}`."""
+    control, base = (CONFORMANCE / re.sub(r"/\{.*\}$", "", model) for model in description["models"])
+    return control, base
+
+
+@cache
+def run(name: str) -> RecordedStep:
+    golden = CONFORMANCE / "golden"
+    description = json.loads((golden / f"{name}.json").read_text())
+    tensors = load_file(golden / f"{name}.safetensors")
+    control_folder, base = folders(description)
+    missing = [
+        folder
+        for folder in (control_folder / "unet", control_folder / "controlnet", base / "vae", base / "text_encoder")
+        if not folder.is_dir()
+    ]
+    if missing:
+        pytest.skip(f"{name} needs checkpoints that this folder lacks: {', '.join(map(str, missing))}")
+    return run_networks(name, description, tensors, control_folder, base)
+
+
+def run_networks(
+    name: str, description: dict[str, Any], tensors: dict[str, Tensor], control_folder: Path, base: Path
+) -> RecordedStep:
+    unet = load_unet(control_folder / "unet").float()
+    branch = load_control_branch(control_folder / "controlnet").float()
+    trainable = {f"unet.{name}": p for name, p in unet.named_parameters() if is_paca(name)}
+    unet.requires_grad_(False)
+    parameters = {f"controlnet.{name}": p for name, p in branch.named_parameters()} | trainable
+    for parameter in parameters.values():
+        parameter.requires_grad_(True)
+
+    clean = 2.0 * tensors["hr_u8"].float() / 255.0 - 1.0
+    latents, alphas = encode(base, clean, tensors["posterior_noise"]), alphas_cumprod(base)
+    timesteps, noise = tensors["timesteps"].long(), tensors["noise"]
+    noisy = diffuse(latents, noise, timesteps, alphas)
+    text_states = encode_text(base, tensors["input_ids"])
+    seen = branch.controlnet_cond_embedding(tensors["lr_u8"].float() / 255.0)
+    residuals = branch(noisy, timesteps, text_states, seen.embedding)
+    prediction = unet(noisy, timesteps, text_states, residuals)
+    rgbs = {f"rgb_{index}": rgb for index, rgb in enumerate(seen.rgbs)}
+    return RecordedStep(
+        name=name,
+        description=description,
+        tensors=tensors,
+        parameters=parameters,
+        frozen=[name for name, parameter in unet.named_parameters() if not parameter.requires_grad],
+        computed={"latents": latents, "noisy": noisy, "pred": prediction, **rgbs},
+        rgbs=seen.rgbs,
+        target=prediction_target(latents, noise, timesteps, alphas, PredictionType.EPSILON),
+        clean=clean,
+    )
+
+
+@torch.no_grad()
+def encode(base: Path, clean: Tensor, posterior_noise: Tensor) -> Tensor:
+    vae: Any = AutoencoderKL.from_pretrained(base / "vae", torch_dtype=torch.float32)
+    posterior = vae.encode(clean).latent_dist
+    return vae.config.scaling_factor * (posterior.mean + posterior.std * posterior_noise)
+
+
+@torch.no_grad()
+def encode_text(base: Path, input_ids: Tensor) -> Tensor:
+    encoder = CLIPTextModel.from_pretrained(base / "text_encoder", dtype=torch.float32)
+    return encoder(input_ids.long()).last_hidden_state
+
+
+def alphas_cumprod(base: Path) -> Tensor:
+    scheduler: Any = DDPMScheduler.from_pretrained(base / "scheduler")
+    return scheduler.alphas_cumprod
+
+
+def global_norm(gradients: dict[str, Tensor]) -> float:
+    return float(torch.stack([gradient.double().norm() for gradient in gradients.values()]).norm())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_latents_prediction_and_rgbs(name: str) -> None:
+    step = run(name)
+    tolerance = step.description["recommended_tolerance"]["rel"]
+    for tensor, actual in step.computed.items():
+        assert_relative(actual, step.tensors[tensor], tolerance, what=f"{name}: {tensor}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_losses_of_the_recorded_outputs(name: str) -> None:
+    """The losses alone, from recorded tensors: no checkpoint is needed."""
+    description = json.loads((CONFORMANCE / "golden" / f"{name}.json").read_text())
+    tensors = load_file(CONFORMANCE / "golden" / f"{name}.safetensors")
+    rgbs = [tensors[f"rgb_{index}"] for index in range(len(description["scalars"]["l1"]))]
+    clean = 2.0 * tensors["hr_u8"].float() / 255.0 - 1.0
+    loss = pasd_loss(tensors["pred"], tensors["noise"], rgbs, clean, LossSettings(colorfulness=0.001))
+    check_losses(loss, tensors, description)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_losses_of_our_networks(name: str) -> None:
+    step = run(name)
+    check_losses(step.loss(LossSettings(colorfulness=0.001)), step.tensors, step.description)
+    plain = step.loss(LossSettings()).total
+    assert_relative(plain, step.tensors["loss"], step.tolerance("losses"), what=f"{name}: loss")
+
+
+def check_losses(loss: PasdLoss, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:
+    tolerance = relative_tolerance(description["tolerances"]["losses"])
+    assert loss.denoising is not None
+    assert_relative(loss.denoising, tensors["mse"], tolerance, what="mse")
+    assert_relative(torch.stack(loss.degradation_removal), tensors["l1"], tolerance, what="l1")
+    assert_relative(torch.stack(loss.colorfulness), tensors["colorful"], tolerance, what="colorful")
+    expected = torch.tensor(description["scalars"]["loss_grayscale"], dtype=torch.float64)
+    assert_relative(loss.total, expected, tolerance, what="loss_grayscale")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_right_parameters_are_trained(name: str) -> None:
+    step = run(name)
+    assert set(step.parameters) == set(step.description["gradient_norms"])
+    trained = [parameter for parameter in step.parameters if parameter.startswith("unet.")]
+    assert len(trained) == step.description["num_trainable_unet_tensors"]
+    assert len(step.frozen) == step.description["num_frozen_unet_tensors"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients(name: str) -> None:
+    step = run(name)
+    gradients = step.gradients(LossSettings())
+    tolerance = step.description["recommended_tolerance"]["rel"]
+    recorded = [tensor.removeprefix("grad.") for tensor in step.tensors if tensor.startswith("grad.")]
+    assert recorded
+    for parameter in recorded:
+        expected = step.tensors[f"grad.{parameter}"]
+        assert_relative(gradients[parameter], expected, tolerance, what=f"{name}: gradient of {parameter}")
+    tolerance = step.tolerance("gradient norms")
+    for parameter, norm in step.description["gradient_norms"].items():
+        expected = torch.tensor(norm, dtype=torch.float64)
+        actual = gradients[parameter].double().norm()
+        assert_relative(actual, expected, tolerance, what=f"{name}: norm of the gradient of {parameter}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_clipping(name: str) -> None:
+    step = run(name)
+    scalars, tolerance = step.description["scalars"], step.tolerance("total_gradient_norm")
+    gradients = step.gradients(LossSettings())
+    assert global_norm(gradients) == pytest.approx(scalars["total_gradient_norm"], rel=tolerance)
+    with_color = global_norm(step.gradients(LossSettings(colorfulness=0.001)))
+    assert with_color == pytest.approx(scalars["total_gradient_norm_grayscale"], rel=tolerance)
+    example = scalars["clip_example"]
+    copies = copies_with(step, gradients)
+    torch.nn.utils.clip_grad_norm_(list(copies.values()), example["max_norm"])
+    for parameter, gradient in gradients.items():
+        clipped = copies[parameter].grad
+        assert clipped is not None
+        expected = gradient * example["factor_on_every_gradient"]
+        assert_relative(clipped, expected, tolerance, what=f"{name}: clipped gradient of {parameter}")
+
+
+def copies_with(step: RecordedStep, gradients: dict[str, Tensor]) -> dict[str, torch.nn.Parameter]:
+    """Parameters of their own with these gradients: the cached networks serve the other tests too."""
+    copies = {name: torch.nn.Parameter(parameter.detach().clone()) for name, parameter in step.parameters.items()}
+    for name, copy in copies.items():
+        copy.grad = gradients[name].clone()
+    return copies
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_after_one_step(name: str) -> None:
+    step = run(name)
+    gradients = step.gradients(LossSettings())
+    copies = copies_with(step, gradients)
+    recorded = step.description["optimizer"]
+    optimizer = torch.optim.AdamW(
+        copies.values(),
+        lr=recorded["lr"],
+        betas=tuple(recorded["betas"]),
+        weight_decay=recorded["weight_decay"],
+        eps=recorded["eps"],
+    )
+    torch.nn.utils.clip_grad_norm_(list(copies.values()), recorded["max_grad_norm"])
+    optimizer.step()
+    after = {name: copy.detach() for name, copy in copies.items()}
+    check_update(step, gradients, after)
+
+
+def check_update(step: RecordedStep, gradients: dict[str, Tensor], after: dict[str, Tensor]) -> None:
+    """AdamW's first step is the sign of the gradient, so where that is rounding noise the step may go either way."""
+    text = step.description["tolerances"]["after_step"]
+    numbers = [float(number) for number in re.findall(r"\d[\d.e-]*", text)]
+    tight, threshold, loose = numbers
+    recorded = [tensor.removeprefix("after_step.") for tensor in step.tensors if tensor.startswith("after_step.")]
+    assert recorded
+    for parameter in recorded:
+        error = (after[parameter].double() - step.tensors[f"after_step.{parameter}"].double()).abs()
+        gradient = gradients[parameter].abs()
+        allowed = torch.where(gradient > threshold * gradient.max(), tight, loose).double()
+        message = (
+            f"{step.name}: {parameter} after the step: largest error {error.max():.3g}, mean {error.mean():.3g}, "
+            f"{int((error > allowed).sum())} of {error.numel()} beyond {tight:.3g} (or {loose:.3g})"
+        )
+        assert bool((error <= allowed).all()), message
