@@ -1,0 +1,185 @@
+"""Manifests made from photos themselves, and from the photos that a run failed on."""
+
+import io
+import itertools
+import logging
+import posixpath
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import BinaryIO, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from pasd_batch.config.run import ManifestFormat, ManifestSettings
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.manifest import find_files, is_image, is_image_source
+from pasd_batch.data.manifest_errors import ManifestError
+from pasd_batch.data.manifest_survey import SOURCE_ROOT_KEY
+from pasd_batch.data.ranged_file import open_for_reading
+from pasd_batch.data.results import ResultStore, shard_file_name
+from pasd_batch.data.storage import AlreadyExists, Storage, StorageError
+from pasd_batch.records import PLAN_SCHEMA, RENAMED_PREFIX, Status, extra_columns
+
+RUN_MANIFEST = "manifest.parquet"
+"""Where a run keeps the list of its photos when its manifest is a folder of photos; relative to the run's root."""
+
+_logger = logging.getLogger(__name__)
+
+_BATCH_ROWS = 50_000
+_THREADS = 16
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def make_manifest(source: str, target: str, access: StorageSettings, *, measure: bool = False) -> int:
+    """Write a Parquet manifest of all photos in a folder, below a prefix or that match a glob; how many there are.
+
+    Columns: `id` (the path below the folder) and `uri`; with `measure` also `width` and `height`, read from each
+    photo's header (null where it cannot be), from which planning counts tiles.
+
+    Raises:
+        ManifestError: there are no photos, or one's name is not text.
+        StorageError: the source cannot be listed, or the target not be written.
+    """
+    data, photos = _manifest_of_photos(source, access, measure=measure)
+    _write(target, data, access)
+    return photos
+
+
+def photo_manifest(settings: ManifestSettings, storage: Storage, access: StorageSettings) -> ManifestSettings:
+    """The manifest to read: `settings`, or where they name photos, a list of those kept in the run at `storage`.
+
+    The photos are listed once. Whoever resumes the run, at whatever time, works on the same list.
+
+    Raises:
+        ManifestError, StorageError: as `make_manifest` does.
+    """
+    if not is_image_source(settings, access):
+        return settings
+    if not storage.exists(RUN_MANIFEST):
+        data, photos = _manifest_of_photos(settings.path, access, measure=False)
+        try:
+            storage.create(RUN_MANIFEST, data)
+            _logger.info("listed %d photos of %s in %s", photos, settings.path, storage.uri(RUN_MANIFEST))
+        except AlreadyExists:
+            _logger.info("another process has just listed the photos of %s", settings.path)
+    return ManifestSettings(path=storage.uri(RUN_MANIFEST), format=ManifestFormat.PARQUET)
+
+
+def count_photos(source: str, access: StorageSettings) -> int:
+    """How many photos a folder, prefix or glob has."""
+    return sum(1 for uri in find_files(source, access).uris if is_image(uri))
+
+
+def failures_of(run: str, target: str, access: StorageSettings) -> int:
+    """Write a Parquet manifest of all photos that have failed so far in the run at `run`; how many there are.
+
+    Rows are as they were planned: same ids, so that a new run gives the same results, and the same output tree.
+    Nothing is written if there is none.
+
+    Raises:
+        StorageError: the run cannot be read, or the target not be written.
+    """
+    storage = Storage.open(run, retry=access.retry, allowed_schemes=access.allowed_schemes)
+    store = ResultStore(storage)
+    tables = _in_threads(lambda shard: _failed_rows(shard, store), sorted(store.committed()))
+    filled = (table for table in tables if table.num_rows)
+    first = next(filled, None)
+    if first is None:
+        return 0
+    with tempfile.TemporaryFile() as file:
+        photos = _write_tables(file, itertools.chain([first], filled))
+        _write(target, file.read(), access)
+    return photos
+
+
+def _manifest_of_photos(source: str, access: StorageSettings, *, measure: bool) -> tuple[bytes, int]:
+    found = find_files(source, access)
+    uris = (uri for uri in found.uris if is_image(uri))
+    with tempfile.TemporaryFile() as file:
+        photos = _write_tables(file, _photo_tables(uris, found.folder, access, measure=measure))
+        if photos == 0:
+            raise ManifestError(
+                f"{source}: no photos there; check the path, and that their names end in .jpg, .png ..."
+            )
+        return file.read(), photos
+
+
+def _photo_tables(uris: Iterator[str], folder: str, access: StorageSettings, *, measure: bool) -> Iterator[pa.Table]:
+    while batch := list(itertools.islice(uris, _BATCH_ROWS)):
+        for uri in batch:
+            _refuse_undecodable(uri)
+        columns = {"id": pa.array([uri[len(folder) :].lstrip("/") for uri in batch]), "uri": pa.array(batch)}
+        if measure:
+            sizes = list(_in_threads(lambda uri: _size_of(uri, access), batch))
+            columns["width"] = pa.array([size[0] if size else None for size in sizes], pa.int32())
+            columns["height"] = pa.array([size[1] if size else None for size in sizes], pa.int32())
+        table = pa.table(columns)
+        yield table.replace_schema_metadata({SOURCE_ROOT_KEY: f"{folder}/"})
+
+
+def _size_of(uri: str, access: StorageSettings) -> tuple[int, int] | None:
+    """Width and height as the header says, before any EXIF orientation; None if it cannot be read."""
+    try:
+        with open_for_reading(uri, access) as file, Image.open(file) as image:
+            return image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, StorageError) as error:
+        _logger.info("%s: size unknown: %s", uri, error)
+        return None
+
+
+def _failed_rows(shard: int, store: ResultStore) -> pa.Table:
+    results = store.read(shard, columns=["photo_id", "status"])
+    failed = {row["photo_id"] for row in results.to_pylist() if row["status"] == Status.FAILED}
+    if not failed:
+        return pa.table({})
+    planned = pq.read_table(io.BytesIO(store.storage.read(f"plan/{shard_file_name(shard)}")))
+    rows = planned.filter(pa.array([identity in failed for identity in planned["photo_id"].to_pylist()]))
+    columns = {"id": rows["photo_id"]}
+    for name in PLAN_SCHEMA.names:
+        if name not in ("photo_id", "output_path"):
+            columns[name] = rows[name]
+    for extra in extra_columns(planned.schema):
+        name = f"{RENAMED_PREFIX}{extra.name}" if extra.name in columns else extra.name
+        columns[name] = rows[extra.name]
+    return pa.table(columns).replace_schema_metadata(planned.schema.metadata)
+
+
+def _write_tables(file: BinaryIO, tables: Iterable[pa.Table]) -> int:
+    """Write tables of one schema as Parquet and go back to the file's start; the number of rows."""
+    writer: pq.ParquetWriter | None = None
+    rows = 0
+    for table in tables:
+        writer = writer or pq.ParquetWriter(file, table.schema, compression="zstd")
+        writer.write_table(table)
+        rows += table.num_rows
+    if writer is not None:
+        writer.close()
+    file.seek(0)
+    return rows
+
+
+def _write(target: str, data: bytes, access: StorageSettings) -> None:
+    folder, name = posixpath.split(target)
+    if not name:
+        raise ManifestError(f"{target} is a folder; name the manifest file, such as {target}manifest.parquet")
+    Storage.open(folder or ".", retry=access.retry, allowed_schemes=access.allowed_schemes).write(name, data)
+
+
+def _refuse_undecodable(uri: str) -> None:
+    try:
+        uri.encode()
+    except UnicodeEncodeError:
+        raise ManifestError(f"{uri!r}: the file's name is not valid UTF-8; rename the file") from None
+
+
+def _in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """`work` of every item, in order, some items at a time so that few results wait."""
+    remaining = iter(items)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        while batch := list(itertools.islice(remaining, 8 * _THREADS)):
+            yield from pool.map(work, batch)

@@ -1,0 +1,117 @@
+"""Where a photo's result goes: the source's tree mirrored, never outside the root, no two photos in one place.
+
+Two photos collide when their plain paths are equal after Unicode and case folding, because many file systems and
+people cannot tell such names apart. Every photo of a collision gets a mark (`name~0123456789abcdef.png`) that
+depends on its id alone, so that the names do not depend on the order or number of photos. A name that looks marked
+already is marked again: a marked path can therefore never be equal to a plain one.
+"""
+
+import hashlib
+import os.path
+import re
+import unicodedata
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif"}
+)
+"""File name suffixes (lower case) of photos that can be read."""
+
+_MARK_LENGTH = 16
+_MARKED = re.compile(rf"~[0-9a-f]{{{_MARK_LENGTH}}}$")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")
+_LONGEST_PART = 200  # bytes; file systems take 255, and the mark and suffix must still fit
+
+
+@dataclass(frozen=True)
+class PlainPath:
+    """A mirrored path without its suffix, and whether it must be marked whatever the other photos are called."""
+
+    folder: str
+    """`""`, or ends in a slash."""
+    stem: str
+    marked: bool
+
+    def key(self, suffix: str) -> str:
+        """What is equal for two photos that would collide."""
+        composed = unicodedata.normalize("NFC", f"{self.folder}{self.stem}{suffix}".casefold())
+        return unicodedata.normalize("NFC", composed)
+
+    def output_path(self, photo_id: str, suffix: str, *, collides: bool) -> str:
+        """The relative path of the photo's result."""
+        mark = f"~{_digest(photo_id)}" if collides or self.marked else ""
+        return f"{self.folder}{self.stem}{mark}{suffix}"
+
+
+def plain_path(uri: str, *, source_root: str, suffix: str) -> PlainPath:
+    """Mirror an absolute path or URI below `source_root`, a URI as `common_folder` gives it.
+
+    `suffix` is the output's, with its dot. Parts that could leave the root, or that a store would not take, are
+    replaced: `..` becomes `__`, control characters and backslashes `_`, over-long names are cut and marked.
+    """
+    tree = _tree(uri)
+    root = _tree(source_root).rstrip("/") + "/" if source_root else ""
+    parts = [_safe(part) for part in tree.removeprefix(root).split("/") if part] or [("_", False)]
+    folders = [_not_a_file_name(part, suffix) for part, _ in parts[:-1]]
+    name = parts[-1][0]
+    stem, extension = os.path.splitext(name)
+    if extension.lower() not in IMAGE_SUFFIXES:
+        stem = name
+    folder = "".join(f"{part}/" for part in folders)
+    marked = any(cut for _, cut in parts) or _MARKED.search(stem) is not None
+    return PlainPath(folder, stem, marked)
+
+
+def common_folder(lowest: str, highest: str) -> str:
+    """Longest folder that all URIs between two share in their order, ending in a slash; `""` if there is none.
+
+    With the first and the last of many sorted URIs this is the folder that all of them share.
+    """
+    ends = _without_query(lowest), _without_query(highest)
+    folder = ""
+    for parts in zip(*(end.split("/")[:-1] for end in ends), strict=False):
+        if len(set(parts)) > 1:
+            break
+        folder += f"{parts[0]}/"
+    return "" if folder.count("/") < 3 and "://" in folder else folder
+
+
+def _tree(uri: str) -> str:
+    """The URI's place in one tree of everything: `folder/a.jpg`, `bucket/key`, `host/path`."""
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return uri.lstrip("/")
+    match scheme.lower():
+        case "http" | "https":
+            address = urlsplit(uri)
+            return f"{address.hostname or ''}{unquote(address.path)}"
+        case "file":
+            return unquote(rest.partition("/")[2])
+        case _:
+            return rest.lstrip("/")
+
+
+def _without_query(uri: str) -> str:
+    return re.split(r"[?#]", uri, maxsplit=1)[0] if uri.lower().startswith(("http://", "https://")) else uri
+
+
+def _safe(part: str) -> tuple[str, bool]:
+    """A path part that every store takes, and whether it had to be cut."""
+    part = "_" * len(part) if part in (".", "..") else _UNSAFE.sub("_", part)
+    data = part.encode("utf-8", "replace")
+    part = data.decode("utf-8")
+    if len(data) <= _LONGEST_PART:
+        return part, False
+    extension = os.path.splitext(part)[1]
+    extension = extension if extension.lower() in IMAGE_SUFFIXES else ""
+    return data[: _LONGEST_PART - len(extension)].decode("utf-8", "ignore").rstrip() + extension, True
+
+
+def _not_a_file_name(folder: str, suffix: str) -> str:
+    # The result of `x.jpg` and a folder `x.png` could not both exist on a local disk.
+    return f"{folder}_" if folder.lower().endswith(suffix.lower()) else folder
+
+
+def _digest(photo_id: str) -> str:
+    return hashlib.sha256(photo_id.encode("utf-8", "surrogatepass")).hexdigest()[:_MARK_LENGTH]

@@ -1,0 +1,378 @@
+"""Manifests of every format and place: found, read in one form, refused with rows and remedy."""
+
+import bz2
+import gzip
+import json
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from pasd_batch.config.run import ManifestColumns, ManifestFormat, ManifestSettings
+from pasd_batch.config.storage import RetryPolicy, StorageSettings
+from pasd_batch.data import manifest as manifest_module
+from pasd_batch.data.manifest import ManifestPiece, find_files, find_pieces, is_image_source
+from pasd_batch.data.manifest_digest import TableDigest
+from pasd_batch.data.manifest_errors import ManifestError
+from pasd_batch.data.manifest_making import count_photos, failures_of, make_manifest, photo_manifest
+from pasd_batch.data.manifest_rows import photo_ids, read_rows, resolve_uri
+from pasd_batch.data.manifest_survey import merge_surveys, survey_piece
+from pasd_batch.data.results import ResultStore, shard_file_name
+from pasd_batch.data.storage import InvalidLocation, NotFound, Storage
+from pasd_batch.records import PLAN_SCHEMA
+
+ACCESS = StorageSettings(retry=RetryPolicy(attempts=3, first_delay=0.01))
+ROWS = [
+    {"uri": "a.jpg", "id": "first", "prompt": "a cat, sleeping", "year": "1920"},
+    {"uri": "sub/b.jpg", "id": "007", "prompt": None, "year": "1921"},
+    {"uri": "s3://elsewhere/c.jpg", "id": "third", "prompt": 'said "hello"\nand left', "year": None},
+]
+
+
+def write_csv(path: Path, rows: list[dict], delimiter: str = ",") -> None:
+    import csv
+
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def survey(settings: ManifestSettings, access: StorageSettings = ACCESS):
+    pieces = find_pieces(settings, access)
+    return merge_surveys(pieces, [survey_piece(piece, settings.columns, access) for piece in pieces])
+
+
+def rows_of(path: str | Path, columns: ManifestColumns | None = None, access: StorageSettings = ACCESS) -> list[dict]:
+    settings = ManifestSettings(path=str(path), columns=columns or ManifestColumns())
+    return [
+        row
+        for piece in find_pieces(settings, access)
+        for table in read_rows(piece, settings.columns, access)
+        for row in table.to_pylist()
+    ]
+
+
+@pytest.mark.parametrize("name", ["m.parquet", "m.csv", "m.tsv", "m.jsonl", "m.csv.gz", "m.jsonl.bz2"])
+def test_every_format_gives_the_same_rows(tmp_path, name):
+    path = tmp_path / name
+    lines = "".join(json.dumps(row) + "\n\n" for row in ROWS).encode()
+    match name.split(".", 1)[1]:
+        case "parquet":
+            pq.write_table(pa.Table.from_pylist(ROWS), path)
+        case "csv":
+            write_csv(path, ROWS)
+        case "tsv":
+            write_csv(path, ROWS, "\t")
+        case "jsonl":
+            path.write_bytes(lines)
+        case "csv.gz":
+            write_csv(tmp_path / "plain", ROWS)
+            path.write_bytes(gzip.compress((tmp_path / "plain").read_bytes()))
+        case "jsonl.bz2":
+            path.write_bytes(bz2.compress(lines))
+    rows = rows_of(path)
+    assert [row["uri"] for row in rows] == [f"{tmp_path}/a.jpg", f"{tmp_path}/sub/b.jpg", "s3://elsewhere/c.jpg"]
+    assert [row["photo_id"] for row in rows] == ["first", "007", "third"]
+    assert [row["prompt"] for row in rows] == [row["prompt"] for row in ROWS]
+    assert [row["year"] for row in rows] == ["1920", "1921", None]
+    assert survey(ManifestSettings(path=str(path))).rows == 3
+
+
+def test_columns_can_have_other_names_and_reserved_names_are_carried_under_a_prefix(tmp_path):
+    write_csv(tmp_path / "m.csv", [{"photo": "a.jpg", "uri": "x", "text": "hi", "nr": "4", "status": "new"}])
+    columns = ManifestColumns(uri="photo", prompt="text", id="nr")
+    (row,) = rows_of(tmp_path / "m.csv", columns)
+    assert row == {
+        "photo_id": "4",
+        "uri": f"{tmp_path}/a.jpg",
+        "prompt": "hi",
+        "reference_uri": None,
+        "manifest_uri": "x",
+        "manifest_status": "new",
+    }
+
+
+def test_number_ids_become_text_and_ids_that_are_not_given_are_stable(tmp_path):
+    pq.write_table(pa.table({"uri": ["/a.jpg", "/b.jpg"], "id": [7, 8]}), tmp_path / "m.parquet")
+    assert [row["photo_id"] for row in rows_of(tmp_path / "m.parquet")] == ["7", "8"]
+    first = photo_ids(pa.table({"uri": ["s3://b/x.jpg", "s3://b/y.jpg"]}))
+    assert first[0] == "74e7467ba94a2e54d516ae77b6be73d4"
+    assert photo_ids(pa.table({"uri": ["s3://b/y.jpg"]})) == first[1:]
+
+
+@pytest.mark.parametrize(
+    ("uri", "base", "absolute"),
+    [
+        ("a.jpg", "/m", "/m/a.jpg"),
+        ("../a.jpg", "/m/n", "/m/a.jpg"),
+        ("./a.jpg", "s3://b/m", "s3://b/m/a.jpg"),
+        ("../../../a.jpg", "s3://b/m", "s3://b/a.jpg"),
+        ("x//a.jpg", "s3://b", "s3://b/x//a.jpg"),
+        ("/abs/a.jpg", "s3://b/m", "/abs/a.jpg"),
+        ("a b%20.jpg", "/m", "/m/a b%20.jpg"),
+        ("https://h/a.jpg", "/m", "https://h/a.jpg"),
+    ],
+)
+def test_relative_uris_are_relative_to_the_manifest(uri, base, absolute):
+    assert resolve_uri(uri, base) == absolute
+
+
+def test_files_folders_and_globs_are_found_in_order(tmp_path):
+    for name in ["b.csv", "a.csv", "deep/c.csv", "deep/d.txt", "_tmp/e.csv", ".f.csv", "_SUCCESS", "odd[1].csv"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_csv(tmp_path / name, [{"uri": name}])
+
+    def found(path: str) -> list[str]:
+        pieces = find_pieces(ManifestSettings(path=path), ACCESS)
+        return [str(Path(piece.uri).relative_to(tmp_path)) for piece in pieces]
+
+    assert found(f"{tmp_path}") == ["a.csv", "b.csv", "deep/c.csv", "odd[1].csv"]
+    assert found(f"{tmp_path}/*.csv") == ["a.csv", "b.csv", "odd[1].csv"]
+    assert found(f"{tmp_path}/**/c.csv") == ["deep/c.csv"]
+    assert found(f"{tmp_path}/odd[1].csv") == ["odd[1].csv"]
+    assert found(f"file://{tmp_path}/a.csv") == ["a.csv"]
+
+
+def test_parquet_is_cut_at_row_groups_without_changing_rows_or_order(tmp_path, monkeypatch):
+    table = pa.table({"uri": [f"{number:04}.jpg" for number in range(1000)]})
+    pq.write_table(table, tmp_path / "m.parquet", row_group_size=90)
+    settings = ManifestSettings(path=str(tmp_path / "m.parquet"))
+    whole = survey(settings)
+    monkeypatch.setattr(manifest_module, "ROWS_PER_PIECE", 200)
+    pieces = find_pieces(settings, ACCESS)
+    assert [piece.row_groups for piece in pieces] == [(0, 3), (3, 6), (6, 9), (9, 12)]
+    parts = [survey_piece(piece, settings.columns, ACCESS) for piece in pieces]
+    merged = merge_surveys(pieces, parts)
+    assert merged.rows == whole.rows == 1000
+    assert merged.starts == (0, 270, 540, 810)
+    assert [row["uri"] for row in rows_of(tmp_path / "m.parquet")] == [f"{tmp_path}/{n:04}.jpg" for n in range(1000)]
+
+
+def test_the_fingerprint_is_of_values_and_order(tmp_path):
+    def fingerprint(rows: list[dict], name: str = "m.parquet") -> str:
+        path = tmp_path / name
+        if name.endswith("parquet"):
+            pq.write_table(pa.Table.from_pylist(rows), path)
+        else:
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return survey(ManifestSettings(path=str(path))).fingerprint
+
+    base = fingerprint(ROWS)
+    assert fingerprint(ROWS) == base
+    assert fingerprint(ROWS, "m.jsonl") == base
+    assert fingerprint(ROWS[::-1]) != base
+    assert fingerprint([{**ROWS[0], "year": "1999"}, *ROWS[1:]]) != base
+    assert fingerprint([{**row, "note": None} for row in ROWS]) != base
+
+
+def test_the_digest_does_not_depend_on_batches():
+    table = pa.table({"x": ["a", None, "bc", ""], "y": [1, 2, None, 4], "z": [[1], [], None, [2, 3]]})
+    whole, parts = TableDigest(), TableDigest()
+    whole.update(table)
+    for start, length in [(0, 1), (1, 0), (1, 2), (3, 1)]:
+        parts.update(table.slice(start, length))
+    assert whole.hexdigest() == parts.hexdigest()
+    shifted = TableDigest()
+    shifted.update(table.set_column(0, "x", pa.array(["ab", None, "c", ""])))
+    assert shifted.hexdigest() != whole.hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns", "told"),
+    [
+        ("m.csv", "path,prompt\nx,y\n", {}, ["m.csv", "no column 'uri'", "'path', 'prompt'", "manifest.columns.uri"]),
+        ("m.csv", "uri\na.jpg\n", {"prompt": "caption"}, ["no column 'caption'", "manifest.columns.prompt"]),
+        ("m.csv", "uri,id\na.jpg,1\n,2\nc.jpg,\n", {}, ["2 problem", "row 2: has no URI", "row 3: has no id"]),
+        ("m.csv", "uri\nftp://h/a.jpg\n", {}, ["row 1", "scheme 'ftp'", "storage.allowed_schemes"]),
+        ("m.csv", "uri,reference_uri\na.jpg,ftp://x/b.jpg\n", {}, ["row 1: reference_uri ftp://x/b.jpg"]),
+        ("m.csv", "uri\n", {}, ["m.csv", "has no rows"]),
+        ("m.csv", "", {}, ["m.csv", "no column names"]),
+        ("m.csv", "uri,uri\na,b\n", {}, ["['uri'] are there twice"]),
+        ("m.csv", "uri,prompt\na.jpg,x\nb.jpg\n", {}, ["m.csv", "Row #2", "Expected 2 columns, got 1"]),
+        ("m.jsonl", '{"uri": "a.jpg"}\n{"uri": \n', {}, ["m.jsonl, line 2", "not JSON"]),
+        ("m.jsonl", '["a.jpg"]\n', {}, ["line 1", "list where a JSON object"]),
+        ("m.jsonl", "\n", {}, ["m.jsonl", "is empty"]),
+        ("m.jsonl", '{"uri": "a", "n": 1}\n{"uri": "b", "n": "x"}\n', {}, ["column 'n' mixes types"]),
+        ("m.jsonl", '{"uri": 1.5}\n', {}, ["column 'uri' holds double, not text"]),
+        ("m.parquet", "not parquet", {}, ["m.parquet", "not a Parquet file"]),
+        ("m.txt", "uri\n", {}, ["no manifest", "manifest.format"]),
+    ],
+)
+def test_what_cannot_be_planned_is_refused_with_a_remedy(tmp_path, name, content, columns, told):
+    (tmp_path / name).write_text(content)
+    settings = ManifestSettings(path=str(tmp_path / name), columns=ManifestColumns(**columns))
+    with pytest.raises(ManifestError) as error:
+        survey(settings)
+    for part in told:
+        assert part in str(error.value)
+
+
+def test_files_whose_columns_do_not_agree_are_named(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"uri": "a.jpg", "year": 1920, "old": true}\n')
+    (tmp_path / "b.jsonl").write_text('{"uri": "b.jpg", "year": 1920.5}\n')
+    merged = survey(ManifestSettings(path=str(tmp_path)))
+    assert {field.name: field.type for field in merged.extra} == {"year": pa.float64(), "old": pa.bool_()}
+    (tmp_path / "c.jsonl").write_text('{"uri": "c.jpg", "year": "about 1920"}\n')
+    with pytest.raises(ManifestError, match=r"'year' is double in .*a.jsonl but string in .*c.jsonl"):
+        survey(ManifestSettings(path=str(tmp_path)))
+
+
+def test_many_problems_are_counted_and_the_first_shown(tmp_path):
+    write_csv(tmp_path / "m.csv", [{"uri": "ftp://h/a.jpg"}] * 50)
+    with pytest.raises(ManifestError) as error:
+        survey(ManifestSettings(path=str(tmp_path / "m.csv")))
+    assert "50 problem(s)" in str(error.value)
+    assert "and 40 more" in str(error.value)
+
+
+def test_secrets_in_uris_do_not_reach_messages(tmp_path):
+    write_csv(tmp_path / "m.csv", [{"uri": "ftp://me:hunter2@h/a.jpg?token=abc"}])
+    with pytest.raises(ManifestError) as error:
+        survey(ManifestSettings(path=str(tmp_path / "m.csv")))
+    assert "hunter2" not in str(error.value)
+    assert "abc" not in str(error.value)
+
+
+def test_schemes_are_checked_for_the_manifest_itself(tmp_path):
+    access = StorageSettings(allowed_schemes=frozenset({"s3"}))
+    with pytest.raises(InvalidLocation, match="allowed_schemes"):
+        find_pieces(ManifestSettings(path=str(tmp_path)), access)
+
+
+def make_photos(folder: Path, names: list[str]) -> None:
+    for index, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4 + index, 3)).save(folder / name)
+
+
+def test_a_manifest_is_made_from_a_folder_and_from_a_glob(tmp_path):
+    make_photos(tmp_path / "photos", ["a.jpg", "1920/b.PNG", "1920/c.tif"])
+    (tmp_path / "photos/notes.txt").write_text("no photo")
+    (tmp_path / "photos/1920/broken.jpg").write_bytes(b"broken")
+    target = str(tmp_path / "made/manifest.parquet")
+    assert make_manifest(str(tmp_path / "photos"), target, ACCESS, measure=True) == 4
+    rows = {row["photo_id"]: row for row in rows_of(target)}
+    assert set(rows) == {"a.jpg", "1920/b.PNG", "1920/c.tif", "1920/broken.jpg"}
+    assert rows["1920/b.PNG"]["uri"] == f"{tmp_path}/photos/1920/b.PNG"
+    assert (rows["1920/b.PNG"]["width"], rows["1920/b.PNG"]["height"]) == (5, 3)
+    assert rows["1920/broken.jpg"]["width"] is None
+    assert survey(ManifestSettings(path=target)).source_root == f"{tmp_path}/photos/"
+
+    assert make_manifest(f"{tmp_path}/photos/1920/*.jpg", target, ACCESS) == 1
+    assert [row["photo_id"] for row in rows_of(target)] == ["broken.jpg"]
+    assert count_photos(f"{tmp_path}/photos", ACCESS) == 4
+    with pytest.raises(ManifestError, match="no photos there"):
+        make_manifest(f"{tmp_path}/photos/*.webp", target, ACCESS)
+
+
+def test_photos_and_manifests_are_told_apart(tmp_path):
+    make_photos(tmp_path, ["a.jpg"])
+    assert is_image_source(ManifestSettings(path=str(tmp_path)), ACCESS)
+    assert is_image_source(ManifestSettings(path=str(tmp_path / "a.jpg")), ACCESS)
+    write_csv(tmp_path / "m.csv", [{"uri": "a.jpg"}])
+    assert not is_image_source(ManifestSettings(path=str(tmp_path / "m.csv")), ACCESS)
+    with pytest.raises(ManifestError, match=r"photos .*a.jpg.* as well as manifests .*m.csv"):
+        is_image_source(ManifestSettings(path=str(tmp_path)), ACCESS)
+    assert is_image_source(ManifestSettings(path=str(tmp_path), format=ManifestFormat.IMAGES), ACCESS)
+    with pytest.raises(ManifestError, match="no manifest"):
+        is_image_source(ManifestSettings(path=str(tmp_path / "nothing")), ACCESS)
+
+
+def test_a_run_lists_a_folder_of_photos_once(tmp_path):
+    make_photos(tmp_path / "photos", ["a.jpg"])
+    storage = Storage.open(str(tmp_path / "run"))
+    settings = ManifestSettings(path=str(tmp_path / "photos"))
+    listed = photo_manifest(settings, storage, ACCESS)
+    make_photos(tmp_path / "photos", ["a.jpg", "later.jpg"])
+    assert photo_manifest(settings, storage, ACCESS) == listed
+    assert [row["photo_id"] for row in rows_of(listed.path)] == ["a.jpg"]
+
+
+def test_failures_become_a_manifest_with_the_planned_rows(tmp_path):
+    storage = Storage.open(str(tmp_path / "run"))
+    schema = pa.schema([*PLAN_SCHEMA, pa.field("id", pa.int64()), pa.field("year", pa.int64())])
+    results = pa.schema([("photo_id", pa.string()), ("status", pa.string()), ("uri", pa.string())])
+    for shard in range(3):
+        rows = [
+            {"photo_id": f"p{shard}{n}", "uri": f"/x/{shard}/{n}.jpg?token=t", "output_path": "o", "year": n, "id": 5}
+            for n in range(4)
+        ]
+        table = pa.Table.from_pylist(rows, schema=schema.with_metadata({"pasd_batch.source_root": "/x/"}))
+        (tmp_path / "run/plan").mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, tmp_path / "run/plan" / shard_file_name(shard))
+        done = [
+            {"photo_id": row["photo_id"], "status": "failed" if shard == 1 and n % 2 else "ok", "uri": "redacted"}
+            for n, row in enumerate(rows)
+        ]
+        ResultStore(storage).commit(shard, done, results)
+    target = str(tmp_path / "again.parquet")
+    assert failures_of(str(tmp_path / "run"), target, ACCESS) == 2
+    rows = rows_of(target)
+    assert [row["photo_id"] for row in rows] == ["p11", "p13"]
+    assert [row["uri"] for row in rows] == ["/x/1/1.jpg?token=t", "/x/1/3.jpg?token=t"]
+    assert [(row["year"], row["manifest_id"]) for row in rows] == [(1, 5), (3, 5)]
+    assert survey(ManifestSettings(path=target)).source_root == "/x/"
+
+
+def test_no_failures_make_no_manifest(tmp_path):
+    assert failures_of(str(tmp_path / "run"), str(tmp_path / "m.parquet"), ACCESS) == 0
+    assert not (tmp_path / "m.parquet").exists()
+
+
+def test_manifests_on_s3_are_read_through_throttling(s3, tmp_path):
+    storage = Storage.open("s3://archive/lists")
+    write_csv(tmp_path / "m.csv", ROWS)
+    storage.write("day1/m.csv", (tmp_path / "m.csv").read_bytes())
+    pq.write_table(pa.table({"uri": ["z.jpg"], "id": ["last"]}), tmp_path / "m.parquet")
+    storage.write("day2/m.parquet", (tmp_path / "m.parquet").read_bytes())
+    count = iter(range(10**6))
+    s3.trouble = lambda environ: "503" if next(count) % 3 == 0 else None
+    rows = rows_of("s3://archive/lists")
+    assert [row["uri"] for row in rows] == [
+        "s3://archive/lists/day1/a.jpg",
+        "s3://archive/lists/day1/sub/b.jpg",
+        "s3://elsewhere/c.jpg",
+        "s3://archive/lists/day2/z.jpg",
+    ]
+    assert rows_of("s3://archive/lists/*/m.csv") == rows[:3]
+    s3.trouble = lambda environ: None
+    with pytest.raises(NotFound):
+        list(read_rows(ManifestPiece("s3://archive/none.csv", ManifestFormat.CSV), ManifestColumns(), ACCESS))
+
+
+def test_a_manifest_is_made_from_an_s3_prefix(s3, tmp_path):
+    make_photos(tmp_path, ["a.jpg", "x/b.png"])
+    for name in ["a.jpg", "x/b.png"]:
+        Storage.open("s3://archive/photos").write(name, (tmp_path / name).read_bytes())
+    target = "s3://archive/manifest.parquet"
+    assert make_manifest("s3://archive/photos", target, ACCESS, measure=True) == 2
+    rows = rows_of(target)
+    assert {(row["uri"], row["width"]) for row in rows} == {
+        ("s3://archive/photos/a.jpg", 4),
+        ("s3://archive/photos/x/b.png", 5),
+    }
+    assert list(find_files("s3://archive", ACCESS).uris)
+
+
+def test_a_manifest_is_read_over_http(tmp_path):
+    write_csv(tmp_path / "m.csv", ROWS)
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *args) -> None:
+            super().__init__(*args, directory=str(tmp_path))
+
+        def log_message(self, format: str, *args) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    base = f"http://127.0.0.1:{server.server_port}"
+    try:
+        assert [row["uri"] for row in rows_of(f"{base}/m.csv")][:2] == [f"{base}/a.jpg", f"{base}/sub/b.jpg"]
+    finally:
+        server.shutdown()

@@ -1,0 +1,112 @@
+"""Output paths: the tree mirrored, nothing outside the root, collisions told apart whatever the order."""
+
+import itertools
+import posixpath
+
+import pytest
+
+from pasd_batch.data.location import check_relative
+from pasd_batch.data.output_paths import common_folder, plain_path
+
+
+def planned(uris: list[str], source_root: str, suffix: str = ".png") -> dict[str, str]:
+    """What planning does, in small: paths by URI, with colliding ones marked by the URI as id."""
+    plain = {uri: plain_path(uri, source_root=source_root, suffix=suffix) for uri in uris}
+    keys = [path.key(suffix) for path in plain.values() if not path.marked]
+    return {
+        uri: path.output_path(uri, suffix, collides=not path.marked and keys.count(path.key(suffix)) > 1)
+        for uri, path in plain.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("uri", "root", "path"),
+    [
+        ("/archive/1920/a.jpg", "/archive/", "1920/a.png"),
+        ("s3://bucket/x/1920/a.tiff", "s3://bucket/x/", "1920/a.png"),
+        ("s3://bucket/x/a.jpg", "", "bucket/x/a.png"),
+        ("https://host/x/a%20b.jpg?size=large#top", "https://host/", "x/a b.png"),
+        ("file:///archive/a%20b.jpg", "file:///archive/", "a b.png"),
+        ("/archive/photo.v2", "/archive/", "photo.v2.png"),
+        ("/archive/x.png/a.jpg", "/archive/", "x.png_/a.png"),
+        ("/archive/.hidden", "/archive/", ".hidden.png"),
+        ("s3://bucket/a//b.jpg", "s3://bucket/", "a/b.png"),
+    ],
+)
+def test_the_tree_is_mirrored(uri, root, path):
+    assert planned([uri], root)[uri] == path
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "s3://b/../../etc/passwd.jpg",
+        "s3://b/..",
+        "s3://b/a/./../c.jpg",
+        "s3://b/a\\..\\b.jpg",
+        "s3://b/a\x00\nb.jpg",
+        "https://h/%2e%2e/%2e%2e/x.jpg",
+        "https://h/a%2f..%2f..%2fx.jpg",
+        "file:///%2e%2e/x.jpg",
+        "https://h",
+        "s3://b/" + "x" * 900 + ".jpg",
+        "s3://b/" + "\u00e9" * 300 + "/" + "\U0001f5bc" * 80 + ".jpg",
+    ],
+)
+@pytest.mark.parametrize("root", ["", "s3://b/", "https://h/", "file:///"])
+def test_no_path_leaves_the_root_or_is_too_long(uri, root):
+    path = planned([uri], root)[uri]
+    check_relative(path)
+    assert posixpath.normpath(path) == path
+    assert all(len(part.encode()) <= 255 for part in path.split("/"))
+    assert path.endswith(".png")
+
+
+def test_collisions_are_told_apart_without_regard_to_order_and_number():
+    uris = [
+        "/a/x.jpg",
+        "/a/x.png",
+        "/a/X.JPG",
+        "/A/x.jpg",
+        "/a/caf\u00e9.jpg",
+        "/a/cafe\u0301.jpg",
+        "/a/STRASSE.jpg",
+        "/a/stra\u00dfe.jpg",
+        "/a/y.jpg",
+    ]
+    paths = planned(uris, "/")
+    assert len({path.casefold() for path in paths.values()}) == len(uris)
+    assert paths["/a/y.jpg"] == "a/y.png"
+    assert all("~" in path for uri, path in paths.items() if uri != "/a/y.jpg")
+    for some in itertools.permutations(uris, 4):
+        for uri, path in planned(list(some), "/").items():
+            assert path in (paths[uri], posixpath.splitext(uri)[0].lstrip("/") + ".png")
+
+
+def test_a_name_that_looks_marked_cannot_hit_a_marked_one():
+    first = planned(["/x.jpg", "/x.png"], "/")
+    forged = [f"/{posixpath.splitext(path)[0]}.jpg" for path in first.values()]
+    paths = planned(["/x.jpg", "/x.png", *forged], "/")
+    assert len(set(paths.values())) == 4
+
+
+def test_over_long_names_that_are_cut_alike_stay_apart():
+    uris = [f"/a/{'n' * 240}{number}.jpg" for number in range(3)] + [f"/{'d' * 240}{n}/z.jpg" for n in range(3)]
+    paths = planned(uris, "/")
+    assert len(set(paths.values())) == 6
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "folder"),
+    [
+        ("s3://b/a/1.jpg", "s3://b/a/c/2.jpg", "s3://b/a/"),
+        ("s3://b/ab/1.jpg", "s3://b/ac/2.jpg", "s3://b/"),
+        ("s3://a/1.jpg", "s3://b/2.jpg", ""),
+        ("/a/1.jpg", "s3://a/2.jpg", ""),
+        ("/x/1.jpg", "/y/2.jpg", "/"),
+        ("https://h/img?path=a/b/1.jpg", "https://h/img?path=a/b/2.jpg", "https://h/"),
+        ("/only/one.jpg", "/only/one.jpg", "/only/"),
+    ],
+)
+def test_common_folder(lowest, highest, folder):
+    assert common_folder(lowest, highest) == folder
