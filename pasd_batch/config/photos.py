@@ -1,0 +1,64 @@
+"""Settings of photos as files: what is accepted, and how restored ones are written."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from pasd_batch.config.base import Settings
+
+
+class DecodeLimits(Settings):
+    """What a photo may at most be; more is an error for that photo, not for the run."""
+
+    max_pixels: int = Field(default=250_000_000, ge=1)
+    """Width x height, read from the header before anything is decoded (a guard against decompression bombs)."""
+
+    max_bytes: int = Field(default=1 << 30, ge=1)
+    """Size of the file."""
+
+
+class ImageFormat(StrEnum):
+    """File format of the restored photos."""
+
+    PNG = "png"
+    JPEG = "jpeg"
+    WEBP = "webp"
+    TIFF = "tiff"
+
+    @property
+    def suffix(self) -> str:
+        """The file name's ending, dot included."""
+        return ".jpg" if self is ImageFormat.JPEG else f".{self.value}"
+
+
+class ChromaSubsampling(StrEnum):
+    """How coarsely JPEG stores colour."""
+
+    FULL = "4:4:4"
+    HALF = "4:2:2"
+    QUARTER = "4:2:0"
+
+
+class OutputSettings(Settings):
+    """How a restored photo is written. 16 bits and transparency are kept where the format has them."""
+
+    format: ImageFormat = ImageFormat.PNG
+    """PNG and TIFF are lossless and keep 16 bits; JPEG has no transparency (it is laid over `background`)."""
+
+    quality: int = Field(default=95, ge=1, le=100)
+    """JPEG's and lossy WebP's quality."""
+
+    subsampling: ChromaSubsampling = ChromaSubsampling.FULL
+    """JPEG's colour resolution."""
+
+    lossless: bool = False
+    """WebP without loss."""
+
+    compression: int = Field(default=6, ge=0, le=9)
+    """Effort of PNG's and TIFF's lossless compression."""
+
+    keep_16_bit: bool = True
+    """Write 16 bits per channel where the photo had more than 8 and the format is PNG or TIFF."""
+
+    background: tuple[int, int, int] = (255, 255, 255)
+    """sRGB colour (0-255) behind transparent photos that are written as JPEG."""

@@ -1,0 +1,91 @@
+"""A decoded photo: what the model sees (sRGB pixels), and what has to come out of it again unharmed."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class PhotoMetadata:
+    """What a file says about its photo, ready to be written into another file.
+
+    `exif` starts with `Exif\\0\\0` and holds neither orientation, thumbnail nor tags about the file's structure;
+    `xmp` is a whole packet, `iptc` an IIM record, `icc` the source's profile as it was.
+    """
+
+    source_format: str
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    icc: bytes | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo the right way up.
+
+    Attributes:
+        pixels: float32 (height, width, 3), RGB, sRGB in [0, 1].
+        alpha: float32 (height, width) in [0, 1], not multiplied into `pixels`; None if the file has none.
+        bit_depth: 8, or 16 if the source had more than 8 bits per channel.
+        grayscale: the source's channels are all equal, or it has but one.
+        metadata: what the file carries besides pixels.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None
+    bit_depth: int
+    grayscale: bool
+    metadata: PhotoMetadata
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        return self.pixels.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Columns of pixels."""
+        return self.pixels.shape[1]
+
+
+def with_restored_pixels(photo: Photo, pixels: np.ndarray) -> Photo:
+    """`photo` with other pixels of any size: alpha is scaled to it, a grey photo stays grey.
+
+    `pixels` is float (height, width, 3), sRGB; values are clipped to [0, 1].
+    """
+    pixels = np.ascontiguousarray(np.clip(np.asarray(pixels, dtype=np.float32), 0.0, 1.0))
+    if photo.grayscale:
+        pixels = np.repeat((pixels @ _LUMA)[..., np.newaxis], 3, axis=2)
+    alpha = photo.alpha
+    if alpha is not None:
+        alpha = scale_alpha(alpha, height=pixels.shape[0], width=pixels.shape[1])
+    return replace(photo, pixels=pixels, alpha=alpha)
+
+
+def scale_alpha(alpha: np.ndarray, *, height: int, width: int) -> np.ndarray:
+    """Transparency (height, width) in [0, 1] at another size, by Lanczos resampling."""
+    if alpha.shape == (height, width):
+        return alpha
+    image = Image.fromarray(np.ascontiguousarray(alpha, dtype=np.float32))
+    scaled = image.resize((width, height), Image.Resampling.LANCZOS)
+    return np.clip(np.asarray(scaled, dtype=np.float32), 0.0, 1.0)
+
+
+def to_tensor(photo: Photo) -> "Tensor":
+    """The pixels as the model takes them: float32 CPU tensor (3, height, width), sRGB in [0, 1]."""
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(photo.pixels.transpose(2, 0, 1)))
+
+
+def with_restored_image(photo: Photo, image: "Tensor") -> Photo:
+    """`with_restored_pixels` for a tensor (3, height, width), sRGB in [0, 1], as the model gives it."""
+    return with_restored_pixels(photo, image.detach().cpu().float().numpy().transpose(1, 2, 0))

@@ -1,0 +1,29 @@
+"""Why a photo cannot be read or written; one class for each thing that a person would do about it."""
+
+
+class PhotoError(Exception):
+    """A photo that cannot be used; the message says why and what to do."""
+
+
+class EmptyPhoto(PhotoError):
+    """The file has no bytes."""
+
+
+class PhotoTooLarge(PhotoError):
+    """The file has more bytes, or the photo more pixels, than allowed."""
+
+
+class UnsupportedPhoto(PhotoError):
+    """Not an image, or of a kind that is not read here."""
+
+
+class TruncatedPhoto(PhotoError):
+    """The file ends before the photo does."""
+
+
+class CorruptPhoto(PhotoError):
+    """The file is damaged, or breaks its format's rules."""
+
+
+class PhotoNotWritable(PhotoError):
+    """The output format cannot hold the photo, or its pixels are not numbers."""

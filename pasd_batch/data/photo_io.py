@@ -1,0 +1,41 @@
+"""Photos in and out: `decode_photo` -> the model -> `with_restored_image` -> `encode_photo`."""
+
+from pasd_batch.data.photo import (
+    Photo,
+    PhotoMetadata,
+    scale_alpha,
+    to_tensor,
+    with_restored_image,
+    with_restored_pixels,
+)
+from pasd_batch.data.photo_decode import decode_photo
+from pasd_batch.data.photo_encode import encode_photo
+from pasd_batch.data.photo_errors import (
+    CorruptPhoto,
+    EmptyPhoto,
+    PhotoError,
+    PhotoNotWritable,
+    PhotoTooLarge,
+    TruncatedPhoto,
+    UnsupportedPhoto,
+)
+from pasd_batch.data.xmp import RestorationMarker
+
+__all__ = [
+    "CorruptPhoto",
+    "EmptyPhoto",
+    "Photo",
+    "PhotoError",
+    "PhotoMetadata",
+    "PhotoNotWritable",
+    "PhotoTooLarge",
+    "RestorationMarker",
+    "TruncatedPhoto",
+    "UnsupportedPhoto",
+    "decode_photo",
+    "encode_photo",
+    "scale_alpha",
+    "to_tensor",
+    "with_restored_image",
+    "with_restored_pixels",
+]

@@ -1,0 +1,89 @@
+import logging
+from xml.dom import minidom
+
+import pytest
+
+from pasd_batch.data.xmp import DIGITAL_SOURCE_TYPE, RestorationMarker, marked_xmp
+
+MARKER = RestorationMarker(software="pasd-batch 9.9", model="pasd-tiny", config_fingerprint="c0ffee")
+IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+EXISTING = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="Someone's library">
+ <r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  <r:Description r:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:tiff="http://ns.adobe.com/tiff/1.0/"
+    xmlns:ext="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+    tiff:Orientation="6" xmp:Rating="4" ext:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/print">
+   <dc:title><r:Alt><r:li xml:lang="x-default">Großmutter &amp; Kind, 1931</r:li></r:Alt></dc:title>
+   <xmp:Thumbnails><r:Alt><r:li>AAAA</r:li></r:Alt></xmp:Thumbnails>
+  </r:Description>
+ </r:RDF>
+</x:xmpmeta>
+<?xpacket end="w"?>""".encode()
+
+
+def _properties(packet: bytes) -> dict[tuple[str, str], list[str]]:
+    """Every property given as an attribute, with its values."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for description in minidom.parseString(packet).getElementsByTagNameNS(RDF, "Description"):
+        for attribute in dict(description.attributes.itemsNS()).items():
+            found.setdefault(attribute[0], []).append(attribute[1])
+    return found
+
+
+def test_a_new_packet_says_that_a_model_worked_on_it():
+    properties = _properties(marked_xmp(None, MARKER))
+    assert properties[IPTC, "DigitalSourceType"] == [DIGITAL_SOURCE_TYPE]
+    assert properties[IPTC, "AISystemUsed"] == ["pasd-batch 9.9, pasd-tiny"]
+    assert properties["urn:pasd-batch:restoration#", "ConfigFingerprint"] == ["c0ffee"]
+
+
+def test_an_existing_packet_keeps_what_it_says():
+    merged = marked_xmp(EXISTING, MARKER)
+    properties = _properties(merged)
+    assert properties["http://ns.adobe.com/xap/1.0/", "Rating"] == ["4"]
+    assert "Großmutter &amp; Kind, 1931" in merged.decode()
+    assert "Someone's library" in merged.decode()
+    assert properties[IPTC, "DigitalSourceType"] == [DIGITAL_SOURCE_TYPE]
+
+
+def test_what_no_longer_holds_is_left_out():
+    merged = marked_xmp(EXISTING, MARKER).decode()
+    assert "Orientation" not in merged
+    assert "Thumbnails" not in merged
+
+
+def test_marking_twice_is_marking_once():
+    once = marked_xmp(EXISTING, MARKER)
+    assert _properties(marked_xmp(once, MARKER)) == _properties(once)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_padding_and_other_encodings_are_read(encoding):
+    text = EXISTING.decode().replace('begin="\ufeff" ', "")
+    assert "Großmutter" in marked_xmp((text + "\0\n").encode(encoding), MARKER).decode()
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"not xml",
+        b"<a/>",
+        b"<x:xmpmeta",
+        b'<!DOCTYPE a [<!ENTITY b "c">]><x:xmpmeta xmlns:x="adobe:ns:meta/"/>',
+        b'<!DOCTYPE a [<!ENTITY b "'
+        + b"c" * 1000
+        + b'">'
+        + b"".join(b'<!ENTITY b%d "%s">' % (n, (b"&b%d;" % (n - 1) if n else b"&b;") * 50) for n in range(8))
+        + b"]><a>&b7;</a>",
+    ],
+)
+def test_a_packet_that_cannot_be_read_is_replaced_with_a_warning(packet, caplog):
+    caplog.set_level(logging.WARNING)
+    assert _properties(marked_xmp(packet, MARKER))[IPTC, "DigitalSourceType"] == [DIGITAL_SOURCE_TYPE]
+    assert "cannot be read" in caplog.text
+
+
+def test_the_summary_is_plain_ascii():
+    marker = RestorationMarker("pasd-batch 1", "modèle", "ab")
+    assert marker.summary == "pasd-batch 1 (restored by mod?le; config ab)"
