@@ -231,5 +231,14 @@ class BicubicSettings(Settings):
     """Resize the degraded picture (bicubic) to the clean one's size; off: leave it small."""
 
 
-DegradationSettings = Annotated[RealEsrganSettings | BicubicSettings | OldPhotoSettings, Field(discriminator="chain")]
+class GrayscaleSettings(Settings):
+    """Loss of colour and nothing else, the input that colorization is trained on."""
+
+    chain: Literal["grayscale"] = "grayscale"
+    """Names this chain."""
+
+
+DegradationSettings = Annotated[
+    RealEsrganSettings | BicubicSettings | OldPhotoSettings | GrayscaleSettings, Field(discriminator="chain")
+]
 """One chain of degradations, told apart by its `chain`."""

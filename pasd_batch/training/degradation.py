@@ -12,10 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from pasd_batch.config.degradation import BicubicSettings, DegradationSettings, RealEsrganSettings
+from pasd_batch.config.degradation import BicubicSettings, DegradationSettings, GrayscaleSettings, RealEsrganSettings
 from pasd_batch.config.old_photo import OldPhotoSettings
 from pasd_batch.training.draws import Draws, GeneratorNoise
 from pasd_batch.training.filtering import round_to_8_bit
+from pasd_batch.training.gray import to_gray
 from pasd_batch.training.old_photo import apply_old_photo, old_photo_targets, sample_old_photo
 from pasd_batch.training.real_esrgan import apply_chain, sample_chain
 
@@ -59,6 +60,8 @@ def degrade_batch(
             pixels = photos.shape[-2] * photos.shape[-1]
             ages = [sample_old_photo(settings, draws, pixels=pixels) for _ in photos]
             return DegradedBatch(apply_old_photo(photos, ages, noise), old_photo_targets(photos, ages))
+        case GrayscaleSettings():
+            return DegradedBatch(round_to_8_bit(to_gray(photos)), photos)
         case _:
             assert_never(settings)
 

@@ -11,7 +11,6 @@ from pasd_batch.config.old_photo import ToneSettings
 from pasd_batch.training.draws import Draws, NoiseSource
 from pasd_batch.training.random_fields import slow_field
 
-_LUMA = (0.299, 0.587, 0.114)
 _SEPIA_EXPONENTS = (0.82, 1.0, 1.3)
 _SEPIA_PAPER = (1.0, 0.94, 0.8)
 _DARKEST = 1.0 / 255.0
@@ -58,12 +57,6 @@ def sample_fading(settings: ToneSettings, draws: Draws) -> FadingParameters:
         vignette=draws.uniform(settings.vignette),
         vignette_center=(draws.uniform((0.35, 0.65)), draws.uniform((0.35, 0.65))),
     )
-
-
-def to_gray(photo: Float[Tensor, "3 height width"]) -> Float[Tensor, "3 height width"]:
-    """Luma in all three channels."""
-    weights = photo.new_tensor(_LUMA).view(3, 1, 1)
-    return (photo * weights).sum(dim=0, keepdim=True).expand(3, -1, -1).clone()
 
 
 def fade(

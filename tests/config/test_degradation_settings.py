@@ -9,6 +9,7 @@ from pasd_batch.config.base import ConfigError
 from pasd_batch.config.degradation import (
     BicubicSettings,
     DegradationSettings,
+    GrayscaleSettings,
     KernelKindWeights,
     KernelSizes,
     RealEsrganSettings,
@@ -36,7 +37,12 @@ def test_defaults_are_the_published_ones() -> None:
 
 @pytest.mark.parametrize(
     ("chain", "kind"),
-    [("realesrgan", RealEsrganSettings), ("bicubic", BicubicSettings), ("old_photo", OldPhotoSettings)],
+    [
+        ("realesrgan", RealEsrganSettings),
+        ("bicubic", BicubicSettings),
+        ("old_photo", OldPhotoSettings),
+        ("grayscale", GrayscaleSettings),
+    ],
 )
 def test_a_chain_is_chosen_by_name(chain: str, kind: type) -> None:
     assert type(ANY_CHAIN.validate_python({"chain": chain})) is kind

@@ -1,14 +1,16 @@
 """Degrading photos by whichever chain the settings name: reproducible, of the right size, in range."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
-from pasd_batch.config.degradation import BicubicSettings, DegradationSettings, RealEsrganSettings
+from pasd_batch.config.degradation import BicubicSettings, DegradationSettings, GrayscaleSettings, RealEsrganSettings
 from pasd_batch.config.old_photo import OldPhotoSettings, ToneSettings
 from pasd_batch.training.degradation import degrade_batch, degrade_photo
 
-CHAINS: list[DegradationSettings] = [RealEsrganSettings(), BicubicSettings(), OldPhotoSettings()]
+CHAINS: list[DegradationSettings] = [RealEsrganSettings(), BicubicSettings(), OldPhotoSettings(), GrayscaleSettings()]
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -20,7 +22,7 @@ def test_same_seed_same_picture(photo: Tensor, settings: DegradationSettings) ->
     first = degrade_photo(photo, seed=3, settings=settings)
     torch.rand(5)  # the global generator has no part in it
     assert torch.equal(first, degrade_photo(photo, seed=3, settings=settings))
-    if not isinstance(settings, BicubicSettings):
+    if not isinstance(settings, BicubicSettings | GrayscaleSettings):
         assert not torch.equal(first, degrade_photo(photo, seed=4, settings=settings))
 
 
@@ -73,3 +75,12 @@ def test_the_clean_batch_is_left_alone(photos: Tensor) -> None:
     for settings in CHAINS:
         degrade_batch(photos, settings=settings, generator=generator())
     assert torch.equal(photos, before)
+
+
+def test_grayscale_is_pillows_luma_and_its_target_has_colour(photos: Tensor) -> None:
+    batch = degrade_batch(photos, settings=GrayscaleSettings(), generator=generator())
+    assert torch.equal(batch.targets, photos)
+    pixels = (photos[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    expected = torch.from_numpy(np.asarray(Image.fromarray(pixels).convert("L")).copy()).float()
+    assert torch.equal(batch.degraded[0, 0], batch.degraded[0, 1])
+    assert float((batch.degraded[0, 0] * 255 - expected).abs().max()) <= 1.0

@@ -1,0 +1,147 @@
+"""Training samples: from encoded photos to batches of clean and degraded crops.
+
+A sample depends on nothing but its photo and its seed, and the seed on nothing but run, epoch and name: order, workers
+and resuming change no sample. A photo that cannot be used is skipped, logged and counted.
+"""
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pasd_batch.config.training_samples import SampleSettings
+from pasd_batch.data.photo_io import PhotoError, decode_photo, to_tensor
+from pasd_batch.training.crops import augment, enlarge_to, sample_augmentation
+from pasd_batch.training.degradation import degrade_batch
+from pasd_batch.training.draws import Draws
+
+logger = logging.getLogger(__name__)
+
+
+class PhotoTooSmall(PhotoError):
+    """A photo with too few pixels to learn from."""
+
+
+@dataclass(frozen=True)
+class EncodedPhoto:
+    """A photo as it comes from storage: its name (unique in the training set), the file's bytes, its caption."""
+
+    name: str
+    data: bytes
+    caption: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSample:
+    """One crop, clean and degraded, sRGB in [0, 1]; the caption is empty where it was dropped."""
+
+    name: str
+    caption: str
+    clean: Float[Tensor, "3 side side"]
+    degraded: Float[Tensor, "3 side side"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingBatch:
+    """Samples as the networks take them: `clean` in [-1, 1] for VAE and losses, `degraded` in [0, 1] for the DRM."""
+
+    names: tuple[str, ...]
+    captions: tuple[str, ...]
+    clean: Float[Tensor, "batch 3 side side"]
+    degraded: Float[Tensor, "batch 3 side side"]
+
+    def to(self, device: torch.device) -> "TrainingBatch":
+        """The same batch on another device."""
+        clean, degraded = (each.to(device, non_blocking=True) for each in (self.clean, self.degraded))
+        return TrainingBatch(self.names, self.captions, clean, degraded)
+
+
+class SampleMaker:
+    """Makes samples of one epoch, and counts the photos it had to skip (`skipped`, by kind of error)."""
+
+    def __init__(self, settings: SampleSettings, *, run_seed: int, epoch: int) -> None:
+        self.skipped: Counter[str] = Counter()
+        self._settings = settings
+        self._run_seed = run_seed
+        self._epoch = epoch
+
+    def samples(self, photos: Iterable[EncodedPhoto]) -> Iterator[TrainingSample]:
+        """One sample for every photo that can be used, in order."""
+        for photo in photos:
+            try:
+                sample = self._sample(photo)
+            except PhotoError as error:
+                self.skipped[type(error).__name__] += 1
+                logger.warning("skipped training photo %s: %s", photo.name, error)
+            else:
+                yield sample
+
+    def _sample(self, photo: EncodedPhoto) -> TrainingSample:
+        pixels = to_tensor(decode_photo(photo.data, limits=self._settings.limits))
+        seed = sample_seed(self._run_seed, self._epoch, photo.name)
+        return make_sample(pixels, photo.caption, name=photo.name, seed=seed, settings=self._settings)
+
+
+def make_sample(
+    photo: Float[Tensor, "3 height width"], caption: str, *, name: str, seed: int, settings: SampleSettings
+) -> TrainingSample:
+    """Cut, mirror and degrade one photo (sRGB in [0, 1]); the seed fixes everything random.
+
+    Raises:
+        PhotoTooSmall: the shorter side is below `settings.smallest_side`.
+    """
+    height, width = photo.shape[-2:]
+    if min(height, width) < settings.smallest_side:
+        raise PhotoTooSmall(
+            f"{width}x{height} pixels are too few to train on; the shorter side must have at least "
+            f"{settings.smallest_side} (smallest_side)"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    large = enlarge_to(photo, settings.crop_size)
+    height, width = large.shape[-2:]
+    augmentation = sample_augmentation(settings, Draws(generator), height=height, width=width)
+    crop = augment(large, augmentation, side=settings.crop_size)
+    pair = degrade_batch(crop[None], settings=settings.degradation, generator=generator)
+    return TrainingSample(
+        name=name,
+        caption="" if augmentation.caption_dropped else caption,
+        clean=pair.targets[0],
+        degraded=pair.degraded[0],
+    )
+
+
+def sample_seed(run_seed: int, epoch: int, name: str) -> int:
+    """A sample's own seed in [0, 2**63), the same wherever and whenever it is made."""
+    digest = hashlib.sha256(f"{run_seed}/{epoch}/{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def collate(samples: Sequence[TrainingSample]) -> TrainingBatch:
+    """Samples of one crop size as a batch, in their order."""
+    return TrainingBatch(
+        names=tuple(sample.name for sample in samples),
+        captions=tuple(sample.caption for sample in samples),
+        clean=2.0 * torch.stack([sample.clean for sample in samples]) - 1.0,
+        degraded=torch.stack([sample.degraded for sample in samples]),
+    )
+
+
+def batches(samples: Iterable[TrainingSample], *, batch_size: int) -> Iterator[TrainingBatch]:
+    """Full batches, in order; what is left over at the end of an epoch is not used.
+
+    Raises:
+        ValueError: `batch_size` is below 1.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+    waiting: list[TrainingSample] = []
+    for sample in samples:
+        waiting.append(sample)
+        if len(waiting) == batch_size:
+            yield collate(waiting)
+            waiting = []
