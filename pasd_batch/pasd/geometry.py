@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-
 LATENT_FACTOR = 8
 """Photo pixels per latent pixel along each side, in Stable Diffusion 1.5 and in PASD."""
 

@@ -1,0 +1,70 @@
+"""Recovery from a full accelerator: less at a time, then again."""
+
+import gc
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import torch
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+SMALLEST_TILE = 16
+"""Tiles below this many latent pixels a side show too little of a photo to restore it."""
+
+
+@dataclass(frozen=True)
+class MemoryLimits:
+    """How much goes through the networks at a time."""
+
+    tile_size: int
+    tile_batch: int
+    vae_tile_size: int
+
+    def smaller_denoising(self) -> "MemoryLimits | None":
+        """Half the tiles at a time; when it is one tile, half the tile; None when that is too small."""
+        if self.tile_batch > 1:
+            return replace(self, tile_batch=self.tile_batch // 2)
+        if self.tile_size // 2 >= SMALLEST_TILE:
+            return replace(self, tile_size=self.tile_size // 2)
+        return None
+
+    def smaller_vae(self) -> "MemoryLimits | None":
+        """Half the VAE's tile; None when that is too small."""
+        if self.vae_tile_size // 2 >= SMALLEST_TILE:
+            return replace(self, vae_tile_size=self.vae_tile_size // 2)
+        return None
+
+
+@dataclass
+class MemoryBudget:
+    """Limits that shrink when they proved too large, and how often they did."""
+
+    limits: MemoryLimits
+    retries: int = 0
+
+    def run(
+        self, action: Callable[[MemoryLimits], Result], smaller: Callable[[MemoryLimits], MemoryLimits | None]
+    ) -> Result:
+        """Run an action within the limits, with smaller ones each time the accelerator's memory is full.
+
+        Raises:
+            torch.OutOfMemoryError: there is nothing smaller left to try.
+        """
+        while True:
+            try:
+                return action(self.limits)
+            except torch.OutOfMemoryError:
+                shrunk = smaller(self.limits)
+                if shrunk is None:
+                    raise
+                logger.warning("out of memory with %s; trying again with %s", self.limits, shrunk)
+                self.limits = shrunk
+                self.retries += 1
+            # Outside the handler, where the failed attempt's tensors are no longer referenced.
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()

@@ -1,0 +1,150 @@
+"""The networks of a restorer, loaded from their folders and put where they run."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from torch import nn
+
+from pasd_batch.config.restoration import ModelSettings, Precision
+from pasd_batch.pasd.checkpoint import load_base, load_control_branch, load_unet
+from pasd_batch.pasd.control_branch import ControlBranch
+from pasd_batch.pasd.geometry import LATENT_FACTOR
+from pasd_batch.pasd.prompts import PromptEncoder
+from pasd_batch.pasd.state_dict import CheckpointError
+from pasd_batch.pasd.unet import PixelAwareUNet
+
+EMBEDDED_MODEL = Path(__file__).parent.parent / "weights" / "pasd-tiny"
+
+
+@dataclass(frozen=True)
+class Models:
+    """Everything with weights that a restorer needs."""
+
+    unet: PixelAwareUNet
+    control_branch: ControlBranch
+    vae: AutoencoderKL
+    prompt_encoder: PromptEncoder
+    scheduler_config: Mapping[str, Any]
+    device: torch.device
+    dtype: torch.dtype
+    """Precision of UNet and control branch; the text encoder runs in float32."""
+
+    @property
+    def pixel_multiple(self) -> int:
+        """Photo sides must be multiples of this for every level of the UNet to fit evenly."""
+        levels = len(self.unet.config["block_out_channels"])
+        return LATENT_FACTOR * 2 ** (levels - 1)
+
+    @property
+    def vae_dtype(self) -> torch.dtype:
+        """Precision of the VAE."""
+        return self.vae.dtype
+
+    @contextmanager
+    def in_float32(self) -> Iterator["Models"]:
+        """The same networks in float32, for as long as the context lasts."""
+        vae_dtype = self.vae_dtype
+        networks = (self.unet, self.control_branch)
+        for network in (*networks, self.vae):
+            _place(network, self.device, torch.float32)
+        try:
+            yield Models(
+                self.unet,
+                self.control_branch,
+                self.vae,
+                self.prompt_encoder,
+                self.scheduler_config,
+                self.device,
+                torch.float32,
+            )
+        finally:
+            for network in networks:
+                _place(network, self.device, self.dtype)
+            _place(self.vae, self.device, vae_dtype)
+
+
+def load_models(settings: ModelSettings) -> Models:
+    """Load the networks that the settings name and put them on their device.
+
+    Raises:
+        CheckpointError: a folder is missing, or does not hold what it should.
+    """
+    base_folder, control_folder = _folders(settings)
+    device = choose_device(settings.device)
+    dtype = choose_dtype(settings.dtype, device)
+    base = load_base(base_folder, allow_pickle=settings.allow_pickle)
+    unet = load_unet(control_folder / "unet", allow_pickle=settings.allow_pickle)
+    branch = load_control_branch(control_folder / "controlnet", allow_pickle=settings.allow_pickle)
+    _check_fit(base.vae, unet, base_folder)
+    for network in (unet, branch, base.vae):
+        network.requires_grad_(False)
+        nn.Module.to(network, memory_format=torch.channels_last)
+    base.text_encoder.requires_grad_(False)
+    _place(base.text_encoder, device, torch.float32)
+    _place(unet, device, dtype)
+    _place(branch, device, dtype)
+    _place(base.vae, device, getattr(torch, settings.vae_dtype))
+    if settings.compile:
+        unet.compile()
+        branch.compile()
+    prompt_encoder = PromptEncoder(base.tokenizer, base.text_encoder)
+    return Models(unet, branch, base.vae, prompt_encoder, base.scheduler_config, device, dtype)
+
+
+def _place(network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    # Not through diffusers' own `to`, which warns about float32 parts that these networks do not have.
+    nn.Module.to(network, device, dtype)
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU.
+
+    Raises:
+        ValueError: the name is no torch device, or asks for CUDA where there is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device {name!r}: {error}") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {name!r}: torch {torch.__version__} sees no CUDA device here; use cpu or auto")
+    return device
+
+
+def choose_dtype(precision: Precision | None, device: torch.device) -> torch.dtype:
+    """The precision asked for; by default bfloat16 on CUDA and float32 elsewhere."""
+    if precision is not None:
+        return getattr(torch, precision)
+    return torch.bfloat16 if device.type == "cuda" else torch.float32
+
+
+def _folders(settings: ModelSettings) -> tuple[Path, Path]:
+    if settings.base is not None and settings.control is not None:
+        for name, folder in (("base", settings.base), ("control", settings.control)):
+            if not folder.is_dir():
+                raise CheckpointError(f"{name} folder {folder}: not a directory")
+        return settings.base, settings.control
+    if not EMBEDDED_MODEL.is_dir():
+        raise CheckpointError(
+            "this version of pasd_batch has no embedded model; name a Stable Diffusion 1.5 folder (base) and a PASD "
+            "folder (control)"
+        )
+    return EMBEDDED_MODEL, EMBEDDED_MODEL
+
+
+def _check_fit(vae: AutoencoderKL, unet: PixelAwareUNet, folder: Path) -> None:
+    factor = 2 ** (len(vae.config["block_out_channels"]) - 1)
+    if factor != LATENT_FACTOR:
+        raise CheckpointError(f"{folder}: its VAE reduces by {factor}, PASD needs {LATENT_FACTOR}")
+    if vae.config["latent_channels"] != unet.config["in_channels"]:
+        raise CheckpointError(
+            f"{folder}: its VAE has {vae.config['latent_channels']} latent channels, the UNet reads "
+            f"{unet.config['in_channels']}; base and control do not belong together"
+        )

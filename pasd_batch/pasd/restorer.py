@@ -1,0 +1,205 @@
+"""The restorer: photos in, restored photos or reasons out; the one composition of everything in this package."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.pasd.geometry import Size
+from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits
+from pasd_batch.pasd.models import Models, load_models
+from pasd_batch.pasd.pipeline import PhotoRequest, PhotoResult, Pipeline
+from pasd_batch.pasd.sampling import StepCallback
+
+logger = logging.getLogger(__name__)
+
+FLAT_OUTPUT = 1.0 / 255
+"""A picture whose standard deviation is below one 8-bit level is flat."""
+
+VARIED_INPUT = 4.0 / 255
+"""A photo above this standard deviation cannot rightly become a flat picture."""
+
+
+@dataclass(frozen=True)
+class RestorationReport:
+    """What was done to restore a photo."""
+
+    tiles: int
+    tile_batch: int
+    """Tiles that went through the networks together."""
+
+    tile_size: int
+    """Side of the largest square tile, in latent pixels."""
+
+    out_of_memory_retries: int
+    float32_retry: bool
+    """Whether the first result was unsound and this one was computed in float32."""
+
+    seconds: dict[str, float]
+    """Duration of `encode`, `denoise` and `decode`."""
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """A restored photo."""
+
+    image: Float[Tensor, "3 height width"]
+    """sRGB in [0, 1], float32, on the CPU."""
+
+    preview: Float[Tensor, "3 preview_height preview_width"] | None
+    """The photo without its degradation as the degradation removal module sees it, at half the working size."""
+
+    seed: int
+    prompt: str
+    """The whole prompt, with the quality suffix."""
+
+    report: RestorationReport
+
+    def to_uint8(self) -> Tensor:
+        """The image as (height, width, 3) with 256 levels, rounded."""
+        return (self.image * 255).round().to(torch.uint8).permute(1, 2, 0)
+
+    def to_uint16(self) -> Tensor:
+        """The image as (height, width, 3) with 65536 levels, rounded."""
+        return (self.image * 65535).round().to(torch.uint16).permute(1, 2, 0)
+
+
+@dataclass(frozen=True)
+class RestorationFailure:
+    """Why a photo could not be restored."""
+
+    error_type: str
+    message: str
+
+
+class Restorer:
+    """PASD ready to use; build it once, then restore many photos."""
+
+    def __init__(self, models: Models, settings: RestorationSettings) -> None:
+        self.models = models
+        self.settings = settings
+        self._pipeline = Pipeline(models, settings.sampling)
+
+    @classmethod
+    def from_settings(cls, settings: RestorationSettings) -> "Restorer":
+        """Load the networks that the settings name.
+
+        Raises:
+            CheckpointError: a model folder is missing or does not hold what it should.
+            ValueError: device, scheduler or noise level do not exist.
+        """
+        return cls(load_models(settings.model), settings)
+
+    def restore(
+        self,
+        photos: Sequence[Float[Tensor, "3 _h _w"]],
+        *,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        on_step: StepCallback | None = None,
+    ) -> list[Restoration | RestorationFailure]:
+        """Restore photos of any sizes, in their order; a photo's result does not depend on its neighbours.
+
+        Args:
+            photos: sRGB in [0, 1], float32, on the CPU, from 1x1 up.
+            prompts: one per photo, without the quality suffix; empty where there is none.
+            seeds: one per photo.
+            on_step: called after every denoising step with the steps done and the steps in all.
+        """
+        outcomes: list[Restoration | RestorationFailure | None] = []
+        requests: list[PhotoRequest] = []
+        for photo, prompt, seed in zip(photos, prompts, seeds, strict=True):
+            problem = _problem_with_input(photo)
+            outcomes.append(None if problem is None else RestorationFailure("InvalidPhoto", problem))
+            if problem is None:
+                requests.append(PhotoRequest(photo[None], prompt or self.settings.sampling.prompt, seed))
+        restored = iter(self._restore_together(requests, on_step) if requests else [])
+        return [next(restored) if outcome is None else outcome for outcome in outcomes]
+
+    def _restore_together(
+        self, requests: Sequence[PhotoRequest], on_step: StepCallback | None
+    ) -> list[Restoration | RestorationFailure]:
+        budget = MemoryBudget(self._limits())
+        try:
+            results = self._pipeline.run(requests, budget, on_step)
+        except torch.OutOfMemoryError as error:
+            if len(requests) > 1:
+                logger.warning("out of memory with %d photos together; restoring them one by one", len(requests))
+                return [self._restore_together([request], on_step)[0] for request in requests]
+            return [self._out_of_memory(requests[0], budget, error)]
+        return [self._check(request, result, budget) for request, result in zip(requests, results, strict=True)]
+
+    def _check(
+        self, request: PhotoRequest, result: PhotoResult, budget: MemoryBudget
+    ) -> Restoration | RestorationFailure:
+        problem = _problem_with_output(request, result)
+        if problem is None:
+            return _restoration(request, result, budget, float32_retry=False)
+        logger.warning("%s in %s; restoring this photo again in float32", problem, self.models.dtype)
+        budget = MemoryBudget(replace(budget.limits), budget.retries)
+        try:
+            with self.models.in_float32() as models:
+                (result,) = Pipeline(models, self.settings.sampling).run([request], budget)
+        except torch.OutOfMemoryError as error:
+            return self._out_of_memory(request, budget, error)
+        problem = _problem_with_output(request, result)
+        if problem is None:
+            return _restoration(request, result, budget, float32_retry=True)
+        message = f"{problem}, also in float32; check the model files, or restore this photo with other settings"
+        return RestorationFailure("UnsoundResult", message)
+
+    def _limits(self) -> MemoryLimits:
+        tiling = self.settings.sampling.tiling
+        tile_batch = tiling.tile_batch or (4 if self.models.device.type == "cuda" else 1)
+        return MemoryLimits(tiling.tile_size, tile_batch, tiling.vae_tile_size)
+
+    def _out_of_memory(
+        self, request: PhotoRequest, budget: MemoryBudget, error: torch.OutOfMemoryError
+    ) -> RestorationFailure:
+        size = Size.of(request.image)
+        target = size.scaled(self.settings.sampling.scale)
+        message = (
+            f"out of memory on {self.models.device} restoring a photo of {size} to {target}, even with "
+            f"{budget.limits} after {budget.retries} retries; use a smaller scale, a smaller photo or a device with "
+            f"more memory ({error})"
+        )
+        return RestorationFailure("OutOfMemory", message)
+
+
+def _restoration(
+    request: PhotoRequest, result: PhotoResult, budget: MemoryBudget, *, float32_retry: bool
+) -> Restoration:
+    report = RestorationReport(
+        tiles=result.tiles,
+        tile_batch=budget.limits.tile_batch,
+        tile_size=budget.limits.tile_size,
+        out_of_memory_retries=budget.retries,
+        float32_retry=float32_retry,
+        seconds=result.seconds,
+    )
+    return Restoration(result.image[0], result.preview, request.seed, result.prompt, report)
+
+
+def _problem_with_input(photo: Tensor) -> str | None:
+    if photo.ndim != 3 or photo.shape[0] != 3 or 0 in photo.shape:
+        return f"expected a photo of shape (3, height, width), got {tuple(photo.shape)}"
+    if photo.dtype != torch.float32:
+        return f"expected float32 values in [0, 1], got {photo.dtype}"
+    if not bool(torch.isfinite(photo).all()):
+        return "the photo holds values that are not finite numbers"
+    if float(photo.min()) < 0.0 or float(photo.max()) > 1.0:
+        return f"expected values in [0, 1], got {float(photo.min()):.3g} to {float(photo.max()):.3g}"
+    return None
+
+
+def _problem_with_output(request: PhotoRequest, result: PhotoResult) -> str | None:
+    if not bool(torch.isfinite(result.image).all()):
+        return "the restored photo holds values that are not finite numbers"
+    flat = float(result.image.std(correction=0)) < FLAT_OUTPUT
+    if flat and float(request.image.std(correction=0)) > VARIED_INPUT:
+        return "the restored photo is flat although the input is not"
+    return None
