@@ -19,14 +19,17 @@ def blur(
 ) -> Float[Tensor, "batch channels height width"]:
     """Cross-correlate every picture with its own kernel, the same for all channels, with reflected borders.
 
-    Kernels may be larger than the picture: the reflection then goes to and fro.
+    Kernels may be larger than the picture: the reflection then goes to and fro. By Fourier transform: for kernels of
+    this size it is several times faster than a convolution, and its float32 error is the smaller one.
     """
-    batch, channels, _, _ = photos.shape
-    kernels = _without_zero_border(kernels)
+    height, width = photos.shape[-2:]
+    kernels = _without_zero_border(kernels).to(photos)
+    if kernels.shape[-1] == 1:
+        return photos * kernels.unsqueeze(1)
     padded = reflect_pad(photos, kernels.shape[-1] // 2)
-    weights = kernels.to(photos).repeat_interleave(channels, dim=0).unsqueeze(1)
-    blurred = functional.conv2d(padded.flatten(0, 1).unsqueeze(0), weights, groups=batch * channels)
-    return blurred.reshape(photos.shape)
+    size = (_fast_length(padded.shape[-2]), _fast_length(padded.shape[-1]))
+    spectrum = torch.fft.rfft2(padded, s=size) * torch.fft.rfft2(kernels, s=size).conj().unsqueeze(1)
+    return torch.fft.irfft2(spectrum, s=size)[..., :height, :width]
 
 
 def soften(
@@ -92,3 +95,17 @@ def _without_zero_border(kernels: Float[Tensor, "batch size size"]) -> Float[Ten
     reached = reached | reached.flip(0)
     first = int(reached.to(torch.uint8).argmax()) if bool(reached.any()) else size // 2
     return kernels[:, first : size - first, first : size - first]
+
+
+def _fast_length(length: int) -> int:
+    """The next length without prime factors above 5, which Fourier transforms are fast on."""
+    while not _is_smooth(length):
+        length += 1
+    return length
+
+
+def _is_smooth(number: int) -> bool:
+    for factor in (2, 3, 5):
+        while number % factor == 0:
+            number //= factor
+    return number == 1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from pasd_batch.config.degradation import ResizeMode
 from pasd_batch.training.blur_kernels import BellKernel, IdentityKernel, padded_weights
@@ -24,7 +25,8 @@ def test_reflection_equals_numpys_for_any_size(shape: tuple[int, int]) -> None:
 def test_identity_changes_nothing_and_each_picture_gets_its_own_kernel(photos: Tensor) -> None:
     kernels = stacked(IdentityKernel(), BellKernel(21, 3.0, 3.0), BellKernel(7, 0.5, 2.0))
     blurred = blur(photos, kernels)
-    assert torch.equal(blurred[0], photos[0])
+    assert torch.allclose(blurred[0], photos[0], atol=1e-6)
+    assert torch.equal(blur(photos, stacked(*[IdentityKernel()] * 3)), photos)
     for index in range(3):
         alone = blur(photos[index : index + 1], kernels[index : index + 1])
         assert torch.allclose(blurred[index], alone[0], atol=1e-6)
@@ -56,3 +58,13 @@ def test_a_picture_that_would_vanish_is_refused() -> None:
 def test_rounding_gives_8_bit_levels_within_range() -> None:
     values = round_to_8_bit(torch.tensor([-0.2, 0.001, 0.5, 1.3]))
     assert torch.equal((values * 255).round(), torch.tensor([0.0, 0.0, 128.0, 255.0]))
+
+
+def test_blur_equals_a_plain_cross_correlation(photos: Tensor) -> None:
+    kernel = torch.rand(3, 9, 9, generator=torch.Generator().manual_seed(0))
+    kernel = kernel / kernel.sum(dim=(1, 2), keepdim=True)
+    padded = functional.pad(photos, [4] * 4, mode="reflect").double()
+    for index in range(3):
+        weights = kernel[index].double().expand(3, 1, 9, 9)
+        expected = functional.conv2d(padded[index : index + 1], weights, groups=3)
+        assert float((blur(photos, kernel)[index].double() - expected[0]).abs().max()) < 1e-6
