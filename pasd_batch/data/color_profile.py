@@ -8,6 +8,7 @@ import io
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -48,22 +49,30 @@ class CurveProfile:
         """Float (rows, columns, 3) in this space to sRGB, both in [0, 1]; colours that sRGB lacks are clipped."""
         matrix = (np.linalg.inv(_SRGB_TO_XYZ) @ self.to_xyz).astype(np.float32)
         linear = np.empty_like(pixels)
-        for channel, curve in enumerate(self._three_curves()):
+        for channel, curve in enumerate(self._forward):
             linear[..., channel] = _at(curve, pixels[..., channel])
         return linear_to_srgb(np.clip(linear @ matrix.T, 0.0, 1.0))
 
     def from_srgb(self, pixels: np.ndarray) -> np.ndarray:
         """Float (rows, columns, 3) in sRGB to this space, both in [0, 1]."""
         matrix = (np.linalg.inv(self.to_xyz) @ _SRGB_TO_XYZ).astype(np.float32)
-        linear = np.clip(srgb_to_linear(pixels) @ matrix.T, 0.0, 1.0)
-        grid = np.linspace(0.0, 1.0, _SAMPLES)
+        encoded = linear_to_srgb(np.clip(srgb_to_linear(pixels) @ matrix.T, 0.0, 1.0))
         device = np.empty_like(pixels)
-        for channel, curve in enumerate(self._three_curves()):
-            device[..., channel] = np.interp(linear[..., channel], curve, grid)
+        for channel, curve in enumerate(self._backward):
+            device[..., channel] = _at(curve, encoded[..., channel])
         return device
 
-    def _three_curves(self) -> tuple[np.ndarray, ...]:
-        return self.curves * 3 if len(self.curves) == 1 else self.curves
+    @cached_property
+    def _forward(self) -> list[np.ndarray]:
+        curves = self.curves * 3 if len(self.curves) == 1 else self.curves
+        return [curve.astype(np.float32) for curve in curves]
+
+    @cached_property
+    def _backward(self) -> list[np.ndarray]:
+        # Inverse curves are steep at black. Over values encoded as sRGB is, which is much the same curve, they are
+        # nearly straight, and even steps are fine enough.
+        grid = np.linspace(0.0, 1.0, _SAMPLES)
+        return [np.interp(srgb_to_linear(grid), curve, grid).astype(np.float32) for curve in self._forward]
 
 
 def srgb_to_linear(values: np.ndarray) -> np.ndarray:
@@ -207,7 +216,7 @@ def _seven_parameters(kind: int, values: list[float]) -> list[float]:
 
 
 def _at(curve: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return curve.astype(np.float32)[np.rint(np.clip(values, 0.0, 1.0) * (_SAMPLES - 1)).astype(np.int32)]
+    return curve[np.rint(np.clip(values, 0.0, 1.0) * (_SAMPLES - 1)).astype(np.int32)]
 
 
 def _by_rows(pixels: np.ndarray, convert: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

@@ -203,7 +203,7 @@ def _pillow_raster(image: Image.Image, icc: bytes | None) -> Raster:
 
 def _photo(raster: Raster, metadata: PhotoMetadata, orientation: Any) -> Photo:
     color, bit_depth = raster.color, raster.bit_depth
-    grayscale = color.shape[2] == 1 or bool((color == color[..., :1]).all())
+    grayscale = all(bool((row == row[..., :1]).all()) for row in color)  # nearly always decided by the first row
     pixels = np.repeat(color, 3, axis=2) if color.shape[2] == 1 else color
     if raster.is_srgb:
         metadata = replace(metadata, icc=None)

@@ -140,10 +140,10 @@ def _normalised(samples: np.ndarray, sample_format: int, bits: int) -> np.ndarra
     """
     if sample_format == _FLOAT:
         return _normalised_floats(samples)
+    if samples.dtype.kind == "u" and bits <= 16:
+        return np.divide(samples, np.float32(2**bits - 1), dtype=np.float32)
     largest = 2 ** (bits - 1) - 1 if sample_format == _SIGNED else 2**bits - 1
-    # float64 only where float32 would lose digits; 16-bit values fit exactly.
-    wide = np.float64 if bits > 24 else np.float32
-    return np.clip(samples.astype(wide) / largest, 0.0, 1.0).astype(np.float32)
+    return np.clip(samples.astype(np.float64) / largest, 0.0, 1.0).astype(np.float32)
 
 
 def _normalised_floats(samples: np.ndarray) -> np.ndarray:
