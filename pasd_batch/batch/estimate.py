@@ -11,6 +11,9 @@ from pasd_batch.data.manifest_making import count_photos
 from pasd_batch.data.manifest_survey import TileCounter
 
 
+_PIXEL_MULTIPLE = 64  # Stable Diffusion 1.5's; other models' padding changes the count by little
+
+
 @dataclass(frozen=True)
 class PlanSummary:
     """A run that has been looked at, but not planned."""
@@ -75,13 +78,16 @@ def tile_counter(sampling: SamplingSettings) -> TileCounter:
     """Counts the tiles that a photo of a width and height (pixels) is denoised in."""
 
     def count(width: int, height: int) -> int:
+        from pasd_batch.pasd.framing import frame
         from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
         from pasd_batch.pasd.tiling import plan_tiles
 
-        size = Size(height, width).scaled(sampling.scale)
-        if size.short_side < sampling.min_short_side:
-            size = size.scaled(sampling.min_short_side / size.short_side)
-        padded = size.padded_to(LATENT_FACTOR)
+        padded = frame(
+            Size(height, width),
+            scale=sampling.scale,
+            min_short_side=sampling.min_short_side,
+            multiple=_PIXEL_MULTIPLE,
+        ).padded
         latents = Size(padded.height // LATENT_FACTOR, padded.width // LATENT_FACTOR)
         return len(plan_tiles(latents, sampling.tiling).tiles)
 
