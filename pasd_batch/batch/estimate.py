@@ -10,7 +10,6 @@ from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_making import count_photos
 from pasd_batch.data.manifest_survey import TileCounter
 
-
 _PIXEL_MULTIPLE = 64  # Stable Diffusion 1.5's; other models' padding changes the count by little
 
 
