@@ -22,12 +22,19 @@ class DeadlineExceeded(Exception):
 
 
 @dataclass(frozen=True)
-class Finished(Generic[Item, Result]):
-    """What became of one item: a result, or the error that ended it."""
+class Done(Generic[Item, Result]):
+    """An item's result."""
 
     item: Item
-    result: Result | None = None
-    error: Exception | None = None
+    result: Result
+
+
+@dataclass(frozen=True)
+class Failed(Generic[Item]):
+    """The error that ended an item."""
+
+    item: Item
+    error: Exception
 
 
 @dataclass
@@ -42,7 +49,7 @@ class BoundedThreads(Generic[Item, Result]):
     """Runs `task` for items, each in a thread of its own, never more than `limit` at once.
 
     `seconds` (None: no limit) is how long one may take; `what` says in messages what takes so long, and
-    `setting` which setting allows more.
+    `setting` which setting allows more. With a `max_weight` (bytes) none is started while those that run weigh more.
     """
 
     task: Callable[[Item], Result]
@@ -50,6 +57,8 @@ class BoundedThreads(Generic[Item, Result]):
     seconds: float | None
     what: str
     setting: str
+    weight: Callable[[Item], int] = lambda _: 0
+    max_weight: int | None = None
     _running: "list[_Running[Item, Result]]" = field(default_factory=list, init=False)
 
     def __len__(self) -> int:
@@ -57,8 +66,9 @@ class BoundedThreads(Generic[Item, Result]):
 
     @property
     def full(self) -> bool:
-        """Whether no further item can be started now."""
-        return len(self._running) >= self.limit
+        """Whether no further item may be started now."""
+        heavy = self.max_weight is not None and sum(self.weight(each.item) for each in self._running) > self.max_weight
+        return heavy or len(self._running) >= self.limit
 
     def start(self, item: Item) -> None:
         """Start a thread for `item`; call only while not `full`."""
@@ -66,7 +76,7 @@ class BoundedThreads(Generic[Item, Result]):
         self._running.append(_Running(item, future, time.monotonic()))
         threading.Thread(target=_run, args=(self.task, item, future), daemon=True, name=self.what).start()
 
-    def finished(self, *, block: bool) -> "list[Finished[Item, Result]]":
+    def finished(self, *, block: bool) -> "list[Done[Item, Result] | Failed[Item]]":
         """What has finished or run out of time; with `block` waits until there is at least one, if any runs."""
         while self._running:
             timeout = self._until_next_deadline() if block else 0.0
@@ -87,31 +97,33 @@ class BoundedThreads(Generic[Item, Result]):
     def _late(self, running: "_Running[Item, Result]", now: float) -> bool:
         return self.seconds is not None and now - running.started >= self.seconds
 
-    def _outcome(self, running: "_Running[Item, Result]") -> "Finished[Item, Result]":
+    def _outcome(self, running: "_Running[Item, Result]") -> "Done[Item, Result] | Failed[Item]":
         if not running.future.done():
             message = f"{self.what} took longer than {self.seconds:g} s; raise {self.setting}, or look at the file"
-            return Finished(running.item, error=DeadlineExceeded(message))
+            return Failed(running.item, DeadlineExceeded(message))
         error = running.future.exception()
         if error is None:
-            return Finished(running.item, result=running.future.result())
+            return Done(running.item, running.future.result())
         if not isinstance(error, Exception):
             raise error
-        return Finished(running.item, error=error)
+        return Failed(running.item, error)
 
 
 @dataclass
 class ReadAhead(Generic[Item, Result]):
     """Items loaded by threads ahead of their use, out of order as they come in.
 
-    Loaded results wait in `ready`; new loads start only while loading and waiting ones together are fewer than
-    the threads' limit and the waiting ones' `weight` (bytes) is below `max_weight`.
+    What is loaded waits in `ready`, what failed in `failed`; the user takes from both. New loads start only while
+    loading and ready ones together are fewer than the threads' limit and the ready ones' `weight` (bytes) is
+    below `max_weight`.
     """
 
     threads: BoundedThreads[Item, Result]
     items: Iterable[Item]
     weight: Callable[[Result], int]
     max_weight: int
-    ready: "deque[Finished[Item, Result]]" = field(default_factory=deque, init=False)
+    ready: "deque[Result]" = field(default_factory=deque, init=False)
+    failed: "deque[Failed[Item]]" = field(default_factory=deque, init=False)
 
     def __post_init__(self) -> None:
         self._waiting = deque(self.items)
@@ -119,14 +131,17 @@ class ReadAhead(Generic[Item, Result]):
     def fill(self) -> bool:
         """Start what may start and take in what has come in, waiting if nothing has; False when all is used up."""
         self._start_loads()
-        self.ready.extend(self.threads.finished(block=not self.ready))
+        for outcome in self.threads.finished(block=not self.ready):
+            if isinstance(outcome, Failed):
+                self.failed.append(outcome)
+            else:
+                self.ready.append(outcome.result)
         self._start_loads()
-        return bool(self.ready)
+        return bool(self.ready or self.failed)
 
     def _start_loads(self) -> None:
         while self._waiting and len(self.threads) + len(self.ready) < self.threads.limit:
-            held = sum(self.weight(done.result) for done in self.ready if done.result is not None)
-            if self.ready and held >= self.max_weight:
+            if self.ready and sum(map(self.weight, self.ready)) >= self.max_weight:
                 return
             self.threads.start(self._waiting.popleft())
 

@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from pasd_batch.config.base import Settings
+from pasd_batch.config.photos import DecodeLimits, OutputSettings
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.storage import StorageSettings
 
@@ -74,6 +75,9 @@ class RunOutputSettings(Settings):
     images: ImageDestination = ImageDestination.FILES
     """Restored photos as files below `images/`, inside the result Parquet, or both."""
 
+    file: OutputSettings = OutputSettings()
+    """File format of the restored photos."""
+
     max_shard_mib: int = Field(default=2048, ge=1, le=4096)
     """Most MiB of images one result Parquet may hold (it is one upload); photos beyond it fail."""
 
@@ -95,6 +99,9 @@ class WorkerSettings(Settings):
 
     prefetch: int = Field(default=4, ge=1)
     """Photos fetched and decoded ahead of the model, and as many encoded and stored behind it."""
+
+    prefetch_mib: int = Field(default=1024, ge=1)
+    """MiB of decoded photos that may wait ahead of the model, and again behind it; one photo always may."""
 
     photo_batch: int = Field(default=4, ge=1)
     """Most photos of like size that are restored together."""
@@ -150,6 +157,9 @@ class RunSettings(Settings):
 
     storage: StorageSettings = StorageSettings()
     """Which URI schemes are opened, and how what may pass is tried again."""
+
+    limits: DecodeLimits = DecodeLimits()
+    """What a photo may at most be."""
 
     restoration: RestorationSettings = RestorationSettings()
     """The model and how to use it; not used by `mode: score`."""

@@ -1,0 +1,63 @@
+"""A photo on its way in: fetched, hashed and decoded, and its true version with it where there is one."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from pasd_batch.batch.trail import PhotoTrail
+from pasd_batch.config.run import RunSettings
+from pasd_batch.data.photo import Photo
+from pasd_batch.data.photo_io import decode_photo
+from pasd_batch.data.storage import read_uri
+from pasd_batch.records import ImageFacts, Stage
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedPhoto:
+    """A decoded photo and its true version (the reference of full-reference metrics), if the manifest names one."""
+
+    trail: PhotoTrail
+    photo: Photo
+    reference: Photo | None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the decoded pixels take."""
+        return self.photo.pixels.nbytes + (0 if self.reference is None else self.reference.pixels.nbytes)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Loads photos; safe in threads."""
+
+    settings: RunSettings
+
+    def load(self, trail: PhotoTrail) -> LoadedPhoto:
+        """Fetch and decode a photo.
+
+        Raises:
+            StageFailed: it, or its reference, cannot be had.
+        """
+        record = trail.task.record
+        with trail.through(Stage.FETCH):
+            data = self._fetch(record.uri)
+            trail.source = ImageFacts(hashlib.sha256(data).hexdigest(), len(data))
+        with trail.through(Stage.DECODE):
+            photo = decode_photo(data, limits=self.settings.limits)
+            trail.source = replace(
+                trail.source, width=photo.width, height=photo.height, format=photo.metadata.source_format
+            )
+        del data
+        reference = None
+        if record.reference_uri is not None:
+            with trail.through(Stage.REFERENCE):
+                reference = decode_photo(self._fetch(record.reference_uri), limits=self.settings.limits)
+        return LoadedPhoto(trail, photo, reference)
+
+    def _fetch(self, uri: str) -> bytes:
+        access = self.settings.storage
+        return read_uri(
+            uri,
+            max_bytes=self.settings.limits.max_bytes,
+            retry=access.retry,
+            allowed_schemes=access.allowed_schemes,
+        )

@@ -1,0 +1,101 @@
+"""A shard that keeps ending its process, taken apart: each photo in a child process, so that only the culprit fails.
+
+Every photo leaves its trace in storage: a start before it is tried, a death if the child died of it, its row when
+it is done. So this too can be killed and resumed anywhere, does no photo twice, and comes to an end.
+"""
+
+import io
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow.parquet as pq
+
+from pasd_batch.batch.child import ChildDied, ChildProcess
+from pasd_batch.batch.ledger import AttemptLedger
+from pasd_batch.batch.pipeline import RowListener
+from pasd_batch.batch.rows import Row, RowWriter
+from pasd_batch.batch.spec import WorkerSpec
+from pasd_batch.batch.trail import PhotoTask, PhotoTrail
+from pasd_batch.data.results import encode_rows
+from pasd_batch.data.storage import AlreadyExists
+from pasd_batch.records import PhotoFailure, Stage, WorkOrigin
+
+_logger = logging.getLogger(__name__)
+
+STARTS_PER_DEATH = 4
+"""A photo also fails after this many times `max_attempts` starts without an end, which took its worker with it.
+
+More than the deaths of a child that its worker survived, because those are the photo's doing, and these may be
+anybody's: a driver that was killed, a node that was taken away.
+"""
+
+
+@dataclass(frozen=True)
+class IsolatedShard:
+    """One shard's photos, one by one in child processes; `ledger` is the shard's."""
+
+    spec: WorkerSpec
+    ledger: AttemptLedger
+
+    def run(self, tasks: Sequence[PhotoTask], origin: WorkOrigin, listener: RowListener) -> list[Row]:
+        """The rows of all `tasks`, in their order.
+
+        Raises:
+            ChildUnavailable: no child process gets as far as a photo.
+            StorageError: the run's own storage is in trouble.
+        """
+        rows: list[Row] = []
+        with ChildProcess(self.spec) as child:
+            for task in tasks:
+                row = self._kept_row(task) or self._keep(task, self._row(child, task, origin))
+                rows.append(row)
+                listener(row)
+        return rows
+
+    def _row(self, child: ChildProcess, task: PhotoTask, origin: WorkOrigin) -> Row:
+        photo = self.ledger.below(_folder(task))
+        starts, deaths = photo.below("starts"), photo.below("deaths")
+        most = self.spec.settings.max_attempts
+        last = "interrupted"
+        while True:
+            died, started = len(deaths.numbers()), len(starts.numbers())
+            if died >= most or started >= most * STARTS_PER_DEATH:
+                return self._culprit(task, origin, died or started, last)
+            child.make_ready()
+            starts.begin(origin.worker)
+            try:
+                return child.run(task, origin)
+            except ChildDied as death:
+                _logger.warning("photo %s ended its process: %s", task.record.photo_id, death)
+                deaths.begin(f"{origin.worker}: {death}")
+                last = str(death)
+
+    def _culprit(self, task: PhotoTask, origin: WorkOrigin, times: int, last: str) -> Row:
+        message = (
+            f"a process that worked on this photo alone ended {times} times before it was done "
+            f"(last: {last}); look at the file, or give workers more memory"
+        )
+        failure = PhotoFailure(Stage.PROCESS, "ProcessDied", message)
+        return RowWriter(self.spec, origin).failed(PhotoTrail(task), failure)
+
+    def _kept_row(self, task: PhotoTask) -> Row | None:
+        path = self._row_path(task)
+        if not self.ledger.storage.exists(path):
+            return None
+        table = pq.read_table(io.BytesIO(self.ledger.storage.read(path)))
+        return table.to_pylist()[0]
+
+    def _keep(self, task: PhotoTask, row: Row) -> Row:
+        try:
+            self.ledger.storage.create(self._row_path(task), encode_rows([row], self.spec.schema))
+        except AlreadyExists:
+            _logger.info("photo %s was done by another attempt at the same time", task.record.photo_id)
+        return row
+
+    def _row_path(self, task: PhotoTask) -> str:
+        return f"{self.ledger.folder}/{_folder(task)}/row.parquet"
+
+
+def _folder(task: PhotoTask) -> str:
+    return f"photo-{task.row:06d}"

@@ -1,0 +1,157 @@
+"""The model's turn: photos of like size restored together, and each scored by itself."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pasd_batch.batch.intake import LoadedPhoto
+from pasd_batch.batch.models import Models, Refusal, RestoredImage
+from pasd_batch.batch.overlap import DeadlineExceeded
+from pasd_batch.batch.spec import photo_seed
+from pasd_batch.batch.trail import failure_of
+from pasd_batch.batch.watchdog import process_ends_after
+from pasd_batch.config.run import RunSettings
+from pasd_batch.data.photo import to_tensor
+from pasd_batch.records import PhotoFailure, Score, Stage
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_logger = logging.getLogger(__name__)
+
+SIZE_STEP = 64
+"""Photos are of like size if their sides, rounded up to this many pixels, agree."""
+
+BATCH_PIXELS = 4 * 2**20
+"""Most input pixels that are restored together; a larger photo is restored alone."""
+
+_STUCK_FACTOR = 4.0
+
+
+class ProcessPoisoned(Exception):
+    """The GPU's state is lost for this process: every further photo would fail. The process has to end."""
+
+
+@dataclass(frozen=True)
+class ModelStage:
+    """Runs the models of a process, one batch at a time."""
+
+    settings: RunSettings
+    models: Models
+
+    def restore(self, batch: Sequence[LoadedPhoto]) -> Sequence[RestoredImage | PhotoFailure]:
+        """Restore photos together; if that fails each by itself, so that a bad one costs the others nothing.
+
+        Raises:
+            ProcessPoisoned: the process cannot restore anything any more.
+        """
+        began = time.monotonic()
+        try:
+            outcomes = self._restore_together(batch)
+        except Exception as error:
+            _raise_if_poisoned(error)
+            _logger.warning("restoring %d photo(s) failed", len(batch), exc_info=error)
+            if len(batch) > 1:
+                return [outcome for photo in batch for outcome in self.restore([photo])]
+            outcomes = [failure_of(Stage.RESTORE, error)]
+        for photo in batch:
+            photo.trail.seconds[Stage.RESTORE] = (time.monotonic() - began) / len(batch)
+        return outcomes
+
+    def score(self, loaded: LoadedPhoto, restored: np.ndarray | None) -> Sequence[Score]:
+        """Scores of a photo and of its restoration (float32 (height, width, 3), sRGB in [0, 1]), if any.
+
+        A scorer that fails as a whole gives scores without values: the restored photo is not thrown away for it.
+
+        Raises:
+            ProcessPoisoned: as in `restore`.
+        """
+        scorer = self.models.scorer
+        if scorer is None:
+            return ()
+        reference = None if loaded.reference is None else loaded.reference.pixels
+        began = time.monotonic()
+        try:
+            with process_ends_after(self._stuck_after(1)):
+                return scorer.score(loaded.photo.pixels, restored, reference)
+        except Exception as error:
+            _raise_if_poisoned(error)
+            _logger.warning("scoring %s failed", loaded.trail.task.record.photo_id, exc_info=error)
+            failure = failure_of(Stage.SCORE, error)
+            text = f"{failure.error_type}: {failure.message}"
+            return [Score(column.name, None, text) for column in scorer.columns]
+        finally:
+            loaded.trail.seconds[Stage.SCORE] = time.monotonic() - began
+
+    def _restore_together(self, batch: Sequence[LoadedPhoto]) -> list[RestoredImage | PhotoFailure]:
+        restorer, sampling = self.models.restorer, self.settings.restoration.sampling
+        if restorer is None:
+            raise ValueError("this run scores only: there is no restorer")
+        records = [photo.trail.task.record for photo in batch]
+        with process_ends_after(self._stuck_after(len(batch))):
+            outcomes = restorer.restore(
+                [to_tensor(photo.photo) for photo in batch],
+                prompts=[sampling.prompt if record.prompt is None else record.prompt for record in records],
+                seeds=[photo_seed(sampling.seed, record.photo_id) for record in records],
+                on_step=_Deadline(self.settings.deadlines.restore, len(batch)).check,
+            )
+        return [
+            PhotoFailure(Stage.RESTORE, outcome.error_type, outcome.message)
+            if isinstance(outcome, Refusal)
+            else outcome
+            for outcome in outcomes
+        ]
+
+    def _stuck_after(self, photos: int) -> float | None:
+        seconds = self.settings.deadlines.restore
+        return None if seconds is None else seconds * photos * _STUCK_FACTOR
+
+
+class _Deadline:
+    """Ends a restoration between two of its steps when its time is up."""
+
+    def __init__(self, seconds: float | None, photos: int) -> None:
+        self._seconds = math.inf if seconds is None else seconds * photos
+        self._began = time.monotonic()
+
+    def check(self, done: int, total: int) -> None:
+        if time.monotonic() - self._began > self._seconds:
+            raise DeadlineExceeded(
+                f"restoring took longer than {self._seconds:g} s (after step {done} of {total}); "
+                "raise deadlines.restore, take fewer steps, or leave out the photo"
+            )
+
+
+def take_batch(ready: deque[LoadedPhoto], most: int) -> list[LoadedPhoto]:
+    """Take the first photo and up to `most` - 1 others of like size out of `ready`."""
+    first = ready.popleft()
+    batch, pixels = [first], _pixels(first)
+    for other in list(ready):
+        if len(batch) == most:
+            break
+        if _size_class(other) == _size_class(first) and pixels + _pixels(other) <= BATCH_PIXELS:
+            ready.remove(other)
+            batch.append(other)
+            pixels += _pixels(other)
+    return batch
+
+
+def _size_class(loaded: LoadedPhoto) -> tuple[int, int]:
+    return math.ceil(loaded.photo.height / SIZE_STEP), math.ceil(loaded.photo.width / SIZE_STEP)
+
+
+def _pixels(loaded: LoadedPhoto) -> int:
+    return loaded.photo.height * loaded.photo.width
+
+
+def _raise_if_poisoned(error: Exception) -> None:
+    # CUDA reports an illegal access once, and from then on fails every call of the process with the same error.
+    kinds = {base.__name__ for base in type(error).__mro__}
+    if "OutOfMemoryError" not in kinds and ("AcceleratorError" in kinds or "CUDA error" in str(error)):
+        raise ProcessPoisoned(f"the GPU is lost to this process: {error}") from error

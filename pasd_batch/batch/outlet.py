@@ -1,0 +1,125 @@
+"""A restored photo on its way out: encoded, stored once and for all, hashed."""
+
+import hashlib
+import logging
+from dataclasses import dataclass, field
+
+from pasd_batch.batch.intake import LoadedPhoto
+from pasd_batch.batch.models import RestoredImage
+from pasd_batch.batch.spec import WorkerSpec
+from pasd_batch.config.photos import DecodeLimits
+from pasd_batch.data.photo import Photo, with_restored_image
+from pasd_batch.data.photo_io import PhotoError, RestorationMarker, decode_photo, encode_photo
+from pasd_batch.data.storage import (
+    AlreadyExists,
+    Forbidden,
+    NotFound,
+    Storage,
+    StorageFull,
+    TransientStorageError,
+)
+from pasd_batch.records import ImageFacts, RestoredPhoto, Stage
+
+_logger = logging.getLogger(__name__)
+
+IMAGES_FOLDER = "images"
+
+STORAGE_TROUBLE = (TransientStorageError, Forbidden, StorageFull, NotFound)
+"""What says that the run's own storage is in trouble, not a photo: the shard is given back, not failed."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoreJob:
+    """A photo and what the model made of it."""
+
+    loaded: LoadedPhoto
+    restoration: RestoredImage
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the pixels take."""
+        return self.loaded.nbytes + self.restoration.image.nbytes
+
+
+@dataclass(frozen=True)
+class Outlet:
+    """Stores restored photos; safe in threads.
+
+    A stored file is never replaced. What an earlier attempt has left is taken as it is if it differs (as it may
+    between kinds of hardware), so that a committed row's hash is that of the file, whoever else is at work.
+    """
+
+    spec: WorkerSpec
+    storage: Storage = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "storage", self.spec.storage())
+
+    def store(self, job: StoreJob) -> RestoredPhoto:
+        """Encode and store a restored photo.
+
+        Raises:
+            StageFailed: it cannot be encoded, or its path cannot be written.
+            StorageError: one of `STORAGE_TROUBLE`.
+        """
+        trail, path = job.loaded.trail, job.loaded.trail.task.record.output_path
+        with trail.through(Stage.ENCODE):
+            photo = with_restored_image(job.loaded.photo, job.restoration.image)
+            data = encode_photo(photo, settings=self.spec.settings.output.file, marker=self._marker())
+        if self.spec.keeps_files:
+            with trail.through(Stage.STORE, beyond=STORAGE_TROUBLE):
+                data = self._create(f"{IMAGES_FOLDER}/{path}", data, photo)
+        return self._described(job, photo, data)
+
+    def _create(self, path: str, data: bytes, photo: Photo) -> bytes:
+        try:
+            self.storage.create(path, data)
+        except AlreadyExists:
+            stored = self.storage.read(path)
+        else:
+            return data
+        if stored == data:
+            return data
+        if _shows_photo_of_size(stored, photo.height, photo.width):
+            _logger.info("%s: an earlier attempt's file differs and is kept", self.storage.uri(path))
+            return stored
+        _logger.warning("%s: an earlier file is no restored photo and is replaced", self.storage.uri(path))
+        self.storage.write(path, data)
+        return data
+
+    def _marker(self) -> RestorationMarker:
+        provenance = self.spec.provenance
+        return RestorationMarker(
+            software=provenance.software,
+            model=f"PASD {provenance.model_fingerprint}",
+            config_fingerprint=provenance.config_fingerprint,
+        )
+
+    def _described(self, job: StoreJob, photo: Photo, data: bytes) -> RestoredPhoto:
+        report = job.restoration.report
+        path = f"{IMAGES_FOLDER}/{job.loaded.trail.task.record.output_path}"
+        return RestoredPhoto(
+            output=ImageFacts(
+                sha256=hashlib.sha256(data).hexdigest(),
+                bytes=len(data),
+                width=photo.width,
+                height=photo.height,
+                format=self.spec.settings.output.file.format.value.upper(),
+            ),
+            output_uri=self.storage.uri(path) if self.spec.keeps_files else None,
+            prompt_used=job.restoration.prompt,
+            tiles=report.tiles,
+            tile_size=report.tile_size,
+            tile_batch=report.tile_batch,
+            out_of_memory_retries=report.out_of_memory_retries,
+            float32_retry=report.float32_retry,
+            encoded=data if self.spec.keeps_images_in_rows else None,
+        )
+
+
+def _shows_photo_of_size(data: bytes, height: int, width: int) -> bool:
+    try:
+        photo = decode_photo(data, limits=DecodeLimits(max_pixels=height * width, max_bytes=max(1, len(data))))
+    except PhotoError:
+        return False
+    return (photo.height, photo.width) == (height, width)

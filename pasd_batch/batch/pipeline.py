@@ -1,0 +1,189 @@
+"""Photos through a worker: loaded ahead of the model, stored behind it, one row out for every photo in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pasd_batch.batch.intake import Intake, LoadedPhoto
+from pasd_batch.batch.model_stage import ModelStage, take_batch
+from pasd_batch.batch.models import Models, RestoredImage
+from pasd_batch.batch.outlet import Outlet, StoreJob
+from pasd_batch.batch.overlap import BoundedThreads, DeadlineExceeded, Failed, ReadAhead
+from pasd_batch.batch.rows import Row, RowWriter
+from pasd_batch.batch.spec import WorkerSpec, process_name
+from pasd_batch.batch.trail import PhotoTask, PhotoTrail, StageFailed, failure_of
+from pasd_batch.batch.watchdog import process_ends_after
+from pasd_batch.records import PhotoFailure, RestoredPhoto, Score, Stage, WorkOrigin
+
+_logger = logging.getLogger(__name__)
+
+MIB = 2**20
+
+RowListener = Callable[[Row], None]
+"""Told of every row as it is made."""
+
+
+class ModelsUnavailable(Exception):
+    """This process cannot load the models; the photos are not to blame."""
+
+
+class PhotoPipeline:
+    """The way of photos through one process, with the models that it holds."""
+
+    def __init__(self, spec: WorkerSpec, models: Models) -> None:
+        self._spec = spec
+        self._model = ModelStage(spec.settings, models)
+        self._intake = Intake(spec.settings)
+        self._outlet = Outlet(spec)
+
+    def run(self, tasks: Sequence[PhotoTask], origin: WorkOrigin, listener: RowListener) -> list[Row]:
+        """The rows of all `tasks`, in their order.
+
+        Raises:
+            StorageError: the run's own storage is in trouble, which says nothing about the photos.
+            ProcessPoisoned: this process can restore nothing any more.
+        """
+        settings = self._spec.settings
+        passage = _Passage(RowWriter(self._spec, origin), self._model, self._behind(), listener)
+        ahead = ReadAhead(
+            BoundedThreads(
+                self._intake.load,
+                limit=settings.workers.prefetch,
+                seconds=settings.deadlines.fetch,
+                what="fetching and decoding the photo",
+                setting="deadlines.fetch",
+            ),
+            [PhotoTrail(task) for task in tasks],
+            weight=lambda loaded: loaded.nbytes,
+            max_weight=settings.workers.prefetch_mib * MIB,
+        )
+        while self._fill(ahead):
+            while ahead.failed:
+                passage.fail_load(ahead.failed.popleft())
+            if ahead.ready:
+                passage.work_on(take_batch(ahead.ready, settings.workers.photo_batch))
+        passage.finish()
+        return [passage.rows[task.row] for task in tasks]
+
+    def _fill(self, ahead: ReadAhead[PhotoTrail, LoadedPhoto]) -> bool:
+        with process_ends_after(self._spec.settings.deadlines.fetch):
+            return ahead.fill()
+
+    def _behind(self) -> BoundedThreads[_ScoredJob, RestoredPhoto]:
+        settings = self._spec.settings
+        return BoundedThreads(
+            lambda scored: self._outlet.store(scored.job),
+            limit=settings.workers.prefetch,
+            seconds=settings.deadlines.store,
+            what="encoding and storing the photo",
+            setting="deadlines.store",
+            weight=lambda scored: scored.job.nbytes,
+            max_weight=settings.workers.prefetch_mib * MIB,
+        )
+
+
+def load_pipeline(spec: WorkerSpec) -> PhotoPipeline:
+    """A pipeline with models loaded from the run's settings.
+
+    Raises:
+        ModelsUnavailable: they cannot be loaded here.
+    """
+    try:
+        models = spec.load_models(spec.settings)
+    except Exception as error:
+        _logger.exception("the models cannot be loaded")
+        raise ModelsUnavailable(f"{process_name()} cannot load the models: {error}") from error
+    return PhotoPipeline(spec, models)
+
+
+@dataclass
+class _ScoredJob:
+    """A photo that is being stored while it is scored."""
+
+    job: StoreJob
+    scores: Sequence[Score] = ()
+
+
+class _Passage:
+    """One run of photos through a pipeline, and the rows it has made so far."""
+
+    def __init__(
+        self,
+        writer: RowWriter,
+        model: ModelStage,
+        behind: BoundedThreads[_ScoredJob, RestoredPhoto],
+        listener: RowListener,
+    ) -> None:
+        self.rows: dict[int, Row] = {}
+        self._writer = writer
+        self._model = model
+        self._behind = behind
+        self._listener = listener
+
+    def fail_load(self, failed: Failed[PhotoTrail]) -> None:
+        """Make the row of a photo that could not be loaded."""
+        self._fail(failed.item, _failure(failed, failed.item))
+
+    def work_on(self, batch: Sequence[LoadedPhoto]) -> None:
+        """Restore and score loaded photos, and let threads store them."""
+        if not self._writer.spec.restores:
+            for loaded in batch:
+                self._score_only(loaded)
+            return
+        for loaded, outcome in zip(batch, self._model.restore(batch), strict=True):
+            if isinstance(outcome, PhotoFailure):
+                self._fail(loaded.trail, outcome)
+            else:
+                self._store_and_score(loaded, outcome)
+        self._collect(block=False)
+
+    def finish(self) -> None:
+        """Wait until everything is stored."""
+        while len(self._behind):
+            self._collect(block=True)
+
+    def _score_only(self, loaded: LoadedPhoto) -> None:
+        scores = self._model.score(loaded, None)
+        if any(score.value is not None for score in scores):
+            self._add(loaded.trail, self._writer.done(loaded.trail, None, scores))
+            return
+        reasons = "; ".join(f"{score.name}: {score.error}" for score in scores) or "the run has no metrics"
+        self._fail(loaded.trail, PhotoFailure(Stage.SCORE, "NoScores", f"no metric gave a score: {reasons}"))
+
+    def _store_and_score(self, loaded: LoadedPhoto, restoration: RestoredImage) -> None:
+        while self._behind.full:
+            self._collect(block=True)
+        scored = _ScoredJob(StoreJob(loaded, restoration))
+        self._behind.start(scored)
+        pixels = restoration.image.numpy().transpose(1, 2, 0)
+        scored.scores = self._model.score(loaded, pixels)
+
+    def _collect(self, *, block: bool) -> None:
+        with process_ends_after(self._behind.seconds):
+            outcomes = self._behind.finished(block=block)
+        for outcome in outcomes:
+            scored = outcome.item
+            trail = scored.job.loaded.trail
+            if isinstance(outcome, Failed):
+                self._fail(trail, _failure(outcome, trail))
+            else:
+                self._add(trail, self._writer.done(trail, outcome.result, scored.scores))
+
+    def _fail(self, trail: PhotoTrail, failure: PhotoFailure) -> None:
+        self._add(trail, self._writer.failed(trail, failure))
+
+    def _add(self, trail: PhotoTrail, row: Row) -> None:
+        self.rows[trail.task.row] = row
+        self._listener(row)
+
+
+def _failure(failed: Failed, trail: PhotoTrail) -> PhotoFailure:
+    match failed.error:
+        case StageFailed() as error:
+            return error.failure
+        case DeadlineExceeded() as error:
+            return failure_of(trail.stage, error)
+        case error:
+            raise error

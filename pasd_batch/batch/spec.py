@@ -1,0 +1,60 @@
+"""What every worker of a run is told."""
+
+import hashlib
+import os
+import socket
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from pasd_batch.batch.models import ModelFactory
+from pasd_batch.config.run import ImageDestination, RunMode, RunSettings
+from pasd_batch.data.storage import Storage
+from pasd_batch.records import Provenance, ScoreColumn, result_schema
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """A run as its workers see it; can be sent to other processes."""
+
+    settings: RunSettings
+    provenance: Provenance
+    score_columns: tuple[ScoreColumn, ...]
+    extra_columns: tuple[pa.Field, ...]
+    load_models: ModelFactory
+
+    def storage(self) -> Storage:
+        """The run's root."""
+        access = self.settings.storage
+        return Storage.open(self.settings.output.root, retry=access.retry, allowed_schemes=access.allowed_schemes)
+
+    @property
+    def keeps_files(self) -> bool:
+        """Whether restored photos become files."""
+        return self.restores and self.settings.output.images is not ImageDestination.PARQUET
+
+    @property
+    def keeps_images_in_rows(self) -> bool:
+        """Whether restored photos become part of the result Parquet."""
+        return self.restores and self.settings.output.images is not ImageDestination.FILES
+
+    @property
+    def restores(self) -> bool:
+        """Whether there is a model to run, not scores alone."""
+        return self.settings.mode is RunMode.RESTORE
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Schema of the run's result shards."""
+        return result_schema(self.extra_columns, self.score_columns, with_images=self.keeps_images_in_rows)
+
+
+def photo_seed(run_seed: int, photo_id: str) -> int:
+    """A photo's own seed in [0, 2**63): the same wherever, whenever and with whomever it is restored."""
+    digest = hashlib.sha256(f"{run_seed}/{photo_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def process_name() -> str:
+    """Host and process, as rows and attempts name a worker."""
+    return f"{socket.gethostname()}/{os.getpid()}"

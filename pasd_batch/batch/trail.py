@@ -1,0 +1,80 @@
+"""A photo's way through a worker: where it is, how long each stage took, what is known of it, why it failed."""
+
+import io
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pyarrow.parquet as pq
+
+from pasd_batch.batch.plan_stages import PLAN_FOLDER
+from pasd_batch.data.results import shard_file_name
+from pasd_batch.data.storage import Storage
+from pasd_batch.records import ImageFacts, PhotoFailure, PhotoRecord, Stage, record_from_row
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PhotoTask:
+    """A planned photo and its place among the shard's rows."""
+
+    row: int
+    record: PhotoRecord
+
+
+def read_tasks(storage: Storage, shard: int) -> list[PhotoTask]:
+    """The photos of a planned shard, in the plan's order.
+
+    Raises:
+        StorageError: the plan cannot be read.
+    """
+    table = pq.read_table(io.BytesIO(storage.read(f"{PLAN_FOLDER}/{shard_file_name(shard)}")))
+    return [PhotoTask(row, record_from_row(values)) for row, values in enumerate(table.to_pylist())]
+
+
+class StageFailed(Exception):
+    """A photo failed in a stage of its way; becomes its row."""
+
+    def __init__(self, failure: PhotoFailure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+@dataclass
+class PhotoTrail:
+    """What is known so far of one photo. Stages write it one after the other, each in its own thread."""
+
+    task: PhotoTask
+    stage: Stage = Stage.FETCH
+    source: ImageFacts | None = None
+    seconds: dict[Stage, float] = field(default_factory=dict)
+
+    @contextmanager
+    def through(self, stage: Stage, *, beyond: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+        """Run a block as `stage`: its time is taken, and what it raises is this photo's failure.
+
+        Errors of the types `beyond` are not the photo's fault and pass as they are.
+
+        Raises:
+            StageFailed: the block failed.
+        """
+        self.stage = stage
+        began = time.monotonic()
+        try:
+            yield
+        except (StageFailed, *beyond):
+            raise
+        except Exception as error:
+            _logger.info("photo %s failed in %s", self.task.record.photo_id, stage, exc_info=error)
+            raise StageFailed(failure_of(stage, error)) from error
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - began
+
+
+def failure_of(stage: Stage, error: BaseException) -> PhotoFailure:
+    """The failure that `error` amounts to; errors without a text of their own are named by their class."""
+    name = type(error).__name__
+    return PhotoFailure(stage, name, str(error) or name)

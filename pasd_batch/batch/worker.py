@@ -1,0 +1,146 @@
+"""One worker process: shard numbers in, committed rows out. Knows no Ray; `scheduler.py` hands it to Ray Data."""
+
+import gc
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from pasd_batch.batch.child import ChildUnavailable
+from pasd_batch.batch.isolation import IsolatedShard
+from pasd_batch.batch.ledger import Attempt, AttemptLedger
+from pasd_batch.batch.model_stage import ProcessPoisoned
+from pasd_batch.batch.pipeline import MIB, ModelsUnavailable, PhotoPipeline, load_pipeline
+from pasd_batch.batch.rows import Row, without_images_beyond
+from pasd_batch.batch.spec import WorkerSpec, process_name
+from pasd_batch.batch.trail import PhotoTask, read_tasks
+from pasd_batch.data.results import ResultStore
+from pasd_batch.data.storage import StorageError
+from pasd_batch.records import Status, WorkOrigin
+
+_logger = logging.getLogger(__name__)
+
+_NOBODYS_FAULT = (StorageError, ModelsUnavailable, ChildUnavailable)
+"""Trouble with what the run stands on; it says nothing about photos, and no attempt is counted for it."""
+
+
+class ShardState(StrEnum):
+    """How a worker left a shard."""
+
+    COMMITTED = "committed"
+    COMMITTED_BEFORE = "committed before"
+    GIVEN_BACK = "given back"
+
+
+@dataclass(frozen=True)
+class ShardOutcome:
+    """What a worker did with a shard; `message` says why it was given back."""
+
+    shard: int
+    state: ShardState
+    photos: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class ShardProgress:
+    """How far an attempt at a shard has come."""
+
+    shard: int
+    attempt: int
+    photos: int
+    failed: int
+
+
+ProgressListener = Callable[[ShardProgress], None]
+
+
+class ShardWorker:
+    """Holds a process's models, loaded when the first shard needs them, and works off one shard at a time."""
+
+    def __init__(self, spec: WorkerSpec, listener: ProgressListener = lambda _: None) -> None:
+        self._spec = spec
+        self._listener = listener
+        self._storage = spec.storage()
+        self._results = ResultStore(self._storage)
+        self._pipeline: PhotoPipeline | None = None
+
+    def run(self, shard: int) -> ShardOutcome:
+        """Restore, score and commit a shard, unless somebody has committed it before.
+
+        Where the run's storage or models are in trouble nothing is committed, and the outcome says why.
+
+        Raises:
+            ProcessPoisoned: this process can restore nothing any more; it has to end.
+        """
+        began = time.monotonic()
+        try:
+            outcome = self._commit_once(shard)
+        except _NOBODYS_FAULT as error:
+            _logger.warning("shard %d is given back: %s", shard, error)
+            message = f"{type(error).__name__}: {error}"
+            outcome = ShardOutcome(shard, ShardState.GIVEN_BACK, message=message)
+        return replace(outcome, seconds=time.monotonic() - began)
+
+    def _commit_once(self, shard: int) -> ShardOutcome:
+        if self._results.is_committed(shard):
+            return ShardOutcome(shard, ShardState.COMMITTED_BEFORE)
+        tasks = read_tasks(self._storage, shard)
+        ledger = AttemptLedger.of_shard(self._storage, shard)
+        while True:
+            attempt = ledger.begin(process_name())
+            try:
+                rows = self._rows(shard, tasks, ledger, attempt)
+                won = self._results.commit(shard, rows, self._spec.schema)
+            except _NOBODYS_FAULT:
+                ledger.withdraw(attempt.number)
+                raise
+            except ProcessPoisoned:
+                raise
+            except Exception:
+                # Counted like a crash: after enough of them the photos are run one by one.
+                _logger.exception("attempt %d at shard %d failed", attempt.number, shard)
+                if self._isolates(attempt):
+                    raise
+            else:
+                failed = sum(row["status"] == Status.FAILED for row in rows)
+                state = ShardState.COMMITTED if won else ShardState.COMMITTED_BEFORE
+                return ShardOutcome(shard, state, photos=len(rows), failed=failed)
+
+    def _rows(self, shard: int, tasks: list[PhotoTask], ledger: AttemptLedger, attempt: Attempt) -> list[Row]:
+        isolated = self._isolates(attempt)
+        origin = WorkOrigin(shard, attempt.number, process_name(), isolated)
+        done: list[Row] = []
+
+        def listener(row: Row) -> None:
+            done.append(row)
+            failed = sum(row["status"] == Status.FAILED for row in done)
+            self._listener(ShardProgress(shard, attempt.number, len(done), failed))
+
+        if isolated:
+            _logger.warning("shard %d crashed %d times: its photos are run one by one", shard, attempt.earlier)
+            self._free_models()
+            rows = IsolatedShard(self._spec, ledger).run(tasks, origin, listener)
+        else:
+            rows = self._loaded_pipeline().run(tasks, origin, listener)
+        return without_images_beyond(rows, self._spec.settings.output.max_shard_mib * MIB)
+
+    def _isolates(self, attempt: Attempt) -> bool:
+        return attempt.earlier >= self._spec.settings.max_attempts
+
+    def _loaded_pipeline(self) -> PhotoPipeline:
+        if self._pipeline is None:
+            self._pipeline = load_pipeline(self._spec)
+        return self._pipeline
+
+    def _free_models(self) -> None:
+        # The child process that runs the photos needs the GPU's memory for models of its own.
+        self._pipeline = None
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
