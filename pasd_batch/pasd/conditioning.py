@@ -19,7 +19,7 @@ class Conditioning:
     embeddings: Float[Tensor, "tiles width0 tile_height tile_width"]
     """Embedding of every tile of the grid."""
 
-    preview: Float[Tensor, "3 height/2 width/2"] | None
+    preview: Float[Tensor, "3 _half_height _half_width"] | None
     """The photo without its degradation as the finest to-RGB head sees it, in [0, 1] but not clamped."""
 
 

@@ -40,14 +40,14 @@ class ControlBranch(DiffusionEncoder):
         conditioning_channels: int = 3,
         flip_sin_to_cos: bool = True,
         freq_shift: int = 0,
-        down_block_types: tuple[str, ...] = (
+        down_block_types: Sequence[str] = (
             "CrossAttnDownBlock2D",
             "CrossAttnDownBlock2D",
             "CrossAttnDownBlock2D",
             "DownBlock2D",
         ),
         mid_block_type: str = "UNetMidBlock2DCrossAttn",
-        block_out_channels: tuple[int, ...] = (320, 640, 1280, 1280),
+        block_out_channels: Sequence[int] = (320, 640, 1280, 1280),
         layers_per_block: int = 2,
         downsample_padding: int = 1,
         act_fn: str = "silu",
@@ -55,9 +55,9 @@ class ControlBranch(DiffusionEncoder):
         norm_eps: float = 1e-5,
         cross_attention_dim: int = 768,
         transformer_layers_per_block: int = 1,
-        attention_head_dim: int | tuple[int, ...] = 8,
+        attention_head_dim: int | Sequence[int] = 8,
         upcast_attention: bool = False,
-        conditioning_embedding_out_channels: tuple[int, ...] = (16, 32, 96, 256),
+        conditioning_embedding_out_channels: Sequence[int] = (16, 32, 96, 256),
         use_rrdb: bool = False,
         return_rgbs: bool = True,
     ) -> None:

@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 
 from pasd_batch.pasd.geometry import Size
 
-Image = Float[Tensor, "1 channels height width"]
+Image = Float[Tensor, "1 channels _height _width"]
 
 LONG_SIDE_LIMIT = 2
 """Enlarging to the minimal short side stops where the long side reaches this many times that minimum."""

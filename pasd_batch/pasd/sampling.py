@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import diffusers
 import torch
@@ -23,6 +23,7 @@ StepCallback = Callable[[int, int], None]
 """Called after every step with the steps done and the steps in all."""
 
 
+@runtime_checkable
 class Scheduler(Protocol):
     """What sampling needs of a diffusers scheduler."""
 

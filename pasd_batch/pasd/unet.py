@@ -1,6 +1,6 @@
 """The denoising UNet with pixel-aware cross attention in its decoder (section 3.2 of arXiv 2308.14469)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from diffusers.configuration_utils import register_to_config
@@ -33,20 +33,20 @@ class PixelAwareUNet(DiffusionEncoder):
         out_channels: int = 4,
         flip_sin_to_cos: bool = True,
         freq_shift: int = 0,
-        down_block_types: tuple[str, ...] = (
+        down_block_types: Sequence[str] = (
             "CrossAttnDownBlock2D",
             "CrossAttnDownBlock2D",
             "CrossAttnDownBlock2D",
             "DownBlock2D",
         ),
         mid_block_type: str = "UNetMidBlock2DCrossAttn",
-        up_block_types: tuple[str, ...] = (
+        up_block_types: Sequence[str] = (
             "UpBlock2D",
             "CrossAttnUpBlock2D",
             "CrossAttnUpBlock2D",
             "CrossAttnUpBlock2D",
         ),
-        block_out_channels: tuple[int, ...] = (320, 640, 1280, 1280),
+        block_out_channels: Sequence[int] = (320, 640, 1280, 1280),
         layers_per_block: int = 2,
         downsample_padding: int = 1,
         act_fn: str = "silu",
@@ -54,7 +54,7 @@ class PixelAwareUNet(DiffusionEncoder):
         norm_eps: float = 1e-5,
         cross_attention_dim: int = 768,
         transformer_layers_per_block: int = 1,
-        attention_head_dim: int | tuple[int, ...] = 8,
+        attention_head_dim: int | Sequence[int] = 8,
         upcast_attention: bool = False,
     ) -> None:
         super().__init__()

@@ -1,15 +1,12 @@
 """The degradation chain against recorded data: kernels, single operations, and whole runs stage by stage."""
 
-import json
-import os
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
+import golden_data
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from pasd_batch.config.degradation import ResizeMode
 from pasd_batch.training.blur_kernels import BellKernel, BellProfile, SincKernel, padded_weights
@@ -24,17 +21,12 @@ from pasd_batch.training.noise import (
 )
 from pasd_batch.training.real_esrgan import ChainParameters, Resize, StageParameters, apply_chain
 
-CONFORMANCE = Path(os.environ.get("PASD_CONFORMANCE", Path(__file__).parents[1] / "golden"))
 Tensors = dict[str, torch.Tensor]
 
 
-def golden_files(pattern: str) -> list[str]:
-    return sorted(path.stem for path in (CONFORMANCE / "golden").glob(f"{pattern}.json"))
-
-
 def load(name: str) -> tuple[dict[str, Any], Tensors]:
-    folder = CONFORMANCE / "golden"
-    return json.loads((folder / f"{name}.json").read_text()), load_file(folder / f"{name}.safetensors")
+    golden = golden_data.load(name)
+    return golden.description, golden.tensors
 
 
 def absolute_tolerance(text: str) -> float:
@@ -46,7 +38,7 @@ def tie_share(text: str) -> float:
     return float(re.findall(r"fewer than ([\d.]+) %", text)[0]) / 100.0
 
 
-def assert_close(actual: torch.Tensor, expected: torch.Tensor, tolerance: float, *, what: str) -> None:
+def assert_within(actual: torch.Tensor, expected: torch.Tensor, tolerance: float, *, what: str) -> None:
     assert actual.shape == expected.shape, f"{what}: shape {tuple(actual.shape)}, not {tuple(expected.shape)}"
     error = (actual.double() - expected.double()).abs()
     message = f"{what}: largest error {error.max():.3g}, mean {error.mean():.3g}, allowed {tolerance:.3g}"
@@ -81,7 +73,7 @@ def kernel_weights(case: dict[str, Any]) -> torch.Tensor:
 
 
 def kernel_cases() -> Iterator[Any]:
-    for name in golden_files("degradation_kernels*"):
+    for name in golden_data.names("degradation_kernels*"):
         for case in load(name)[0]["cases"]:
             yield pytest.param(name, case, id=f"{name}-{case['tensor']}")
 
@@ -91,7 +83,7 @@ def test_kernel_equals_the_recorded_one(name: str, case: dict[str, Any]) -> None
     description, tensors = load(name)
     expected = tensors[case["tensor"]]
     tolerance = description["recommended_tolerance"]["abs"]
-    assert_close(kernel_weights(case), expected, tolerance, what=case["tensor"])
+    assert_within(kernel_weights(case), expected, tolerance, what=case["tensor"])
 
 
 def picture(tensors: Tensors, label: str) -> torch.Tensor:
@@ -137,7 +129,7 @@ def noise_output(
     return torch.cat(results)
 
 
-@pytest.mark.parametrize("name", golden_files("degradation_ops*"))
+@pytest.mark.parametrize("name", golden_data.names("degradation_ops*"))
 def test_blur_equals_the_recorded_one(name: str) -> None:
     description, tensors = load(name)
     outputs = [re.fullmatch(r"filtered_([^_]+)_(.+)", tensor) for tensor in tensors]
@@ -145,10 +137,12 @@ def test_blur_equals_the_recorded_one(name: str) -> None:
     assert found, f"{name} has no blurred pictures"
     tolerance = absolute_tolerance(description["recommended_tolerance"]["filtered"])
     for match in found:
-        assert_close(blur_output(tensors, match[1], match[2]), tensors[match[0]], tolerance, what=f"{name}: {match[0]}")
+        assert_within(
+            blur_output(tensors, match[1], match[2]), tensors[match[0]], tolerance, what=f"{name}: {match[0]}"
+        )
 
 
-@pytest.mark.parametrize("name", golden_files("degradation_ops*"))
+@pytest.mark.parametrize("name", golden_data.names("degradation_ops*"))
 def test_jpeg_equals_the_recorded_one(name: str) -> None:
     description, tensors = load(name)
     outputs = [re.fullmatch(r"jpeg_([^_]+)_(q\d+|qualities_[\d_.]+)", tensor) for tensor in tensors]
@@ -166,17 +160,17 @@ def test_jpeg_equals_the_recorded_one(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", list(NoiseKind))
-@pytest.mark.parametrize("name", golden_files("degradation_ops*"))
+@pytest.mark.parametrize("name", golden_data.names("degradation_ops*"))
 def test_noise_equals_the_recorded_one(name: str, kind: NoiseKind) -> None:
     description, tensors = load(name)
     tolerance = absolute_tolerance(description["recommended_tolerance"]["noise"])
     for case, gray in description["gaussian"]["gray"].items():
         actual = noise_output(tensors, case, kind, description[kind], gray)
         what = f"{kind}_{case}_out"
-        assert_close(actual, tensors[what], tolerance, what=f"{name}: {what}")
+        assert_within(actual, tensors[what], tolerance, what=f"{name}: {what}")
 
 
-@pytest.mark.parametrize("name", golden_files("degradation_ops*"))
+@pytest.mark.parametrize("name", golden_data.names("degradation_ops*"))
 def test_every_recorded_operation_is_known(name: str) -> None:
     tensors = load(name)[1]
     known = re.compile(
@@ -240,22 +234,22 @@ def clean_picture(description: dict[str, Any], tensors: Tensors) -> torch.Tensor
     return clean.flip(-1) if description["hflip"] else clean
 
 
-@pytest.mark.parametrize("name", golden_files("degradation_trace_*"))
+@pytest.mark.parametrize("name", golden_data.names("degradation_trace_*"))
 def test_every_stage_follows_from_the_one_before(name: str) -> None:
     description, tensors = load(name)
     text = description["recommended_tolerance"]["per stage"]
     tolerance = absolute_tolerance(text)
     photos = clean_picture(description, tensors)
-    assert_close(photos, tensors["gt"], tolerance, what=f"{name}: gt")
+    assert_within(photos, tensors["gt"], tolerance, what=f"{name}: gt")
     for stage in description["stages"]:
         expected = tensors[stage_output(stage)]
         actual, what = replay_stage(stage, photos, tensors), f"{name}: {stage_output(stage)}"
         if stage["op"] == "jpeg":
             assert_mostly_close(actual, expected, tolerance, share=tie_share(text), what=what)
         else:
-            assert_close(actual, expected, tolerance, what=what)
+            assert_within(actual, expected, tolerance, what=what)
         photos = expected
-    assert_close(round_to_8_bit(photos), tensors["result"], tolerance, what=f"{name}: result")
+    assert_within(round_to_8_bit(photos), tensors["result"], tolerance, what=f"{name}: result")
 
 
 def recorded_chain(description: dict[str, Any], tensors: Tensors) -> ChainParameters:
@@ -295,7 +289,7 @@ def recorded_chain(description: dict[str, Any], tensors: Tensors) -> ChainParame
     )
 
 
-@pytest.mark.parametrize("name", golden_files("degradation_trace_*"))
+@pytest.mark.parametrize("name", golden_data.names("degradation_trace_*"))
 def test_whole_chain_gives_the_recorded_picture(name: str) -> None:
     """Through all stages at once, rounding errors move some coefficients across a tie: at most 1 % of samples."""
     description, tensors = load(name)
@@ -304,7 +298,3 @@ def test_whole_chain_gives_the_recorded_picture(name: str) -> None:
     clean = clean_picture(description, tensors)
     actual = apply_chain(clean, recorded_chain(description, tensors), source)
     assert_mostly_close(actual, tensors["result"], 1e-5, share=0.01, what=f"{name}: whole chain")
-
-
-def test_the_folder_has_degradation_data() -> None:
-    assert golden_files("degradation_*"), f"{CONFORMANCE}/golden holds no degradation_*.json"

@@ -1,17 +1,16 @@
 """One recorded training step: latents, prediction, losses, gradients, clipping and the AdamW update."""
 
-import json
-import os
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import golden_data
 import pytest
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler
-from safetensors.torch import load_file
+from golden_data import Golden, assert_close, model_folder
 from torch import Tensor
 from transformers import CLIPTextModel
 
@@ -20,36 +19,32 @@ from pasd_batch.pasd.checkpoint import is_paca, load_control_branch, load_unet
 from pasd_batch.training.diffusion import diffuse, prediction_target
 from pasd_batch.training.losses import PasdLoss, pasd_loss
 
-CONFORMANCE = Path(os.environ.get("PASD_CONFORMANCE", Path(__file__).parents[1] / "golden"))
-NAMES = sorted(path.stem for path in (CONFORMANCE / "golden").glob("training_*.json"))
+NAMES = golden_data.names("training_*")
 
 
 def relative_tolerance(text: str) -> float:
     return float(re.findall(r"relative ([\d.e-]+\d)", text)[0])
 
 
-def assert_relative(actual: Tensor, expected: Tensor, tolerance: float, *, what: str) -> None:
-    """Largest error against the largest expected value."""
-    assert actual.shape == expected.shape, f"{what}: shape {tuple(actual.shape)}, not {tuple(expected.shape)}"
-    error = (actual.detach().double() - expected.double()).abs()
-    allowed = tolerance * float(expected.double().abs().max())
-    message = f"{what}: largest error {error.max():.3g}, mean {error.mean():.3g}, allowed {allowed:.3g}"
-    assert float(error.max()) <= allowed, message
-
-
 @dataclass
 class RecordedStep:
     """A recorded step and our run of it up to the networks' outputs, with gradients still to be computed."""
 
-    name: str
-    description: dict[str, Any]
-    tensors: dict[str, Tensor]
+    golden: Golden
     parameters: dict[str, torch.nn.Parameter]
     frozen: list[str]
     computed: dict[str, Tensor]
     rgbs: tuple[Tensor, ...]
     target: Tensor
     clean: Tensor
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        return self.golden.tensors
+
+    @property
+    def description(self) -> dict[str, Any]:
+        return self.golden.description
 
     def loss(self, settings: LossSettings) -> PasdLoss:
         return pasd_loss(self.computed["pred"], self.target, self.rgbs, self.clean, settings)
@@ -63,33 +58,20 @@ class RecordedStep:
         return relative_tolerance(self.description["tolerances"][kind])
 
 
-def folders(description: dict[str, Any]) -> tuple[Path, Path]:
-    """The PASD folder and the base folder that a recording names, as `tiny/pasd/{unet,controlnet}`."""
-    control, base = (CONFORMANCE / re.sub(r"/\{.*\}$", "", model) for model in description["models"])
-    return control, base
-
-
 @cache
 def run(name: str) -> RecordedStep:
-    golden = CONFORMANCE / "golden"
-    description = json.loads((golden / f"{name}.json").read_text())
-    tensors = load_file(golden / f"{name}.safetensors")
-    control_folder, base = folders(description)
-    missing = [
-        folder
-        for folder in (control_folder / "unet", control_folder / "controlnet", base / "vae", base / "text_encoder")
-        if not folder.is_dir()
-    ]
-    if missing:
-        pytest.skip(f"{name} needs checkpoints that this folder lacks: {', '.join(map(str, missing))}")
-    return run_networks(name, description, tensors, control_folder, base)
+    golden = golden_data.load(name)
+    control, base = (model_folder(model) for model in golden.description["models"])
+    parts = (control / "unet", control / "controlnet", base / "vae", base / "text_encoder")
+    if missing := [str(part.relative_to(golden_data.FOLDER)) for part in parts if not part.is_dir()]:
+        pytest.skip(f"{name} needs checkpoints that this folder lacks: {', '.join(missing)}")
+    return run_networks(golden, control, base)
 
 
-def run_networks(
-    name: str, description: dict[str, Any], tensors: dict[str, Tensor], control_folder: Path, base: Path
-) -> RecordedStep:
-    unet = load_unet(control_folder / "unet").float()
-    branch = load_control_branch(control_folder / "controlnet").float()
+def run_networks(golden: Golden, control: Path, base: Path) -> RecordedStep:
+    tensors = golden.tensors
+    unet = load_unet(control / "unet").float()
+    branch = load_control_branch(control / "controlnet").float()
     trainable = {f"unet.{name}": p for name, p in unet.named_parameters() if is_paca(name)}
     unet.requires_grad_(False)
     parameters = {f"controlnet.{name}": p for name, p in branch.named_parameters()} | trainable
@@ -106,9 +88,7 @@ def run_networks(
     prediction = unet(noisy, timesteps, text_states, residuals)
     rgbs = {f"rgb_{index}": rgb for index, rgb in enumerate(seen.rgbs)}
     return RecordedStep(
-        name=name,
-        description=description,
-        tensors=tensors,
+        golden=golden,
         parameters=parameters,
         frozen=[name for name, parameter in unet.named_parameters() if not parameter.requires_grad],
         computed={"latents": latents, "noisy": noisy, "pred": prediction, **rgbs},
@@ -143,16 +123,15 @@ def global_norm(gradients: dict[str, Tensor]) -> float:
 @pytest.mark.parametrize("name", NAMES)
 def test_latents_prediction_and_rgbs(name: str) -> None:
     step = run(name)
-    tolerance = step.description["recommended_tolerance"]["rel"]
     for tensor, actual in step.computed.items():
-        assert_relative(actual, step.tensors[tensor], tolerance, what=f"{name}: {tensor}")
+        step.golden.check(actual.detach(), tensor)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_losses_of_the_recorded_outputs(name: str) -> None:
     """The losses alone, from recorded tensors: no checkpoint is needed."""
-    description = json.loads((CONFORMANCE / "golden" / f"{name}.json").read_text())
-    tensors = load_file(CONFORMANCE / "golden" / f"{name}.safetensors")
+    golden = golden_data.load(name)
+    description, tensors = golden.description, golden.tensors
     rgbs = [tensors[f"rgb_{index}"] for index in range(len(description["scalars"]["l1"]))]
     clean = 2.0 * tensors["hr_u8"].float() / 255.0 - 1.0
     loss = pasd_loss(tensors["pred"], tensors["noise"], rgbs, clean, LossSettings(colorfulness=0.001))
@@ -164,17 +143,17 @@ def test_losses_of_our_networks(name: str) -> None:
     step = run(name)
     check_losses(step.loss(LossSettings(colorfulness=0.001)), step.tensors, step.description)
     plain = step.loss(LossSettings()).total
-    assert_relative(plain, step.tensors["loss"], step.tolerance("losses"), what=f"{name}: loss")
+    assert_close(plain.detach(), step.tensors["loss"], relative=step.tolerance("losses"), what=f"{name}: loss")
 
 
 def check_losses(loss: PasdLoss, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:
     tolerance = relative_tolerance(description["tolerances"]["losses"])
     assert loss.denoising is not None
-    assert_relative(loss.denoising, tensors["mse"], tolerance, what="mse")
-    assert_relative(torch.stack(loss.degradation_removal), tensors["l1"], tolerance, what="l1")
-    assert_relative(torch.stack(loss.colorfulness), tensors["colorful"], tolerance, what="colorful")
+    assert_close(loss.denoising.detach(), tensors["mse"], relative=tolerance, what="mse")
+    assert_close(torch.stack(loss.degradation_removal).detach(), tensors["l1"], relative=tolerance, what="l1")
+    assert_close(torch.stack(loss.colorfulness).detach(), tensors["colorful"], relative=tolerance, what="colorful")
     expected = torch.tensor(description["scalars"]["loss_grayscale"], dtype=torch.float64)
-    assert_relative(loss.total, expected, tolerance, what="loss_grayscale")
+    assert_close(loss.total.detach(), expected, relative=tolerance, what="loss_grayscale")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -195,12 +174,12 @@ def test_gradients(name: str) -> None:
     assert recorded
     for parameter in recorded:
         expected = step.tensors[f"grad.{parameter}"]
-        assert_relative(gradients[parameter], expected, tolerance, what=f"{name}: gradient of {parameter}")
+        assert_close(gradients[parameter], expected, relative=tolerance, what=f"{name}: gradient of {parameter}")
     tolerance = step.tolerance("gradient norms")
     for parameter, norm in step.description["gradient_norms"].items():
         expected = torch.tensor(norm, dtype=torch.float64)
         actual = gradients[parameter].double().norm()
-        assert_relative(actual, expected, tolerance, what=f"{name}: norm of the gradient of {parameter}")
+        assert_close(actual, expected, relative=tolerance, what=f"{name}: norm of the gradient of {parameter}")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -218,7 +197,7 @@ def test_clipping(name: str) -> None:
         clipped = copies[parameter].grad
         assert clipped is not None
         expected = gradient * example["factor_on_every_gradient"]
-        assert_relative(clipped, expected, tolerance, what=f"{name}: clipped gradient of {parameter}")
+        assert_close(clipped, expected, relative=tolerance, what=f"{name}: clipped gradient of {parameter}")
 
 
 def copies_with(step: RecordedStep, gradients: dict[str, Tensor]) -> dict[str, torch.nn.Parameter]:
@@ -260,7 +239,8 @@ def check_update(step: RecordedStep, gradients: dict[str, Tensor], after: dict[s
         gradient = gradients[parameter].abs()
         allowed = torch.where(gradient > threshold * gradient.max(), tight, loose).double()
         message = (
-            f"{step.name}: {parameter} after the step: largest error {error.max():.3g}, mean {error.mean():.3g}, "
+            f"{step.golden.name}: {parameter} after the step: "
+            f"largest error {error.max():.3g}, mean {error.mean():.3g}, "
             f"{int((error > allowed).sum())} of {error.numel()} beyond {tight:.3g} (or {loose:.3g})"
         )
         assert bool((error <= allowed).all()), message
