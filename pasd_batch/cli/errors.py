@@ -1,0 +1,24 @@
+"""Errors that a person can mend: shown as a message, not as a traceback."""
+
+import sys
+
+from pasd_batch.config.base import ConfigError
+
+EXIT_FAILED_PHOTOS = 1
+"""The command did its work, but some photos could not be restored."""
+
+EXIT_NOT_STARTED = 2
+"""Nothing was done: settings, model folders or files are not as they must be."""
+
+
+class UsageError(Exception):
+    """A command line that cannot be carried out."""
+
+
+USER_ERRORS = (ConfigError, UsageError)
+
+
+def exit_with_message(error: Exception) -> int:
+    """Show an error without a traceback; returns the exit code for a command that was not started."""
+    sys.stderr.write(f"pasd-batch: {error}\n")
+    return EXIT_NOT_STARTED

@@ -1,0 +1,37 @@
+"""Entry point: one subcommand a module, each imported only when it is called."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from pasd_batch.cli import restore
+from pasd_batch.cli.errors import USER_ERRORS, exit_with_message
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code is 0 on success, 1 when photos failed, 2 when nothing could be started."""
+    parser = argparse.ArgumentParser(
+        prog="pasd-batch",
+        description="Restore photos with Pixel-Aware Stable Diffusion, a few of them or an archive.",
+    )
+    parser.add_argument("--verbose", action="store_true", help="log what is done, photo by photo")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in (restore,):
+        module.add_command(commands)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO if options.verbose else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    # A dependency of pyiqa that warns about missing quantisation kernels, which nothing here uses.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    try:
+        return options.run(options)
+    except USER_ERRORS as error:
+        return exit_with_message(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""`pasd-batch restore PHOTO... --output DIR`: a few local photos, without a manifest and without Ray."""
+
+import argparse
+import hashlib
+import logging
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from pasd_batch import __version__
+from pasd_batch.cli.errors import EXIT_FAILED_PHOTOS, UsageError
+from pasd_batch.config.base import ConfigError, with_overrides
+from pasd_batch.config.photos import OutputSettings
+from pasd_batch.config.restoration import RestorationSettings
+
+if TYPE_CHECKING:
+    from pasd_batch.data.photo_io import RestorationMarker
+    from pasd_batch.pasd.restorer import Restorer
+
+logger = logging.getLogger(__name__)
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "restore",
+        help="restore photos of this machine",
+        description="Restore photos to PNG files. Without --base and --control the embedded model is used.",
+    )
+    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="image files")
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder for the restored photos")
+    parser.add_argument("--base", metavar="DIR", help="Stable Diffusion 1.5 folder")
+    parser.add_argument("--control", metavar="DIR", help="PASD folder with unet/ and controlnet/")
+    parser.add_argument("--allow-pickle", action="store_true", help="also read .bin weights")
+    parser.add_argument("--scale", type=float, help="output size = input size x SCALE (default 2)")
+    parser.add_argument("--steps", type=int, help="denoising steps (default 20)")
+    parser.add_argument("--guidance", type=float, help="classifier-free guidance (default 9; 1 or below: off)")
+    parser.add_argument("--seed", type=int, help="the same seed gives the same photo (default 0)")
+    parser.add_argument("--prompt", help="what is to be seen on the photos")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: CUDA where there is one)")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], help="precision of the networks")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="any other setting, such as sampling.color_fix=adain; may be repeated",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Restore every photo; one that fails is named and does not stop the others."""
+    settings = settings_from(options)
+    targets = plan_targets(options.photos, options.output)
+    restorer = _load(settings)
+    options.output.mkdir(parents=True, exist_ok=True)
+    failures = []
+    for source, target in targets.items():
+        problem = restore_file(restorer, source, target)
+        if problem is not None:
+            failures.append(f"{source}: {problem}")
+            sys.stderr.write(f"{source}: {problem}\n")
+    done = len(targets) - len(failures)
+    sys.stdout.write(f"restored {done} of {len(targets)} photos into {options.output}\n")
+    return EXIT_FAILED_PHOTOS if failures else 0
+
+
+def settings_from(options: argparse.Namespace) -> RestorationSettings:
+    """The options that were given, over the defaults.
+
+    Raises:
+        ConfigError: an option's value is out of range, or an override names no setting.
+    """
+    given = {
+        "model": {
+            "base": options.base,
+            "control": options.control,
+            "device": options.device,
+            "dtype": options.dtype,
+            "allow_pickle": options.allow_pickle or None,
+        },
+        "sampling": {
+            "scale": options.scale,
+            "steps": options.steps,
+            "guidance_scale": options.guidance,
+            "seed": options.seed,
+            "prompt": options.prompt,
+        },
+    }
+    values = {group: {k: v for k, v in members.items() if v is not None} for group, members in given.items()}
+    return RestorationSettings.parse(with_overrides(values, options.overrides), source="command line")
+
+
+def plan_targets(photos: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """The output file of each photo: `photo.png`, or `photo.jpg.png` where two photos differ in their suffix only.
+
+    Raises:
+        UsageError: a photo is missing or given twice, two photos share their whole name, or one would be overwritten.
+    """
+    sources = {photo.resolve() for photo in photos}
+    stems = Counter(photo.stem.casefold() for photo in photos)
+    targets: dict[Path, Path] = {}
+    for photo in photos:
+        name = f"{photo.name}.png" if stems[photo.stem.casefold()] > 1 else f"{photo.stem}.png"
+        target = folder / name
+        if not photo.is_file():
+            raise UsageError(f"{photo}: no such file")
+        if target.resolve() in sources:
+            raise UsageError(f"{photo}: its result would replace the photo {target}; choose another --output")
+        if target in targets.values() or photo in targets:
+            raise UsageError(f"{photo}: another photo of the same name is restored into {target}; call them separately")
+        targets[photo] = target
+    return targets
+
+
+def restore_file(restorer: "Restorer", source: Path, target: Path) -> str | None:
+    """Restore one photo from file to file; returns why that was not possible, or None."""
+    from pasd_batch.data.photo_io import PhotoError, decode_photo, encode_photo, to_tensor, with_restored_image
+    from pasd_batch.pasd.restorer import RestorationFailure
+
+    try:
+        photo = decode_photo(source.read_bytes())
+    except (PhotoError, OSError) as error:
+        return str(error)
+    sampling = restorer.settings.sampling
+    with tqdm(desc=source.name, unit="step", leave=False, disable=None) as bar:
+
+        def show(done: int, of: int) -> None:
+            bar.total = of
+            bar.update(done - bar.n)
+
+        (outcome,) = restorer.restore([to_tensor(photo)], prompts=[""], seeds=[sampling.seed], on_step=show)
+    if isinstance(outcome, RestorationFailure):
+        return outcome.message
+    logger.info("%s: %s", source, outcome.report)
+    restored = with_restored_image(photo, outcome.image)
+    try:
+        write_whole(target, encode_photo(restored, settings=OutputSettings(), marker=_marker(restorer.settings)))
+    except (PhotoError, OSError) as error:
+        return str(error)
+    return None
+
+
+def write_whole(target: Path, data: bytes) -> None:
+    """Write a file so that it is never seen half written."""
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        unfinished.write_bytes(data)
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _load(settings: RestorationSettings) -> "Restorer":
+    from pasd_batch.pasd.restorer import Restorer
+    from pasd_batch.pasd.state_dict import CheckpointError
+
+    try:
+        return Restorer.from_settings(settings)
+    except (CheckpointError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+
+
+def _marker(settings: RestorationSettings) -> "RestorationMarker":
+    from pasd_batch.data.photo_io import RestorationMarker
+
+    control = settings.model.control
+    return RestorationMarker(
+        software=f"pasd_batch {__version__}",
+        model="pasd-tiny" if control is None else f"PASD {control.name}",
+        config_fingerprint=hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16],
+    )
