@@ -1,0 +1,42 @@
+"""Settings of scores: which metrics, where their weights are, and where they run."""
+
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from pasd_batch.config.base import Settings
+
+
+class MetricsSettings(Settings):
+    """Quality metrics of pyiqa, by its names; fidelity to the input is always scored besides.
+
+    The defaults need no weights and take well under a second for a photo of 512 x 512 on a CPU core. PIQE is the only
+    metric of quality without a reference of which that holds (entropy measures noise as much as detail).
+    """
+
+    no_reference: tuple[str, ...] = ("piqe",)
+    """Metrics that look at one photo; a run that restores scores each photo before and after."""
+
+    full_reference: tuple[str, ...] = ("psnr", "ssim", "ms_ssim")
+    """Metrics against the true photo, where the manifest's `reference_uri` names one."""
+
+    weights_dir: Path | None = None
+    """Folder laid out like `$TORCH_HOME` (`hub/pyiqa`, `hub/checkpoints`, `hub/clip`), with timm's backbones in
+    `huggingface/hub`; none: where those libraries look by themselves. Nothing is ever downloaded."""
+
+    allow_pickle: bool = False
+    """Load weights that hold more than tensors. Such files can run code: only for those you trust."""
+
+    device: str = "auto"
+    """torch device; `auto` takes CUDA where there is one, else the CPU."""
+
+    max_pixels: int = Field(default=40_000_000, ge=1)
+    """Larger photos get no score from pyiqa (fidelity they do), because metrics look at a photo as a whole."""
+
+    @field_validator("no_reference", "full_reference")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is named more than once; name each metric once")
+        return names

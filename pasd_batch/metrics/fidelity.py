@@ -1,0 +1,103 @@
+"""Whether a restored photo still shows what its input showed: a model that invents scores low here.
+
+The result is scaled back to the input's size and compared with it. Computed here, so that it needs no metric library.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from pasd_batch.metrics.color_difference import mean_color_difference
+
+PSNR_CAP = 100.0
+SSIM_WINDOW = 11
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+_ROWS_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How close a result is to its input.
+
+    Attributes:
+        psnr: decibels over RGB, higher is closer; 100 where they are equal.
+        ssim: structural similarity of luma, 1 where equal; None for photos below 11 pixels a side.
+        color_difference: mean CIEDE2000, 0 where equal; about 1 is just noticeable side by side.
+    """
+
+    psnr: float
+    ssim: float | None
+    color_difference: float
+
+
+def fidelity(photo: np.ndarray, restored: np.ndarray) -> Fidelity:
+    """Compare a result with its input; both float (height, width, 3), sRGB in [0, 1], of any two sizes."""
+    back = scaled_to(restored, height=photo.shape[0], width=photo.shape[1])
+    large_enough = min(photo.shape[:2]) >= SSIM_WINDOW
+    return Fidelity(
+        psnr=psnr(photo, back),
+        ssim=ssim(photo, back) if large_enough else None,
+        color_difference=mean_color_difference(photo, back),
+    )
+
+
+def scaled_to(photo: np.ndarray, *, height: int, width: int) -> np.ndarray:
+    """The photo (height, width, 3) at another size, by bicubic resampling that takes in every pixel."""
+    if photo.shape[:2] == (height, width):
+        return photo
+    channels = [
+        np.asarray(Image.fromarray(channel).resize((width, height), Image.Resampling.BICUBIC))
+        for channel in np.ascontiguousarray(photo.transpose(2, 0, 1), dtype=np.float32)
+    ]
+    return np.clip(np.stack(channels, axis=2), 0.0, 1.0)
+
+
+def psnr(first: np.ndarray, second: np.ndarray) -> float:
+    """Peak signal-to-noise ratio in decibels of two photos in [0, 1], at most `PSNR_CAP`."""
+    difference = np.subtract(first, second, dtype=np.float32)
+    error = float(np.mean(np.square(difference, out=difference), dtype=np.float64))
+    return PSNR_CAP if error <= 10 ** (-PSNR_CAP / 10) else -10 * float(np.log10(error))
+
+
+def ssim(first: np.ndarray, second: np.ndarray) -> float:
+    """Structural similarity of two photos' luma: Wang et al. 2004, gaussian 11 x 11 window, valid region only.
+
+    Raises:
+        ValueError: a side is shorter than the window.
+    """
+    if min(first.shape[:2]) < SSIM_WINDOW:
+        raise ValueError(f"{first.shape[1]} x {first.shape[0]} pixels is less than SSIM's window of {SSIM_WINDOW}")
+    total, count = 0.0, 0
+    for start in range(0, first.shape[0] - SSIM_WINDOW + 1, _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE + SSIM_WINDOW - 1)
+        values = _similarity(first[rows] @ _LUMA, second[rows] @ _LUMA)
+        total += float(values.sum())
+        count += values.size
+    return total / count
+
+
+def _similarity(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    stabilise_mean, stabilise_variance = 0.01**2, 0.03**2
+    mean_x, mean_y = _blurred(x), _blurred(y)
+    variance_x = _blurred(x * x) - mean_x**2
+    variance_y = _blurred(y * y) - mean_y**2
+    covariance = _blurred(x * y) - mean_x * mean_y
+    luminance = (2 * mean_x * mean_y + stabilise_mean) / (mean_x**2 + mean_y**2 + stabilise_mean)
+    structure = (2 * covariance + stabilise_variance) / (variance_x + variance_y + stabilise_variance)
+    return luminance * structure
+
+
+def _blurred(values: np.ndarray) -> np.ndarray:
+    """Gaussian of sigma 1.5 over the window, rows then columns; the border where it does not fit is left out."""
+    offsets = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
+    weights = np.exp(-(offsets**2) / (2 * 1.5**2))
+    weights /= weights.sum()
+    height, width = (side - SSIM_WINDOW + 1 for side in values.shape)
+    columns = np.zeros((values.shape[0], width))
+    for index, weight in enumerate(weights):
+        columns += weight * values[:, index : index + width]
+    result = np.zeros((height, width))
+    for index, weight in enumerate(weights):
+        result += weight * columns[index : index + height]
+    return result

@@ -1,0 +1,200 @@
+"""The one door to pyiqa: what its metrics need, and building them without the network.
+
+pyiqa (IQA-PyTorch) is licensed for non-commercial use only (PolyForm Noncommercial and NTU S-Lab licences); that is why
+it is an optional package, imported here alone and only when a metric is asked for.
+"""
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import io
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pasd_batch.config.metrics import MetricsSettings
+from pasd_batch.metrics.weights import METRIC_NEEDS, WeightFolders
+
+_INSTALL = "pip install 'pasd-batch[metrics]' (its licence is non-commercial)"
+
+
+class MetricsUnavailable(Exception):
+    """Metrics that cannot be computed here; the message lists every problem and its remedy."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One of pyiqa's metrics, built, on its device."""
+
+    name: str
+    model: Any
+    device: Any
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Which way is better."""
+        return not self.model.lower_better
+
+    @property
+    def min_side(self) -> int:
+        """Pixels that a photo's shorter side must have."""
+        return METRIC_NEEDS[self.name].min_side
+
+    def __call__(self, *photos: np.ndarray) -> float:
+        """The score of a photo (and its reference); float (height, width, 3), sRGB in [0, 1]."""
+        return float(self.model(*(self._tensor(photo) for photo in photos)))
+
+    def _tensor(self, photo: np.ndarray) -> Any:
+        import torch
+
+        channels = np.ascontiguousarray(photo.transpose(2, 0, 1), dtype=np.float32)
+        return torch.from_numpy(channels).unsqueeze(0).to(self.device).clamp(0.0, 1.0)
+
+
+def build_metrics(settings: MetricsSettings) -> tuple[list[Metric], list[Metric]]:
+    """The metrics without and with a reference.
+
+    Raises:
+        MetricsUnavailable: a package or weight file is missing, a name is unknown, or a metric cannot be built.
+    """
+    problems = metric_problems(settings)
+    if problems:
+        raise MetricsUnavailable("\n".join(problems))
+    if not settings.no_reference and not settings.full_reference:
+        return [], []
+    with _offline(settings):
+        no_reference = [_build(name, settings) for name in settings.no_reference]
+        full_reference = [_build(name, settings) for name in settings.full_reference]
+    return no_reference, full_reference
+
+
+def pyiqa_version() -> str:
+    """The installed pyiqa's version, or `not installed`."""
+    try:
+        return importlib.metadata.version("pyiqa")
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def metric_problems(settings: MetricsSettings) -> list[str]:
+    """Everything that would keep the metrics from being built, without building them or touching the network."""
+    names = (*settings.no_reference, *settings.full_reference)
+    if not names:
+        return []
+    unknown = [name for name in names if name not in METRIC_NEEDS]
+    if unknown:
+        known = ", ".join(METRIC_NEEDS)
+        return [f"metrics: {', '.join(unknown)} is not known here; known are {known}"]
+    if importlib.util.find_spec("pyiqa") is None:
+        return [
+            f"metrics {', '.join(names)} need pyiqa: {_INSTALL}; or set metrics.no_reference and full_reference to []"
+        ]
+    try:
+        configurations = _pyiqa_configurations(settings)
+    except MetricsUnavailable as error:
+        return [str(error)]
+    folders = weight_folders(settings)
+    problems = []
+    for mode, group in (("NR", settings.no_reference), ("FR", settings.full_reference)):
+        for name in group:
+            problems += _problems_of(name, mode, configurations, folders)
+    return problems
+
+
+def weight_folders(settings: MetricsSettings) -> WeightFolders:
+    """Where the metrics' weights are looked for."""
+    if settings.weights_dir is not None:
+        root = settings.weights_dir.expanduser().absolute()
+        return WeightFolders(root, root / "huggingface" / "hub")
+    import torch.hub
+    from huggingface_hub import constants
+
+    return WeightFolders(Path(torch.hub.get_dir()).parent, Path(constants.HF_HUB_CACHE))
+
+
+def _problems_of(name: str, mode: str, configurations: dict[str, Any], folders: WeightFolders) -> Iterator[str]:
+    configuration = configurations.get(name)
+    if configuration is None:
+        yield f"metric {name} is not in pyiqa {pyiqa_version()}; install the version that constraints.txt names"
+        return
+    if configuration["metric_mode"] != mode:
+        right = "no_reference" if mode == "FR" else "full_reference"
+        yield f"metric {name} belongs under metrics.{right}"
+    needs = METRIC_NEEDS[name]
+    for package in needs.packages:
+        if importlib.util.find_spec(package) is None:
+            remedy = "pip install 'setuptools<81'" if package == "pkg_resources" else "pip install openai-clip"
+            yield f"metric {name} needs the package {package}: {remedy}"
+    for path in folders.missing(needs):
+        fetch = f"python -c \"import pyiqa; pyiqa.create_metric('{name}')\""
+        yield (
+            f"metric {name} needs {path}; on a computer with internet run TORCH_HOME=FOLDER HF_HOME=FOLDER/huggingface "
+            f"{fetch}, copy FOLDER here and name it in metrics.weights_dir"
+        )
+
+
+def _pyiqa_configurations(settings: MetricsSettings) -> dict[str, Any]:
+    """pyiqa's table of metrics, imported so that it looks for weights where the settings say."""
+    home = weight_folders(settings).torch_home
+    if settings.weights_dir is not None and "pyiqa.utils.download_util" not in sys.modules:
+        os.environ["TORCH_HOME"] = str(home)  # read once, as pyiqa is imported
+    try:
+        from pyiqa.default_model_configs import DEFAULT_CONFIGS
+        from pyiqa.utils.download_util import DEFAULT_CACHE_DIR
+    except (ImportError, RuntimeError) as error:
+        raise MetricsUnavailable(
+            f"pyiqa {pyiqa_version()} cannot be imported ({error}); reinstall: {_INSTALL}"
+        ) from error
+    if Path(DEFAULT_CACHE_DIR) != home / "hub" / "pyiqa":
+        raise MetricsUnavailable(
+            f"metrics.weights_dir is {home}, but this process has already loaded pyiqa with {DEFAULT_CACHE_DIR}; "
+            "a process can have only one, so start another"
+        )
+    return dict(DEFAULT_CONFIGS)
+
+
+def _build(name: str, settings: MetricsSettings) -> Metric:
+    import pyiqa
+
+    said = io.StringIO()  # pyiqa prints where it loads from
+    try:
+        device = _device(settings)
+        with contextlib.redirect_stdout(said):
+            model = pyiqa.create_metric(name, device=device)
+    except Exception as error:
+        hint = "" if settings.allow_pickle else "; if it holds more than tensors and you trust it: metrics.allow_pickle"
+        raise MetricsUnavailable(f"metric {name} cannot be built ({type(error).__name__}: {error}){hint}") from error
+    return Metric(name, model, device)
+
+
+@contextlib.contextmanager
+def _offline(settings: MetricsSettings) -> Iterator[None]:
+    """Weights come from this machine, and hold tensors only unless the settings allow more."""
+    from huggingface_hub import constants
+
+    cache = str(weight_folders(settings).huggingface)
+    before = constants.HF_HUB_OFFLINE, constants.HF_HUB_CACHE, os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
+    # timm, which fetches pyiqa's backbones, offers no argument for these.
+    constants.HF_HUB_OFFLINE, constants.HF_HUB_CACHE = True, cache
+    if not settings.allow_pickle:
+        os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE, constants.HF_HUB_CACHE = before[:2]
+        os.environ.pop("TORCH_FORCE_WEIGHTS_ONLY_LOAD", None)
+        if before[2] is not None:
+            os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = before[2]
+
+
+def _device(settings: MetricsSettings) -> Any:
+    import torch
+
+    if settings.device != "auto":
+        return torch.device(settings.device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,134 @@
+"""Scores of one photo: quality without a reference, quality against one, and fidelity to the input."""
+
+import logging
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from pasd_batch.config.metrics import MetricsSettings
+from pasd_batch.metrics.fidelity import fidelity, scaled_to
+from pasd_batch.metrics.iqa import Metric, build_metrics, pyiqa_version
+from pasd_batch.records import Score, ScoreColumn
+
+_logger = logging.getLogger(__name__)
+
+_FIDELITY = {
+    "fidelity_psnr": (
+        True,
+        "PSNR in dB of the result, scaled back to the input's size, against the input; at most 100",
+    ),
+    "fidelity_ssim": (True, "SSIM of the same two photos' luma"),
+    "fidelity_color_difference": (False, "mean CIEDE2000 of the same two photos; about 1 is just noticeable"),
+}
+_LIKE_ASPECT = 0.01
+
+
+class Scorer:
+    """Scores one photo at a time, so that no score depends on what else is in the run.
+
+    Photos are float32 arrays (height, width, 3), sRGB in [0, 1].
+    """
+
+    def __init__(
+        self, no_reference: Sequence[Metric], full_reference: Sequence[Metric], *, max_pixels: int, restores: bool
+    ) -> None:
+        self._no_reference = tuple(no_reference)
+        self._full_reference = tuple(full_reference)
+        self._max_pixels = max_pixels
+        self._restores = restores
+
+    @classmethod
+    def from_settings(cls, settings: MetricsSettings, *, restores: bool = True) -> "Scorer":
+        """Build the metrics of a run that `restores` photos, or of one that only scores them.
+
+        Raises:
+            MetricsUnavailable: a package or weight file is missing, a name is unknown, or a metric cannot be built.
+        """
+        no_reference, full_reference = build_metrics(settings)
+        return cls(no_reference, full_reference, max_pixels=settings.max_pixels, restores=restores)
+
+    @property
+    def columns(self) -> list[ScoreColumn]:
+        """What `score` gives, in its order: names, which way is better, and what computed it."""
+        source = f"pyiqa {pyiqa_version()}"
+        columns = []
+        for metric in self._no_reference:
+            for name, of in self._names(metric.name):
+                columns.append(ScoreColumn(name, metric.higher_is_better, f"{metric.name} of {of}", source))
+        result = "the result" if self._restores else "the photo"
+        for metric in self._full_reference:
+            description = f"{metric.name} of {result} against the reference photo, scaled to its size"
+            columns.append(ScoreColumn(metric.name, metric.higher_is_better, description, source))
+        if self._restores:
+            columns += [ScoreColumn(name, *meaning, "pasd_batch") for name, meaning in _FIDELITY.items()]
+        return columns
+
+    def score(self, photo: np.ndarray, restored: np.ndarray | None, reference: np.ndarray | None) -> list[Score]:
+        """Scores of a photo as it came and of its restoration, one for each of `columns`.
+
+        Where a metric does not apply the value is None: silently without `reference`, else with the reason.
+        """
+        scores = []
+        for metric in self._no_reference:
+            images = (photo, restored) if self._restores else (photo,)
+            for (name, _), image in zip(self._names(metric.name), images, strict=True):
+                scores.append(self._scored(name, metric, image))
+        result = restored if self._restores else photo
+        for metric in self._full_reference:
+            scores.append(self._compared(metric, result, reference))
+        if self._restores:
+            scores += _fidelity_scores(photo, restored)
+        return scores
+
+    def _names(self, name: str) -> list[tuple[str, str]]:
+        if self._restores:
+            return [(f"{name}_before", "the input"), (f"{name}_after", "the result")]
+        return [(name, "the photo")]
+
+    def _scored(self, name: str, metric: Metric, image: np.ndarray | None) -> Score:
+        if image is None:
+            return Score(name, None, "the photo was not restored")
+        reason = self._unfit(metric, image)
+        return Score(name, None, reason) if reason else self._evaluated(name, metric, image)
+
+    def _compared(self, metric: Metric, result: np.ndarray | None, reference: np.ndarray | None) -> Score:
+        if reference is None:
+            return Score(metric.name, None)
+        if result is None:
+            return Score(metric.name, None, "the photo was not restored")
+        height, width = reference.shape[:2]
+        if abs(result.shape[1] * height / result.shape[0] - width) > max(1.0, _LIKE_ASPECT * width):
+            sizes = f"{result.shape[1]} x {result.shape[0]} and {width} x {height}"
+            return Score(metric.name, None, f"the photo and its reference have other proportions ({sizes} pixels)")
+        reason = self._unfit(metric, reference)
+        if reason:
+            return Score(metric.name, None, reason)
+        return self._evaluated(metric.name, metric, scaled_to(result, height=height, width=width), reference)
+
+    def _unfit(self, metric: Metric, image: np.ndarray) -> str | None:
+        height, width = image.shape[:2]
+        if min(height, width) < metric.min_side:
+            return f"{width} x {height} pixels is less than the {metric.min_side} a side that it needs"
+        if height * width > self._max_pixels:
+            return f"{width} x {height} pixels is more than metrics.max_pixels {self._max_pixels:,}"
+        return None
+
+    def _evaluated(self, name: str, metric: Metric, *images: np.ndarray) -> Score:
+        try:
+            value = metric(*images)
+        except Exception as error:  # noqa: BLE001 (a metric that fails on one photo costs that score, not the photo)
+            _logger.warning("%s failed: %s: %s", name, type(error).__name__, error)
+            return Score(name, None, f"{type(error).__name__}: {error}")
+        if not math.isfinite(value):
+            return Score(name, None, f"it gave {value}, as metrics do for photos without any detail")
+        return Score(name, value)
+
+
+def _fidelity_scores(photo: np.ndarray, restored: np.ndarray | None) -> list[Score]:
+    if restored is None:
+        return [Score(name, None, "the photo was not restored") for name in _FIDELITY]
+    found = fidelity(photo, restored)
+    small = None if found.ssim is not None else "the photo is smaller than SSIM's window of 11 pixels"
+    values = ((found.psnr, None), (found.ssim, small), (found.color_difference, None))
+    return [Score(name, *value) for name, value in zip(_FIDELITY, values, strict=True)]
