@@ -1,0 +1,14 @@
+r"""Restore and score an archive of photos; submitted again, it resumes where it was.
+
+    ray job submit --address http://127.0.0.1:8265 --working-dir . -- \
+        python jobs/restore_archive.py configs/restore_archive.yaml [key=value ...]
+
+The job succeeds when every photo has its row and few enough failed; docs/operations.md lists the exit codes.
+"""
+
+import sys
+
+from pasd_batch.batch.run import run_from_config
+
+if __name__ == "__main__":
+    sys.exit(run_from_config(sys.argv[1], sys.argv[2:]))

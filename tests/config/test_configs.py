@@ -1,0 +1,65 @@
+"""Every file in configs/ loads, says what it is for, and explains its groups; every job says how it is submitted."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
+from pasd_batch.config.run import RunMode, RunSettings
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+RUN_CONFIGS = [path for path in CONFIGS if not path.name.startswith("train_")]
+JOBS = sorted((ROOT / "jobs").glob("*.py"))
+
+
+def load(path: Path):
+    if path.name.startswith("train_"):
+        from pasd_batch.config.training import TrainingSettings
+
+        return TrainingSettings.parse(load_yaml(path), source=path.name)
+    return RunSettings.parse(load_yaml(path), source=path.name)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_it_loads(path):
+    settings = load(path)
+    assert type(settings).parse(settings.model_dump()) == settings
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_a_misspelt_setting_is_named(path):
+    values = with_overrides(load_yaml(path), ["shard_sise=1"])
+    with pytest.raises(ConfigError, match="shard_sise: unknown setting"):
+        type(load(path)).parse(values)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_it_says_what_it_is_for_and_explains_every_group(path):
+    lines = path.read_text().splitlines()
+    assert lines[0].startswith("# ")
+    for name, value in yaml.safe_load(path.read_text()).items():
+        if isinstance(value, dict):
+            above = lines[lines.index(f"{name}:") - 1]
+            assert above.startswith("# "), f"{path.name}: no comment above {name}"
+
+
+def test_the_files_are_what_their_names_say():
+    modes = {path.name: load(path).mode for path in RUN_CONFIGS}
+    assert modes == {
+        "demo.yaml": RunMode.RESTORE,
+        "restore_archive.yaml": RunMode.RESTORE,
+        "restore_preview.yaml": RunMode.RESTORE,
+        "score_only.yaml": RunMode.SCORE,
+    }
+
+
+@pytest.mark.parametrize("path", JOBS, ids=lambda path: path.name)
+def test_a_job_is_short_and_its_docstring_submits_it(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 40
+    assert "ray job submit --address" in text
+    (config,) = {word for word in text.split() if word.startswith("configs/")}
+    assert (ROOT / config).exists()
+    assert f"python jobs/{path.name} {config}" in text
