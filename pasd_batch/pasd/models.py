@@ -45,14 +45,20 @@ class Models:
         """Precision of the VAE."""
         return self.vae.dtype
 
+    @property
+    def is_float32(self) -> bool:
+        """Whether all networks already run in float32."""
+        return self.dtype == self.vae_dtype == torch.float32
+
     @contextmanager
     def in_float32(self) -> Iterator["Models"]:
         """The same networks in float32, for as long as the context lasts."""
         vae_dtype = self.vae_dtype
         networks = (self.unet, self.control_branch)
-        for network in (*networks, self.vae):
-            _place(network, self.device, torch.float32)
         try:
+            # Within the try, because it may run out of memory half-way.
+            for network in (*networks, self.vae):
+                _place(network, self.device, torch.float32)
             yield Models(
                 self.unet,
                 self.control_branch,
@@ -83,7 +89,9 @@ def load_models(settings: ModelSettings) -> Models:
     _check_fit(base.vae, unet, base_folder)
     for network in (unet, branch, base.vae):
         network.requires_grad_(False)
-        nn.Module.to(network, memory_format=torch.channels_last)
+        if device.type == "cuda":
+            # On the CPU this layout is slower for layers of few channels (12x for the degradation removal module).
+            nn.Module.to(network, memory_format=torch.channels_last)
     base.text_encoder.requires_grad_(False)
     _place(base.text_encoder, device, torch.float32)
     _place(unet, device, dtype)

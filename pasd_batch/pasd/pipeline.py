@@ -20,6 +20,7 @@ from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule, pure_noise_start
 from pasd_batch.pasd.prompts import compose_prompt
 from pasd_batch.pasd.sampling import DenoisingPhoto, Scheduler, StepCallback, build_scheduler, denoise
+from pasd_batch.pasd.soundness import find_problem
 from pasd_batch.pasd.tiling import TileGrid, plan_tiles
 
 
@@ -39,7 +40,10 @@ class PhotoResult:
     """A restored photo, on the CPU."""
 
     image: Float[Tensor, "1 3 _h _w"]
-    """sRGB in [0, 1]; not checked for soundness."""
+    """sRGB in [0, 1]."""
+
+    problem: str | None
+    """Why the picture cannot be a restored photo; None when it is sound."""
 
     preview: Float[Tensor, "3 _ph _pw"] | None
     """The photo without its degradation, as the degradation removal module sees it, in [0, 1]."""
@@ -173,7 +177,7 @@ class Pipeline:
         return [_Denoised(*parts) for parts in zip(latents, grids, conditionings, strict=True)]
 
     def _condition(self, work: _Work, grid: TileGrid) -> Conditioning:
-        image = work.low_resolution.to(self.models.dtype, memory_format=torch.channels_last)
+        image = work.low_resolution.to(self.models.dtype)
         return condition(self.models.control_branch.controlnet_cond_embedding, image, grid)
 
     def _denoising_photo(self, work: _Work, grid: TileGrid, seen: Conditioning) -> DenoisingPhoto:
@@ -196,12 +200,13 @@ class Pipeline:
             lambda limits: vae_tiling.decode(self.models.vae, latents, tile_size=limits.vae_tile_size),
             MemoryLimits.smaller_vae,
         )
-        restored = framing.leave(decoded.to(self.models.device).float() / 2 + 0.5, work.sizes).clamp(0.0, 1.0)
+        restored = framing.leave(decoded.to(self.models.device).float() / 2 + 0.5, work.sizes)
         source = framing.leave(work.low_resolution, work.sizes)
-        image = fix_color(restored, source, self.sampling.color_fix).clamp(0.0, 1.0)
+        image = fix_color(restored.clamp(0.0, 1.0), source, self.sampling.color_fix).clamp(0.0, 1.0)
         image = framing.resize(image, work.sizes.target).cpu()
         return PhotoResult(
             image=image,
+            problem=find_problem(restored, source),
             preview=self._preview(work, denoised.conditioning),
             prompt=compose_prompt(work.request.prompt, self.sampling.added_prompt),
             tiles=len(denoised.grid.tiles),

@@ -73,14 +73,14 @@ def build_scheduler(name: str, config: Mapping[str, Any], steps: int) -> Schedul
     Raises:
         ValueError: diffusers has no scheduler of that name with the methods sampling needs.
     """
-    kind = getattr(diffusers, name, None)
-    needed = ("from_config", "set_timesteps", "scale_model_input", "step")
-    if not name.endswith("Scheduler") or not all(hasattr(kind, method) for method in needed):
+    kind = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
+    scheduler = None if kind is None else kind.from_config(dict(config))
+    if not isinstance(scheduler, Scheduler):
         raise ValueError(
-            f"scheduler {name!r} is not a diffusers scheduler with {', '.join(needed)}; "
-            "try UniPCMultistepScheduler, DPMSolverMultistepScheduler, DDIMScheduler or EulerDiscreteScheduler"
+            f"scheduler {name!r} is not a diffusers scheduler with alphas_cumprod, set_timesteps, scale_model_input "
+            "and step; try UniPCMultistepScheduler, DPMSolverMultistepScheduler, DDIMScheduler or "
+            "EulerDiscreteScheduler"
         )
-    scheduler = kind.from_config(dict(config))  # pyright: ignore[reportOptionalMemberAccess]
     scheduler.set_timesteps(steps)
     return scheduler
 
@@ -157,7 +157,7 @@ def _gather(
     negatives = [negative for photo, _ in members if (negative := photos[photo].negative_prompt) is not None]
     tiles = torch.cat([photos[photo].grid.tiles[tile].crop(latents[photo]) for photo, tile in members])
     return TileBatch(
-        latents=tiles.to(dtype, memory_format=torch.channels_last),
+        latents=tiles.to(dtype),
         embeddings=torch.stack([photos[photo].embeddings[tile] for photo, tile in members]),
         prompts=torch.stack([photos[photo].prompt for photo, _ in members]),
         negative_prompts=torch.stack(negatives) if negatives else None,

@@ -100,10 +100,13 @@ def build_networks(architecture: Architecture) -> tuple[PixelAwareUNet, ControlB
 def build_vae(architecture: Architecture) -> AutoencoderKL:
     """A VAE with fresh weights that reduces each side by 8."""
     levels = len(architecture.vae_widths)
+    blocks: dict[str, Any] = {
+        "block_out_channels": architecture.vae_widths,
+        "down_block_types": ("DownEncoderBlock2D",) * levels,
+        "up_block_types": ("UpDecoderBlock2D",) * levels,
+    }
     return AutoencoderKL(
-        block_out_channels=architecture.vae_widths,
-        down_block_types=("DownEncoderBlock2D",) * levels,
-        up_block_types=("UpDecoderBlock2D",) * levels,
+        **blocks,
         layers_per_block=architecture.layers_per_block,
         latent_channels=architecture.latent_channels,
         norm_num_groups=min(architecture.norm_groups, *architecture.vae_widths),
