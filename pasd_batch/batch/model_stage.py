@@ -79,15 +79,19 @@ class ModelStage:
         began = time.monotonic()
         try:
             with process_ends_after(self._stuck_after(1)):
-                return scorer.score(loaded.photo.pixels, restored, reference)
+                scores = scorer.score(loaded.photo.pixels, restored, reference)
         except Exception as error:
             _raise_if_poisoned(error)
             _logger.warning("scoring %s failed", loaded.trail.task.record.photo_id, exc_info=error)
             failure = failure_of(Stage.SCORE, error)
             text = f"{failure.error_type}: {failure.message}"
-            return [Score(column.name, None, text) for column in scorer.columns]
+            scores = [Score(column.name, None, text) for column in scorer.columns]
         finally:
             loaded.trail.seconds[Stage.SCORE] = time.monotonic() - began
+        for score in scores:
+            if score.error and _says_poisoned(score.error):
+                raise ProcessPoisoned(f"the GPU is lost to this process: {score.error}")
+        return scores
 
     def _restore_together(self, batch: Sequence[LoadedPhoto]) -> list[RestoredImage | PhotoFailure]:
         restorer, sampling = self.models.restorer, self.settings.restoration.sampling
@@ -151,7 +155,11 @@ def _pixels(loaded: LoadedPhoto) -> int:
 
 
 def _raise_if_poisoned(error: Exception) -> None:
-    # CUDA reports an illegal access once, and from then on fails every call of the process with the same error.
-    kinds = {base.__name__ for base in type(error).__mro__}
-    if "OutOfMemoryError" not in kinds and ("AcceleratorError" in kinds or "CUDA error" in str(error)):
+    kinds = " ".join(base.__name__ for base in type(error).__mro__)
+    if isinstance(error, ProcessPoisoned) or ("OutOfMemoryError" not in kinds and _says_poisoned(f"{kinds} {error}")):
         raise ProcessPoisoned(f"the GPU is lost to this process: {error}") from error
+
+
+def _says_poisoned(text: str) -> bool:
+    # CUDA reports an illegal access once, and from then on fails every call of the process with the same error.
+    return "AcceleratorError" in text or "CUDA error" in text

@@ -5,8 +5,10 @@ Described by what is used of them, so that the engine loads neither diffusers no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pasd_batch.config.run import RunMode, RunSettings
@@ -15,6 +17,10 @@ from pasd_batch.records import Score, ScoreColumn
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
+
+_BASE_PARTS = ("vae", "text_encoder", "tokenizer", "scheduler")
+_CONTROL_PARTS = ("unet", "controlnet")
+_MODEL_SUFFIXES = {".safetensors", ".json", ".txt"}
 
 
 class WorkReport(Protocol):
@@ -116,18 +122,62 @@ class Models:
     scorer: PhotoScorer | None
 
 
-ModelFactory = Callable[[RunSettings], Models]
-"""Builds a process's models; a function that can be imported by name, because processes are told the name."""
+def load_restorer(settings: RunSettings) -> PhotoRestorer | None:
+    """The run's restorer; None for a run that only scores.
 
-
-def load_models(settings: RunSettings) -> Models:
-    """The restorer and the scorer that the settings ask for."""
-    return Models(restorer=_load_restorer(settings), scorer=None)
-
-
-def _load_restorer(settings: RunSettings) -> PhotoRestorer | None:
+    Raises:
+        CheckpointError: a model folder is missing, or does not hold what it should.
+    """
     if settings.mode is RunMode.SCORE:
         return None
     from pasd_batch.pasd.restorer import Restorer
 
     return Restorer.from_settings(settings.restoration)
+
+
+def load_scorer(settings: RunSettings) -> PhotoScorer:
+    """The run's metrics.
+
+    Raises:
+        MetricsUnavailable: metrics that cannot be computed here.
+    """
+    from pasd_batch.metrics.scorer import Scorer
+
+    return Scorer.from_settings(settings.metrics, restores=settings.mode is RunMode.RESTORE)
+
+
+def fingerprint_model(settings: RunSettings) -> str | None:
+    """A hash of all files that the restorer loads, the same wherever they lie; None for a run that only scores."""
+    if settings.mode is RunMode.SCORE:
+        return None
+    from pasd_batch.pasd.models import EMBEDDED_MODEL
+
+    model = settings.restoration.model
+    digest = hashlib.sha256()
+    for folder, parts in ((model.base, _BASE_PARTS), (model.control, _CONTROL_PARTS)):
+        for file in _model_files(Path(folder or EMBEDDED_MODEL), parts, allow_pickle=model.allow_pickle):
+            with file.open("rb") as opened:
+                content = hashlib.file_digest(opened, "sha256").hexdigest()
+            digest.update(f"{file.parent.name}/{file.name} {content}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class ModelLoaders:
+    """How a process gets its models: functions that can be imported by name, because processes are told the name."""
+
+    restorer: Callable[[RunSettings], PhotoRestorer | None] = load_restorer
+    scorer: Callable[[RunSettings], PhotoScorer | None] = load_scorer
+    fingerprint: Callable[[RunSettings], str | None] = fingerprint_model
+
+    def load(self, settings: RunSettings) -> Models:
+        """Everything that the run uses."""
+        return Models(self.restorer(settings), self.scorer(settings))
+
+
+def _model_files(folder: Path, parts: tuple[str, ...], *, allow_pickle: bool) -> Iterator[Path]:
+    for part in parts:
+        files = sorted(path for path in (folder / part).glob("*") if path.is_file())
+        safe = any(path.suffix == ".safetensors" for path in files)
+        pickled = {".bin"} if allow_pickle and not safe else set()
+        yield from (path for path in files if path.suffix in _MODEL_SUFFIXES | pickled)

@@ -88,13 +88,20 @@ def load_pipeline(spec: WorkerSpec) -> PhotoPipeline:
     """A pipeline with models loaded from the run's settings.
 
     Raises:
-        ModelsUnavailable: they cannot be loaded here.
+        ModelsUnavailable: they cannot be loaded here, or are not those that the run began with.
     """
+    begun_with = spec.provenance.model_fingerprint
     try:
-        models = spec.load_models(spec.settings)
+        models = spec.loaders.load(spec.settings)
+        found = spec.loaders.fingerprint(spec.settings)
     except Exception as error:
         _logger.exception("the models cannot be loaded")
         raise ModelsUnavailable(f"{process_name()} cannot load the models: {error}") from error
+    if found != begun_with:
+        raise ModelsUnavailable(
+            f"{process_name()} has other weights ({found}) than the run began with ({begun_with}); "
+            "give all machines the same model folders"
+        )
     return PhotoPipeline(spec, models)
 
 
@@ -149,8 +156,10 @@ class _Passage:
         if any(score.value is not None for score in scores):
             self._add(loaded.trail, self._writer.done(loaded.trail, None, scores))
             return
-        reasons = "; ".join(f"{score.name}: {score.error}" for score in scores) or "the run has no metrics"
-        self._fail(loaded.trail, PhotoFailure(Stage.SCORE, "NoScores", f"no metric gave a score: {reasons}"))
+        reasons = "; ".join(f"{score.name}: {score.error}" for score in scores if score.error)
+        self._fail(
+            loaded.trail, PhotoFailure(Stage.SCORE, "NoScores", f"no metric gave a score: {reasons or 'none applies'}")
+        )
 
     def _store_and_score(self, loaded: LoadedPhoto, restoration: RestoredImage) -> None:
         while self._behind.full:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pasd_batch.batch.models import ModelFactory
+from pasd_batch.batch.models import ModelLoaders
 from pasd_batch.config.run import ImageDestination, RunMode, RunSettings
 from pasd_batch.data.storage import Storage
 from pasd_batch.records import Provenance, ScoreColumn, result_schema
@@ -21,7 +21,7 @@ class WorkerSpec:
     provenance: Provenance
     score_columns: tuple[ScoreColumn, ...]
     extra_columns: tuple[pa.Field, ...]
-    load_models: ModelFactory
+    loaders: ModelLoaders
 
     def storage(self) -> Storage:
         """The run's root."""

@@ -121,6 +121,7 @@ class ShardWorker:
             failed = sum(row["status"] == Status.FAILED for row in done)
             self._listener(ShardProgress(shard, attempt.number, len(done), failed))
 
+        self._listener(ShardProgress(shard, attempt.number, 0, 0))
         if isolated:
             _logger.warning("shard %d crashed %d times: its photos are run one by one", shard, attempt.earlier)
             self._free_models()

@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from pasd_batch.config.base import Settings
+from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.config.photos import DecodeLimits, OutputSettings
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.storage import StorageSettings
@@ -163,3 +164,12 @@ class RunSettings(Settings):
 
     restoration: RestorationSettings = RestorationSettings()
     """The model and how to use it; not used by `mode: score`."""
+
+    metrics: MetricsSettings = MetricsSettings()
+    """Which scores."""
+
+    @model_validator(mode="after")
+    def _something_to_score(self) -> Self:
+        if self.mode is RunMode.SCORE and not (self.metrics.no_reference or self.metrics.full_reference):
+            raise ValueError("mode score needs a metric; name one in metrics.no_reference or metrics.full_reference")
+        return self

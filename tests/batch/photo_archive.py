@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
-from tiny_models import TinyScorer, load_tiny
+from tiny_models import TINY, TinyScorer, fingerprint
 
 from pasd_batch.batch.spec import WorkerSpec
 from pasd_batch.config.run import RunSettings
@@ -60,13 +60,13 @@ def settings(root, manifest="unused.parquet", **changes):
     return RunSettings.parse(values)
 
 
-def spec(run_settings, factory=load_tiny):
+def spec(run_settings, loaders=TINY):
     return WorkerSpec(
         settings=run_settings,
-        provenance=Provenance("config-fingerprint", "manifest-fingerprint", "model-fingerprint", "pasd_batch 0"),
+        provenance=Provenance("config", "manifest", fingerprint(run_settings), "pasd_batch 0"),
         score_columns=TinyScorer.columns,
         extra_columns=(ALBUM,),
-        load_models=factory,
+        loaders=loaders,
     )
 
 

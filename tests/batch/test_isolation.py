@@ -59,7 +59,7 @@ def test_a_shard_whose_worker_is_killed_by_a_photo_in_its_decoder_costs_one_row(
     records = archive(tmp_path / "in", 4)
     store_photos(tmp_path / "in", {"deadly.gif": picture(1, "GIF")})
     write_plan(root, [*records[:2], record(tmp_path / "in" / "deadly.gif"), *records[2:]])
-    run_spec = spec(settings(root, max_attempts=2), tiny_models.load_with_deadly_gif_decoder)
+    run_spec = spec(settings(root, max_attempts=2), tiny_models.WITH_DEADLY_DECODER)
     ends = [_run_in_process(run_spec, tmp_path) for _ in range(3)]
     assert ends == [9, 9, 0]
     rows = results(root)
@@ -117,7 +117,7 @@ def test_a_photo_that_takes_its_worker_with_it_again_and_again_fails_in_the_end(
 def test_a_child_that_cannot_load_the_models_gives_the_shard_back(root, tmp_path):
     write_plan(root, archive(tmp_path / "in", 2))
     crashed(root, 1)
-    outcome = ShardWorker(spec(settings(root, max_attempts=1), tiny_models.load_nothing)).run(0)
+    outcome = ShardWorker(spec(settings(root, max_attempts=1), tiny_models.WITHOUT_WEIGHTS)).run(0)
     assert outcome.state is ShardState.GIVEN_BACK
     assert "weights/unet" in outcome.message
     assert not (root / "results").exists()

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import io
 import os
@@ -101,17 +102,16 @@ def test_the_same_photo_gives_the_same_bytes_whatever_the_batch(root, tmp_path):
 def test_photos_of_like_size_are_restored_together(root, tmp_path):
     made = []
 
-    def factory(run_settings):
-        models = tiny_models.load_tiny(run_settings)
-        models.restorer._seconds = 0.2
-        made.append(models)
-        return models
+    def load_slow_restorer(run_settings):
+        made.append(tiny_models.TinyRestorer(2.0, seconds=0.2))
+        return made[0]
 
+    loaders = dataclasses.replace(tiny_models.TINY, restorer=load_slow_restorer)
     records = good_photos(tmp_path / "in", 12)
     write_plan(root, records, shard_size=12)
-    run(spec(settings(root, workers={"photo_batch": 4, "prefetch": 8}), factory))
-    assert sum(made[0].restorer.batches) == 12
-    assert max(made[0].restorer.batches) > 1
+    run(spec(settings(root, workers={"photo_batch": 4, "prefetch": 8}), loaders))
+    assert sum(made[0].batches) == 12
+    assert max(made[0].batches) > 1
 
 
 def test_a_photo_that_fails_in_the_model_costs_its_batch_nothing(root, tmp_path):
@@ -233,9 +233,16 @@ def test_trouble_with_the_runs_storage_gives_the_shard_back_and_counts_no_crash(
 
 def test_models_that_do_not_load_give_the_shard_back(root, tmp_path):
     write_plan(root, good_photos(tmp_path / "in", 1))
-    [outcome] = run(spec(settings(root), tiny_models.load_nothing))
+    [outcome] = run(spec(settings(root), tiny_models.WITHOUT_WEIGHTS))
     assert outcome.state is ShardState.GIVEN_BACK
     assert "weights/unet" in outcome.message
+
+
+def test_other_weights_than_the_run_began_with_are_refused(root, tmp_path):
+    write_plan(root, good_photos(tmp_path / "in", 1))
+    [outcome] = run(spec(settings(root), tiny_models.OTHER_WEIGHTS))
+    assert outcome.state is ShardState.GIVEN_BACK
+    assert "other weights" in outcome.message
 
 
 def test_many_workers_at_one_shard_make_one_result(root, tmp_path):
@@ -259,7 +266,7 @@ def test_progress_is_told_photo_by_photo(root, tmp_path):
     write_plan(root, [*good_photos(tmp_path / "in", 3), record(tmp_path / "missing.png")])
     told = []
     run(spec(settings(root)), listener=told.append)
-    assert [progress.photos for progress in told] == [1, 2, 3, 4]
+    assert [progress.photos for progress in told] == [0, 1, 2, 3, 4]
     assert told[-1].failed == 1
 
 

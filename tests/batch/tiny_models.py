@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import GifImagePlugin
 
-from pasd_batch.batch.models import Models
+from pasd_batch.batch.models import ModelLoaders
 from pasd_batch.config.run import RunMode
 from pasd_batch.records import Score, ScoreColumn
 
@@ -96,12 +96,20 @@ class TinyScorer:
         ]
 
 
-def load_tiny(settings):
+def load_restorer(settings):
     torch.set_num_threads(1)
-    restores = settings.mode is RunMode.RESTORE
+    if settings.mode is RunMode.SCORE:
+        return None
     seconds = float(os.environ.get("PASD_TEST_SECONDS_PER_PHOTO", "0"))
-    restorer = TinyRestorer(settings.restoration.sampling.scale, seconds) if restores else None
-    return Models(restorer, TinyScorer())
+    return TinyRestorer(settings.restoration.sampling.scale, seconds)
+
+
+def load_scorer(settings):
+    return TinyScorer()
+
+
+def fingerprint(settings):
+    return None if settings.mode is RunMode.SCORE else "model-fingerprint"
 
 
 def load_with_deadly_gif_decoder(settings):
@@ -109,8 +117,22 @@ def load_with_deadly_gif_decoder(settings):
         os._exit(9)
 
     GifImagePlugin.GifImageFile._open = end_the_process
-    return load_tiny(settings)
+    return load_restorer(settings)
 
 
 def load_nothing(settings):
     raise FileNotFoundError("weights/unet: no such folder; set restoration.model")
+
+
+def load_missing_metric(settings):
+    raise FileNotFoundError("hub/pyiqa/musiq.pth: no such file; set metrics.weights_dir")
+
+
+def other_fingerprint(settings):
+    return "other weights"
+
+
+TINY = ModelLoaders(load_restorer, load_scorer, fingerprint)
+WITH_DEADLY_DECODER = ModelLoaders(load_with_deadly_gif_decoder, load_scorer, fingerprint)
+WITHOUT_WEIGHTS = ModelLoaders(load_nothing, load_scorer, fingerprint)
+OTHER_WEIGHTS = ModelLoaders(load_restorer, load_scorer, other_fingerprint)

@@ -1,0 +1,133 @@
+"""Before any work: everything that would fail later is tried, and all problems come in one message."""
+
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pasd_batch.batch.models import ModelLoaders
+from pasd_batch.batch.plan import CheckedManifest, check_manifest
+from pasd_batch.batch.scheduler import run_on_worker
+from pasd_batch.config.run import RunSettings
+from pasd_batch.data.manifest import is_image_source
+from pasd_batch.data.manifest_errors import ManifestError
+from pasd_batch.data.manifest_making import photo_manifest
+from pasd_batch.data.storage import Storage, StorageError
+from pasd_batch.records import ScoreColumn
+
+_logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+WORKER_SECONDS = 1800.0
+"""How long to wait for a place for a worker: an autoscaling cluster has to start a machine first."""
+
+
+class PreflightFailed(Exception):
+    """The run cannot start; the message has every problem and its remedy."""
+
+    def __init__(self, problems: list[str]) -> None:
+        lines = "\n".join(f"- {problem}" for problem in problems)
+        super().__init__(f"the run cannot start, {len(problems)} problem(s):\n{lines}")
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class WorkerReport:
+    """What a worker found when it tried everything that it will need."""
+
+    problems: list[str] = field(default_factory=list)
+    model_fingerprint: str | None = None
+    score_columns: tuple[ScoreColumn, ...] = ()
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What was found out about a run that can start."""
+
+    manifest: CheckedManifest
+    lists_photos: bool
+    """The manifest is a list of a folder's photos, made when the run began."""
+    worker: WorkerReport
+
+
+def check_run(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> Preflight:
+    """Try everything that a run will need. Ray must be running.
+
+    Raises:
+        PreflightFailed: naming all problems.
+    """
+    problems: list[str] = []
+    _attempt(problems, lambda: _check_storage(storage))
+    manifest = _attempt(problems, lambda: _check_manifest(settings, storage))
+    worker = _attempt(problems, lambda: _check_worker(settings, storage, loaders))
+    if worker is not None:
+        problems.extend(worker.problems)
+    if problems or manifest is None or worker is None:
+        raise PreflightFailed(problems)
+    lists_photos = is_image_source(settings.manifest, settings.storage)
+    return Preflight(manifest, lists_photos, worker)
+
+
+def try_as_worker(settings: RunSettings, storage: Storage, probe: str, loaders: ModelLoaders) -> WorkerReport:
+    """What a worker process finds: its storage, models and metrics; runs in one."""
+    problems: list[str] = []
+    _attempt(problems, lambda: _see_probe(storage, probe))
+    _attempt(problems, lambda: loaders.restorer(settings))
+    fingerprint = _attempt(problems, lambda: loaders.fingerprint(settings))
+    scorer = _attempt(problems, lambda: loaders.scorer(settings))
+    columns = () if scorer is None else tuple(scorer.columns)
+    return WorkerReport(problems, fingerprint, columns)
+
+
+def _check_storage(storage: Storage) -> None:
+    storage.remove_partial()
+    if not storage.honours_create():
+        _logger.warning(
+            "%s ignores conditional writes: run one driver at a time on this run, because two could overwrite each "
+            "other's results",
+            storage.uri(),
+        )
+
+
+def _check_manifest(settings: RunSettings, storage: Storage) -> CheckedManifest:
+    manifest = photo_manifest(settings.manifest, storage, settings.storage)
+    return check_manifest(manifest, settings.storage, suffix=settings.output.file.format.suffix)
+
+
+def _check_worker(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> WorkerReport:
+    probe = f".pasd-batch-probe-{uuid.uuid4().hex}"
+    storage.create(probe, b"")
+    try:
+        return run_on_worker(
+            try_as_worker, settings, storage, probe, loaders, settings=settings.workers, seconds=WORKER_SECONDS
+        )
+    except TimeoutError:
+        wanted = f"{settings.workers.cpus:g} CPU(s) and {settings.workers.gpus or 0:g} GPU(s)"
+        return WorkerReport(
+            [f"workers: the cluster has no place for one with {wanted}; lower workers.cpus or workers.gpus"]
+        )
+    finally:
+        storage.delete(probe)
+
+
+def _see_probe(storage: Storage, probe: str) -> None:
+    if not storage.exists(probe):
+        raise StorageError(
+            f"workers do not see the driver's {storage.uri()}; give output.root a place that all machines share, "
+            "such as s3://BUCKET/RUN"
+        )
+    storage.create(f"{probe}-worker", b"")
+    storage.delete(f"{probe}-worker")
+
+
+def _attempt(problems: list[str], check: Callable[[], Result]) -> Result | None:
+    try:
+        return check()
+    except (ManifestError, StorageError) as error:
+        problems.append(str(error))
+    except Exception as error:
+        _logger.debug("a check failed", exc_info=error)
+        problems.append(f"{type(error).__name__}: {error}")
+    return None

@@ -1,0 +1,96 @@
+"""`status RUN`: how far a run is and what has failed, from storage alone; needs neither Ray nor the driver."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow.parquet as pq
+
+from pasd_batch.batch.ledger import ATTEMPTS_FOLDER
+from pasd_batch.batch.run_file import RUN_FILE, RunFile, read_run
+from pasd_batch.batch.summary import SUMMARY_FILE, RunCounts, add_up, count_results
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.ranged_file import open_for_reading
+from pasd_batch.data.results import ResultStore, result_path
+from pasd_batch.data.storage import NotFound, Storage
+from pasd_batch.records import Status
+
+_ATTEMPT = re.compile(rf"^{ATTEMPTS_FOLDER}/(\d+)/\d+$")
+
+
+@dataclass(frozen=True)
+class FailedPhoto:
+    """A failed row, in short."""
+
+    photo_id: str
+    uri: str
+    stage: str
+    error_type: str
+    message: str
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """How far a run is."""
+
+    uri: str
+    run: RunFile
+    counts: RunCounts
+    begun_shards: int
+    """Shards that were begun and are not committed: in work, or interrupted."""
+    complete: bool
+    """Whether the summary is written, which is the last thing a run does."""
+    examples: tuple[FailedPhoto, ...]
+
+    def lines(self) -> list[str]:
+        """The status for people."""
+        counts, run = self.counts, self.run
+        share = counts.photos / run.photos if run.photos else 1.0
+        state = "complete" if self.complete else "not complete; the command that began it resumes it"
+        lines = [
+            f"run: {self.uri} ({state})",
+            f"begun: {run.created_at}, {run.provenance.software}, config {run.config_fingerprint}",
+            f"photos: {counts.photos:,} of {run.photos:,} ({share:.1%}), {counts.failed:,} failed",
+            f"shards: {counts.shards:,} of {run.shards:,} committed, {self.begun_shards:,} in work or interrupted",
+        ]
+        lines += [f"  {number:,} x {reason}" for reason, number in counts.failures.items()]
+        lines += [f"  e.g. {photo.photo_id} ({photo.uri}): {photo.message}" for photo in self.examples]
+        return lines
+
+
+def read_status(uri: str, access: StorageSettings, *, examples: int = 5) -> RunStatus:
+    """The status of the run at `uri`, with up to so many failed photos as examples.
+
+    Raises:
+        NotFound: there is no run.
+        StorageError: the run cannot be read.
+    """
+    storage = Storage.open(uri, retry=access.retry, allowed_schemes=access.allowed_schemes)
+    run = read_run(storage)
+    if run is None:
+        raise NotFound(f"{storage.uri(RUN_FILE)}: there is no run; check the path, which is the run's output.root")
+    committed = sorted(ResultStore(storage).committed())
+    shards = list(count_results(storage, access, committed))
+    begun = {int(match.group(1)) for path in storage.list(ATTEMPTS_FOLDER) if (match := _ATTEMPT.match(path))}
+    failed = _failed_photos(storage, access, [each.shard for each in shards if each.failed])
+    return RunStatus(
+        uri=storage.uri(),
+        run=run,
+        counts=add_up(shards),
+        begun_shards=len(begun - set(committed)),
+        complete=storage.exists(SUMMARY_FILE),
+        examples=tuple(photo for photo, _ in zip(failed, range(examples), strict=False)),
+    )
+
+
+def _failed_photos(storage: Storage, access: StorageSettings, shards: list[int]) -> Iterator[FailedPhoto]:
+    for shard in shards:
+        with open_for_reading(storage.uri(result_path(shard)), access) as file:
+            rows = pq.ParquetFile(file).read(
+                columns=["photo_id", "uri", "status", "error_stage", "error_type", "error_message"]
+            )
+        for row in rows.to_pylist():
+            if row["status"] == Status.FAILED:
+                yield FailedPhoto(
+                    row["photo_id"], row["uri"], row["error_stage"], row["error_type"], row["error_message"]
+                )
