@@ -6,6 +6,7 @@ say which form of PACA they hold, so the names of their tensors decide.
 
 import inspect
 import json
+import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,13 @@ from transformers.utils import logging as transformers_logging
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.encoder import DiffusionEncoder
 from pasd_batch.pasd.paca import PacaForm
-from pasd_batch.pasd.state_dict import CheckpointError, assign_strictly, read_weights
+from pasd_batch.pasd.state_dict import (
+    CheckpointError,
+    assign_strictly,
+    pickle_refused,
+    pickle_unreadable,
+    read_weights,
+)
 from pasd_batch.pasd.unet import PixelAwareUNet
 
 Model = TypeVar("Model", AutoencoderKL, CLIPTextModel)
@@ -119,10 +126,12 @@ def load_base(folder: Path, *, allow_pickle: bool = False) -> BaseModel:
         if not (folder / part).is_dir():
             raise CheckpointError(f"{folder}: has no folder {part}/; expected a Stable Diffusion 1.5 folder")
     scheduler = folder / "scheduler" / "scheduler_config.json"
+    with _explained(folder / "tokenizer"):
+        tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
     return BaseModel(
         vae=_load_strictly(AutoencoderKL, folder / "vae", allow_pickle=allow_pickle),
         text_encoder=_load_strictly(CLIPTextModel, folder / "text_encoder", allow_pickle=allow_pickle),
-        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+        tokenizer=tokenizer,
         scheduler_config=_read_json(scheduler),
     )
 
@@ -133,14 +142,16 @@ def initialise_control_branch(unet: DiffusionEncoder, **options: Any) -> Control
     Args:
         unet: where the weights come from.
         options: what the UNet does not say, such as `use_rrdb` or `conditioning_embedding_out_channels`.
+
+    Raises:
+        CheckpointError: the options ask for another encoder than the UNet's; the message lists what does not fit.
     """
     accepted = _accepted_options(ControlBranch)
     shared = {name: value for name, value in dict(unet.config).items() if name in accepted}
     branch = ControlBranch(**{**shared, **options})
     copied = {name: tensor for name, tensor in unet.state_dict().items() if name.startswith(ENCODER_PARTS)}
-    leftover = branch.load_state_dict(copied, strict=False).unexpected_keys
-    if leftover:
-        raise CheckpointError(f"the control branch has no place for {len(leftover)} encoder tensors: {leftover[:5]}")
+    own = {name: tensor for name, tensor in branch.state_dict().items() if not name.startswith(ENCODER_PARTS)}
+    assign_strictly(branch, {**{n: t.detach().clone() for n, t in copied.items()}, **own}, source="encoder of the UNet")
     return branch
 
 
@@ -204,17 +215,32 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _load_strictly(model: type[Model], folder: Path, *, allow_pickle: bool) -> Model:
-    with _no_progress_bars():
-        try:
-            loaded, info = model.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
-                folder, output_loading_info=True, use_safetensors=None if allow_pickle else True, local_files_only=True
-            )
-        except (OSError, ValueError, RuntimeError) as error:
-            raise CheckpointError(f"{folder}: {error}") from error
+    use_safetensors = any(folder.glob("*.safetensors"))
+    if not (use_safetensors or allow_pickle):
+        for path in sorted(folder.glob("*.bin")):
+            raise pickle_refused(path)
+    with _no_progress_bars(), _explained(folder):
+        loaded, info = model.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
+            folder,
+            output_loading_info=True,
+            use_safetensors=use_safetensors or not allow_pickle,
+            local_files_only=True,
+        )
     problems = {kind: sorted(info[kind]) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")}
     if any(problems.values()):
         raise CheckpointError(f"{folder}: does not fit {model.__name__}: {problems}")
     return loaded.eval()
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Turn whatever a library raises for missing or damaged files into an error that names the folder."""
+    try:
+        yield
+    except pickle.UnpicklingError as error:
+        raise pickle_unreadable(folder) from error
+    except Exception as error:
+        raise CheckpointError(f"{folder}: cannot be read: {error}") from error
 
 
 @contextmanager

@@ -1,10 +1,12 @@
 """Reading weight files, and comparing them with a model strictly."""
 
 import json
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -21,36 +23,65 @@ def read_weights(folder: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
     """Read a diffusers model folder's tensors: one safetensors file, a sharded set, or, if allowed, a `.bin`.
 
     Raises:
-        CheckpointError: no weight file is there, or only a pickle and `allow_pickle` is off.
+        CheckpointError: no weight file is there, only a pickle and `allow_pickle` is off, or it cannot be read.
     """
     for name in SAFETENSORS_NAMES:
         if (folder / name).is_file():
-            return load_file(folder / name)
+            return _read_safetensors(folder / name)
         if (folder / f"{name}.index.json").is_file():
             return _read_shards(folder, folder / f"{name}.index.json")
     for name in PICKLE_NAMES:
         if (folder / name).is_file():
-            return _read_pickle(folder / name, allow_pickle=allow_pickle)
+            if not allow_pickle:
+                raise pickle_refused(folder / name)
+            return _read_pickle(folder / name)
     raise CheckpointError(f"{folder}: no weights found; expected {SAFETENSORS_NAMES[0]}")
 
 
+def pickle_refused(path: Path) -> CheckpointError:
+    """The error for weights that are there only as a pickle, which can run any program when it is read."""
+    return CheckpointError(
+        f"{path}: is a pickle, and only safetensors are read by default; convert it, or set allow_pickle "
+        "(command line: --allow-pickle) if you trust its source"
+    )
+
+
+def pickle_unreadable(path: Path) -> CheckpointError:
+    """The error for a pickle that `weights_only=True` does not accept."""
+    return CheckpointError(
+        f"{path}: damaged, or holds more than tensors, which is never read because it could run any program; "
+        "convert it to safetensors"
+    )
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path}: damaged or cut short ({error}); copy or download it again") from error
+
+
 def _read_shards(folder: Path, index: Path) -> dict[str, Tensor]:
-    names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    try:
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{index}: not an index of shards ({error!r}); copy or download it again") from error
     tensors: dict[str, Tensor] = {}
     for name in names:
         if Path(name).name != name or not (folder / name).is_file():
             raise CheckpointError(f"{index}: names the shard {name!r}, which is not in {folder}")
-        tensors.update(load_file(folder / name))
+        tensors.update(_read_safetensors(folder / name))
     return tensors
 
 
-def _read_pickle(path: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
-    if not allow_pickle:
-        raise CheckpointError(
-            f"{path}: is a pickle, and only safetensors are read by default; convert it, or set allow_pickle "
-            "(command line: --allow-pickle) if you trust its source"
-        )
-    return torch.load(path, map_location="cpu", weights_only=True)
+def _read_pickle(path: Path) -> dict[str, Tensor]:
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise pickle_unreadable(path) from error
+    if not isinstance(tensors, dict) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
+        raise CheckpointError(f"{path}: expected tensors by name; convert it to safetensors")
+    return tensors
 
 
 def assign_strictly(model: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:

@@ -1,0 +1,49 @@
+"""A whole model in the published layout, random and as small as its structure allows, for tests that need real parts.
+
+Import it where it is used: it imports torch.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pasd_batch.config.restoration import ModelSettings, RestorationSettings, SamplingSettings
+from pasd_batch.pasd.control_branch import ControlBranch
+from pasd_batch.pasd.paca import PacaForm
+from pasd_batch.pasd.unet import PixelAwareUNet
+from pasd_batch.pasd.untrained import Architecture, build_networks, save_untrained
+
+ARCHITECTURE = Architecture(
+    unet_widths=(8, 16, 16, 16),
+    embedding_widths=(4, 4, 8, 8),
+    vae_widths=(8, 8, 8, 16),
+    text_width=16,
+    text_layers=1,
+    heads=2,
+    norm_groups=4,
+)
+"""Four UNet levels, a VAE that reduces by 8, and no layer that is zero."""
+
+
+def tiny_networks(paca: PacaForm = "pasd") -> tuple[PixelAwareUNet, ControlBranch]:
+    """UNet and control branch in memory; the same weights every time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        return build_networks(replace(ARCHITECTURE, paca=paca))
+
+
+def save_tiny_model(folder: Path) -> Path:
+    """Write base and PASD parts into `folder`; the same weights every time."""
+    save_untrained(folder, ARCHITECTURE, seed=7)
+    return folder
+
+
+def tiny_settings(folder: Path, *, model: dict[str, Any] | None = None, **sampling: Any) -> RestorationSettings:
+    """Settings that restore with the model in `folder` on the CPU, in two steps and at small sizes unless told."""
+    quick = {"steps": 2, "min_short_side": 64, "scale": 1.0, "guidance_scale": 3.0}
+    return RestorationSettings(
+        model=ModelSettings(base=folder, control=folder, device="cpu", **(model or {})),
+        sampling=SamplingSettings(**{**quick, **sampling}),
+    )
