@@ -1,0 +1,149 @@
+"""The report of a run: `report/summary.md` and `report/contact_sheet.png` beside its results."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pasd_batch.config.photos import DecodeLimits
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.photo_io import PhotoError, decode_photo
+from pasd_batch.data.ranged_file import open_for_reading
+from pasd_batch.data.results import ResultStore, result_path, shard_file_name
+from pasd_batch.data.storage import NotFound, Storage, StorageError, read_uri
+from pasd_batch.records import Status
+from pasd_batch.report.committed_rows import read_columns
+from pasd_batch.report.render import SheetPhoto, contact_sheet
+from pasd_batch.report.summary import collect, to_markdown
+
+SUMMARY = "report/summary.md"
+CONTACT_SHEET = "report/contact_sheet.png"
+
+_logger = logging.getLogger(__name__)
+
+_COLUMNS = (
+    "photo_id",
+    "status",
+    "output_path",
+    "output_uri",
+    "input_width",
+    "input_height",
+    "output_width",
+    "output_height",
+    "scores",
+)
+
+
+def write_report(
+    run: str, access: StorageSettings, *, photos: int = 12, limits: DecodeLimits | None = None
+) -> list[str]:
+    """Write the report of the run at `run` from what is committed so far; the URIs of what was written.
+
+    The contact sheet has up to `photos` photos, spread evenly over the run, and is left out where no photo was
+    restored.
+
+    Raises:
+        StorageError: the run cannot be read or the report not be written.
+    """
+    storage = Storage.open(run, retry=access.retry, allowed_schemes=access.allowed_schemes)
+    page = to_markdown(collect(storage, access), title=f"Run {storage.uri()}", planned=_planned_photos(storage))
+    written = [SUMMARY]
+    storage.write(SUMMARY, page.encode())
+    chosen = sorted(_sheet_photos(storage, access, photos, limits or DecodeLimits()), key=lambda photo: photo.name)
+    if chosen:
+        buffer = io.BytesIO()
+        contact_sheet(chosen, title=f"{storage.uri()}: before and after").save(buffer, "PNG", optimize=True)
+        storage.write(CONTACT_SHEET, buffer.getvalue())
+        written.append(CONTACT_SHEET)
+    return [storage.uri(path) for path in written]
+
+
+def _planned_photos(storage: Storage) -> int | None:
+    try:
+        return int(json.loads(storage.read("run.json"))["photos"])
+    except NotFound:
+        return None
+
+
+def _sheet_photos(storage: Storage, access: StorageSettings, wanted: int, limits: DecodeLimits) -> Iterator[SheetPhoto]:
+    """Restored photos spread evenly over the committed shards, as many as wanted; each shard is looked at once."""
+    shards = sorted(ResultStore(storage).committed())
+    missing = wanted
+    for visited, shard in enumerate(_spread(shards)):
+        rows = [row for row in _rows(storage, access, shard) if row["status"] == Status.OK and row["output_path"]]
+        share = -(-missing // (len(shards) - visited))
+        for row in _spread(rows)[:share]:
+            photo = _load(row, shard, storage, access, limits)
+            if photo is not None:
+                missing -= 1
+                yield photo
+            if missing == 0:
+                return
+
+
+def _rows(storage: Storage, access: StorageSettings, shard: int) -> list[dict[str, Any]]:
+    return read_columns(storage, access, shard, _COLUMNS).to_pylist()
+
+
+def _spread(items: list[Any]) -> list[Any]:
+    """All items in an order whose every beginning is spread over the whole: first, middle, quarters, eighths ..."""
+    order = sorted(range(len(items)), key=lambda index: _reversed_bits(index, max(1, len(items) - 1).bit_length()))
+    return [items[index] for index in order]
+
+
+def _reversed_bits(number: int, bits: int) -> int:
+    return int(format(number, f"0{bits}b")[::-1], 2)
+
+
+def _load(
+    row: Mapping[str, Any], shard: int, storage: Storage, access: StorageSettings, limits: DecodeLimits
+) -> SheetPhoto | None:
+    """The photo before and after; None, with a warning, if either is not to be had any more."""
+    try:
+        source = read_uri(
+            _planned_uri(storage, shard, row["photo_id"]),
+            max_bytes=limits.max_bytes,
+            retry=access.retry,
+            allowed_schemes=access.allowed_schemes,
+        )
+        before = decode_photo(source, limits=limits)
+        after = decode_photo(_restored_bytes(row, shard, storage, access), limits=DecodeLimits(max_pixels=2**40))
+    except (StorageError, PhotoError) as error:
+        _logger.warning("%s is not on the contact sheet: %s", row["photo_id"], error)
+        return None
+    sizes = f"{row['input_width']} x {row['input_height']} to {row['output_width']} x {row['output_height']} pixels"
+    scores = _score_line(row.get("scores") or {})
+    return SheetPhoto(row["output_path"], before.pixels, after.pixels, tuple(line for line in (sizes, scores) if line))
+
+
+def _score_line(scores: Mapping[str, float | None]) -> str:
+    """All scores in one line, those before and after as a pair."""
+    parts = []
+    for name, value in scores.items():
+        metric = name.removesuffix("_before")
+        after = scores.get(f"{metric}_after") if metric != name else None
+        if value is None or (name.removesuffix("_after") + "_before" in scores and name.endswith("_after")):
+            continue
+        parts.append(f"{name} {value:.3g}" if after is None else f"{metric} {value:.3g} to {after:.3g}")
+    return ", ".join(parts)
+
+
+def _planned_uri(storage: Storage, shard: int, photo_id: str) -> str:
+    """The photo's URI from the plan: results have it without the secrets that fetching it may need."""
+    planned = pq.read_table(io.BytesIO(storage.read(f"plan/{shard_file_name(shard)}")), columns=["photo_id", "uri"])
+    return next(row["uri"] for row in planned.to_pylist() if row["photo_id"] == photo_id)
+
+
+def _restored_bytes(row: Mapping[str, Any], shard: int, storage: Storage, access: StorageSettings) -> bytes:
+    if row["output_uri"] is not None:
+        return storage.read(f"images/{row['output_path']}")
+    with open_for_reading(storage.uri(result_path(shard)), access) as file:
+        for batch in pq.ParquetFile(file).iter_batches(1, columns=["photo_id", "image"]):
+            found = pa.Table.from_batches([batch]).to_pylist()[0]
+            if found["photo_id"] == row["photo_id"]:
+                return found["image"]["bytes"]
+    raise NotFound(f"{result_path(shard)} has no image of {row['photo_id']}")

@@ -1,0 +1,157 @@
+"""The report of a run made by hand: what it counts, and a contact sheet with the right pixels in the right places."""
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.results import ResultStore, shard_file_name
+from pasd_batch.data.storage import Storage
+from pasd_batch.records import RESULT_SCHEMA, ScoreColumn, result_schema
+from pasd_batch.report.render import SheetPhoto, contact_sheet
+from pasd_batch.report.run_report import CONTACT_SHEET, write_report
+from pasd_batch.report.summary import collect, to_markdown
+
+ACCESS = StorageSettings()
+SCORES = [
+    ScoreColumn("piqe_before", higher_is_better=False),
+    ScoreColumn("piqe_after", higher_is_better=False),
+    ScoreColumn("fidelity_psnr", higher_is_better=True),
+]
+COLOURS = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (200, 200, 30), (30, 200, 200), (200, 30, 200)]
+
+
+def picture(colour: tuple[int, int, int], size: tuple[int, int]) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def row(number: int, run: Path, *, failed: bool, in_rows: bool) -> dict:
+    values = dict.fromkeys(RESULT_SCHEMA.names) | {
+        "photo_id": f"photo{number}",
+        "uri": "redacted",
+        "status": "failed" if failed else "ok",
+        "error_stage": "decode" if failed else None,
+        "error_type": "CorruptPhoto" if failed else None,
+        "error_message": "the file | is broken;\nfetch it again" if failed else None,
+        "config_fingerprint": "c",
+        "manifest_fingerprint": "m",
+        "software": "s",
+        "shard": 0,
+        "attempt": 0,
+        "worker": "w",
+        "isolated": False,
+        "finished_at": datetime(2026, 1, 2, 3, number, tzinfo=UTC),
+        "seconds": {"fetch": 0.5, "restore": float(number)},
+        "input_width": 30,
+        "input_height": 20,
+        "image": None,
+    }
+    if not failed:
+        values |= {"output_path": f"{number}.png", "output_uri": None if in_rows else "x", "tiles": 1}
+        values |= {"output_width": 60, "output_height": 40}
+        values["scores"] = {"piqe_before": 80.0, "piqe_after": 60.0 + 10 * number, "fidelity_psnr": 30.0}
+        if in_rows:
+            values["image"] = {"bytes": picture(COLOURS[number], (60, 40)), "path": f"{number}.png"}
+    return values
+
+
+def make_run(folder: Path, *, in_rows: bool = False) -> str:
+    """Six photos in three shards, one of them failed; each restored photo has the colour of its source."""
+    run = folder / "run"
+    storage = Storage.open(str(run))
+    for shard in range(3):
+        numbers = [2 * shard, 2 * shard + 1]
+        for number in numbers:
+            (folder / f"{number}.png").write_bytes(picture(COLOURS[number], (30, 20)))
+            if not in_rows:
+                storage.write(f"images/{number}.png", picture(COLOURS[number], (60, 40)))
+        plan = pa.table(
+            {"photo_id": [f"photo{n}" for n in numbers], "uri": [str(folder / f"{n}.png") for n in numbers]}
+        )
+        (run / "plan").mkdir(parents=True, exist_ok=True)
+        pq.write_table(plan, run / "plan" / shard_file_name(shard))
+        rows = [row(number, run, failed=number == 3, in_rows=in_rows) for number in numbers]
+        ResultStore(storage).commit(shard, rows, result_schema([], SCORES, with_images=in_rows))
+    storage.write("run.json", b'{"photos": 8}')
+    return str(run)
+
+
+def test_the_summary_counts_failures_scores_and_times(tmp_path):
+    statistics = collect(Storage.open(make_run(tmp_path)), ACCESS)
+    assert (statistics.photos, statistics.ok, statistics.failed) == (6, 5, 1)
+    pair = statistics.pairs["piqe"]
+    assert pair.before.value == 80.0
+    assert pair.after.value == pytest.approx(60 + 10 * (0 + 1 + 2 + 4 + 5) / 5)
+    assert pair.better == 2
+    assert statistics.means["fidelity_psnr"].value == 30.0
+    assert [photo.photo_id for photo in sorted(statistics.slowest, reverse=True)][:2] == ["photo5", "photo4"]
+    page = to_markdown(statistics, title="Run x", planned=8)
+    for part in [
+        "6 photos: 5 ok, 1 failed. 2 of 8 planned photos have no row yet.",
+        "| 1 | decode | CorruptPhoto | photo3: the file \\| is broken; fetch it again |",
+        "| piqe (lower is better) | 80 | 84 | +4 | 2 of 5 photos |",
+        "| fidelity_psnr (higher is better) | 30 | 5 |",
+        "| photo5 | 30 x 20 | 1 | 5.5 |",
+        "from 2026-01-02 03:00 to 2026-01-02 03:05 UTC",
+    ]:
+        assert part in page, page
+
+
+def test_a_run_without_rows_has_a_summary(tmp_path):
+    statistics = collect(Storage.open(str(tmp_path / "run")), ACCESS)
+    assert to_markdown(statistics, title="Run", planned=3) == (
+        "# Run\n\n0 photos: 0 ok, 0 failed. 3 of 3 planned photos have no row yet.\n"
+    )
+
+
+@pytest.mark.parametrize("in_rows", [False, True])
+def test_the_contact_sheet_shows_each_photo_before_and_after(tmp_path, in_rows):
+    run = make_run(tmp_path, in_rows=in_rows)
+    written = write_report(run, ACCESS)
+    assert written == [f"{run}/report/summary.md", f"{run}/report/contact_sheet.png"]
+    sheet = np.asarray(Image.open(f"{run}/{CONTACT_SHEET}").convert("RGB"))
+    left, right = sheet[:, : sheet.shape[1] // 2], sheet[:, sheet.shape[1] // 2 :]
+    for number, colour in enumerate(COLOURS):
+        for side in (left, right):
+            count = (np.abs(side.astype(int) - colour).max(axis=-1) <= 1).sum()
+            assert count == (0 if number == 3 else 60 * 40)
+
+
+def test_few_photos_are_chosen_from_all_over_the_run(tmp_path):
+    run = make_run(tmp_path)
+    write_report(run, ACCESS, photos=2)
+    sheet = np.asarray(Image.open(f"{run}/{CONTACT_SHEET}").convert("RGB"))
+    shown = [n for n, colour in enumerate(COLOURS) if (np.abs(sheet.astype(int) - colour).max(axis=-1) <= 1).any()]
+    assert shown == [0, 4]
+
+
+def test_a_photo_that_is_gone_is_left_out_and_the_others_shown(tmp_path):
+    run = make_run(tmp_path)
+    (tmp_path / "0.png").unlink()
+    (tmp_path / "run/images/1.png").write_bytes(b"broken")
+    write_report(run, ACCESS)
+    sheet = np.asarray(Image.open(f"{run}/{CONTACT_SHEET}").convert("RGB"))
+    shown = [n for n, colour in enumerate(COLOURS) if (np.abs(sheet.astype(int) - colour).max(axis=-1) <= 1).any()]
+    assert shown == [2, 4, 5]
+
+
+def test_sheets_hold_any_shape_and_any_name():
+    rng = np.random.default_rng(0)
+    shapes = [((1, 1), (2, 2)), ((10, 900), (20, 1800)), ((900, 10), (1800, 20)), ((300, 200), (600, 400))]
+    photos = [
+        SheetPhoto("n" * 500, rng.random((*before, 3)), rng.random((*after, 3)), ("x" * 300,))
+        for before, after in shapes
+    ]
+    sheet = contact_sheet(photos, title="t" * 400, cell=256)
+    assert sheet.width == 2 * 24 + 2 * 256 + 12
+    assert sheet.height > 4 * 40
+    with pytest.raises(ValueError, match="needs a photo"):
+        contact_sheet([], title="")
