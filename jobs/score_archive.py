@@ -6,9 +6,14 @@ r"""Score an archive of photos as they are, without a model; submitted again, it
 The job succeeds when every photo has its row and few enough failed; docs/operations.md lists the exit codes.
 """
 
+import argparse
 import sys
 
 from pasd_batch.batch.run import run_from_config
 
 if __name__ == "__main__":
-    sys.exit(run_from_config(sys.argv[1], [*sys.argv[2:], "mode=score"]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", help="a YAML file, such as those in configs/")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the file's")
+    options = parser.parse_args()
+    sys.exit(run_from_config(options.config, [*options.overrides, "mode=score"]))
