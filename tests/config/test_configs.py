@@ -1,5 +1,6 @@
 """Every file in configs/ loads, says what it is for, and explains its groups; every job says how it is submitted."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,6 @@ def test_a_job_is_short_and_its_docstring_submits_it(path):
     text = path.read_text()
     assert len(text.splitlines()) <= 40
     assert "ray job submit --address" in text
-    (config,) = {word for word in text.split() if word.startswith("configs/")}
+    (config,) = set(re.findall(r"configs/\w+\.yaml", text))
     assert (ROOT / config).exists()
     assert f"python jobs/{path.name} {config}" in text
