@@ -51,14 +51,18 @@ def with_overrides(values: Mapping[str, Any], overrides: list[str]) -> dict[str,
     """Apply `dotted.key=value` overrides (values in YAML notation) to a nested mapping, returning a new one.
 
     Raises:
-        ConfigError: an override has no `=`, or its path runs through something that is not a mapping.
+        ConfigError: an override has no `=`, is not YAML, or its path runs through something that is not a mapping.
     """
     result = _copy_nested(values)
     for override in overrides:
         path, separator, text = override.partition("=")
         if not separator or not path:
             raise ConfigError(f"override {override!r}: write it as dotted.key=value")
-        _assign(result, path.split("."), yaml.safe_load(text), override)
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"override {override!r}: its value is not YAML: {error}") from None
+        _assign(result, path.split("."), value, override)
     return result
 
 

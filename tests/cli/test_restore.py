@@ -1,0 +1,99 @@
+"""`pasd-batch restore` as a person calls it, on an untrained model."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pasd_batch.cli import main
+from pasd_batch.pasd.untrained import TINY, save_untrained
+
+QUICK = ["--steps", "2", "--guidance", "1", "--device", "cpu", "--set", "sampling.min_short_side=64"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> list[str]:
+    folder = tmp_path_factory.mktemp("model")
+    save_untrained(folder, TINY, seed=0)
+    return ["--base", str(folder), "--control", str(folder)]
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 44, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / "a.jpg")
+    Image.fromarray(pixels[:, :, 0]).save(folder / "b.png")
+    (folder / "broken.jpg").write_bytes((folder / "a.jpg").read_bytes()[:300])
+    return folder
+
+
+def test_photos_come_back_enlarged_and_a_broken_one_is_named(model, photos, tmp_path, capsys):
+    output = tmp_path / "out"
+    code = main(["restore", *map(str, sorted(photos.iterdir())), "--output", str(output), *model, *QUICK])
+    captured = capsys.readouterr()
+    assert code == 1
+    assert f"{photos / 'broken.jpg'}: " in captured.err
+    assert captured.out == f"restored 2 of 3 photos into {output}\n"
+    assert sorted(path.name for path in output.iterdir()) == ["a.png", "b.png"]
+    assert Image.open(output / "a.png").size == (88, 60)
+    assert Image.open(output / "b.png").mode == "L"
+
+
+def test_the_same_call_gives_the_same_bytes_and_another_seed_other_ones(model, photos, tmp_path):
+    def restored(name: str, *more: str) -> bytes:
+        assert main(["restore", str(photos / "a.jpg"), "--output", str(tmp_path / name), *model, *QUICK, *more]) == 0
+        return (tmp_path / name / "a.png").read_bytes()
+
+    first = restored("first", "--scale", "1.5")
+    assert restored("second", "--scale", "1.5") == first
+    assert restored("third", "--scale", "1.5", "--seed", "1") != first
+
+
+def test_a_model_says_what_it_did_in_the_metadata(model, photos, tmp_path):
+    main(["restore", str(photos / "a.jpg"), "--output", str(tmp_path / "out"), *model, *QUICK])
+    text = Image.open(tmp_path / "out/a.png").info
+    assert "compositeWithTrainedAlgorithmicMedia" in str(text)
+
+
+def test_names_that_differ_in_their_suffix_only_are_told_apart(model, photos, tmp_path):
+    Image.open(photos / "a.jpg").save(photos / "a.bmp")
+    inputs = [str(photos / "a.jpg"), str(photos / "a.bmp")]
+    assert main(["restore", *inputs, "--output", str(tmp_path / "out"), *model, *QUICK]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.bmp.png", "a.jpg.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["missing.jpg", "--output", "out"], "missing.jpg: no such file"),
+        (["b.png", "--output", "."], "its result would replace the photo"),
+        (["b.png", "b.png", "--output", "out"], "another photo of the same name"),
+        (["b.png", "--output", "out", "--scale", "0"], "sampling.scale"),
+        (["b.png", "--output", "out", "--set", "sampling.stepz=1"], "sampling.stepz: unknown setting"),
+        (
+            ["b.png", "--output", "out", "--base", "nowhere", "--control", "nowhere"],
+            "base folder nowhere: not a directory",
+        ),
+        (
+            ["b.png", "--output", "out", "--set", "sampling.scheduler=Nonsense"],
+            "'Nonsense' is not a diffusers scheduler",
+        ),
+        (["b.png", "--output", "out", "--device", "warp"], "device 'warp'"),
+    ],
+)
+def test_what_cannot_be_started_says_why_and_writes_nothing(model, photos, monkeypatch, capsys, arguments, complaint):
+    monkeypatch.chdir(photos)
+    named = arguments if "--base" in arguments else [*arguments, *model]
+    assert main(["restore", *named]) == 2
+    assert complaint in capsys.readouterr().err
+    assert not (photos / "out").exists()
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported():
+    code = "import sys, pasd_batch.cli; sys.exit('torch' in sys.modules or 'ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
