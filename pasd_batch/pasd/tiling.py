@@ -103,9 +103,8 @@ def _spread(length: int, limit: int, overlap: int) -> tuple[int, list[int]]:
 def _published_grid(size: Size, tile_size: int, overlap: int) -> TileGrid:
     """Square tiles as the released code places them: column by column, the last one pushed back to the border."""
     side = min(tile_size, size.height, size.width)
-    step = side - overlap
-    if step <= 0:
-        raise ValueError(f"overlap {overlap} leaves no step between tiles of {side}; choose a smaller overlap")
+    # A thin picture has smaller tiles than the overlap was chosen for.
+    step = side - (overlap if overlap < side else side // 2)
     tops, lefts = ([*range(0, length - side, step), length - side] for length in (size.height, size.width))
     tiles = tuple(Tile(top, left, Size(side, side)) for left in lefts for top in tops)
     return TileGrid(size, tiles, TilePlacement.PUBLISHED)

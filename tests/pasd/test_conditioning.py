@@ -1,0 +1,66 @@
+"""A photo read tile by tile gives the embedding that it gives as a whole."""
+
+import pytest
+import torch
+
+from pasd_batch.config.restoration import TilePlacement, TilingSettings
+from pasd_batch.pasd.conditioning import condition
+from pasd_batch.pasd.degradation_removal import DegradationRemovalModule
+from pasd_batch.pasd.geometry import Size
+from pasd_batch.pasd.tiling import plan_tiles
+
+
+def module(**options):
+    torch.manual_seed(3)
+    built = DegradationRemovalModule(8, (4, 4, 8, 8), **options)
+    built.conv_out.reset_parameters()
+    return built
+
+
+def tiled(size, placement=TilePlacement.EVEN):
+    return plan_tiles(size, TilingSettings(tile_size=16, overlap=4, placement=placement))
+
+
+def whole(size):
+    return plan_tiles(size, TilingSettings(tile_size=size.long_side, overlap=0))
+
+
+@pytest.mark.parametrize("size", [Size(24, 40), Size(16, 56), Size(17, 29)], ids=str)
+@pytest.mark.parametrize("use_rrdb", [False, True])
+def test_even_tiles_are_crops_of_the_whole(photograph, use_rrdb, size):
+    drm = module(use_rrdb=use_rrdb)
+    photo = photograph[None, :, : 8 * size.height, : 8 * size.width]
+    grid = tiled(size)
+    assert len(grid.tiles) > 1
+    entire = condition(drm, photo, whole(size))
+    parts = condition(drm, photo, grid)
+    crops = torch.cat([tile.crop(entire.embeddings) for tile in grid.tiles])
+    torch.testing.assert_close(parts.embeddings, crops, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(parts.preview, entire.preview, rtol=1e-5, atol=1e-5)
+
+
+def test_published_tiles_do_not_see_their_surroundings(photograph):
+    drm = module()
+    size = Size(24, 40)
+    photo = photograph[None, :, : 8 * size.height, : 8 * size.width]
+    grid = tiled(size, TilePlacement.PUBLISHED)
+    with torch.inference_mode():
+        crops = torch.cat([drm(tile.crop(photo, 8)).embedding for tile in grid.tiles])
+    torch.testing.assert_close(condition(drm, photo, grid).embeddings, crops)
+    entire = condition(drm, photo, whole(size))
+    assert not torch.allclose(crops, torch.cat([tile.crop(entire.embeddings) for tile in grid.tiles]))
+
+
+def test_preview_is_the_finest_head_in_the_range_of_photos(photograph):
+    drm = module()
+    photo = photograph[None, :, :64, :96]
+    with torch.inference_mode():
+        expected = drm(photo).rgbs[0][0] / 2 + 0.5
+    preview = condition(drm, photo, whole(Size(8, 12))).preview
+    assert preview.shape == (3, 32, 48)
+    torch.testing.assert_close(preview, expected)
+
+
+def test_no_preview_without_rgb_heads(photograph):
+    seen = condition(module(return_rgbs=False), photograph[None, :, :192, :320], tiled(Size(24, 40)))
+    assert seen.preview is None
