@@ -5,39 +5,30 @@ two of them at once make one result.
 """
 
 import logging
-import random
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+import shlex
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from pasd_batch.batch.ledger import AttemptLedger
+from pasd_batch.batch.dispatch import work_off
+from pasd_batch.batch.interrupts import Interrupted, signals_as_interrupts
 from pasd_batch.batch.models import ModelLoaders
 from pasd_batch.batch.plan import plan_is_complete, write_plan
 from pasd_batch.batch.preflight import PreflightFailed, check_run
-from pasd_batch.batch.progress import RunProgress
 from pasd_batch.batch.run_file import AnotherRun, RunFile, claim_run, describe_run, read_run
-from pasd_batch.batch.scheduler import ray_session, read_board, run_shards, start_board
+from pasd_batch.batch.scheduler import ClusterFailed, ray_session
 from pasd_batch.batch.spec import WorkerSpec
-from pasd_batch.batch.summary import RunCounts, RunInconsistent, expected_photos, summarize
-from pasd_batch.batch.worker import ShardProgress, ShardState
+from pasd_batch.batch.summary import RunCounts, RunInconsistent, summarize
+from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
 from pasd_batch.config.run import RunSettings
 from pasd_batch.data.manifest_errors import ManifestError
-from pasd_batch.data.results import RESULTS_FOLDER, ResultStore
+from pasd_batch.data.results import RESULTS_FOLDER
 from pasd_batch.data.storage import Storage, StorageError
 
 _logger = logging.getLogger(__name__)
-
-BOARD_SECONDS = 1.0
-"""How often the driver asks how far the shards in work are."""
-
-GIVEN_BACK_IN_A_ROW = 8
-"""After so many shards given back one after the other the driver stops: storage or models are not to be had."""
 
 
 class ExitCode(IntEnum):
@@ -66,12 +57,22 @@ class RunReport:
     message: str
 
 
-class Interrupted(BaseException):
-    """A signal asks this process to end."""
+def run_from_config(path: str, overrides: Sequence[str] = (), *, ray_address: str | None = None) -> int:
+    """Begin or resume the run of a YAML file with `dotted.key=value` overrides; logs how it ended, gives its exit code.
 
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.exit_code = ExitCode(128 + number)
+    For programs of their own, such as jobs: an interruption names this process's command line as what resumes.
+    """
+    if not logging.getLogger().hasHandlers():
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        settings = RunSettings.parse(with_overrides(load_yaml(path), list(overrides)), source=path)
+    except ConfigError as error:
+        _logger.error("%s", error)
+        return ExitCode.CANNOT_START
+    command = shlex.join(["python", *sys.argv])
+    report = run_archive(settings, ray_address=ray_address, resume_command=command)
+    _logger.log(logging.INFO if report.exit_code is ExitCode.DONE else logging.ERROR, "%s", report.message)
+    return report.exit_code
 
 
 def run_archive(
@@ -88,11 +89,13 @@ def run_archive(
     cluster of `RAY_ADDRESS` is used, or a local Ray that ends with the call.
     """
     try:
-        with ray_session(ray_address), _signals_as_interrupts():
+        with ray_session(ray_address), signals_as_interrupts():
             return _run(settings, loaders or ModelLoaders(), show_progress=show_progress, resume=resume_command)
     except Interrupted as interrupt:
         message = f"ended by {interrupt}; everything committed is safe, {resume_command} resumes the run"
-        return RunReport(interrupt.exit_code, None, message)
+        return RunReport(ExitCode(128 + interrupt.number), None, message)
+    except ClusterFailed as error:
+        return RunReport(ExitCode.CANNOT_START, None, str(error))
 
 
 def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, resume: str) -> RunReport:
@@ -103,11 +106,11 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
     except (PreflightFailed, AnotherRun, ManifestError, StorageError) as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     try:
-        trouble = _work_off(run, spec, storage, resumed=resumed, show_progress=show_progress)
+        trouble = work_off(run, spec, storage, resumed=resumed, show_progress=show_progress)
         if trouble is not None:
             return RunReport(ExitCode.INCOMPLETE, None, f"{trouble}\n{resume} resumes the run")
         counts = summarize(storage, settings.storage, run)
-    except (StorageError, RunInconsistent) as error:
+    except (StorageError, RunInconsistent, ClusterFailed) as error:
         return RunReport(ExitCode.INCOMPLETE, None, f"{error}\n{resume} resumes the run")
     return _report(counts, settings, storage)
 
@@ -162,55 +165,6 @@ def _prepare(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> 
     return run, spec, known is not None
 
 
-def _work_off(run: RunFile, spec: WorkerSpec, storage: Storage, *, resumed: bool, show_progress: bool) -> str | None:
-    """Work until every shard is committed, or nothing gets better; what the trouble is, if any."""
-    results = ResultStore(storage)
-    done = {shard for shard in results.committed() if shard < run.shards}
-    photos_done = sum(expected_photos(run, shard) for shard in done)
-    board = start_board()
-    with RunProgress(run.photos, done=photos_done, show=show_progress) as progress, _watching(board, progress):
-        while len(done) < run.shards:
-            pending = [shard for shard in range(run.shards) if shard not in done]
-            if resumed:
-                # Another driver may be at work on this run: beginning elsewhere, the two seldom do a shard twice.
-                start = random.randrange(len(pending))
-                pending = pending[start:] + pending[:start]
-            trouble = _one_pass(run, spec, pending, board, progress)
-            before, done = len(done), {shard for shard in results.committed() if shard < run.shards}
-            if trouble is not None and len(done) == before:
-                return f"{run.shards - len(done):,} of {run.shards:,} shards are left: {trouble}"
-    return None
-
-
-def _one_pass(run: RunFile, spec: WorkerSpec, pending: Sequence[int], board: Any, progress: RunProgress) -> str | None:
-    """Hand out all pending shards once; why shards were given back, if any were."""
-    trouble, in_a_row = None, 0
-    try:
-        with closing(run_shards(spec, pending, board)) as outcomes:
-            for outcome in outcomes:
-                if outcome.state is not ShardState.GIVEN_BACK:
-                    progress.commit(outcome.shard, expected_photos(run, outcome.shard), outcome.failed)
-                    in_a_row = 0
-                    continue
-                trouble, in_a_row = outcome.message, in_a_row + 1
-                _logger.warning("shard %d was given back: %s", outcome.shard, trouble)
-                if in_a_row == GIVEN_BACK_IN_A_ROW:
-                    break
-    except Interrupted:
-        _withdraw_attempts(spec, read_board(board))
-        raise
-    return trouble
-
-
-def _withdraw_attempts(spec: WorkerSpec, running: Sequence[ShardProgress]) -> None:
-    """Take back the attempts that this driver interrupts, so that they do not count as crashes."""
-    for progress in running:
-        try:
-            AttemptLedger.of_shard(spec.storage(), progress.shard).withdraw(progress.attempt)
-        except StorageError as error:
-            _logger.warning("an interrupted attempt will count as a crash: %s", error)
-
-
 def _report(counts: RunCounts, settings: RunSettings, storage: Storage) -> RunReport:
     done = f"{counts.photos:,} photos, {counts.failed:,} failed; results in {storage.uri(RESULTS_FOLDER)}"
     if counts.error_rate <= settings.max_error_rate:
@@ -218,40 +172,3 @@ def _report(counts: RunCounts, settings: RunSettings, storage: Storage) -> RunRe
     reasons = ", ".join(f"{number:,} x {reason}" for reason, number in counts.failures.items())
     limit = f"{counts.error_rate:.1%} failed, more than max_error_rate {settings.max_error_rate:.1%}: {reasons}"
     return RunReport(ExitCode.TOO_MANY_FAILURES, counts, f"{done}\n{limit}")
-
-
-@contextmanager
-def _watching(board: Any, progress: RunProgress) -> Iterator[None]:
-    """Show what stands on the board, from a thread of its own, as long as the context lasts."""
-    ended = threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(BOARD_SECONDS):
-            progress.watch(read_board(board))
-
-    thread = threading.Thread(target=watch, daemon=True, name="progress")
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
-@contextmanager
-def _signals_as_interrupts() -> Iterator[None]:
-    """SIGINT and SIGTERM raise `Interrupted` in the main thread; a second one ends the process at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        raise Interrupted(number)
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

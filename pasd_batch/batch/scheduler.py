@@ -27,6 +27,10 @@ SHARDS_AT_ONCE = 10_000
 _POISONED_EXIT_CODE = 70
 
 
+class ClusterFailed(Exception):
+    """Ray itself failed: its head is gone, or a worker cannot even be started."""
+
+
 @dataclass(frozen=True)
 class WorkerResources:
     """What Ray reserves for each worker."""
@@ -60,7 +64,7 @@ def ray_session(address: str | None) -> Iterator[None]:
     Ends what it began, nothing else.
 
     Raises:
-        ConnectionError: there is no cluster at the address.
+        ClusterFailed: there is no cluster at the address.
     """
     import ray
     import ray.data
@@ -69,7 +73,10 @@ def ray_session(address: str | None) -> Iterator[None]:
     if begun:
         address = address or os.environ.get("RAY_ADDRESS")
         options: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
-        ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+        try:
+            ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+        except ConnectionError as error:
+            raise ClusterFailed(f"no Ray cluster at {address}: {error}; check --ray-address or RAY_ADDRESS") from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
@@ -128,8 +135,12 @@ def run_shards(spec: WorkerSpec, shards: Sequence[int], board: Any) -> Generator
     """Hand shards to workers and give their outcomes as they come; every shard has one. Ray must be running.
 
     The pool keeps between `workers.min` and `workers.max` actors and grows and shrinks with the cluster.
+
+    Raises:
+        ClusterFailed: shards are left, and Ray does not go on.
     """
     import ray.data
+    from ray.exceptions import RayError
 
     settings = spec.settings.workers
     resources = WorkerResources.of(settings)
@@ -144,8 +155,11 @@ def run_shards(spec: WorkerSpec, shards: Sequence[int], board: Any) -> Generator
             num_cpus=resources.cpus,
             num_gpus=resources.gpus,
         )
-        for row in outcomes.iter_rows():
-            yield ShardOutcome(**{**row, "state": ShardState(row["state"])})
+        try:
+            for row in outcomes.iter_rows():
+                yield ShardOutcome(**{**row, "state": ShardState(row["state"])})
+        except RayError as error:
+            raise ClusterFailed(f"Ray gave up: {error}") from error
 
 
 def run_on_worker(function: Callable[..., Any], *arguments: Any, settings: WorkerSettings, seconds: float) -> Any:

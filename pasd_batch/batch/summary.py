@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 
 import pyarrow.parquet as pq
 
@@ -61,13 +62,15 @@ class RunCounts:
 
 
 def count_results(storage: Storage, access: StorageSettings, shards: Iterable[int]) -> Iterator[ShardCounts]:
-    """What the given committed shards add up to, each by itself, in no set order of reading.
+    """What the given committed shards add up to, each by itself.
 
     Raises:
         StorageError: a shard cannot be read.
     """
+    left = iter(shards)
     with ThreadPoolExecutor(_READERS) as pool:
-        yield from pool.map(lambda shard: _count_shard(storage, access, shard), shards)
+        while batch := list(islice(left, 8 * _READERS)):
+            yield from pool.map(lambda shard: _count_shard(storage, access, shard), batch)
 
 
 def add_up(counts: Iterable[ShardCounts]) -> RunCounts:

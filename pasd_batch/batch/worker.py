@@ -72,7 +72,7 @@ class ShardWorker:
     def run(self, shard: int) -> ShardOutcome:
         """Restore, score and commit a shard, unless somebody has committed it before.
 
-        Where the run's storage or models are in trouble nothing is committed, and the outcome says why.
+        Where that cannot be done, such as while the run's storage is in trouble, the outcome says why.
 
         Raises:
             ProcessPoisoned: this process can restore nothing any more; it has to end.
@@ -80,8 +80,10 @@ class ShardWorker:
         began = time.monotonic()
         try:
             outcome = self._commit_once(shard)
-        except _NOBODYS_FAULT as error:
-            _logger.warning("shard %d is given back: %s", shard, error)
+        except ProcessPoisoned:
+            raise
+        except Exception as error:
+            _logger.warning("shard %d is given back", shard, exc_info=error)
             message = f"{type(error).__name__}: {error}"
             outcome = ShardOutcome(shard, ShardState.GIVEN_BACK, message=message)
         return replace(outcome, seconds=time.monotonic() - began)

@@ -1,16 +1,30 @@
-"""One Ray for the whole test session."""
+"""One Ray and one S3 server for the whole test session, and runs that several tests look at."""
 
 import logging
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import tiny_models
+from photo_archive import Archive, settings
+from troubled_s3 import BUCKET, TroubledS3
 
 
 @pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[None]:
-    """A local Ray with two CPUs."""
+def s3_server() -> Iterator[TroubledS3]:
+    """An S3 server with an empty bucket; the environment of everything started from now on points at it."""
+    server = TroubledS3()
+    os.environ.update(server.environment)
+    server.client().create_bucket(Bucket=BUCKET)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(s3_server: TroubledS3) -> Iterator[str]:
+    """A local Ray with two CPUs; its address, for drivers in other processes."""
     import ray
     import ray.data
 
@@ -18,5 +32,33 @@ def ray_cluster() -> Iterator[None]:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     ray.init(num_cpus=2, include_dashboard=False, logging_level=logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
-    yield
+    yield ray.get_runtime_context().gcs_address
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    """30 photos in a local folder, 6 of them bad, in a Parquet manifest with an album."""
+    return Archive.small(tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture(scope="session")
+def _finished_run(archive: Archive, ray_cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from pasd_batch.batch.run import ExitCode, run_archive
+
+    root = tmp_path_factory.mktemp("finished") / "run"
+    report = run_archive(
+        settings(root, archive.manifest, max_error_rate=0.5), show_progress=False, loaders=tiny_models.TINY
+    )
+    assert report.exit_code is ExitCode.DONE, report.message
+    return root
+
+
+@pytest.fixture
+def finished_run(_finished_run: Path, tmp_path: Path) -> Callable[[], Path]:
+    """Gives copies of a finished run over `archive`, to be taken apart."""
+
+    def copy() -> Path:
+        return Path(shutil.copytree(_finished_run, tmp_path / "run"))
+
+    return copy

@@ -2,6 +2,8 @@
 
 import io
 import os
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +33,6 @@ def huge_png():
     """A valid header that promises 100,000 x 100,000 pixels."""
     data = bytearray(picture(0))
     data[16:24] = (100_000).to_bytes(4, "big") * 2
-    import zlib
-
     data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4, "big")
     return bytes(data)
 
@@ -107,3 +107,44 @@ def without_traces(row):
     """A row without what may differ between two runs of the same photo."""
     traces = ("attempt", "worker", "isolated", "finished_at", "seconds", "output_uri", "shard")
     return {name: value for name, value in row.items() if name not in traces}
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A manifest and what is known of its photos."""
+
+    manifest: Path
+    bad: dict[str, str]
+    """Stage in which each bad photo fails, by id."""
+    photos: int
+
+    @classmethod
+    def small(cls, folder):
+        """24 good photos and 6 bad ones in a local folder."""
+        photos = {f"in/{number:03d}.png": picture(number) for number in range(24)}
+        bad = {f"in/bad/{name}.jpg": data for name, data in BAD.items()}
+        store_photos(folder, photos | bad)
+        stages = dict.fromkeys(bad, "decode") | {"in/missing.png": "fetch"}
+        uris = [*photos, *stages]
+        columns = {"uri": uris, "id": uris, "album": [f"album {len(uri) % 3}" for uri in uris]}
+        pq.write_table(pa.table(columns), folder / "manifest.parquet")
+        return cls(folder / "manifest.parquet", stages, len(uris))
+
+    @classmethod
+    def large(cls, manifest, store, base):
+        """200 photos, every tenth of them bad: `store(key, data)` puts them where `base` + key is their URI."""
+        uris, stages = [], {}
+        kinds = [*BAD, "missing", "forbidden"]
+        for number in range(200):
+            kind = kinds[number // 10 % len(kinds)] if number % 10 == 7 else None
+            key = f"{number // 50}/{kind or 'photo'}-{number:03d}.jpg"
+            uris.append(f"s3://archive/{key}" if kind == "forbidden" else base + key)
+            if kind in BAD:
+                store(key, BAD[kind])
+            elif kind is None:
+                store(key, picture(number, "JPEG"))
+            if kind:
+                stages[f"photo {number}"] = "decode" if kind in BAD else "fetch"
+        ids = [f"photo {number}" for number in range(200)]
+        pq.write_table(pa.table({"uri": uris, "id": ids, "album": ["A"] * 200}), manifest)
+        return cls(manifest, stages, 200)

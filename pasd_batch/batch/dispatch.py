@@ -1,0 +1,94 @@
+"""All shards of a run handed to workers, over and over until each is committed or nothing gets better."""
+
+import logging
+import random
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+
+from pasd_batch.batch.interrupts import Interrupted
+from pasd_batch.batch.ledger import AttemptLedger
+from pasd_batch.batch.progress import RunProgress
+from pasd_batch.batch.run_file import RunFile
+from pasd_batch.batch.scheduler import read_board, run_shards, start_board
+from pasd_batch.batch.spec import WorkerSpec
+from pasd_batch.batch.summary import expected_photos
+from pasd_batch.batch.worker import ShardProgress, ShardState
+from pasd_batch.data.results import ResultStore
+from pasd_batch.data.storage import Storage, StorageError
+
+_logger = logging.getLogger(__name__)
+
+BOARD_SECONDS = 1.0
+"""How often the driver asks how far the shards in work are."""
+
+GIVEN_BACK_IN_A_ROW = 8
+"""After so many shards given back one after the other the driver stops: storage or models are not to be had."""
+
+
+def work_off(run: RunFile, spec: WorkerSpec, storage: Storage, *, resumed: bool, show_progress: bool) -> str | None:
+    """Work until every shard is committed, or nothing gets better; what the trouble is, if any."""
+    results = ResultStore(storage)
+    done = {shard for shard in results.committed() if shard < run.shards}
+    photos_done = sum(expected_photos(run, shard) for shard in done)
+    board = start_board()
+    with RunProgress(run.photos, done=photos_done, show=show_progress) as progress, _watching(board, progress):
+        while len(done) < run.shards:
+            pending = [shard for shard in range(run.shards) if shard not in done]
+            if resumed:
+                # Another driver may be at work on this run: beginning elsewhere, the two seldom do a shard twice.
+                start = random.randrange(len(pending))
+                pending = pending[start:] + pending[:start]
+            trouble = _one_pass(run, spec, pending, board, progress)
+            before, done = len(done), {shard for shard in results.committed() if shard < run.shards}
+            if trouble is not None and len(done) == before:
+                return f"{run.shards - len(done):,} of {run.shards:,} shards are left: {trouble}"
+    return None
+
+
+def _one_pass(run: RunFile, spec: WorkerSpec, pending: Sequence[int], board: Any, progress: RunProgress) -> str | None:
+    """Hand out all pending shards once; why shards were given back, if any were."""
+    trouble, in_a_row = None, 0
+    try:
+        with closing(run_shards(spec, pending, board)) as outcomes:
+            for outcome in outcomes:
+                if outcome.state is not ShardState.GIVEN_BACK:
+                    progress.commit(outcome.shard, expected_photos(run, outcome.shard), outcome.failed)
+                    in_a_row = 0
+                    continue
+                trouble, in_a_row = outcome.message, in_a_row + 1
+                _logger.warning("shard %d was given back: %s", outcome.shard, trouble)
+                if in_a_row == GIVEN_BACK_IN_A_ROW:
+                    break
+    except Interrupted:
+        _withdraw_attempts(spec, read_board(board))
+        raise
+    return trouble
+
+
+def _withdraw_attempts(spec: WorkerSpec, running: Sequence[ShardProgress]) -> None:
+    """Take back the attempts that this driver interrupts, so that they do not count as crashes."""
+    for progress in running:
+        try:
+            AttemptLedger.of_shard(spec.storage(), progress.shard).withdraw(progress.attempt)
+        except StorageError as error:
+            _logger.warning("an interrupted attempt will count as a crash: %s", error)
+
+
+@contextmanager
+def _watching(board: Any, progress: RunProgress) -> Iterator[None]:
+    """Show what stands on the board, from a thread of its own, as long as the context lasts."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(BOARD_SECONDS):
+            progress.watch(read_board(board))
+
+    thread = threading.Thread(target=watch, daemon=True, name="progress")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
