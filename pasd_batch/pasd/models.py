@@ -151,6 +151,9 @@ def _check_fit(vae: AutoencoderKL, unet: PixelAwareUNet, folder: Path) -> None:
     factor = 2 ** (len(vae.config["block_out_channels"]) - 1)
     if factor != LATENT_FACTOR:
         raise CheckpointError(f"{folder}: its VAE reduces by {factor}, PASD needs {LATENT_FACTOR}")
+    blocks = {*vae.config["down_block_types"], *vae.config["up_block_types"]}
+    if unknown := blocks - {"DownEncoderBlock2D", "UpDecoderBlock2D"}:
+        raise CheckpointError(f"{folder}: its VAE has {', '.join(sorted(unknown))}, not Stable Diffusion 1.5's blocks")
     if vae.config["latent_channels"] != unet.config["in_channels"]:
         raise CheckpointError(
             f"{folder}: its VAE has {vae.config['latent_channels']} latent channels, the UNet reads "

@@ -17,12 +17,6 @@ from pasd_batch.pasd.sampling import StepCallback
 
 logger = logging.getLogger(__name__)
 
-FLAT_OUTPUT = 1.0 / 255
-"""A picture whose standard deviation is below one 8-bit level is flat."""
-
-VARIED_INPUT = 4.0 / 255
-"""A photo above this standard deviation cannot rightly become a flat picture."""
-
 
 @dataclass(frozen=True)
 class RestorationReport:
@@ -96,7 +90,7 @@ class Restorer:
 
     def restore(
         self,
-        photos: Sequence[Float[Tensor, "3 _h _w"]],
+        photos: Sequence[Tensor],
         *,
         prompts: Sequence[str],
         seeds: Sequence[int],
@@ -105,7 +99,7 @@ class Restorer:
         """Restore photos of any sizes, in their order; a photo's result does not depend on its neighbours.
 
         Args:
-            photos: sRGB in [0, 1], float32, on the CPU, from 1x1 up.
+            photos: (3, height, width), sRGB in [0, 1], float32, on the CPU, from 1x1 up; others become failures.
             prompts: one per photo, without the quality suffix; empty where there is none.
             seeds: one per photo.
             on_step: called after every denoising step with the steps done and the steps in all.
@@ -124,33 +118,35 @@ class Restorer:
         self, requests: Sequence[PhotoRequest], on_step: StepCallback | None
     ) -> list[Restoration | RestorationFailure]:
         budget = MemoryBudget(self._limits())
+        results = None
         try:
             results = self._pipeline.run(requests, budget, on_step)
         except torch.OutOfMemoryError as error:
-            if len(requests) > 1:
-                logger.warning("out of memory with %d photos together; restoring them one by one", len(requests))
-                return [self._restore_together([request], on_step)[0] for request in requests]
-            return [self._out_of_memory(requests[0], budget, error)]
+            if len(requests) == 1:
+                return [self._out_of_memory(requests[0], budget, error)]
+        if results is None:
+            # Outside the handler, where the failed attempt's tensors are no longer referenced.
+            logger.warning("out of memory with %d photos together; restoring them one by one", len(requests))
+            return [self._restore_together([request], on_step)[0] for request in requests]
         return [self._check(request, result, budget) for request, result in zip(requests, results, strict=True)]
 
     def _check(
         self, request: PhotoRequest, result: PhotoResult, budget: MemoryBudget
     ) -> Restoration | RestorationFailure:
-        problem = _problem_with_output(request, result)
-        if problem is None:
+        if result.problem is None:
             return _restoration(request, result, budget, float32_retry=False)
-        logger.warning("%s in %s; restoring this photo again in float32", problem, self.models.dtype)
+        if self.models.is_float32:
+            return _unsound(result.problem)
+        logger.warning("%s in %s; restoring this photo again in float32", result.problem, self.models.dtype)
         budget = MemoryBudget(replace(budget.limits), budget.retries)
         try:
             with self.models.in_float32() as models:
                 (result,) = Pipeline(models, self.settings.sampling).run([request], budget)
         except torch.OutOfMemoryError as error:
             return self._out_of_memory(request, budget, error)
-        problem = _problem_with_output(request, result)
-        if problem is None:
+        if result.problem is None:
             return _restoration(request, result, budget, float32_retry=True)
-        message = f"{problem}, also in float32; check the model files, or restore this photo with other settings"
-        return RestorationFailure("UnsoundResult", message)
+        return _unsound(result.problem)
 
     def _limits(self) -> MemoryLimits:
         tiling = self.settings.sampling.tiling
@@ -184,6 +180,11 @@ def _restoration(
     return Restoration(result.image[0], result.preview, request.seed, result.prompt, report)
 
 
+def _unsound(problem: str) -> RestorationFailure:
+    message = f"{problem}, even in float32; check the model files, or restore this photo with other settings"
+    return RestorationFailure("UnsoundResult", message)
+
+
 def _problem_with_input(photo: Tensor) -> str | None:
     if photo.ndim != 3 or photo.shape[0] != 3 or 0 in photo.shape:
         return f"expected a photo of shape (3, height, width), got {tuple(photo.shape)}"
@@ -193,13 +194,4 @@ def _problem_with_input(photo: Tensor) -> str | None:
         return "the photo holds values that are not finite numbers"
     if float(photo.min()) < 0.0 or float(photo.max()) > 1.0:
         return f"expected values in [0, 1], got {float(photo.min()):.3g} to {float(photo.max()):.3g}"
-    return None
-
-
-def _problem_with_output(request: PhotoRequest, result: PhotoResult) -> str | None:
-    if not bool(torch.isfinite(result.image).all()):
-        return "the restored photo holds values that are not finite numbers"
-    flat = float(result.image.std(correction=0)) < FLAT_OUTPUT
-    if flat and float(request.image.std(correction=0)) > VARIED_INPUT:
-        return "the restored photo is flat although the input is not"
     return None

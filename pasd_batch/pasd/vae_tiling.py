@@ -39,7 +39,11 @@ class Posterior:
 
 @torch.inference_mode()
 def encode(vae: AutoencoderKL, image: Float[Tensor, "batch 3 height width"], *, tile_size: int) -> Posterior:
-    """Encode photos in [-1, 1] whose sides are multiples of 8; in tiles above `tile_size`^2 latent pixels."""
+    """Encode photos in [-1, 1] whose sides are multiples of 8; in tiles above `tile_size`^2 latent pixels.
+
+    Raises:
+        ValueError: the VAE has attention in its convolutional levels.
+    """
     encoder = vae.encoder
     tiles = _partition(Size(image.shape[2] // LATENT_FACTOR, image.shape[3] // LATENT_FACTOR), tile_size)
     hidden = image
@@ -57,7 +61,11 @@ def encode(vae: AutoencoderKL, image: Float[Tensor, "batch 3 height width"], *, 
 def decode(
     vae: AutoencoderKL, latents: Float[Tensor, "batch channels height width"], *, tile_size: int
 ) -> Float[Tensor, "batch 3 8*height 8*width"]:
-    """Decode unscaled latents to photos in about [-1, 1], not clamped; in tiles above `tile_size`^2 latent pixels."""
+    """Decode unscaled latents to photos in about [-1, 1], not clamped; in tiles above `tile_size`^2 latent pixels.
+
+    Raises:
+        ValueError: the VAE has attention in its convolutional levels.
+    """
     tiles = _partition(Size.of(latents), tile_size)
     hidden = latents if vae.post_quant_conv is None else vae.post_quant_conv(latents)
     hidden = vae.decoder.mid_block(vae.decoder.conv_in(hidden))
@@ -139,6 +147,7 @@ def _encoder_stages(vae: AutoencoderKL) -> list[_Stage]:
     stages = []
     factor = LATENT_FACTOR
     for level, block in enumerate(cast(Iterable[Any], vae.encoder.down_blocks)):
+        _refuse_attention(block)
         layers: list[nn.Module] = [vae.encoder.conv_in] if level == 0 else []
         samplers = list(block.downsamplers or [])
         layers += [*block.resnets, *samplers]
@@ -157,6 +166,7 @@ def _decoder_stages(vae: AutoencoderKL) -> list[_Stage]:
     samplers: list[nn.Module] = []
     decoder = vae.decoder
     for level, block in enumerate(cast(Iterable[Any], decoder.up_blocks)):
+        _refuse_attention(block)
         layers = [*samplers, *block.resnets]
         if level == len(decoder.up_blocks) - 1:
             layers += [decoder.conv_norm_out, decoder.conv_act, decoder.conv_out]
@@ -167,14 +177,18 @@ def _decoder_stages(vae: AutoencoderKL) -> list[_Stage]:
 
 
 def _stage(layers: Sequence[nn.Module], resnets: int, factor_in: int, factor_out: int) -> _Stage:
-    parts = [part for layer in layers for part in layer.modules()]
-    if any(isinstance(part, Attention) for part in parts):
-        raise ValueError("this VAE has attention outside its middle block and cannot be tiled; use a larger VAE tile")
-    norms = tuple(part for part in parts if isinstance(part, nn.GroupNorm))
+    norms = tuple(part for layer in layers for part in layer.modules() if isinstance(part, nn.GroupNorm))
     # Two 3x3 convolutions a residual block, one at the input or output, and two pixels for a change of resolution.
     halo = 2 * resnets + 4
     calls = tuple(_without_time(layer) for layer in layers)
     return _Stage(calls, norms, halo, factor_in, factor_out)
+
+
+def _refuse_attention(block: nn.Module) -> None:
+    if any(isinstance(part, Attention) for part in block.modules()):
+        raise ValueError(
+            "this VAE has attention outside its middle block; use Stable Diffusion 1.5's VAE, which has not"
+        )
 
 
 def _without_time(layer: nn.Module) -> Callable[[Tensor], Tensor]:

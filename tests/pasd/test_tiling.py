@@ -1,5 +1,6 @@
 """Tiles cover everything with as few tiles as they can; blending gives a cut picture back."""
 
+from itertools import pairwise
 from math import ceil
 
 import pytest
@@ -50,7 +51,7 @@ def test_even_tiles_cover_everything_and_overlap_enough(size, settings):
     ):
         assert spans[0][0] == 0
         assert spans[-1][1] == length
-        for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
+        for (_, end), (start, _) in pairwise(spans):
             assert end - start >= settings.overlap
     assert len({tile.size for tile in grid.tiles}) == 1
 

@@ -1,0 +1,114 @@
+"""The VAE in tiles equals the plain VAE."""
+
+import pytest
+import torch
+from diffusers import AutoencoderKL
+
+from pasd_batch.pasd import vae_tiling
+
+SIZES = [(9, 13), (16, 5), (11, 31)]
+"""Latent sizes that tiles of 6 do not divide."""
+
+
+@pytest.fixture(scope="module")
+def vae():
+    torch.manual_seed(5)
+    built = AutoencoderKL(
+        block_out_channels=(8, 8, 8, 16),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        layers_per_block=2,
+        norm_num_groups=4,
+    ).eval()
+    # Fresh normalisations scale by one and shift by nothing, which would hide mistakes.
+    for norm in (module for module in built.modules() if isinstance(module, torch.nn.GroupNorm)):
+        torch.nn.init.normal_(norm.weight, 1.0, 0.3)
+        torch.nn.init.normal_(norm.bias, 0.0, 0.3)
+    return built
+
+
+def picture(height, width, *, batch=1):
+    """Bright on one side and busy on the other, so that tiles differ in mean and in spread."""
+    noise = torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(2))
+    ramp = torch.linspace(-1, 1, width)
+    return (0.4 * noise * (1 + ramp) / 2 - ramp * 0.6).clamp(-1, 1)
+
+
+def assert_close(actual, expected):
+    limit = 1e-4 * float(expected.abs().max())
+    assert float((actual - expected).abs().max()) <= limit
+
+
+@pytest.mark.parametrize("tile_size", [6, 1000])
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_encode(vae, height, width, tile_size):
+    image = picture(8 * height, 8 * width)
+    posterior = vae_tiling.encode(vae, image, tile_size=tile_size)
+    with torch.no_grad():
+        expected = vae.encode(image).latent_dist
+    assert_close(posterior.mean, expected.mean)
+    assert_close(posterior.std, expected.std)
+
+
+@pytest.mark.parametrize("tile_size", [6, 1000])
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_decode(vae, height, width, tile_size):
+    latents = torch.randn(1, 4, height, width, generator=torch.Generator().manual_seed(3))
+    latents *= torch.linspace(0.1, 3, width)
+    with torch.no_grad():
+        expected = vae.decode(latents).sample
+    assert_close(vae_tiling.decode(vae, latents, tile_size=tile_size), expected)
+
+
+def test_several_pictures_at_once(vae):
+    images = picture(72, 104, batch=2)
+    images[1] *= 0.3
+    posterior = vae_tiling.encode(vae, images, tile_size=6)
+    with torch.no_grad():
+        assert_close(posterior.mean, vae.encode(images).latent_dist.mean)
+
+
+def test_tiles_bound_what_the_convolutions_see(vae):
+    """No call of a convolutional level gets more than a tile and its surroundings."""
+    seen = []
+    handle = vae.decoder.up_blocks[-1].resnets[-1].register_forward_hook(lambda _m, _i, out: seen.append(out.shape[-1]))
+    vae_tiling.decode(vae, torch.randn(1, 4, 6, 60), tile_size=8)
+    handle.remove()
+    assert max(seen) < 8 * 8 + 8 * 8 < 8 * 60
+
+
+def test_normalisations_are_left_as_they_were(vae):
+    vae_tiling.decode(vae, torch.randn(1, 4, 9, 13), tile_size=6)
+    assert not any(module._forward_hooks for module in vae.modules())
+
+
+def test_bfloat16(vae):
+    half = AutoencoderKL.from_config(vae.config).eval()
+    half.load_state_dict(vae.state_dict())
+    half = half.bfloat16()
+    latents = torch.randn(1, 4, 9, 13, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        expected = vae.decode(latents).sample
+        plain = half.decode(latents.bfloat16()).sample
+    tiled = vae_tiling.decode(half, latents.bfloat16(), tile_size=6)
+    assert tiled.dtype == torch.bfloat16
+    assert float((tiled - expected).abs().mean()) < 1.2 * float((plain - expected).abs().mean())
+
+
+@pytest.mark.parametrize("tile_size", [6, 1000])
+@pytest.mark.parametrize("part", ["encode", "decode"])
+def test_attention_outside_the_middle_is_refused(part, tile_size):
+    attentive = AutoencoderKL(
+        block_out_channels=(8, 8, 8, 8),
+        down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D", "AttnDownEncoderBlock2D"),
+        up_block_types=("AttnUpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"),
+        norm_num_groups=4,
+    )
+    source = torch.zeros(1, 3, 64, 128) if part == "encode" else torch.zeros(1, 4, 8, 16)
+    with pytest.raises(ValueError, match="attention outside its middle block"):
+        getattr(vae_tiling, part)(attentive, source, tile_size=tile_size)
+
+
+def test_posterior_sample():
+    posterior = vae_tiling.Posterior(torch.full((1, 4, 2, 2), 3.0), torch.full((1, 4, 2, 2), 0.5))
+    assert torch.equal(posterior.sample(torch.full((1, 4, 2, 2), 2.0), 0.25), torch.ones(1, 4, 2, 2))
