@@ -9,7 +9,10 @@ import botocore.session
 import botocore.validate
 import pytest
 import yaml
+from ray.autoscaler._private.providers import _get_node_provider_cls
 from ray.autoscaler._private.util import prepare_config, validate_config
+
+from pasd_batch.batch.spot_nodes import SpotFirstNodeProvider
 
 ROOT = Path(__file__).parent.parent
 NOT_EC2 = {"SubnetIds"}
@@ -58,8 +61,8 @@ def test_nothing_is_wrong_that_ray_does_not_look_for(config, run_instances):
 @pytest.mark.parametrize(
     ("path", "value", "told"),
     [
-        (("gpu_on_demand", "min_workers"), 5, "min_workers 5 is above max_workers 4"),
-        (("gpu_spot", "max_workers"), 99, "max_workers 99 is above the cluster's 20"),
+        (("head", "min_workers"), 1, "head: min_workers 1 is above max_workers 0"),
+        (("gpu_spot", "max_workers"), 99, "max_workers 99 is above the cluster's 16"),
         (("head", "node_config", "InstanceTyp"), "m7i.large", 'Unknown parameter in input: "InstanceTyp"'),
         (("gpu_spot", "node_config", "InstanceMarketOptions", "Market"), "spot", '"Market"'),
         (("gpu_spot", "node_config", "BlockDeviceMappings", 0, "Ebs", "Size"), 1, '"Size"'),
@@ -76,15 +79,16 @@ def test_mistakes_that_ray_misses_are_found(config, run_instances, path, value, 
     assert told in "\n".join(problems(broken, run_instances))
 
 
-def test_the_head_does_no_work_and_only_spot_workers_are_spot(config):
+def test_the_head_does_no_work_and_runs_on_demand_and_workers_are_spot_first(config):
     types = config["available_node_types"]
     assert types["head"]["resources"] == {"CPU": 0}
     assert types["head"]["max_workers"] == 0
     spot = {name for name, kind in types.items() if "InstanceMarketOptions" in kind["node_config"]}
     assert spot == {"gpu_spot"}
     assert types["gpu_spot"]["node_config"]["InstanceMarketOptions"]["MarketType"] == "spot"
-    assert types["gpu_spot"]["priority"] > types["gpu_on_demand"]["priority"]
-    assert all(kind.get("min_workers", 0) == 0 for kind in types.values())
+    assert types["gpu_spot"]["min_workers"] == 0
+    assert 0 < config["provider"]["on_demand_limit"] <= types["gpu_spot"]["max_workers"]
+    assert _get_node_provider_cls(config["provider"]) is SpotFirstNodeProvider
 
 
 def test_the_image_has_the_ray_that_is_tested(config):
@@ -92,20 +96,8 @@ def test_the_image_has_the_ray_that_is_tested(config):
         assert image.startswith(f"rayproject/ray:{version('ray')}-py311")
 
 
-@pytest.mark.parametrize(
-    ("workers", "spot_available", "expected"),
-    [
-        (3, True, {"gpu_spot": 3}),
-        (16, True, {"gpu_spot": 16}),
-        (18, True, {"gpu_spot": 16, "gpu_on_demand": 2}),
-        (99, True, {"gpu_spot": 16, "gpu_on_demand": 4}),
-        (3, False, {"gpu_on_demand": 3}),
-        (6, False, {"gpu_on_demand": 4, "gpu_spot": 2}),
-    ],
-)
-def test_rays_scheduler_starts_spot_first_and_on_demand_when_that_is_not_enough(
-    config, workers, spot_available, expected, tmp_path
-):
+@pytest.mark.parametrize(("workers", "started"), [(1, 1), (16, 16), (99, 16)])
+def test_rays_scheduler_starts_a_gpu_node_for_each_worker_up_to_the_limit(config, workers, started, tmp_path):
     from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
     from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
     from ray.autoscaler.v2.utils import ResourceRequestUtil
@@ -113,15 +105,13 @@ def test_rays_scheduler_starts_spot_first_and_on_demand_when_that_is_not_enough(
 
     mounts = {remote: str(tmp_path) for remote in config["file_mounts"]}
     read = AutoscalingConfig(prepare_config(copy.deepcopy({**config, "file_mounts": mounts})))
-    demand = ResourceRequestByCount(request=ResourceRequestUtil.make({"GPU": 1, "CPU": 1}), count=workers)
+    demand = ResourceRequestByCount(request=ResourceRequestUtil.make({"GPU": 1, "CPU": 3}), count=workers)
     reply = ResourceDemandScheduler(event_logger=None).schedule(
         SchedulingRequest(
             disable_launch_config_check=True,
             node_type_configs=read.get_node_type_configs(),
             max_num_nodes=read.get_max_num_nodes(),
             resource_requests=[demand],
-            recoverable_resource_availabilities={} if spot_available else {"gpu_spot": 0.0},
         )
     )
-    started = {launch.instance_type: launch.count for launch in reply.to_launch}
-    assert started == expected
+    assert {launch.instance_type: launch.count for launch in reply.to_launch} == {"gpu_spot": started}
