@@ -96,8 +96,16 @@ def test_the_image_has_the_ray_that_is_tested(config):
         assert image.startswith(f"rayproject/ray:{version('ray')}-py311")
 
 
-@pytest.mark.parametrize(("workers", "started"), [(1, 1), (16, 16), (99, 16)])
-def test_rays_scheduler_starts_a_gpu_node_for_each_worker_up_to_the_limit(config, workers, started, tmp_path):
+@pytest.mark.parametrize(
+    ("needs", "count", "started"),
+    [
+        ({"GPU": 1, "CPU": 3}, 1, 1),
+        ({"GPU": 1, "CPU": 3}, 16, 16),
+        ({"GPU": 1, "CPU": 3}, 99, 16),
+        ({"CPU": 1}, 4, 1),  # planning: with no work on the head, it needs a worker too
+    ],
+)
+def test_rays_scheduler_starts_workers_up_to_the_limit(config, needs, count, started, tmp_path):
     from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
     from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
     from ray.autoscaler.v2.utils import ResourceRequestUtil
@@ -105,7 +113,7 @@ def test_rays_scheduler_starts_a_gpu_node_for_each_worker_up_to_the_limit(config
 
     mounts = {remote: str(tmp_path) for remote in config["file_mounts"]}
     read = AutoscalingConfig(prepare_config(copy.deepcopy({**config, "file_mounts": mounts})))
-    demand = ResourceRequestByCount(request=ResourceRequestUtil.make({"GPU": 1, "CPU": 3}), count=workers)
+    demand = ResourceRequestByCount(request=ResourceRequestUtil.make(needs), count=count)
     reply = ResourceDemandScheduler(event_logger=None).schedule(
         SchedulingRequest(
             disable_launch_config_check=True,
