@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE = 1
 
-.PHONY: test lint types imports pytest conformance clean
+.PHONY: test lint types imports pytest conformance demo clean
 
 test: lint types imports pytest
 
@@ -28,6 +28,10 @@ pytest: $(VENV)/.installed
 # The published numerics, on another folder: make conformance PASD_CONFORMANCE=DIR
 conformance: $(VENV)/.installed
 	$(BIN)/python -m pytest tests/conformance
+
+# Restores and scores a few sample photos: see README.md
+demo: $(VENV)/.installed
+	$(BIN)/pasd-batch demo
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache

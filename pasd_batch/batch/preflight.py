@@ -58,16 +58,30 @@ def check_run(settings: RunSettings, storage: Storage, loaders: ModelLoaders) ->
     Raises:
         PreflightFailed: naming all problems.
     """
+    found = check_storage_and_workers(settings, storage, loaders)
+    manifest = _attempt(found.messages, lambda: _check_manifest(settings, storage))
+    if found.messages or manifest is None or found.worker is None:
+        raise PreflightFailed(found.messages)
+    lists_photos = is_image_source(settings.manifest, settings.storage)
+    return Preflight(manifest, lists_photos, found.worker)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is wrong with everything but the manifest, and what a worker found."""
+
+    messages: list[str]
+    worker: WorkerReport | None
+
+
+def check_storage_and_workers(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> Findings:
+    """Try storage, models and metrics, in this process and where workers run. Ray must be running."""
     problems: list[str] = []
     _attempt(problems, lambda: _check_storage(storage))
-    manifest = _attempt(problems, lambda: _check_manifest(settings, storage))
     worker = _attempt(problems, lambda: _check_worker(settings, storage, loaders))
     if worker is not None:
         problems.extend(worker.problems)
-    if problems or manifest is None or worker is None:
-        raise PreflightFailed(problems)
-    lists_photos = is_image_source(settings.manifest, settings.storage)
-    return Preflight(manifest, lists_photos, worker)
+    return Findings(problems, worker)
 
 
 def try_as_worker(settings: RunSettings, storage: Storage, probe: str, loaders: ModelLoaders) -> WorkerReport:

@@ -3,6 +3,8 @@
 import sys
 
 from pasd_batch.config.base import ConfigError
+from pasd_batch.data.manifest_errors import ManifestError
+from pasd_batch.data.storage_errors import StorageError
 
 EXIT_FAILED_PHOTOS = 1
 """The command did its work, but some photos could not be restored."""
@@ -15,7 +17,7 @@ class UsageError(Exception):
     """A command line that cannot be carried out."""
 
 
-USER_ERRORS = (ConfigError, UsageError)
+USER_ERRORS = (ConfigError, ManifestError, StorageError, UsageError)
 
 
 def exit_with_message(error: Exception) -> int:

@@ -1,0 +1,70 @@
+"""`plan`: everything a run needs is tried, and what it would do is counted and timed; nothing is begun."""
+
+import time
+from datetime import timedelta
+
+from pasd_batch.batch.estimate import PlanSummary, dry_run
+from pasd_batch.batch.models import ModelLoaders
+from pasd_batch.batch.preflight import WORKER_SECONDS, PreflightFailed, check_storage_and_workers
+from pasd_batch.batch.run import ExitCode, RunReport, with_absolute_paths
+from pasd_batch.batch.scheduler import ClusterFailed, WorkerResources, ray_session, run_on_worker
+from pasd_batch.config.run import RunMode, RunSettings
+from pasd_batch.data.manifest_errors import ManifestError
+from pasd_batch.data.storage import Storage, StorageError
+
+
+def rehearse(
+    settings: RunSettings, *, ray_address: str | None = None, loaders: ModelLoaders | None = None
+) -> RunReport:
+    """Report what a run of these settings would do, or everything that keeps it from starting."""
+    try:
+        with ray_session(ray_address):
+            return _rehearse(with_absolute_paths(settings), loaders or ModelLoaders())
+    except (ClusterFailed, PreflightFailed, StorageError) as error:
+        return RunReport(ExitCode.CANNOT_START, None, str(error))
+
+
+def _rehearse(settings: RunSettings, loaders: ModelLoaders) -> RunReport:
+    access = settings.storage
+    storage = Storage.open(settings.output.root, retry=access.retry, allowed_schemes=access.allowed_schemes)
+    problems = check_storage_and_workers(settings, storage, loaders).messages
+    summary = None
+    try:
+        summary = dry_run(settings, suffix=settings.output.file.format.suffix)
+    except (ManifestError, StorageError) as error:
+        problems.append(str(error))
+    if problems or summary is None:
+        raise PreflightFailed(problems)
+    return RunReport(ExitCode.DONE, None, "\n".join([*summary.lines(), *_time_lines(settings, loaders, summary)]))
+
+
+def _time_lines(settings: RunSettings, loaders: ModelLoaders, summary: PlanSummary) -> list[str]:
+    if settings.mode is not RunMode.RESTORE:
+        return ["time: not estimated for scores alone"]
+    seconds = run_on_worker(seconds_per_tile, settings, loaders, settings=settings.workers, seconds=WORKER_SECONDS)
+    workers = max(1, WorkerResources.of(settings.workers).fitting_now())
+    if settings.workers.max is not None:
+        workers = min(workers, settings.workers.max)
+    lines = [f"one tile takes {seconds:.2f} s on a worker; the cluster has room for {workers:,} now"]
+    total = summary.seconds(seconds_per_photo=0.0, seconds_per_tile=seconds, workers=workers)
+    if total is not None:
+        lines.append(f"time: about {timedelta(seconds=round(total))} (without scoring and storage)")
+    return lines
+
+
+def seconds_per_tile(settings: RunSettings, loaders: ModelLoaders) -> float:
+    """Restore a grey photo of one working size, and take the time of its second run per tile; runs in a worker."""
+    import torch
+
+    restorer = loaders.restorer(settings)
+    assert restorer is not None, "only score runs have no restorer, and they are not timed"
+    sampling = settings.restoration.sampling
+    side = max(1, round(sampling.min_short_side / sampling.scale))
+    photo = torch.linspace(0.2, 0.8, side * side).reshape(1, side, side).expand(3, -1, -1).contiguous()
+    # The first run also pays for warming up, compiling among it.
+    restorer.restore([photo], prompts=[""], seeds=[0])
+    started = time.perf_counter()
+    (outcome,) = restorer.restore([photo], prompts=[""], seeds=[0])
+    elapsed = time.perf_counter() - started
+    report = getattr(outcome, "report", None)
+    return elapsed / report.tiles if report is not None else elapsed

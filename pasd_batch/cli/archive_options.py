@@ -1,0 +1,41 @@
+"""What the commands for archives share: a configuration file with overrides, and access to storage."""
+
+import argparse
+
+from pasd_batch.config.base import load_yaml, with_overrides
+from pasd_batch.config.run import RunSettings
+from pasd_batch.config.storage import DEFAULT_SCHEMES, StorageSettings
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """A configuration file, overrides, and the Ray cluster to use."""
+    parser.add_argument("config", metavar="CONFIG", help="YAML file, such as those in configs/")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the file's")
+    parser.add_argument("--ray-address", help="Ray cluster (default: RAY_ADDRESS, else a Ray of this machine)")
+
+
+def read_config(options: argparse.Namespace) -> RunSettings:
+    """The run's settings.
+
+    Raises:
+        ConfigError: naming every setting that is wrong.
+    """
+    values = with_overrides(load_yaml(options.config), options.overrides)
+    return RunSettings.parse(values, source=options.config)
+
+
+def add_schemes(parser: argparse.ArgumentParser) -> None:
+    """Which kinds of storage may be opened."""
+    parser.add_argument(
+        "--scheme",
+        action="append",
+        dest="schemes",
+        metavar="NAME",
+        help=f"URI scheme that may be opened; repeat for several (default: {', '.join(sorted(DEFAULT_SCHEMES))})",
+    )
+
+
+def storage_access(options: argparse.Namespace) -> StorageSettings:
+    """Access to storage as the command line allows it."""
+    schemes = frozenset(options.schemes) if options.schemes else DEFAULT_SCHEMES
+    return StorageSettings(allowed_schemes=schemes)

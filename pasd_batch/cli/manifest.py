@@ -1,0 +1,41 @@
+"""`pasd-batch manifest SOURCE -o FILE`: list the photos of a folder, or those that failed in a run."""
+
+import argparse
+import sys
+from typing import Any
+
+from pasd_batch.cli.archive_options import add_schemes, storage_access
+from pasd_batch.cli.errors import UsageError
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "manifest",
+        help="list photos in a Parquet manifest",
+        description="Write a Parquet manifest of a folder, prefix or glob of photos, or of the photos a run failed on.",
+    )
+    parser.add_argument("source", nargs="?", help="folder, prefix or glob of photos, local or s3://...")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="manifest to write, local or s3://...")
+    parser.add_argument("--failures-of", metavar="RUN", help="instead: the photos that failed in this run")
+    parser.add_argument("--sizes", action="store_true", help="read every photo's header, so that plan can count tiles")
+    add_schemes(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the manifest and say how many photos it has."""
+    from pasd_batch.data.manifest_making import failures_of, make_manifest
+
+    if (options.source is None) == (options.failures_of is None):
+        raise UsageError("name either a SOURCE of photos or --failures-of RUN")
+    access = storage_access(options)
+    if options.failures_of is None:
+        photos = make_manifest(options.source, options.output, access, measure=options.sizes)
+    else:
+        photos = failures_of(options.failures_of, options.output, access)
+        if photos == 0:
+            sys.stdout.write(f"no photo has failed in {options.failures_of}; nothing written\n")
+            return 0
+    sys.stdout.write(f"{photos:,} photos listed in {options.output}\n")
+    return 0

@@ -1,0 +1,28 @@
+"""`pasd-batch plan CONFIG`: check everything a run needs and say what it would do, without doing it."""
+
+import argparse
+import sys
+from typing import Any
+
+from pasd_batch.cli.archive_options import add_config, read_config
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "plan",
+        help="check a run and say what it would do",
+        description="Check manifest, storage, models and metrics of a configuration, and count its photos and tiles.",
+    )
+    add_config(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Report what a run would do; all problems come in one message, with exit code 2."""
+    from pasd_batch.batch.rehearsal import rehearse
+
+    report = rehearse(read_config(options), ray_address=options.ray_address)
+    stream = sys.stdout if report.exit_code == 0 else sys.stderr
+    stream.write(f"{report.message}\n")
+    return report.exit_code

@@ -1,0 +1,29 @@
+"""`pasd-batch report RUN`: a page of numbers and a contact sheet of what a run has done so far."""
+
+import argparse
+import sys
+from typing import Any
+
+from pasd_batch.cli.archive_options import add_schemes, storage_access
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "report",
+        help="summary page and contact sheet of a run",
+        description="Write RUN/report/ from what is committed so far: summary.md and a contact sheet (before | after).",
+    )
+    parser.add_argument("uri", metavar="RUN", help="the run's output.root")
+    parser.add_argument("--photos", type=int, default=12, metavar="N", help="photos on the sheet (default 12)")
+    add_schemes(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the report and say where it is."""
+    from pasd_batch.report.run_report import write_report
+
+    for uri in write_report(options.uri, storage_access(options), photos=options.photos):
+        sys.stdout.write(f"{uri}\n")
+    return 0

@@ -1,0 +1,36 @@
+"""`pasd-batch run CONFIG [key=value ...]`: restore an archive; the same command resumes it."""
+
+import argparse
+import shlex
+import sys
+from typing import Any
+
+from pasd_batch.cli.archive_options import add_config, read_config
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "run",
+        help="restore and score an archive; the same command resumes",
+        description="Begin or resume the run of a configuration file. docs/operations.md lists the exit codes.",
+    )
+    add_config(parser)
+    parser.add_argument("--no-progress", action="store_true", help="no progress bar")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run to the end, and say how it ended."""
+    from pasd_batch.batch.run import ExitCode, run_archive
+
+    settings = read_config(options)
+    report = run_archive(
+        settings,
+        ray_address=options.ray_address,
+        show_progress=not options.no_progress,
+        resume_command=shlex.join(["pasd-batch", *sys.argv[1:]]),
+    )
+    stream = sys.stdout if report.exit_code is ExitCode.DONE else sys.stderr
+    stream.write(f"{report.message}\n")
+    return report.exit_code

@@ -1,0 +1,25 @@
+"""`pasd-batch status RUN`: how far a run is and what has failed, read from storage alone."""
+
+import argparse
+import sys
+from typing import Any
+
+from pasd_batch.cli.archive_options import add_schemes, storage_access
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser("status", help="how far a run is and what has failed")
+    parser.add_argument("uri", metavar="RUN", help="the run's output.root")
+    parser.add_argument("--examples", type=int, default=5, metavar="N", help="failed photos to show (default 5)")
+    add_schemes(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the status."""
+    from pasd_batch.batch.status import read_status
+
+    status = read_status(options.uri, storage_access(options), examples=options.examples)
+    sys.stdout.write("\n".join(status.lines()) + "\n")
+    return 0
