@@ -10,6 +10,7 @@ BACKGROUND = (250, 250, 248)
 INK = (28, 28, 30)
 FAINT = (110, 110, 112)
 
+_NARROWEST = 320  # room for the captions below
 _MARGIN = 24
 _GAP = 12
 _TITLE_SIZE = 26
@@ -42,9 +43,11 @@ def contact_sheet(photos: Sequence[SheetPhoto], *, title: str, cell: int = 512) 
     """
     if not photos:
         raise ValueError("a contact sheet needs a photo; this run has none that could be shown")
-    rows = [_row(photo, cell) for photo in photos]
-    header = _header(title, cell)
-    width = 2 * _MARGIN + 2 * cell + _GAP
+    widest = max(_shown_size(photo, cell)[0] for photo in photos)
+    column = max(widest, min(cell, _NARROWEST))
+    rows = [_row(photo, cell, column) for photo in photos]
+    header = _header(title, column)
+    width = header.width
     height = header.height + sum(row.height for row in rows) + _MARGIN
     sheet = Image.new("RGB", (width, height), BACKGROUND)
     top = 0
@@ -54,31 +57,46 @@ def contact_sheet(photos: Sequence[SheetPhoto], *, title: str, cell: int = 512) 
     return sheet
 
 
-def _header(title: str, cell: int) -> Image.Image:
-    part = Image.new("RGB", (2 * _MARGIN + 2 * cell + _GAP, 2 * _MARGIN + _TITLE_SIZE + _LINE), BACKGROUND)
+def _header(title: str, column: int) -> Image.Image:
+    part = _blank(column, 2 * _MARGIN + _TITLE_SIZE + _LINE)
     draw = ImageDraw.Draw(part)
-    draw.text(
-        (_MARGIN, _MARGIN // 2), _fitted(draw, title, part.width - 2 * _MARGIN, _TITLE_SIZE), INK, _font(_TITLE_SIZE)
-    )
+    text = _fitted(draw, title, part.width - 2 * _MARGIN, _TITLE_SIZE)
+    draw.text((_MARGIN, _MARGIN // 2), text, INK, _font(_TITLE_SIZE))
     top = _MARGIN + _TITLE_SIZE + _GAP
-    for column, text in enumerate(("before", "after")):
-        draw.text((_MARGIN + column * (cell + _GAP), top), text, FAINT, _font(_TEXT_SIZE))
+    for number, label in enumerate(("before", "after")):
+        draw.text((_left(number, column), top), label, FAINT, _font(_TEXT_SIZE))
     return part
 
 
-def _row(photo: SheetPhoto, cell: int) -> Image.Image:
-    height, width = photo.after.shape[:2]
-    factor = min(cell / width, cell / height, 1.0)
-    shown = (max(1, round(width * factor)), max(1, round(height * factor)))
-    lines = (photo.name, *photo.notes)
-    part = Image.new("RGB", (2 * _MARGIN + 2 * cell + _GAP, shown[1] + len(lines) * _LINE + 3 * _GAP), BACKGROUND)
-    for column, image in enumerate((photo.before, photo.after)):
-        part.paste(_resized(image, shown), (_MARGIN + column * (cell + _GAP), 0))
+def _row(photo: SheetPhoto, cell: int, column: int) -> Image.Image:
+    shown = _shown_size(photo, cell)
+    width = _blank(column, 1).width - 2 * _MARGIN
+    lines = [photo.name, *(line for note in photo.notes for line in _wrapped(note, width))]
+    part = _blank(column, shown[1] + len(lines) * _LINE + 3 * _GAP)
+    for number, image in enumerate((photo.before, photo.after)):
+        part.paste(_resized(image, shown), (_left(number, column), 0))
     draw = ImageDraw.Draw(part)
     for number, line in enumerate(lines):
-        text = _fitted(draw, line, part.width - 2 * _MARGIN, _TEXT_SIZE)
-        draw.text((_MARGIN, shown[1] + _GAP // 2 + number * _LINE), text, FAINT if number else INK, _font(_TEXT_SIZE))
+        text = _fitted(draw, line, width, _TEXT_SIZE)
+        top = shown[1] + _GAP // 2 + number * _LINE
+        draw.text((_MARGIN, top), text, FAINT if number else INK, _font(_TEXT_SIZE))
     return part
+
+
+def _blank(column: int, height: int) -> Image.Image:
+    return Image.new("RGB", (_left(2, column) - _GAP + _MARGIN, height), BACKGROUND)
+
+
+def _left(number: int, column: int) -> int:
+    """Where a column begins, counted from 0."""
+    return _MARGIN + number * (column + _GAP)
+
+
+def _shown_size(photo: SheetPhoto, cell: int) -> tuple[int, int]:
+    """Width and height that both images of a row are shown at."""
+    height, width = photo.after.shape[:2]
+    factor = min(cell / width, cell / height, 1.0)
+    return max(1, round(width * factor)), max(1, round(height * factor))
 
 
 def _resized(image: np.ndarray, size: tuple[int, int]) -> Image.Image:
@@ -86,6 +104,18 @@ def _resized(image: np.ndarray, size: tuple[int, int]) -> Image.Image:
     picture = Image.fromarray(pixels, "RGB")
     shrinks = size[0] < picture.width or size[1] < picture.height
     return picture.resize(size, Image.Resampling.LANCZOS if shrinks else Image.Resampling.BICUBIC)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most so many pixels, as far as its words allow."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _font(_TEXT_SIZE).getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def _fitted(draw: ImageDraw.ImageDraw, text: str, width: int, size: int) -> str:
