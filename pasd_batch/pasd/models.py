@@ -11,7 +11,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import nn
 
 from pasd_batch.config.restoration import ModelSettings, Precision
-from pasd_batch.pasd.checkpoint import load_base, load_control_branch, load_unet
+from pasd_batch.pasd.checkpoint import BaseModel, load_base, load_control_branch, load_unet
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.geometry import LATENT_FACTOR
 from pasd_batch.pasd.prompts import PromptEncoder
@@ -86,7 +86,8 @@ def load_models(settings: ModelSettings) -> Models:
     base = load_base(base_folder, allow_pickle=settings.allow_pickle)
     unet = load_unet(control_folder / "unet", allow_pickle=settings.allow_pickle)
     branch = load_control_branch(control_folder / "controlnet", allow_pickle=settings.allow_pickle)
-    _check_fit(base.vae, unet, base_folder)
+    _check_vae(base.vae, base_folder)
+    _check_fit(base, unet, branch)
     for network in (unet, branch, base.vae):
         network.requires_grad_(False)
         if device.type == "cuda":
@@ -147,15 +148,31 @@ def _folders(settings: ModelSettings) -> tuple[Path, Path]:
     return EMBEDDED_MODEL, EMBEDDED_MODEL
 
 
-def _check_fit(vae: AutoencoderKL, unet: PixelAwareUNet, folder: Path) -> None:
+def _check_vae(vae: AutoencoderKL, folder: Path) -> None:
     factor = 2 ** (len(vae.config["block_out_channels"]) - 1)
     if factor != LATENT_FACTOR:
         raise CheckpointError(f"{folder}: its VAE reduces by {factor}, PASD needs {LATENT_FACTOR}")
     blocks = {*vae.config["down_block_types"], *vae.config["up_block_types"]}
     if unknown := blocks - {"DownEncoderBlock2D", "UpDecoderBlock2D"}:
         raise CheckpointError(f"{folder}: its VAE has {', '.join(sorted(unknown))}, not Stable Diffusion 1.5's blocks")
-    if vae.config["latent_channels"] != unet.config["in_channels"]:
-        raise CheckpointError(
-            f"{folder}: its VAE has {vae.config['latent_channels']} latent channels, the UNet reads "
-            f"{unet.config['in_channels']}; base and control do not belong together"
-        )
+
+
+def _check_fit(base: BaseModel, unet: PixelAwareUNet, branch: ControlBranch) -> None:
+    """Compare the widths where the parts meet."""
+    pairs = {
+        "latent channels of VAE and UNet": (base.vae.config["latent_channels"], unet.config["in_channels"]),
+        "text width of text encoder and UNet": (
+            base.text_encoder.config.hidden_size,
+            unet.config["cross_attention_dim"],
+        ),
+        "text width of UNet and control branch": (
+            unet.config["cross_attention_dim"],
+            branch.config["cross_attention_dim"],
+        ),
+        "level widths of UNet and control branch": (
+            list(unet.config["block_out_channels"]),
+            list(branch.config["block_out_channels"]),
+        ),
+    }
+    if unlike := [f"{what}: {one} and {other}" for what, (one, other) in pairs.items() if one != other]:
+        raise CheckpointError(f"these model folders do not belong together: {'; '.join(unlike)}")

@@ -93,7 +93,7 @@ class TestNetworkFolders:
         change_weights(model_copy / part, damage)
         with pytest.raises(CheckpointError) as caught:
             load(model_copy / part)
-        for line in ("conv_in.bias", "conv_in.gain", "time_embedding.linear_1.bias: [3] instead of [32]"):
+        for line in ("conv_in.bias", "conv_in.gain", "time_embedding.linear_1.bias: [3] instead of [128]"):
             assert f"\n    {line}" in str(caught.value)
 
     def test_missing_config(self, model_copy, load, part):

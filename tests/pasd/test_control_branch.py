@@ -1,14 +1,14 @@
 """The control branch as a diffusers model, and how its residuals are scaled."""
 
 import torch
-from tiny_model import tiny_networks
+from tiny_model import ARCHITECTURE, tiny_networks
 
 from pasd_batch.pasd.control_branch import ControlBranch
 
 
 def inputs():
     generator = torch.Generator().manual_seed(1)
-    shapes = ((2, 4, 8, 16), (2, 5, 16), (2, 8, 8, 16))
+    shapes = ((2, 4, 8, 16), (2, 5, 16), (2, ARCHITECTURE.unet_widths[0], 8, 16))
     return (torch.randn(shape, generator=generator) for shape in shapes)
 
 

@@ -5,11 +5,12 @@ import json
 import pytest
 import torch
 from diffusers.models.attention_processor import AttnProcessor
-from tiny_model import tiny_networks
+from tiny_model import ARCHITECTURE, tiny_networks
 
 from pasd_batch.pasd.control_branch import ControlResiduals
 from pasd_batch.pasd.unet import PixelAwareUNet
 
+WIDTH = ARCHITECTURE.unet_widths[0]
 FORMS = pytest.mark.parametrize("paca", ["pasd", "pasd_light"])
 
 
@@ -17,7 +18,7 @@ def inputs(height=8, width=16, *, batch=2):
     generator = torch.Generator().manual_seed(1)
     sample = torch.randn(batch, 4, height, width, generator=generator)
     text = torch.randn(batch, 5, 16, generator=generator)
-    embedding = torch.randn(batch, 8, height, width, generator=generator)
+    embedding = torch.randn(batch, WIDTH, height, width, generator=generator)
     return sample, text, embedding
 
 

@@ -1,0 +1,95 @@
+"""Guidance: what the two halves of a batch are, and that the negative half is not computed when it is not used."""
+
+from contextlib import contextmanager
+
+import pytest
+import torch
+from tiny_model import ARCHITECTURE, tiny_networks
+
+from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser, TileBatch
+
+WIDTH = ARCHITECTURE.unet_widths[0]
+
+
+def batch(*, guided=True):
+    generator = torch.Generator().manual_seed(1)
+
+    def draw(*shape):
+        return torch.randn(shape, generator=generator)
+
+    prompts, negatives = draw(3, 5, 16), draw(3, 5, 16)
+    return TileBatch(draw(3, 4, 8, 8), draw(3, WIDTH, 8, 8), prompts, negatives if guided else None)
+
+
+@contextmanager
+def rows_seen(*networks):
+    """The number of rows of every call of each network."""
+    seen = [[] for _ in networks]
+    handles = [
+        network.register_forward_pre_hook(lambda _module, inputs, rows=rows: rows.append(len(inputs[0])))
+        for network, rows in zip(networks, seen, strict=True)
+    ]
+    yield seen
+    for handle in handles:
+        handle.remove()
+
+
+def predict(batch, *, networks=None, **guidance):
+    unet, branch = networks or tiny_networks()
+    with torch.no_grad():
+        return GuidedDenoiser(unet, branch, Guidance(**guidance))(batch, 500)
+
+
+@pytest.mark.parametrize(("scale", "active"), [(0.0, False), (1.0, False), (1.01, True), (9.0, True)])
+def test_guidance_is_active_above_one(scale, active):
+    assert Guidance(scale).is_active is active
+
+
+def test_no_negative_half_when_guidance_is_off():
+    networks = tiny_networks()
+    with rows_seen(*networks) as (unet_rows, branch_rows):
+        predict(batch(guided=False), networks=networks, scale=1.0)
+    assert (unet_rows, branch_rows) == ([3], [3])
+
+
+def test_both_halves_in_one_call_when_it_is_on():
+    networks = tiny_networks()
+    with rows_seen(*networks) as (unet_rows, branch_rows):
+        predict(batch(), networks=networks, scale=9.0)
+    assert (unet_rows, branch_rows) == ([6], [6])
+
+
+def test_guess_mode_runs_the_control_branch_on_one_half():
+    networks = tiny_networks()
+    with rows_seen(*networks) as (unet_rows, branch_rows):
+        predict(batch(), networks=networks, scale=9.0, guess_mode=True)
+    assert (unet_rows, branch_rows) == ([6], [3])
+
+
+def test_guided_noise_leads_away_from_the_negative_prompt():
+    both = batch()
+    positive = predict(TileBatch(both.latents, both.embeddings, both.prompts, None), scale=1.0)
+    negative = predict(TileBatch(both.latents, both.embeddings, both.negative_prompts, None), scale=1.0)
+    assert not torch.allclose(positive, negative, rtol=1e-3)
+    expected = negative + 3.0 * (positive - negative)
+    torch.testing.assert_close(predict(both, scale=3.0), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_guess_mode_differs_from_both_halves_steered():
+    assert not torch.allclose(predict(batch(), scale=3.0, guess_mode=True), predict(batch(), scale=3.0), rtol=1e-3)
+
+
+def test_conditioning_scale_changes_the_prediction():
+    weak = predict(batch(), scale=3.0, conditioning_scale=0.1)
+    assert not torch.allclose(weak, predict(batch(), scale=3.0), rtol=1e-3)
+
+
+def test_half_precision_is_combined_in_float32():
+    unet, branch = tiny_networks()
+    half = batch()
+    rounded = TileBatch(
+        *(tensor.bfloat16() for tensor in (half.latents, half.embeddings, half.prompts, half.negative_prompts))
+    )
+    predicted = predict(rounded, networks=(unet.bfloat16(), branch.bfloat16()), scale=3.0)
+    assert predicted.dtype == torch.float32
+    assert float((predicted - predict(half, scale=3.0)).abs().mean()) < 0.05

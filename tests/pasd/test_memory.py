@@ -1,0 +1,92 @@
+"""Less at a time when memory is full, and how often that was needed."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+
+from pasd_batch.pasd.memory import SMALLEST_TILE, MemoryBudget, MemoryLimits
+
+FULL = MemoryLimits(tile_size=96, tile_batch=4, vae_tile_size=128)
+
+
+def fits(**most):
+    """An action that runs out of memory while a limit is above `most`."""
+
+    def action(limits):
+        if any(getattr(limits, name) > value for name, value in most.items()):
+            raise torch.OutOfMemoryError(f"no room for {limits}")
+        return limits
+
+    return action
+
+
+def test_nothing_changes_while_it_fits():
+    budget = MemoryBudget(FULL)
+    assert budget.run(fits(), MemoryLimits.smaller_denoising) == FULL
+    assert budget.retries == 0
+
+
+def test_first_the_batch_then_the_tile():
+    tried = []
+    budget = MemoryBudget(FULL)
+
+    def action(limits):
+        tried.append((limits.tile_batch, limits.tile_size))
+        return fits(tile_batch=1, tile_size=24)(limits)
+
+    budget.run(action, MemoryLimits.smaller_denoising)
+    assert tried == [(4, 96), (2, 96), (1, 96), (1, 48), (1, 24)]
+    assert budget.retries == 4
+    assert budget.limits.vae_tile_size == 128
+
+
+def test_the_vae_shrinks_its_own_tile():
+    budget = MemoryBudget(FULL)
+    budget.run(fits(vae_tile_size=40), MemoryLimits.smaller_vae)
+    assert budget.limits == MemoryLimits(tile_size=96, tile_batch=4, vae_tile_size=32)
+    assert budget.retries == 2
+
+
+def test_limits_stay_small_for_what_comes_next():
+    budget = MemoryBudget(FULL)
+    budget.run(fits(tile_batch=2), MemoryLimits.smaller_denoising)
+    assert budget.run(fits(tile_batch=2), MemoryLimits.smaller_denoising).tile_batch == 2
+    assert budget.retries == 1
+
+
+@pytest.mark.parametrize("smaller", [MemoryLimits.smaller_denoising, MemoryLimits.smaller_vae])
+def test_what_never_fits_is_raised_with_the_smallest_limits(smaller):
+    budget = MemoryBudget(FULL)
+    with pytest.raises(torch.OutOfMemoryError):
+        budget.run(fits(tile_size=0), smaller)
+    assert smaller(budget.limits) is None
+    assert min(budget.limits.tile_size, budget.limits.vae_tile_size) >= SMALLEST_TILE
+
+
+def test_other_errors_are_not_retried():
+    def action(limits):
+        raise ValueError("something else")
+
+    budget = MemoryBudget(FULL)
+    with pytest.raises(ValueError, match="something else"):
+        budget.run(action, MemoryLimits.smaller_denoising)
+    assert budget.retries == 0
+
+
+def test_a_failed_attempt_holds_no_memory_during_the_next():
+    remains = []
+
+    def action(limits):
+        assert not any(remain() for remain in remains)
+        large = torch.zeros(10)
+        remains.append(weakref.ref(large))
+        fits(tile_batch=1)(limits)
+
+    gc.disable()
+    try:
+        MemoryBudget(FULL).run(action, MemoryLimits.smaller_denoising)
+    finally:
+        gc.enable()
+    assert len(remains) == 3
