@@ -60,7 +60,7 @@ def _plan(manifest: Path, run: Path, shard_size: int) -> dict[str, Any]:
     from pasd_batch.config.storage import StorageSettings
     from pasd_batch.data.storage import Storage
 
-    ray.init(include_dashboard=False, logging_level=logging.ERROR)
+    ray.init(address="local", include_dashboard=False, logging_level=logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     before = _peak_megabytes()
