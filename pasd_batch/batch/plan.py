@@ -101,7 +101,6 @@ def check_manifest(
         StorageError: the manifest cannot be read.
     """
     pieces = find_pieces(settings, access)
-
     surveys = _survey_pieces(pieces, settings.columns, access, count_tiles)
     merged = merge_surveys(pieces, surveys)
     checked = CheckedManifest(
@@ -206,7 +205,7 @@ def _find_repeated_keys(checked: CheckedManifest) -> pa.Table:
         found = groups.map_groups(repeated_keys, batch_format="pyarrow")
     with own_errors():
         tables = list(found.iter_batches(batch_size=None, batch_format="pyarrow"))
-    empty = key_table(0, pa.table({"uri": pa.array([], pa.string())}), checked.paths)
+    empty = pa.table({"kind": pa.array([], pa.int8()), "row": pa.array([], pa.int64())})
     return pa.concat_tables([empty, *(table.select(empty.column_names) for table in tables)])
 
 

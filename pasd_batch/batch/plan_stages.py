@@ -120,7 +120,10 @@ def key_table(first_row: int, rows: pa.Table, paths: PathRules) -> pa.Table:
 
 
 def repeated_keys(keys: pa.Table) -> pa.Table:
-    """The rows of a key table whose kind and key occur more than once in it, equal ones side by side."""
+    """Which rows of a key table have a kind and key that others in it have too, equal ones side by side.
+
+    Columns: `kind` and `row`; few, because of a bad manifest this may be every row.
+    """
     kind, low, high = (keys[name].to_numpy() for name in ("kind", "low", "high"))
     order = np.lexsort((high, low, kind))
     same = (
@@ -131,7 +134,7 @@ def repeated_keys(keys: pa.Table) -> pa.Table:
     repeated = np.zeros(len(order), dtype=bool)
     repeated[1:] |= same
     repeated[:-1] |= same
-    return keys.take(pa.array(order[repeated]))
+    return keys.select(["kind", "row"]).take(pa.array(order[repeated]))
 
 
 def planned_rows(first_row: int, rows: pa.Table, colliding: np.ndarray, layout: ShardLayout) -> pa.Table:
