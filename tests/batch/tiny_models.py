@@ -100,8 +100,25 @@ def load_restorer(settings):
     torch.set_num_threads(1)
     if settings.mode is RunMode.SCORE:
         return None
-    seconds = float(os.environ.get("PASD_TEST_SECONDS_PER_PHOTO", "0"))
-    return TinyRestorer(settings.restoration.sampling.scale, seconds)
+    return TinyRestorer(settings.restoration.sampling.scale)
+
+
+def load_slow_restorer(settings):
+    torch.set_num_threads(1)
+    return TinyRestorer(settings.restoration.sampling.scale, seconds=0.1)
+
+
+class HeldRestorer(TinyRestorer):
+    """Waits before each photo for as long as the file that `PASD_TEST_HOLD` names is there."""
+
+    def restore(self, photos, **options):
+        while os.path.exists(os.environ["PASD_TEST_HOLD"]):
+            time.sleep(0.1)
+        return super().restore(photos, **options)
+
+
+def load_held_restorer(settings):
+    return HeldRestorer(settings.restoration.sampling.scale, seconds=0.1)
 
 
 def load_scorer(settings):
@@ -133,6 +150,8 @@ def other_fingerprint(settings):
 
 
 TINY = ModelLoaders(load_restorer, load_scorer, fingerprint)
+SLOW = ModelLoaders(load_slow_restorer, load_scorer, fingerprint)
+HELD = ModelLoaders(load_held_restorer, load_scorer, fingerprint)
 WITH_DEADLY_DECODER = ModelLoaders(load_with_deadly_gif_decoder, load_scorer, fingerprint)
 WITHOUT_WEIGHTS = ModelLoaders(load_nothing, load_scorer, fingerprint)
 OTHER_WEIGHTS = ModelLoaders(load_restorer, load_scorer, other_fingerprint)

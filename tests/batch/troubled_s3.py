@@ -1,5 +1,6 @@
 """A real S3 server in this process that can be made to trouble its clients at random, from a seed."""
 
+import logging
 import random
 import threading
 from collections import Counter
@@ -28,6 +29,7 @@ class TroubledS3:
     def __post_init__(self):
         self._random = random.Random(0)
         self._lock = threading.Lock()
+        logging.getLogger("werkzeug").setLevel(logging.CRITICAL)  # it reports every connection that ends early
         self._moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self._moto.start()
         self._app, self._moto._server.app = self._moto._server.app, self._serve

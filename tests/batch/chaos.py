@@ -1,0 +1,100 @@
+"""Drivers of runs as real processes, and what kills them and their workers at random moments."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DRIVER = Path(__file__).with_name("driver_process.py")
+PATIENCE = 240.0
+
+
+@dataclass
+class Driver:
+    """A driver process; its output goes to a log file."""
+
+    settings: object
+    log: Path
+    loaders: str = "TINY"
+    ray_address: str | None = None
+    options: dict = field(default_factory=dict)
+
+    def start(self):
+        path = self.log.with_suffix(".json")
+        path.write_text(json.dumps(self.settings.model_dump(mode="json")))
+        command = [sys.executable, str(DRIVER), str(path), self.loaders, *filter(None, [self.ray_address])]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(DRIVER.parent), *filter(None, sys.path)])}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, **self.options)
+        return self
+
+    @property
+    def running(self):
+        return self.process.poll() is None
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def wait(self):
+        return self.process.wait(PATIENCE)
+
+    def text(self):
+        return self.log.read_text()
+
+
+@dataclass
+class Chaos:
+    """Kills workers, their child processes and the driver of a run with SIGKILL until it has killed `kills` times."""
+
+    attempts: object
+    """Gives the texts of the run's attempt files, in which workers write their process."""
+    kills: int
+    chance: random.Random
+    killed: dict = field(default_factory=lambda: {"worker": 0, "child": 0, "driver": 0})
+
+    def harass(self, driver, seconds):
+        """Kill at random moments until the driver ends; True if it ended by itself."""
+        while driver.running:
+            time.sleep(self.chance.uniform(0.0, seconds))
+            if sum(self.killed.values()) >= self.kills:
+                driver.wait()
+            if not driver.running:
+                break
+            if self.chance.random() < 0.3:
+                driver.kill()
+                self.killed["driver"] += 1
+                return False
+            self._kill_somebody()
+        return True
+
+    def _kill_somebody(self):
+        workers = {int(json.loads(text)["worker"].rpartition("/")[2]) for text in self.attempts()}
+        children = {child for worker in workers for child in _children(worker)}
+        for kind, processes in (("child", children), ("worker", workers)):
+            alive = [process for process in processes if _is_ours(process)]
+            if alive:
+                os.kill(self.chance.choice(alive), signal.SIGKILL)
+                self.killed[kind] += 1
+                return
+
+
+def _children(process):
+    try:
+        text = Path(f"/proc/{process}/task/{process}/children").read_text()
+    except OSError:
+        return []
+    return [int(child) for child in text.split()]
+
+
+def _is_ours(process):
+    try:
+        command = Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"_ShardActor" in command or b"pasd_batch.batch.child" in command
