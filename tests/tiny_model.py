@@ -29,17 +29,27 @@ ARCHITECTURE = Architecture(
 The UNet's widths divide by 32: in narrower layers torch's CPU kernels round a sample differently at a batch's end.
 """
 
+LOUDNESS = 2.0
+
 
 def tiny_networks(paca: PacaForm = "pasd") -> tuple[PixelAwareUNet, ControlBranch]:
-    """UNet and control branch in memory; the same weights every time."""
-    with torch.random.fork_rng(devices=[]):
+    """UNet and control branch in memory; the same weights every time.
+
+    The degradation removal module is made loud: its fresh layers nearly silence the photo one after the other.
+    """
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(7)
-        return build_networks(replace(ARCHITECTURE, paca=paca))
+        unet, branch = build_networks(replace(ARCHITECTURE, paca=paca))
+        for name, weights in branch.controlnet_cond_embedding.named_parameters():
+            weights.mul_(LOUDNESS if name.endswith("weight") else 1.0)
+    return unet, branch
 
 
 def save_tiny_model(folder: Path) -> Path:
     """Write base and PASD parts into `folder`; the same weights every time."""
     save_untrained(folder, ARCHITECTURE, seed=7)
+    for network, part in zip(tiny_networks(), ("unet", "controlnet"), strict=True):
+        network.save_pretrained(folder / part)
     return folder
 
 

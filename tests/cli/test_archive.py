@@ -22,7 +22,7 @@ def ray_running() -> Iterator[None]:
 
     begun = not ray.is_initialized()
     if begun:
-        ray.init(num_cpus=2, include_dashboard=False, logging_level=logging.ERROR)
+        ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR)
     yield
     if begun:
         ray.shutdown()

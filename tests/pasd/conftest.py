@@ -1,8 +1,9 @@
 """Networks and photos that the tests of PASD share; nothing under test is imported before the tests' own imports."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,26 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def models(tiny_model_folder: Path) -> Any:
+    """The tiny model's networks in float32; a test that hooks into them takes its hooks off again."""
+    from tiny_model import tiny_settings
+
+    from pasd_batch.pasd.models import load_models
+
+    return load_models(tiny_settings(tiny_model_folder).model)
+
+
+@pytest.fixture
+def make_restorer(models: Any, tiny_model_folder: Path) -> Callable[..., Any]:
+    """Builds restorers that share the networks, from sampling settings."""
+    from tiny_model import tiny_settings
+
+    from pasd_batch.pasd.restorer import Restorer
+
+    return lambda **sampling: Restorer(models, tiny_settings(tiny_model_folder, **sampling))
 
 
 @pytest.fixture

@@ -1,0 +1,212 @@
+"""Photos in, restored photos out: sizes, what a result depends on, and what is computed how often."""
+
+import logging
+
+import pytest
+import torch
+from tiny_model import tiny_settings
+
+from pasd_batch.config.restoration import ColorFix, Precision, TilingSettings
+from pasd_batch.pasd.restorer import Restoration, RestorationFailure, Restorer
+
+
+@pytest.fixture
+def photos(photograph):
+    """Three photos of three sizes; the last two are tiled where tiles are of 8."""
+    return [photograph[:, :64, 100:164], photograph[:, 100:200, 200:260], photograph[:, 50:114, :192]]
+
+
+PROMPTS = ["a woman", "", "a space suit"]
+SEEDS = [1, 2, 3]
+TILES = {"tile_size": 8, "overlap": 4, "vae_tile_size": 16}
+
+
+def images(results):
+    assert all(isinstance(result, Restoration) for result in results), results
+    return [result.image for result in results]
+
+
+def restore(restorer, photos, order=None):
+    """Restore photos in an order, and give the results back in the photos' own order."""
+    order = list(range(len(photos))) if order is None else order
+    results = restorer.restore(
+        [photos[i] for i in order], prompts=[PROMPTS[i] for i in order], seeds=[SEEDS[i] for i in order]
+    )
+    return [results[order.index(i)] for i in sorted(order)]
+
+
+def restore_one(restorer, photo, *, prompt="", seed=1, **options):
+    (result,) = restorer.restore([photo], prompts=[prompt], seeds=[seed], **options)
+    return result
+
+
+@pytest.mark.parametrize(
+    "height_width_scale", [[(1, 1, 3.0), (7, 500, 1.0)], [(333, 517, 0.71), (2000, 300, 0.5)]], ids=str
+)
+def test_every_size_comes_back_scaled(make_restorer, height_width_scale):
+    for height, width, scale in height_width_scale:
+        photo = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))
+        restorer = make_restorer(scale=scale, steps=1, guidance_scale=1.0, tiling=TilingSettings(tile_size=32))
+        result = restore_one(restorer, photo)
+        assert result.image.shape == (3, max(1, round(height * scale)), max(1, round(width * scale)))
+        assert (result.image.dtype, result.image.device.type) == (torch.float32, "cpu")
+        assert 0 <= float(result.image.min()) <= float(result.image.max()) <= 1
+
+
+@pytest.mark.parametrize("tile_batch", [1, 4])
+@pytest.mark.parametrize("scheduler", ["UniPCMultistepScheduler", "EulerAncestralDiscreteScheduler"])
+def test_neighbours_and_order_do_not_matter(make_restorer, photos, tile_batch, scheduler):
+    """Bit by bit, with photos of one tile and of several."""
+    restorer = make_restorer(scheduler=scheduler, tiling=TilingSettings(**TILES, tile_batch=tile_batch))
+    together = restore(restorer, photos)
+    assert together[0].report.tiles == 1
+    assert min(result.report.tiles for result in together[1:]) > 1
+    state = torch.get_rng_state()
+    backwards = restore(restorer, photos, [2, 1, 0])
+    assert torch.equal(torch.get_rng_state(), state)
+    alone = [restore(restorer, photos, [number])[0] for number in range(3)]
+    for one, two, three in zip(images(together), images(backwards), images(alone), strict=True):
+        assert torch.equal(one, two)
+        assert torch.equal(one, three)
+
+
+def test_batches_of_another_shape_differ_by_rounding_only(make_restorer, photos):
+    """At most one level of 256."""
+    single, four = (
+        restore(make_restorer(tiling=TilingSettings(**TILES, tile_batch=tile_batch)), photos) for tile_batch in (1, 4)
+    )
+    for one, two in zip(single, four, strict=True):
+        assert int((one.to_uint8().int() - two.to_uint8().int()).abs().max()) <= 1
+
+
+def test_seed_prompt_and_photo_matter(make_restorer, photos):
+    restorer = make_restorer(color_fix=ColorFix.NONE)
+    first = restore_one(restorer, photos[0], prompt="a dog").image
+    assert torch.equal(restore_one(restorer, photos[0], prompt="a dog").image, first)
+    others = {
+        "seed": restore_one(restorer, photos[0], prompt="a dog", seed=2),
+        "prompt": restore_one(restorer, photos[0], prompt="a cat"),
+        "photo": restore_one(restorer, photos[0].flip(2), prompt="a dog"),
+    }
+    # Random networks hardly listen to words, nor to a photo of which the noise leaves less than a hundredth.
+    least = {"seed": 0.1, "prompt": 1e-4, "photo": 1e-4}
+    for what, other in others.items():
+        assert float((other.image - first).abs().max()) > least[what], what
+
+
+def test_bfloat16_on_the_cpu(tiny_model_folder, make_restorer, photos):
+    restorer = Restorer.from_settings(tiny_settings(tiny_model_folder, model={"dtype": Precision.BFLOAT16}))
+    half = restore_one(restorer, photos[0])
+    exact = restore_one(make_restorer(), photos[0])
+    assert not half.report.float32_retry
+    assert 0 < float((half.image - exact.image).abs().mean()) < 0.02
+
+
+def test_compiled_networks(tiny_model_folder, make_restorer, photos):
+    """The compiled path is built and taken; compiling itself takes minutes, so the compiler hands back what it got."""
+    restorer = Restorer.from_settings(tiny_settings(tiny_model_folder, model={"compile": True}))
+    assert restorer.models.unet._compiled_call_impl is not None
+    assert restorer.models.control_branch._compiled_call_impl is not None
+    with torch.compiler.set_stance("force_eager"):
+        compiled = restore_one(restorer, photos[0])
+    assert torch.equal(compiled.image, restore_one(make_restorer(), photos[0]).image)
+
+
+def test_photos_that_cannot_be_restored_harm_no_others(make_restorer, photos):
+    restorer = make_restorer()
+    broken = photos[0].clone()
+    broken[1, 2, 3] = float("nan")
+    unfit = {
+        "not finite": broken,
+        "shape (3, height, width), got (1, 64": photos[0][:1],
+        "got (64, 64)": photos[0][0],
+        "got (3, 0, 64)": photos[0][:, :0],
+        "got torch.float64": photos[0].double(),
+        "got torch.uint8": (photos[0] * 255).to(torch.uint8),
+        "values in [0, 1], got -0.5 to ": photos[0] - photos[0].min() - 0.5,
+    }
+    given = [photos[0], *unfit.values(), photos[1]]
+    results = restorer.restore(given, prompts=[""] * len(given), seeds=[1] * len(given))
+    for expected, failure in zip(unfit, results[1:-1], strict=True):
+        assert isinstance(failure, RestorationFailure)
+        assert failure.error_type == "InvalidPhoto"
+        assert expected in failure.message
+    assert torch.equal(results[0].image, restore_one(restorer, photos[0]).image)
+    assert torch.equal(results[-1].image, restore_one(restorer, photos[1]).image)
+
+
+def test_nothing_to_restore(make_restorer):
+    assert make_restorer().restore([], prompts=[], seeds=[]) == []
+
+
+def test_one_prompt_and_one_seed_per_photo(make_restorer, photos):
+    with pytest.raises(ValueError, match="shorter"):
+        make_restorer().restore(photos, prompts=[""] * 2, seeds=SEEDS)
+
+
+def test_what_is_reported(make_restorer, photos):
+    restorer = make_restorer(prompt="a photo", added_prompt="sharp", tiling=TilingSettings(**TILES, tile_batch=2))
+    own, common, _ = restore(restorer, photos)
+    assert (own.prompt, common.prompt) == ("a woman, sharp", "a photo, sharp")
+    assert (own.seed, common.seed) == (1, 2)
+    report = common.report
+    assert (report.tile_batch, report.tile_size, report.out_of_memory_retries) == (2, 8, 0)
+    assert not report.float32_retry
+    assert set(report.seconds) == {"encode", "denoise", "decode"}
+    assert min(report.seconds.values()) > 0
+
+
+def test_preview_is_half_the_working_size(make_restorer, photos):
+    result = restore_one(make_restorer(scale=1.5, min_short_side=120), photos[0])
+    assert result.image.shape == (3, 96, 96)
+    assert result.preview.shape == (3, 60, 60)
+    assert 0 <= float(result.preview.min()) <= float(result.preview.max()) <= 1
+
+
+def test_steps_are_announced(make_restorer, photos):
+    calls = []
+    restorer = make_restorer(steps=3)
+    restorer.restore(photos, prompts=PROMPTS, seeds=SEEDS, on_step=lambda done, of: calls.append((done, of)))
+    assert calls == [(1, 3), (2, 3), (3, 3)]
+
+
+def count_calls(module):
+    calls = []
+    return calls, module.register_forward_hook(lambda *_: calls.append(1))
+
+
+def test_what_does_not_depend_on_the_step_is_computed_once(make_restorer, models, photos):
+    restorer = make_restorer(steps=4, tiling=TilingSettings(**TILES))
+    embedded, first = count_calls(models.control_branch.controlnet_cond_embedding)
+    encoded, second = count_calls(models.prompt_encoder.text_encoder)
+    with first, second:
+        prompts = ["one of its own", "one of its own", "another"]
+        results = restorer.restore(photos, prompts=prompts, seeds=SEEDS)
+        assert len(embedded) == sum(result.report.tiles for result in results)
+        assert len(encoded) <= 2 + 1
+        restorer.restore(photos, prompts=prompts, seeds=SEEDS)
+        assert len(encoded) <= 2 + 1
+
+
+def test_without_guidance_the_negative_prompt_is_not_even_encoded(make_restorer, models, photos):
+    encoded, handle = count_calls(models.prompt_encoder.text_encoder)
+    with handle:
+        restore_one(make_restorer(guidance_scale=1.0, negative_prompt="never read"), photos[0], prompt="read once")
+    assert len(encoded) == 1
+
+
+def test_images_in_8_and_16_bits(make_restorer, photos):
+    result = restore_one(make_restorer(), photos[1])
+    small, large = result.to_uint8(), result.to_uint16()
+    assert (small.dtype, large.dtype) == (torch.uint8, torch.uint16)
+    assert small.shape == large.shape == (*photos[1].shape[1:], 3)
+    torch.testing.assert_close(small.permute(2, 0, 1) / 255, result.image, atol=0.51 / 255, rtol=0)
+    torch.testing.assert_close(large.float().permute(2, 0, 1) / 65535, result.image, atol=0.51 / 65535, rtol=0)
+
+
+def test_nothing_is_printed(tiny_model_folder, photos, capfd):
+    logging.getLogger("pasd_batch").setLevel(logging.INFO)
+    restorer = Restorer.from_settings(tiny_settings(tiny_model_folder))
+    restore_one(restorer, photos[0])
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "")
