@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE = 1
 
-.PHONY: test lint types imports pytest conformance demo clean
+.PHONY: test lint types imports pytest conformance chaos demo clean
 
 test: lint types imports pytest
 
@@ -28,6 +28,10 @@ pytest: $(VENV)/.installed
 # The published numerics, on another folder: make conformance PASD_CONFORMANCE=DIR
 conformance: $(VENV)/.installed
 	$(BIN)/python -m pytest tests/conformance
+
+# Hundreds of killed processes instead of the handful that the tests kill
+chaos: $(VENV)/.installed
+	PASD_CHAOS_KILLS=200 $(BIN)/python -m pytest tests/batch/test_chaos.py -s --timeout 14400
 
 # Restores and scores a few sample photos: see README.md
 demo: $(VENV)/.installed
