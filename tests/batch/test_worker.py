@@ -130,7 +130,7 @@ def test_a_photo_that_fails_in_the_model_costs_its_batch_nothing(root, tmp_path)
 
 def test_a_photo_past_its_deadline_fails_and_the_others_do_not(root, tmp_path):
     records = good_photos(tmp_path / "in", 4)
-    records[1] = record(tmp_path / "in" / "001.png", prompt=tiny_models.SLOW)
+    records[1] = record(tmp_path / "in" / "001.png", prompt=tiny_models.SLOWLY)
     pipe = tmp_path / "in" / "never.png"
     os.mkfifo(pipe)
     records.append(record(pipe))

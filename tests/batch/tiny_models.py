@@ -19,7 +19,7 @@ from pasd_batch.records import Score, ScoreColumn
 DEADLY = "end this process"
 FAILING = "raise"
 REFUSED = "refuse"
-SLOW = "be slow"
+SLOWLY = "be slow"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class TinyRestorer:
         if prompt == REFUSED:
             return Refused("OutOfMemoryError", "does not fit, even one tile at a time")
         for step in range(5):
-            time.sleep(1.0 if prompt == SLOW else self._seconds / 5)
+            time.sleep(1.0 if prompt == SLOWLY else self._seconds / 5)
             if on_step:
                 on_step(step + 1, 5)
         size = [max(1, round(side * self._scale)) for side in photo.shape[1:]]
