@@ -4,11 +4,11 @@ import hashlib
 import logging
 from dataclasses import dataclass, field
 
-from pasd_batch.batch.intake import LoadedPhoto
 from pasd_batch.batch.models import RestoredImage
 from pasd_batch.batch.spec import WorkerSpec
+from pasd_batch.batch.trail import PhotoTrail
 from pasd_batch.config.photos import DecodeLimits
-from pasd_batch.data.photo import Photo, with_restored_image
+from pasd_batch.data.photo import Photo
 from pasd_batch.data.photo_io import PhotoError, RestorationMarker, decode_photo, encode_photo
 from pasd_batch.data.storage import (
     AlreadyExists,
@@ -30,15 +30,16 @@ STORAGE_TROUBLE = (TransientStorageError, Forbidden, StorageFull, NotFound)
 
 @dataclass(frozen=True, eq=False)
 class StoreJob:
-    """A photo and what the model made of it."""
+    """A restored photo, as it is to be stored, and how it was restored."""
 
-    loaded: LoadedPhoto
+    trail: PhotoTrail
+    photo: Photo
     restoration: RestoredImage
 
     @property
     def nbytes(self) -> int:
         """Memory that the pixels take."""
-        return self.loaded.nbytes + self.restoration.image.nbytes
+        return self.photo.pixels.nbytes + self.restoration.image.nbytes
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,12 @@ class Outlet:
             StageFailed: it cannot be encoded, or its path cannot be written.
             StorageError: one of `STORAGE_TROUBLE`.
         """
-        trail, path = job.loaded.trail, job.loaded.trail.task.record.output_path
-        with trail.through(Stage.ENCODE):
-            photo = with_restored_image(job.loaded.photo, job.restoration.image)
-            data = encode_photo(photo, settings=self.spec.settings.output.file, marker=self._marker())
+        with job.trail.through(Stage.ENCODE):
+            data = encode_photo(job.photo, settings=self.spec.settings.output.file, marker=self._marker())
         if self.spec.keeps_files:
-            with trail.through(Stage.STORE, beyond=STORAGE_TROUBLE):
-                data = self._create(f"{IMAGES_FOLDER}/{path}", data, photo)
-        return self._described(job, photo, data)
+            with job.trail.through(Stage.STORE, beyond=STORAGE_TROUBLE):
+                data = self._create(_image_path(job), data, job.photo)
+        return self._described(job, data)
 
     def _create(self, path: str, data: bytes, photo: Photo) -> bytes:
         try:
@@ -95,18 +94,17 @@ class Outlet:
             config_fingerprint=provenance.config_fingerprint,
         )
 
-    def _described(self, job: StoreJob, photo: Photo, data: bytes) -> RestoredPhoto:
+    def _described(self, job: StoreJob, data: bytes) -> RestoredPhoto:
         report = job.restoration.report
-        path = f"{IMAGES_FOLDER}/{job.loaded.trail.task.record.output_path}"
         return RestoredPhoto(
             output=ImageFacts(
                 sha256=hashlib.sha256(data).hexdigest(),
                 bytes=len(data),
-                width=photo.width,
-                height=photo.height,
+                width=job.photo.width,
+                height=job.photo.height,
                 format=self.spec.settings.output.file.format.value.upper(),
             ),
-            output_uri=self.storage.uri(path) if self.spec.keeps_files else None,
+            output_uri=self.storage.uri(_image_path(job)) if self.spec.keeps_files else None,
             prompt_used=job.restoration.prompt,
             tiles=report.tiles,
             tile_size=report.tile_size,
@@ -115,6 +113,10 @@ class Outlet:
             float32_retry=report.float32_retry,
             encoded=data if self.spec.keeps_images_in_rows else None,
         )
+
+
+def _image_path(job: StoreJob) -> str:
+    return f"{IMAGES_FOLDER}/{job.trail.task.record.output_path}"
 
 
 def _shows_photo_of_size(data: bytes, height: int, width: int) -> bool:

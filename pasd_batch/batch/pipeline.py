@@ -15,6 +15,7 @@ from pasd_batch.batch.rows import Row, RowWriter
 from pasd_batch.batch.spec import WorkerSpec, process_name
 from pasd_batch.batch.trail import PhotoTask, PhotoTrail, StageFailed, failure_of
 from pasd_batch.batch.watchdog import process_ends_after
+from pasd_batch.data.photo import with_restored_image
 from pasd_batch.records import PhotoFailure, RestoredPhoto, Score, Stage, WorkOrigin
 
 _logger = logging.getLogger(__name__)
@@ -162,19 +163,24 @@ class _Passage:
         )
 
     def _store_and_score(self, loaded: LoadedPhoto, restoration: RestoredImage) -> None:
+        try:
+            with loaded.trail.through(Stage.ENCODE):
+                photo = with_restored_image(loaded.photo, restoration.image)
+        except StageFailed as failed:
+            self._fail(loaded.trail, failed.failure)
+            return
         while self._behind.full:
             self._collect(block=True)
-        scored = _ScoredJob(StoreJob(loaded, restoration))
+        scored = _ScoredJob(StoreJob(loaded.trail, photo, restoration))
         self._behind.start(scored)
-        pixels = restoration.image.numpy().transpose(1, 2, 0)
-        scored.scores = self._model.score(loaded, pixels)
+        scored.scores = self._model.score(loaded, photo.pixels)
 
     def _collect(self, *, block: bool) -> None:
         with process_ends_after(self._behind.seconds):
             outcomes = self._behind.finished(block=block)
         for outcome in outcomes:
             scored = outcome.item
-            trail = scored.job.loaded.trail
+            trail = scored.job.trail
             if isinstance(outcome, Failed):
                 self._fail(trail, _failure(outcome, trail))
             else:

@@ -28,6 +28,7 @@ class RunProgress:
         self._committed = done
         self._failed = 0
         self._running: dict[int, ShardProgress] = {}
+        self._done_shards: set[int] = set()
         self._began = time.monotonic()
         self._logged = self._began
         # `None` shows the bar on terminals only.
@@ -44,6 +45,7 @@ class RunProgress:
         """Count the photos of a committed shard."""
         with self._lock:
             self._running.pop(shard, None)
+            self._done_shards.add(shard)
             self._committed += photos
             self._failed += failed
             self._draw()
@@ -51,16 +53,25 @@ class RunProgress:
     def watch(self, running: Iterable[ShardProgress]) -> None:
         """Take over how far the shards in work are."""
         with self._lock:
-            self._running = {progress.shard: progress for progress in running}
+            # The board lags behind what this driver knows.
+            self._running = {each.shard: each for each in running if each.shard not in self._done_shards}
             self._draw()
 
+    @property
+    def photos(self) -> int:
+        """Photos done, in committed shards and in those in work."""
+        return min(self._photos, self._committed + sum(progress.photos for progress in self._running.values()))
+
+    @property
+    def failed(self) -> int:
+        """Those of them that failed since this driver began."""
+        return self._failed + sum(progress.failed for progress in self._running.values())
+
     def _draw(self) -> None:
-        done = self._committed + sum(progress.photos for progress in self._running.values())
-        failed = self._failed + sum(progress.failed for progress in self._running.values())
-        self._bar.n = min(done, self._photos)
-        self._bar.set_postfix_str(f"{failed:,} failed", refresh=False)
+        self._bar.n = self.photos
+        self._bar.set_postfix_str(f"{self.failed:,} failed", refresh=False)
         self._bar.refresh()
-        self._log(min(done, self._photos), failed)
+        self._log(self.photos, self.failed)
 
     def _log(self, done: int, failed: int) -> None:
         now = time.monotonic()

@@ -278,3 +278,21 @@ def test_rows_have_the_runs_schema_in_every_shard(root, tmp_path):
     store = ResultStore(Storage.open(str(root)))
     for shard in range(shards):
         assert store.read(shard).schema.equals(run_spec.schema)
+
+
+def test_a_grey_photo_is_stored_and_scored_as_grey(root, tmp_path):
+    seen = []
+
+    class Watching(tiny_models.TinyScorer):
+        def score(self, photo, restored, reference):
+            seen.append(restored)
+            return super().score(photo, restored, reference)
+
+    loaders = dataclasses.replace(tiny_models.TINY, scorer=lambda _: Watching())
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(picture(0))).convert("L").save(buffer, "PNG")
+    store_photos(tmp_path / "in", {"grey.png": buffer.getvalue()})
+    write_plan(root, [record(tmp_path / "in" / "grey.png")])
+    run(spec(settings(root), loaders))
+    assert Image.open(root / "images" / "grey.png").mode == "L"
+    assert np.ptp(seen[0], axis=2).max() == 0

@@ -1,0 +1,104 @@
+import json
+
+import pytest
+from photo_archive import settings
+
+from pasd_batch.batch.run_file import RUN_FILE, AnotherRun, claim_run, describe_run, read_run
+from pasd_batch.data.storage import Storage
+from pasd_batch.records import ScoreColumn
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return Storage.open(str(tmp_path / "run"))
+
+
+def described(changes=None, manifest="photos.csv", **values):
+    return describe_run(
+        settings("/run", manifest, **(changes or {})),
+        **{
+            "manifest_fingerprint": "m" * 64,
+            "photos": 25,
+            "model_fingerprint": "weights",
+            "score_columns": (ScoreColumn("piqe", higher_is_better=False, source="pyiqa 0.1"),),
+            **values,
+        },
+    )
+
+
+def test_a_run_is_written_once_and_read_back_the_same(storage):
+    assert read_run(storage) is None
+    run = claim_run(storage, described())
+    assert read_run(storage) == run
+    assert run.shards == 3
+    written = storage.read(RUN_FILE)
+    assert claim_run(storage, described()).created_at == run.created_at
+    assert storage.read(RUN_FILE) == written
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"restoration": {"sampling": {"seed": 4}}}, "restoration.sampling.seed: 0 in the run, 4 now"),
+        ({"output": {"images": "both"}}, "output.images: 'files' in the run, 'both' now"),
+        ({"output": {"file": {"format": "jpeg"}}}, "output.file.format: 'png' in the run, 'jpeg' now"),
+        ({"limits": {"max_pixels": 5}}, "limits.max_pixels: 250000000 in the run, 5 now"),
+        ({"mode": "score"}, "restoration.sampling.steps: 20 in the run, not set now"),
+        ({"metrics": {"no_reference": []}}, "metrics.no_reference: ['piqe'] in the run, [] now"),
+    ],
+)
+def test_settings_that_decide_what_comes_out_may_not_change(storage, changes, line):
+    claim_run(storage, described())
+    with pytest.raises(AnotherRun) as refused:
+        claim_run(storage, described(changes))
+    assert line in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"workers": {"min": 2, "gpus": 1, "prefetch": 9}},
+        {"restoration": {"model": {"base": "/a", "control": "/b", "device": "cuda"}}},
+        {"metrics": {"weights_dir": "/weights", "device": "cpu"}},
+        {"max_attempts": 9, "max_error_rate": 1.0, "deadlines": {"fetch": 1.0}},
+        {"storage": {"retry": {"attempts": 2}}},
+        {"output": {"root": "/elsewhere"}},
+    ],
+)
+def test_settings_of_where_and_how_patiently_may_change(storage, changes):
+    run = claim_run(storage, described())
+    assert claim_run(storage, described(changes)) == run
+
+
+def test_another_manifest_model_or_set_of_scores_is_refused(storage):
+    claim_run(storage, described())
+    for values, line in (
+        ({"manifest_fingerprint": "n" * 64, "photos": 7}, "manifest: 25 photos of photos.csv (mmmmmmmmmmmm)"),
+        ({"model_fingerprint": "others"}, "model weights: weights in the run, others now"),
+        ({"score_columns": ()}, "scores: ['piqe'] in the run, [] now"),
+    ):
+        with pytest.raises(AnotherRun) as refused:
+            claim_run(storage, described(**values))
+        assert line in str(refused.value)
+
+
+def test_a_newer_metric_library_is_no_other_run(storage):
+    claim_run(storage, described())
+    newer = (ScoreColumn("piqe", higher_is_better=False, source="pyiqa 0.2"),)
+    assert claim_run(storage, described(score_columns=newer)).score_columns[0].source == "pyiqa 0.1"
+
+
+def test_the_run_file_holds_no_credentials(storage):
+    claim_run(storage, described(manifest="https://me:swordfish@host/m.csv?X-Amz-Signature=opensesame"))
+    text = storage.read(RUN_FILE).decode()
+    assert "swordfish" not in text
+    assert "opensesame" not in text
+
+
+def test_a_folder_of_another_format_or_of_strangers_is_refused(storage):
+    storage.write("images/holiday.jpg", b"")
+    with pytest.raises(AnotherRun, match=r"images/holiday\.jpg"):
+        claim_run(storage, described())
+    storage.write(RUN_FILE, json.dumps({"format": 99, "software": {"pasd-batch": "9.0"}}).encode())
+    with pytest.raises(AnotherRun, match=r"format 99.*9\.0"):
+        read_run(storage)
