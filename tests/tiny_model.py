@@ -29,7 +29,8 @@ ARCHITECTURE = Architecture(
 The UNet's widths divide by 32: in narrower layers torch's CPU kernels round a sample differently at a batch's end.
 """
 
-LOUDNESS = 2.0
+LOUDNESS = 5.5
+"""Gain of the degradation removal module: a photo and its mirror image then give visibly different results."""
 
 
 def tiny_networks(paca: PacaForm = "pasd") -> tuple[PixelAwareUNet, ControlBranch]:

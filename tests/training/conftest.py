@@ -1,7 +1,13 @@
 """Pictures that the training tests share."""
 
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
+import tiny_training
 import torch
 from skimage import data
 from torch import Tensor
@@ -20,3 +26,39 @@ def photos() -> Tensor:
     sources = (data.astronaut(), data.coffee(), data.chelsea())
     crops = [torch.from_numpy(np.asarray(source)[100:164, 120:200].copy()) for source in sources]
     return torch.stack(crops).permute(0, 3, 1, 2).float() / 255.0
+
+
+@pytest.fixture(scope="session")
+def work_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos and a small base model, made once."""
+    return tiny_training.prepare(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture
+def work(work_template: Path, tmp_path: Path) -> Path:
+    """A folder with photos, a base, and room for a training's output."""
+    for name in ("photos", "base"):
+        shutil.copytree(work_template / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """One thread, as killed and loading processes use, so that sums round alike."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """A local Ray with two CPUs, unless another part of the session has one already."""
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR)
+    yield
+    ray.shutdown()

@@ -1,0 +1,59 @@
+"""Settings of where training photos come from and how they are brought to the trainer."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pasd_batch.config.base import Settings
+from pasd_batch.config.run import ManifestSettings
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.config.training_samples import SampleSettings
+
+
+class PhotoSource(ManifestSettings):
+    """A manifest of photos, or photos themselves (folder, prefix or glob); the column `prompt` has the captions."""
+
+    kind: Literal["photos"] = "photos"
+    """Names this kind of source."""
+
+
+class WebDatasetSource(Settings):
+    """Tars in the WebDataset layout: files that share their name up to the first dot are one sample."""
+
+    kind: Literal["webdataset"] = "webdataset"
+    """Names this kind of source."""
+
+    path: str
+    """Tar, folder, prefix or glob (local, `s3://`, anything fsspec opens) of uncompressed `.tar` files."""
+
+    caption_suffix: str = "txt"
+    """Suffix of the captions' files, without the dot; samples without such a file have no caption."""
+
+
+DataSource = Annotated[PhotoSource | WebDatasetSource, Field(discriminator="kind")]
+"""One place with training photos, told apart by its `kind`."""
+
+
+class TrainingDataSettings(Settings):
+    """The training set, and the work of making samples from it."""
+
+    sources: tuple[DataSource, ...] = Field(min_length=1)
+    """Where the photos are; all of them are mixed, each photo once an epoch."""
+
+    samples: SampleSettings = SampleSettings()
+    """From a photo to a sample."""
+
+    storage: StorageSettings = StorageSettings()
+    """Which URI schemes are opened, and how what may pass is tried again."""
+
+    loaders: int = Field(default=2, ge=0)
+    """Processes that make samples for each worker; 0 (without Ray only): the worker itself does."""
+
+    loader_cpus: float = Field(default=1.0, gt=0.0)
+    """CPU cores a loader reserves in Ray; the cluster must have them beside those of the workers."""
+
+    batches_per_task: int = Field(default=4, ge=1)
+    """Batches that a loader makes in one go; more of them cost less overhead, and more memory."""
+
+    tries: int = Field(default=50, ge=1)
+    """Photos tried in place of one that cannot be used, before training gives up."""

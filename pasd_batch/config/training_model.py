@@ -1,0 +1,203 @@
+"""Settings of the networks that are trained: where they start, how large they are, which parts learn."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pasd_batch.config.base import Settings
+
+
+class TrainablePart(StrEnum):
+    """Parts of PASD by the paper's names; the VAE is trained apart, before."""
+
+    CONTROL_BRANCH = "control_branch"
+    DEGRADATION_REMOVAL = "degradation_removal"
+    PACA = "paca"
+    UNET = "unet"
+    """The UNet without its PACA layers."""
+    TEXT_ENCODER = "text_encoder"
+
+
+class PacaVariant(StrEnum):
+    """Forms of pixel-aware cross attention."""
+
+    PASD = "pasd"
+    PASD_LIGHT = "pasd_light"
+
+
+class BranchSettings(Settings):
+    """What the control branch has besides its copy of the UNet's encoder."""
+
+    conditioning_embedding_out_channels: tuple[int, int, int, int] = (16, 32, 96, 256)
+    """Widths of the degradation removal module at full size, 1/2, 1/4 and 1/8."""
+
+    use_rrdb: bool = False
+    """Two RRDB blocks at the start of the degradation removal module."""
+
+    return_rgbs: bool = True
+    """To-RGB heads, which L_DR needs."""
+
+
+class BetaSchedule(StrEnum):
+    """How the noise's variance grows from `beta_start` to `beta_end`."""
+
+    LINEAR = "linear"
+    SCALED_LINEAR = "scaled_linear"
+    SQUARED_COSINE = "squaredcos_cap_v2"
+
+
+class NoiseScheduleSettings(Settings):
+    """The forward diffusion; defaults are those of Stable Diffusion 1.5."""
+
+    num_train_timesteps: int = Field(default=1000, ge=2)
+    """Timesteps."""
+
+    beta_start: float = Field(default=0.00085, gt=0.0, lt=1.0)
+    """Variance of the first step."""
+
+    beta_end: float = Field(default=0.012, gt=0.0, lt=1.0)
+    """Variance of the last step."""
+
+    beta_schedule: BetaSchedule = BetaSchedule.SCALED_LINEAR
+    """What lies between."""
+
+    rescale_betas_zero_snr: bool = False
+    """Shift the schedule so that the last timestep is pure noise (needs v prediction)."""
+
+
+class UNetSizes(Settings):
+    """A UNet trained from scratch; one number of each list for every level, the finest first."""
+
+    widths: tuple[int, ...] = (64, 128, 192, 192)
+    """Channels; the time embedding has four times the first."""
+
+    text_attention: tuple[bool, ...] = (False, True, True, False)
+    """Which levels have transformers (self attention and text attention)."""
+
+    heads: int = Field(default=4, ge=1)
+    """Attention heads."""
+
+    layers_per_block: int = Field(default=2, ge=1)
+    """Residual blocks a level; the decoder has one more."""
+
+    norm_groups: int = Field(default=32, ge=1)
+    """Groups of the normalisations."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(self.text_attention) != len(self.widths):
+            raise ValueError(f"text_attention has {len(self.text_attention)} levels, widths {len(self.widths)}")
+        for divisor, name in ((self.norm_groups, "norm_groups"), (self.heads, "heads")):
+            if odd := [width for width in self.widths if width % divisor]:
+                raise ValueError(f"{name} {divisor} does not divide the widths {odd}")
+        return self
+
+
+class TextEncoderSizes(Settings):
+    """A minimal CLIP text encoder on bytes; its width is also that of the UNet's text attention."""
+
+    width: int = Field(default=64, ge=8)
+    """Channels; an attention head for every 64 of them."""
+
+    layers: int = Field(default=1, ge=1)
+    """Transformer layers."""
+
+
+class FromStableDiffusion(Settings):
+    """Published PASD's start: a frozen Stable Diffusion base, a control branch copied from its encoder."""
+
+    start: Literal["stable_diffusion"] = "stable_diffusion"
+    """Names this start."""
+
+    base: Path
+    """Stable Diffusion 1.5 folder (`unet/ vae/ text_encoder/ tokenizer/ scheduler/`)."""
+
+    paca: PacaVariant = PacaVariant.PASD
+    """Form of PACA."""
+
+    paca_active: bool = True
+    """Off: the layers of PACA are there, as the layout has them, but frozen so that they do nothing."""
+
+    branch: BranchSettings = BranchSettings()
+    """The control branch."""
+
+    schedule: NoiseScheduleSettings | None = None
+    """The forward diffusion; none: the base's own."""
+
+
+class FromPasd(Settings):
+    """A trained PASD to train further."""
+
+    start: Literal["pasd"] = "pasd"
+    """Names this start."""
+
+    base: Path
+    """Folder with `vae/ text_encoder/ tokenizer/ scheduler/`."""
+
+    control: Path
+    """PASD folder (`unet/ controlnet/`); for models trained from scratch the same folder as `base`."""
+
+    carries_base: bool = False
+    """Also put the base's parts into the output folder, as for models trained from scratch."""
+
+    schedule: NoiseScheduleSettings | None = None
+    """The forward diffusion; none: the base's own."""
+
+
+class FromScratch(Settings):
+    """A model of one's own size; the output folder also has the base's parts."""
+
+    start: Literal["scratch"] = "scratch"
+    """Names this start."""
+
+    vae: Path
+    """Folder with a trained `vae/`, such as the output of VAE training."""
+
+    unet: UNetSizes = UNetSizes()
+    """The UNet."""
+
+    text_encoder: TextEncoderSizes = TextEncoderSizes()
+    """The text encoder."""
+
+    paca: PacaVariant = PacaVariant.PASD
+    """Form of PACA."""
+
+    paca_active: bool = True
+    """Off: the layers of PACA are there, as the layout has them, but frozen so that they do nothing."""
+
+    branch: BranchSettings = BranchSettings()
+    """The control branch."""
+
+    schedule: NoiseScheduleSettings = NoiseScheduleSettings()
+    """The forward diffusion."""
+
+
+ModelStart = Annotated[FromStableDiffusion | FromPasd | FromScratch, Field(discriminator="start")]
+"""Where training starts, told apart by `start`."""
+
+
+class VaeSizes(Settings):
+    """An 8x KL autoencoder; attention, if any, is in its middle block only, so that it can be tiled."""
+
+    latent_channels: int = Field(default=16, ge=1)
+    """Channels of the latents; the more, the more detail survives."""
+
+    widths: tuple[int, int, int, int] = (32, 64, 128, 128)
+    """Channels at full size, 1/2, 1/4 and 1/8; the first decides what a large photo costs."""
+
+    layers_per_block: int = Field(default=1, ge=1)
+    """Residual blocks a level of the encoder; the decoder has one more."""
+
+    norm_groups: int = Field(default=8, ge=1)
+    """Groups of the normalisations."""
+
+    middle_attention: bool = False
+    """Self attention over the whole photo at 1/8 size."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if odd := [width for width in self.widths if width % self.norm_groups]:
+            raise ValueError(f"norm_groups {self.norm_groups} does not divide the widths {odd}")
+        return self

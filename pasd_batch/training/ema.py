@@ -1,0 +1,50 @@
+"""Exponential moving average of the weights: smoother than the weights themselves, and what is exported."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+_EARLY = 10
+
+
+class WeightAverage:
+    """Float32 averages of the trained parameters.
+
+    The decay grows as (1 + n) / (10 + n) with the number of updates n until it reaches `decay`, so that the random
+    start is soon forgotten.
+    """
+
+    def __init__(self, parameters: Mapping[str, nn.Parameter], decay: float) -> None:
+        self.averages = {name: parameter.detach().clone().float() for name, parameter in parameters.items()}
+        self._parameters = dict(parameters)
+        self._decay = decay
+
+    @torch.no_grad()
+    def update(self, updates: int) -> None:
+        """Take in the present weights; `updates` is the number of updates before this one."""
+        decay = min(self._decay, (1 + updates) / (_EARLY + updates))
+        present = [parameter.float() for parameter in self._parameters.values()]
+        torch._foreach_lerp_(list(self.averages.values()), present, 1.0 - decay)
+
+    @torch.no_grad()
+    def restore(self, averages: Mapping[str, Tensor]) -> None:
+        """Continue from these averages."""
+        for name, average in self.averages.items():
+            average.copy_(averages[name])
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The networks with the averages as their weights, for as long as the context lasts."""
+        present = {name: parameter.detach().clone() for name, parameter in self._parameters.items()}
+        self._assign(self.averages)
+        try:
+            yield
+        finally:
+            self._assign(present)
+
+    @torch.no_grad()
+    def _assign(self, values: Mapping[str, Tensor]) -> None:
+        for name, parameter in self._parameters.items():
+            parameter.copy_(values[name])

@@ -1,0 +1,5 @@
+"""What can be wrong with a training."""
+
+
+class TrainingError(Exception):
+    """A training that cannot start or go on; the message says why and what to do."""

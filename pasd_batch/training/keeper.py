@@ -1,0 +1,71 @@
+"""What only the first worker does: log, validation, checkpoints, and the model at the end."""
+
+from collections.abc import Mapping
+
+from pasd_batch.config.training import TrainerSettings
+from pasd_batch.data.storage import Storage
+from pasd_batch.training.checkpoints import prune, save_checkpoint
+from pasd_batch.training.stepping import Stepper
+from pasd_batch.training.task import TrainingTask
+from pasd_batch.training.training_log import TrainingLog
+from pasd_batch.training.validation import judge, load_validation_photos, to_png
+
+
+class Keeper:
+    """Does what is due after each step."""
+
+    def __init__(
+        self, task: TrainingTask, settings: TrainerSettings, stepper: Stepper, storage: Storage, first_step: int
+    ) -> None:
+        self._task = task
+        self._settings = settings
+        self._stepper = stepper
+        self._storage = storage
+        self._photos = load_validation_photos(settings)
+        self._log = TrainingLog(storage, settings.log, first_step=first_step, steps=settings.steps)
+
+    def after_step(self, step: int, values: Mapping[str, float] | None, *, skipped: int) -> None:
+        """Do what is due after so many steps."""
+        settings = self._settings
+        self._log.step_done(step, values)
+        if self._photos and _due(step, settings.validation.every, settings.steps):
+            self._validate(step)
+        if _due(step, settings.checkpoints.every, settings.steps):
+            self._save(step, skipped)
+
+    def finish(self) -> None:
+        """Store the trained model at the top of the output."""
+        with self._stepper.averaged():
+            for path, data in self._task.model_files(self._settings.checkpoints.export_precision):
+                self._storage.write(path, data)
+        self._log.close()
+
+    def _validate(self, step: int) -> None:
+        with self._stepper.averaged(), self._stepper.autocast():
+            restored = self._task.restore(self._photos)
+        result = judge(self._photos, restored)
+        self._log.write("validation", step, result.scores)
+        for name, picture in result.pictures.items():
+            self._storage.write(f"validation/step-{step:08d}/{name}", to_png(picture))
+            self._log.picture(name, step, picture)
+
+    def _save(self, step: int, skipped: int) -> None:
+        # The log first: it may tell of more than the checkpoint, as a resumed training cuts it, but never of less.
+        self._log.flush()
+        state = self._stepper.state()
+        # Weights are copied before the averages take their place for the export.
+        state.weights = {name: tensor.detach().clone() for name, tensor in state.weights.items()}
+        with self._stepper.averaged():
+            files = self._task.model_files(self._settings.checkpoints.export_precision)
+            save_checkpoint(self._storage, step, state, {"skipped": skipped}, files)
+        prune(self._storage, keep=self._settings.checkpoints.keep)
+
+
+def line_due(step: int, settings: TrainerSettings) -> bool:
+    """Whether a line of the log is due after so many steps."""
+    # With every checkpoint too, so that a resumed training counts and averages as an uninterrupted one.
+    return any(_due(step, every, settings.steps) for every in (settings.log.every, settings.checkpoints.every))
+
+
+def _due(step: int, every: int, last: int) -> bool:
+    return step % every == 0 or step == last

@@ -1,0 +1,65 @@
+"""The training loop: batches in, steps, and now and then a line, a validation, a checkpoint. It knows no Ray."""
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from itertools import islice
+
+from pasd_batch.config.training import TrainerSettings
+from pasd_batch.data.storage import Storage
+from pasd_batch.training.batch_maker import Feed, NumberedBatch
+from pasd_batch.training.checkpoints import load_latest
+from pasd_batch.training.keeper import Keeper, line_due
+from pasd_batch.training.placement import Placement
+from pasd_batch.training.step_window import StepWindow
+from pasd_batch.training.stepping import Stepper
+from pasd_batch.training.task import TrainingTask
+
+OnLog = Callable[[Mapping[str, float]], None]
+"""Called on every worker whenever a line is written."""
+
+
+def train_loop(
+    task: TrainingTask,
+    settings: TrainerSettings,
+    placement: Placement,
+    *,
+    feed: Feed,
+    storage: Storage,
+    on_log: OnLog | None = None,
+) -> None:
+    """Train from the last checkpoint (or the start) to the last step, and store the model.
+
+    All workers run this; with several, torch.distributed must be set up. A resumed training takes the very steps that
+    an uninterrupted one would: nothing random is drawn but from seeds and sample numbers.
+
+    Raises:
+        TrainingError: training cannot go on.
+        StorageError: the output cannot be written.
+    """
+    task.objective.to(placement.device)
+    task.prepare()
+    stepper = Stepper(task.objective, settings, placement.device, workers=placement.workers)
+    checkpoint = load_latest(storage)
+    first_step, skipped = 0, 0
+    if checkpoint is not None:
+        stepper.restore(checkpoint.state)
+        first_step, skipped = checkpoint.step, checkpoint.facts["skipped"]
+    window = StepWindow(placement, skipped)
+    numbers = placement.plan(settings).batches(first_step, settings.steps)
+    keeper = Keeper(task, settings, stepper, storage, first_step) if placement.worker == 0 else None
+    with closing(_iterate(feed, numbers)) as batches:
+        for step in range(first_step, settings.steps):
+            made = list(islice(batches, settings.accumulation))
+            window.add(stepper.step(step, made), made)
+            values = window.close() if line_due(step + 1, settings) else None
+            if values is not None and on_log is not None:
+                on_log({"step": step + 1, **values})
+            if keeper is not None:
+                keeper.after_step(step + 1, values, skipped=window.all_skipped)
+    if keeper is not None:
+        keeper.finish()
+
+
+def _iterate(feed: Feed, numbers: range) -> Generator[NumberedBatch]:
+    # A generator of our own, so that the feed's processes end with the loop, however it ends.
+    yield from feed(numbers)

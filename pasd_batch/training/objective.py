@@ -1,0 +1,74 @@
+"""One loss of PASD's training, from a batch of photos to L = L_DF + gamma L_DR (arXiv 2308.14469, section 3.5)."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pasd_batch.config.losses import LossSettings
+from pasd_batch.pasd.prompts import PromptEncoder
+from pasd_batch.training.batch_maker import NumberedBatch
+from pasd_batch.training.diffusion import diffuse, prediction_target
+from pasd_batch.training.losses import PasdLoss, pasd_loss
+from pasd_batch.training.sample_order import SampleDraws
+from pasd_batch.training.start import TrainingNetworks
+
+
+class PasdObjective(nn.Module):
+    """The networks as one module whose call is the loss; what is trained is what requires gradients."""
+
+    alphas_cumprod: Tensor
+
+    def __init__(self, networks: TrainingNetworks, losses: LossSettings, *, seed: int) -> None:
+        super().__init__()
+        self.unet = networks.unet
+        self.control_branch = networks.control_branch
+        self.vae = networks.vae
+        self.text_encoder = networks.text_encoder
+        self.register_buffer("alphas_cumprod", networks.alphas_cumprod, persistent=False)
+        self._losses = losses
+        self._seed = seed
+        self._prompts = PromptEncoder(networks.tokenizer, networks.text_encoder)
+
+    def forward(self, made: NumberedBatch) -> dict[str, Tensor]:
+        """The objective (`loss`) and its parts; timesteps and noise follow from the samples' numbers."""
+        batch = made.batch
+        draws = SampleDraws(self._seed, made.numbers, batch.clean.device)
+        latents = self._encode(batch.clean, draws)
+        noise = draws.normal(latents.shape[1:])
+        timesteps = draws.integers(len(self.alphas_cumprod))
+        noisy = diffuse(latents, noise, timesteps, self.alphas_cumprod)
+        text_states = self._text_states(batch.captions)
+
+        seen = self.control_branch.controlnet_cond_embedding(batch.degraded)
+        residuals = self.control_branch(noisy, timesteps, text_states, seen.embedding)
+        prediction = self.unet(noisy, timesteps, text_states, residuals)
+        target = prediction_target(latents, noise, timesteps, self.alphas_cumprod, self._losses.prediction_type)
+        return _parts(pasd_loss(prediction, target, seen.rgbs or (), batch.clean, self._losses))
+
+    @torch.no_grad()
+    def _encode(self, clean: Tensor, draws: SampleDraws) -> Float[Tensor, "batch channels height width"]:
+        # Stable Diffusion's VAE overflows in float16.
+        with torch.autocast(clean.device.type, enabled=False):
+            posterior = cast(Any, self.vae).encode(clean).latent_dist
+        noise = draws.normal(posterior.mean.shape[1:])
+        return self.vae.config["scaling_factor"] * (posterior.mean + posterior.std * noise)
+
+    def _text_states(self, captions: Sequence[str]) -> Float[Tensor, "batch words text_channels"]:
+        if any(parameter.requires_grad for parameter in self.text_encoder.parameters()):
+            numbers = torch.cat([self._prompts.token_ids(caption) for caption in captions])
+            return self.text_encoder(numbers.to(self.alphas_cumprod.device)).last_hidden_state
+        return torch.stack([self._prompts.encode(caption) for caption in captions])
+
+
+def _parts(loss: PasdLoss) -> dict[str, Tensor]:
+    parts = {"loss": loss.total}
+    if loss.denoising is not None:
+        parts["denoising"] = loss.denoising.detach()
+    if loss.degradation_removal:
+        parts["degradation_removal"] = torch.stack(loss.degradation_removal).detach().sum()
+    if loss.colorfulness:
+        parts["colorfulness"] = torch.stack(loss.colorfulness).detach().sum()
+    return parts

@@ -1,0 +1,81 @@
+"""Training PASD, as the loop sees it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pasd_batch.config.restoration import Precision, RestorationSettings, SamplingSettings
+from pasd_batch.config.training import TrainingSettings
+from pasd_batch.config.training_model import FromPasd
+from pasd_batch.pasd.models import Models
+from pasd_batch.pasd.prompts import PromptEncoder
+from pasd_batch.pasd.restorer import Restoration, Restorer
+from pasd_batch.training.ablations import ablated
+from pasd_batch.training.checkpoints import ModelFiles
+from pasd_batch.training.model_files import pasd_files
+from pasd_batch.training.objective import PasdObjective
+from pasd_batch.training.start import TrainingNetworks, build_start
+from pasd_batch.training.trainable import choose_trainable
+from pasd_batch.training.validation import ValidationPhoto
+
+
+@dataclass(frozen=True)
+class PasdTask:
+    """Networks, objective and how validation samples."""
+
+    networks: TrainingNetworks
+    objective: PasdObjective
+    sampling: SamplingSettings
+    gradient_checkpointing: bool
+
+    def prepare(self) -> None:
+        """Turn gradient checkpointing on where it is wished."""
+        if self.gradient_checkpointing:
+            self.networks.unet.enable_gradient_checkpointing()
+            self.networks.control_branch.enable_gradient_checkpointing()
+
+    def model_files(self, precision: Precision) -> ModelFiles:
+        """The PASD folder."""
+        return pasd_files(self.networks, precision)
+
+    def restore(self, photos: Sequence[ValidationPhoto]) -> list[Tensor | None]:
+        """Restore by the product's own restorer, at the photos' own size."""
+        networks = self.networks
+        models = Models(
+            unet=networks.unet,
+            control_branch=networks.control_branch,
+            vae=networks.vae,
+            prompt_encoder=PromptEncoder(networks.tokenizer, networks.text_encoder),
+            scheduler_config=networks.scheduler_config,
+            device=networks.unet.device,
+            dtype=torch.float32,
+        )
+        outcomes = Restorer(models, RestorationSettings(sampling=self.sampling)).restore(
+            [photo.degraded for photo in photos],
+            prompts=[photo.caption for photo in photos],
+            seeds=[self.sampling.seed] * len(photos),
+        )
+        return [outcome.image if isinstance(outcome, Restoration) else None for outcome in outcomes]
+
+
+def build_pasd_task(settings: TrainingSettings) -> PasdTask:
+    """Build a training's networks on the CPU, with its ablations.
+
+    Raises:
+        CheckpointError: a model folder is missing, or does not hold what it should.
+        TrainingError: nothing would be trained.
+    """
+    settings = ablated(settings)
+    networks = build_start(settings.model, settings.losses.prediction_type, seed=settings.seed)
+    objective = PasdObjective(networks, settings.losses, seed=settings.seed)
+    losses = settings.losses
+    choose_trainable(
+        objective,
+        settings.trainable,
+        paca_works=isinstance(settings.model, FromPasd) or settings.model.paca_active,
+        rgbs_matter=losses.gamma > 0.0 or losses.colorfulness > 0.0,
+    )
+    sampling = settings.validation_sampling.model_copy(update={"scale": 1.0, "min_short_side": 8})
+    return PasdTask(networks, objective, sampling, settings.gradient_checkpointing)

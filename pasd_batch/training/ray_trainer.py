@@ -1,0 +1,101 @@
+"""The loop on Ray Train's `TorchTrainer`, its batches through Ray Data: the one adapter between training and Ray."""
+
+import logging
+import math
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+from pasd_batch.config.training import AnyTraining, parse_training
+from pasd_batch.data.manifest_errors import ManifestError
+from pasd_batch.data.storage import StorageError
+from pasd_batch.pasd.state_dict import CheckpointError
+from pasd_batch.training.errors import TrainingError
+from pasd_batch.training.loop import train_loop
+from pasd_batch.training.placement import Placement
+from pasd_batch.training.ray_feed import ray_feed
+from pasd_batch.training.work import build_task, loader_spec, open_output
+
+logger = logging.getLogger(__name__)
+
+_OWN_ERRORS = (TrainingError, CheckpointError, ManifestError, StorageError)
+
+
+def train_on_ray(settings: AnyTraining) -> None:
+    """Run the loop on Ray workers; crashed ones are started again and go on from the last checkpoint.
+
+    Raises:
+        TrainingError: workers failed more than `workers.max_failures` times, or with an error of ours.
+        CheckpointError, ManifestError, StorageError: from a worker.
+    """
+    import ray
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+    from ray.train.v2.api.exceptions import TrainingFailedError
+
+    if not ray.is_initialized():
+        ray.init(log_to_driver=True)
+    gpus = _gpus(settings)
+    resources = {"CPU": settings.workers.cpus, **({"GPU": gpus} if gpus else {})}
+    with tempfile.TemporaryDirectory() as scratch:
+        # Checkpoints are ours, in the training's output; Ray keeps only notes on the run in the scratch folder.
+        trainer = TorchTrainer(
+            work_on_ray,
+            train_loop_config={"settings": settings.model_dump(mode="json")},
+            scaling_config=ScalingConfig(
+                num_workers=settings.workers.count, use_gpu=gpus > 0, resources_per_worker=resources
+            ),
+            run_config=RunConfig(
+                storage_path=scratch, failure_config=FailureConfig(max_failures=settings.workers.max_failures)
+            ),
+        )
+        try:
+            trainer.fit()
+        except TrainingFailedError as error:
+            raise _own_error(error) from error
+
+
+def work_on_ray(config: dict[str, Any]) -> None:
+    """One worker's part of a training."""
+    import ray.train
+    import ray.train.torch
+    import torch
+
+    settings = parse_training(config["settings"])
+    context = ray.train.get_context()
+    torch.set_num_threads(max(1, math.floor(settings.workers.cpus)))
+    device = ray.train.torch.get_device()
+    placement = Placement(device, worker=context.get_world_rank(), workers=context.get_world_size())
+
+    def report(values: Mapping[str, float]) -> None:
+        ray.train.report(dict(values))
+
+    train_loop(
+        build_task(settings),
+        settings,
+        placement,
+        feed=ray_feed(loader_spec(settings, placement), settings.data),
+        storage=open_output(settings),
+        on_log=report,
+    )
+
+
+def _gpus(settings: AnyTraining) -> float:
+    import ray
+
+    if settings.workers.gpus is not None:
+        return settings.workers.gpus
+    return 1.0 if ray.cluster_resources().get("GPU", 0.0) >= settings.workers.count else 0.0
+
+
+def _own_error(error: Exception) -> Exception:
+    """The error of ours that ended a worker, or one that tells of what did."""
+    failures = getattr(error, "worker_failures", {})
+    for failure in failures.values():
+        cause = getattr(failure, "_base_exc", failure)
+        if isinstance(cause, _OWN_ERRORS):
+            return cause
+    return TrainingError(
+        f"the workers failed too often (workers.max_failures); the last checkpoint is kept, and the same command goes "
+        f"on from there: {error}"
+    )

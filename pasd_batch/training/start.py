@@ -1,0 +1,192 @@
+"""Where a PASD training starts: the networks, from a Stable Diffusion base, a trained PASD, or from scratch."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, assert_never, cast
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from pasd_batch.config.losses import PredictionType
+from pasd_batch.config.training_model import (
+    FromPasd,
+    FromScratch,
+    FromStableDiffusion,
+    ModelStart,
+    NoiseScheduleSettings,
+)
+from pasd_batch.pasd.checkpoint import (
+    initialise_control_branch,
+    initialise_unet,
+    load_base,
+    load_control_branch,
+    load_unet,
+)
+from pasd_batch.pasd.control_branch import ControlBranch
+from pasd_batch.pasd.encoder import TEXT_DOWN_BLOCK
+from pasd_batch.pasd.paca import PixelAwareTransformer, PixelAwareTransformerBlock
+from pasd_batch.pasd.state_dict import CheckpointError
+from pasd_batch.pasd.unet import TEXT_UP_BLOCK, PixelAwareUNet
+from pasd_batch.pasd.untrained import SCHEDULER_CONFIG, Architecture, build_text_encoder, save_byte_tokenizer
+
+_PLAIN_DOWN_BLOCK, _PLAIN_UP_BLOCK = "DownBlock2D", "UpBlock2D"
+
+
+@dataclass(frozen=True)
+class TrainingNetworks:
+    """All networks of a PASD in float32, and what belongs to them."""
+
+    unet: PixelAwareUNet
+    control_branch: ControlBranch
+    vae: AutoencoderKL
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+    scheduler_config: dict[str, Any]
+    """For samplers too: it says what is predicted."""
+
+    carries_base: bool
+    """Whether the trained model's folder must have the base's parts as well."""
+
+    @property
+    def alphas_cumprod(self) -> Float[Tensor, " steps"]:
+        """Signal left at every timestep (abar)."""
+        return cast(Any, DDPMScheduler.from_config(self.scheduler_config)).alphas_cumprod
+
+
+def build_start(start: ModelStart, prediction: PredictionType, *, seed: int) -> TrainingNetworks:
+    """Load or initialise the networks on the CPU; fresh weights come from the seed.
+
+    Raises:
+        CheckpointError: a folder is missing, or does not hold what it should.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        match start:
+            case FromStableDiffusion():
+                networks = _from_stable_diffusion(start)
+            case FromPasd():
+                networks = _from_pasd(start)
+            case FromScratch():
+                networks = _from_scratch(start)
+            case _:
+                assert_never(start)
+    networks.scheduler_config["prediction_type"] = prediction.value
+    for network in (networks.unet, networks.control_branch, networks.vae, networks.text_encoder):
+        nn.Module.to(network, torch.float32)
+        network.eval()
+    return networks
+
+
+def silence_paca(unet: PixelAwareUNet) -> None:
+    """Make every PACA layer add nothing: its last projection becomes zero, and must not be trained."""
+    for module in unet.modules():
+        last = None
+        if isinstance(module, PixelAwareTransformer):
+            last = module.proj_out
+        elif isinstance(module, PixelAwareTransformerBlock):
+            last = cast(nn.ModuleList, module.attn2_plus.to_out)[0]
+        if last is not None:
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
+
+
+def _from_stable_diffusion(start: FromStableDiffusion) -> TrainingNetworks:
+    base = load_base(start.base)
+    unet = initialise_unet(start.base / "unet", start.paca.value)
+    return TrainingNetworks(
+        unet=_with_paca(unet, active=start.paca_active),
+        control_branch=initialise_control_branch(unet, **start.branch.model_dump()),
+        vae=base.vae,
+        text_encoder=base.text_encoder,
+        tokenizer=base.tokenizer,
+        scheduler_config=_with_schedule(base.scheduler_config, start.schedule),
+        carries_base=False,
+    )
+
+
+def _from_pasd(start: FromPasd) -> TrainingNetworks:
+    base = load_base(start.base)
+    return TrainingNetworks(
+        unet=load_unet(start.control / "unet"),
+        control_branch=load_control_branch(start.control / "controlnet"),
+        vae=base.vae,
+        text_encoder=base.text_encoder,
+        tokenizer=base.tokenizer,
+        scheduler_config=_with_schedule(base.scheduler_config, start.schedule),
+        carries_base=start.carries_base,
+    )
+
+
+def _from_scratch(start: FromScratch) -> TrainingNetworks:
+    vae = load_vae(start.vae / "vae")
+    channels = vae.config["latent_channels"]
+    tokenizer = _byte_tokenizer()
+    sizes, text_width = start.unet, start.text_encoder.width
+    unet = PixelAwareUNet(
+        paca=start.paca.value,
+        in_channels=channels,
+        out_channels=channels,
+        block_out_channels=sizes.widths,
+        down_block_types=[TEXT_DOWN_BLOCK if text else _PLAIN_DOWN_BLOCK for text in sizes.text_attention],
+        up_block_types=[TEXT_UP_BLOCK if text else _PLAIN_UP_BLOCK for text in reversed(sizes.text_attention)],
+        layers_per_block=sizes.layers_per_block,
+        norm_num_groups=sizes.norm_groups,
+        attention_head_dim=sizes.heads,
+        cross_attention_dim=text_width,
+    )
+    architecture = Architecture(
+        unet_widths=sizes.widths,
+        embedding_widths=start.branch.conditioning_embedding_out_channels,
+        vae_widths=(),
+        text_width=text_width,
+        text_layers=start.text_encoder.layers,
+        heads=sizes.heads,
+        norm_groups=sizes.norm_groups,
+    )
+    return TrainingNetworks(
+        unet=_with_paca(unet, active=start.paca_active),
+        control_branch=initialise_control_branch(unet, **start.branch.model_dump()),
+        vae=vae,
+        text_encoder=build_text_encoder(architecture, tokenizer),
+        tokenizer=tokenizer,
+        scheduler_config=_with_schedule(SCHEDULER_CONFIG, start.schedule),
+        carries_base=True,
+    )
+
+
+def load_vae(folder: Path) -> AutoencoderKL:
+    """Load a `vae/` folder on the CPU, in float32.
+
+    Raises:
+        CheckpointError: it is not there, or does not fit.
+    """
+    try:
+        vae = AutoencoderKL.from_pretrained(
+            folder, use_safetensors=True, local_files_only=True, torch_dtype=torch.float32
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{folder}: no VAE that can be loaded; train one first ({error})") from error
+    return cast(AutoencoderKL, vae).eval()
+
+
+def _with_paca(unet: PixelAwareUNet, *, active: bool) -> PixelAwareUNet:
+    if not active:
+        silence_paca(unet)
+    return unet
+
+
+def _with_schedule(config: dict[str, Any], schedule: NoiseScheduleSettings | None) -> dict[str, Any]:
+    # A schedule given beta by beta would override the one that is asked for.
+    own = {} if schedule is None else {**schedule.model_dump(mode="json"), "trained_betas": None}
+    return json.loads(json.dumps({**config, **own}))
+
+
+def _byte_tokenizer() -> CLIPTokenizer:
+    with TemporaryDirectory() as folder:
+        return save_byte_tokenizer(Path(folder))

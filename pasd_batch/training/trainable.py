@@ -1,0 +1,50 @@
+"""Which parameters learn: the paper's parts by name."""
+
+from collections.abc import Collection, Iterator
+
+from torch import nn
+
+from pasd_batch.config.training_model import TrainablePart
+from pasd_batch.pasd.checkpoint import is_paca
+from pasd_batch.training.errors import TrainingError
+
+_REMOVAL = "control_branch.controlnet_cond_embedding."
+_RGB_HEADS = f"{_REMOVAL}to_rgbs."
+
+
+def part_of(name: str) -> TrainablePart | None:
+    """The part that a parameter belongs to, by its name in the objective; None for what is never trained."""
+    if name.startswith(_REMOVAL):
+        return TrainablePart.DEGRADATION_REMOVAL
+    if name.startswith("control_branch."):
+        return TrainablePart.CONTROL_BRANCH
+    if name.startswith("unet."):
+        return TrainablePart.PACA if is_paca(name) else TrainablePart.UNET
+    return TrainablePart.TEXT_ENCODER if name.startswith("text_encoder.") else None
+
+
+def choose_trainable(
+    objective: nn.Module, parts: Collection[TrainablePart], *, paca_works: bool, rgbs_matter: bool
+) -> None:
+    """Let exactly these parts learn.
+
+    Args:
+        objective: holds the networks.
+        parts: what is asked for.
+        paca_works: off, PACA is left frozen, as its layers do nothing.
+        rgbs_matter: off, the to-RGB heads are left frozen, as no loss looks at them.
+
+    Raises:
+        TrainingError: nothing is left to learn.
+    """
+    for name, parameter in objective.named_parameters():
+        part = part_of(name)
+        useless = (part is TrainablePart.PACA and not paca_works) or (name.startswith(_RGB_HEADS) and not rgbs_matter)
+        parameter.requires_grad_(part in parts and not useless)
+    if not any(True for _ in trained_parameters(objective)):
+        raise TrainingError(f"none of {[part.value for part in parts]} has anything to train here")
+
+
+def trained_parameters(objective: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Names and parameters of what learns, in a fixed order."""
+    return ((name, parameter) for name, parameter in objective.named_parameters() if parameter.requires_grad)

@@ -1,0 +1,104 @@
+"""One loss of the VAE's training: L1 + a perceptual distance + a small KL divergence."""
+
+from typing import Any, cast
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pasd_batch.config.training import VaeLossSettings
+from pasd_batch.config.training_model import VaeSizes
+from pasd_batch.training.batch_maker import NumberedBatch
+from pasd_batch.training.errors import TrainingError
+from pasd_batch.training.sample_order import SampleDraws
+
+_SCALE_DECAY = 0.99
+_LEVELS = 4
+
+
+class VaeObjective(nn.Module):
+    """The VAE as a module whose call is the loss; it also measures the latents' size for the denoiser."""
+
+    latent_power: Tensor
+    """Moving mean of the squared latents; training the denoiser wants them near 1, so they are divided by its root."""
+
+    def __init__(
+        self,
+        vae: AutoencoderKL,
+        losses: VaeLossSettings,
+        *,
+        degraded_share: float,
+        seed: int,
+        perceptual: nn.Module | None,
+    ) -> None:
+        super().__init__()
+        self.vae = vae
+        self.perceptual = perceptual
+        self.register_buffer("latent_power", torch.ones(()))
+        self._losses = losses
+        self._degraded_share = degraded_share
+        self._seed = seed
+
+    def forward(self, made: NumberedBatch) -> dict[str, Tensor]:
+        """The objective (`loss`) and its parts; the latents' noise follows from the samples' numbers."""
+        batch = made.batch
+        draws = SampleDraws(self._seed, made.numbers, batch.clean.device)
+        degraded = (draws.fractions() < self._degraded_share).view(-1, 1, 1, 1)
+        pictures = torch.where(degraded, 2.0 * batch.degraded - 1.0, batch.clean)
+
+        vae = cast(Any, self.vae)
+        posterior = vae.encode(pictures).latent_dist
+        mean, variance, log_variance = (part.float() for part in (posterior.mean, posterior.var, posterior.logvar))
+        latents = mean + variance.sqrt() * draws.normal(mean.shape[1:])
+        reconstruction = vae.decode(latents).sample.float()
+        self._measure(latents.detach())
+
+        parts = {
+            "l1": (reconstruction - pictures).abs().mean(),
+            "kl": 0.5 * (mean.square() + variance - 1.0 - log_variance).mean(),
+        }
+        total = self._losses.l1 * parts["l1"] + self._losses.kl * parts["kl"]
+        if self.perceptual is not None:
+            parts["perceptual"] = self.perceptual(reconstruction, pictures).mean()
+            total = total + self._losses.perceptual * parts["perceptual"]
+        return {"loss": total, **{name: part.detach() for name, part in parts.items()}}
+
+    @property
+    def scaling_factor(self) -> float:
+        """Factor that gives the latents mean square 1."""
+        return float(self.latent_power.clamp(min=1e-8).rsqrt())
+
+    @torch.no_grad()
+    def _measure(self, latents: Float[Tensor, "batch channels height width"]) -> None:
+        self.latent_power.lerp_(latents.square().mean(), 1.0 - _SCALE_DECAY)
+
+
+def build_vae(sizes: VaeSizes) -> AutoencoderKL:
+    """A VAE with fresh weights from torch's current random state; it reduces each side by 8."""
+    return cast(Any, AutoencoderKL)(
+        down_block_types=("DownEncoderBlock2D",) * _LEVELS,
+        up_block_types=("UpDecoderBlock2D",) * _LEVELS,
+        block_out_channels=sizes.widths,
+        layers_per_block=sizes.layers_per_block,
+        latent_channels=sizes.latent_channels,
+        norm_num_groups=sizes.norm_groups,
+        mid_block_add_attention=sizes.middle_attention,
+    )
+
+
+def load_perceptual_distance() -> nn.Module:
+    """ST-LPIPS (arXiv 2207.13686) on AlexNet: two batches in [-1, 1] -> a distance each; frozen.
+
+    Raises:
+        TrainingError: the package is not installed.
+    """
+    try:
+        from stlpips_pytorch import stlpips  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise TrainingError(
+            f"losses.perceptual needs the package stlpips-pytorch, which cannot be imported ({error}); "
+            "run `pip install stlpips-pytorch`, or set losses.perceptual to 0"
+        ) from error
+    distance = cast(Any, stlpips).LPIPS(net="alex", variant="shift_tolerant", verbose=False)
+    return distance.eval().requires_grad_(False)

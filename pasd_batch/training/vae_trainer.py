@@ -1,0 +1,81 @@
+"""Training the VAE that a model from scratch stands on, with the same loop as PASD itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from torch import Tensor
+
+from pasd_batch.config.restoration import Precision
+from pasd_batch.config.training import VaeTrainingSettings
+from pasd_batch.config.training_model import VaeSizes
+from pasd_batch.pasd.state_dict import CheckpointError, differences
+from pasd_batch.training.checkpoints import ModelFiles
+from pasd_batch.training.model_files import network_files
+from pasd_batch.training.start import load_vae
+from pasd_batch.training.vae_objective import VaeObjective, build_vae, load_perceptual_distance
+from pasd_batch.training.validation import ValidationPhoto
+
+
+@dataclass(frozen=True)
+class VaeTask:
+    """Training a VAE."""
+
+    objective: VaeObjective
+    gradient_checkpointing: bool
+
+    def prepare(self) -> None:
+        """Turn gradient checkpointing on where it is wished."""
+        if self.gradient_checkpointing:
+            self.objective.vae.enable_gradient_checkpointing()
+
+    def model_files(self, precision: Precision) -> ModelFiles:
+        """The `vae/` folder, with the factor that brings its latents to mean square 1."""
+        self.objective.vae.register_to_config(scaling_factor=self.objective.scaling_factor)
+        return network_files("vae", self.objective.vae, precision)
+
+    @torch.inference_mode()
+    def restore(self, photos: Sequence[ValidationPhoto]) -> list[Tensor | None]:
+        """The clean photos after encoding and decoding: what the VAE takes away can never be restored."""
+        vae = cast(Any, self.objective.vae)
+        results: list[Tensor | None] = []
+        for photo in photos:
+            picture = (2.0 * photo.clean[None] - 1.0).to(vae.device)
+            decoded = vae.decode(vae.encode(picture).latent_dist.mode()).sample
+            results.append((decoded[0].float() / 2 + 0.5).clamp(0.0, 1.0).cpu())
+        return results
+
+
+def build_vae_task(settings: VaeTrainingSettings) -> VaeTask:
+    """Build the VAE on the CPU; fresh weights come from the seed.
+
+    Raises:
+        CheckpointError: `initial` is not a VAE of these sizes.
+        TrainingError: the perceptual distance is wished, but not installed.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        vae = build_vae(settings.sizes)
+    if settings.initial is not None:
+        vae = _loaded(settings.initial, settings.sizes)
+    perceptual = load_perceptual_distance() if settings.losses.perceptual else None
+    objective = VaeObjective(
+        vae,
+        settings.losses,
+        degraded_share=settings.degraded_share,
+        seed=settings.seed,
+        perceptual=perceptual,
+    )
+    objective.eval()
+    return VaeTask(objective, settings.gradient_checkpointing)
+
+
+def _loaded(folder: Path, sizes: VaeSizes) -> AutoencoderKL:
+    vae = load_vae(folder / "vae")
+    problems = differences(build_vae(sizes), vae.state_dict())
+    if problems:
+        raise CheckpointError(f"{folder / 'vae'}: not of the given sizes\n" + "\n".join(problems))
+    return vae

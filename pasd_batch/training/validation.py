@@ -1,0 +1,117 @@
+"""Validation: photos the model is not trained on, degraded always in the same way, restored, looked at and measured."""
+
+import io
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Generator, Tensor
+
+from pasd_batch.config.degradation import DegradationSettings
+from pasd_batch.config.training import TrainerSettings
+from pasd_batch.data.photo_io import PhotoError, decode_photo, to_tensor
+from pasd_batch.data.storage import StorageError
+from pasd_batch.metrics.fidelity import fidelity
+from pasd_batch.training.crops import enlarge_to
+from pasd_batch.training.dataset import sample_seed
+from pasd_batch.training.degradation import degrade_batch
+from pasd_batch.training.errors import TrainingError
+from pasd_batch.training.photo_index import PhotoIndex, list_photos
+
+logger = logging.getLogger(__name__)
+
+Picture = Float[Tensor, "3 side side"]
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationPhoto:
+    """A photo and its degraded self, sRGB in [0, 1]."""
+
+    name: str
+    caption: str
+    clean: Picture
+    degraded: Picture
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationResult:
+    """What came of a validation."""
+
+    scores: Mapping[str, float]
+    """Means over the photos; `failed` counts those without a result."""
+
+    pictures: Mapping[str, Float[Tensor, "3 height width"]] = field(default_factory=dict)
+    """By file name: degraded, restored and clean side by side."""
+
+
+def load_validation_photos(settings: TrainerSettings) -> list[ValidationPhoto]:
+    """The first photos by name of the validation's sources, cut from the middle and degraded.
+
+    Raises:
+        TrainingError: not one of them can be used.
+        ManifestError, StorageError: a source cannot be read.
+    """
+    chosen = settings.validation
+    if not chosen.sources:
+        return []
+    index = list_photos(chosen.sources, settings.data.storage).first(chosen.photos)
+    photos = [photo for row in range(len(index)) if (photo := _load(index, row, settings)) is not None]
+    if not photos:
+        raise TrainingError(f"none of the {len(index)} validation photos can be used; see the warnings above")
+    return photos
+
+
+def judge(photos: Sequence[ValidationPhoto], restored: Sequence[Picture | None]) -> ValidationResult:
+    """Compare restored photos with the clean ones: PSNR, SSIM, mean CIEDE2000, and the PSNR of the input."""
+    scores: dict[str, list[float]] = {"psnr": [], "ssim": [], "color_difference": [], "psnr_input": []}
+    pictures: dict[str, Tensor] = {}
+    for number, (photo, result) in enumerate(zip(photos, restored, strict=True)):
+        if result is None:
+            continue
+        clean = _pixels(photo.clean)
+        closeness = fidelity(clean, _pixels(result))
+        scores["psnr"].append(closeness.psnr)
+        scores["color_difference"].append(closeness.color_difference)
+        scores["psnr_input"].append(fidelity(clean, _pixels(photo.degraded)).psnr)
+        if closeness.ssim is not None:
+            scores["ssim"].append(closeness.ssim)
+        pictures[_file_name(number, photo.name)] = torch.cat([photo.degraded, result, photo.clean], dim=2)
+    means = {name: float(np.mean(values)) for name, values in scores.items() if values}
+    return ValidationResult({**means, "failed": sum(result is None for result in restored)}, pictures)
+
+
+def to_png(picture: Float[Tensor, "3 height width"]) -> bytes:
+    """A picture in [0, 1] as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray((_pixels(picture) * 255.0).round().astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _load(index: PhotoIndex, row: int, settings: TrainerSettings) -> ValidationPhoto | None:
+    limits, side = settings.data.samples.limits, settings.validation.crop_size
+    try:
+        encoded = index.fetch(row, max_bytes=limits.max_bytes)
+        pixels = enlarge_to(to_tensor(decode_photo(encoded.data, limits=limits)), side)
+    except (PhotoError, StorageError) as error:
+        logger.warning("validation without %s: %s", index.name(row), error)
+        return None
+    top, left = ((length - side) // 2 for length in pixels.shape[1:])
+    crop = pixels[:, top : top + side, left : left + side]
+    chain: DegradationSettings = settings.validation.degradation or settings.data.samples.degradation
+    generator = Generator().manual_seed(sample_seed(settings.validation.seed, 0, encoded.name))
+    pair = degrade_batch(crop[None], settings=chain, generator=generator)
+    return ValidationPhoto(encoded.name, encoded.caption, pair.targets[0], pair.degraded[0])
+
+
+def _pixels(picture: Tensor) -> np.ndarray:
+    return picture.detach().cpu().float().clamp(0.0, 1.0).numpy().transpose(1, 2, 0)
+
+
+def _file_name(number: int, name: str) -> str:
+    stem = name.rstrip("/").rpartition("/")[2].partition(".")[0]
+    return f"{number:03d}-{re.sub(r'[^A-Za-z0-9_-]', '_', stem)[:80]}.png"

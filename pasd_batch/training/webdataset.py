@@ -1,0 +1,101 @@
+"""WebDataset tars: where each sample's photo lies in its tar, so that any sample can be read alone.
+
+A sample is all files of a tar that share their name up to the first dot (`000/12.jpg`, `000/12.txt`).
+"""
+
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.config.training_data import WebDatasetSource
+from pasd_batch.data.manifest import find_files, is_image
+from pasd_batch.data.ranged_file import open_for_reading
+from pasd_batch.training.errors import TrainingError
+
+_LONGEST_CAPTION = 1 << 16
+
+
+@dataclass(frozen=True)
+class TarSample:
+    """A photo inside a tar."""
+
+    name: str
+    """Unique: the tar's path below the source's folder, and the sample's key."""
+
+    uri: str
+    """The tar."""
+
+    offset: int = -1
+    """First byte of the photo's file; negative while no photo was found."""
+
+    size: int = 0
+    caption: str = ""
+
+
+def find_samples(source: WebDatasetSource, access: StorageSettings) -> Iterator[TarSample]:
+    """All samples with a photo, tars sorted by name; only the tars' headers and the captions are read.
+
+    Raises:
+        TrainingError: there is no tar, or one that cannot be read as such.
+        StorageError: the place cannot be looked at.
+    """
+    found = find_files(source.path, access)
+    uris = sorted(uri for uri in found.uris if uri.lower().endswith(".tar"))
+    if not uris:
+        raise TrainingError(f"{source.path}: no .tar file there; check the path (compressed tars must be unpacked)")
+    for uri in uris:
+        with open_for_reading(uri, access) as file:
+            yield from _samples_of(file, uri, uri.removeprefix(f"{found.folder}/"), source.caption_suffix)
+
+
+def read_member(uri: str, offset: int, size: int, access: StorageSettings) -> bytes:
+    """A stretch of a file: one range request on object stores.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    with open_for_reading(uri, access) as file:
+        # Below the buffer, which would fetch megabytes for a photo of some kilobytes.
+        source = file.raw if isinstance(file, io.BufferedReader) else file
+        source.seek(offset)
+        return source.read(size) or b""
+
+
+def _samples_of(file: BinaryIO, uri: str, tar_name: str, caption_suffix: str) -> Iterator[TarSample]:
+    current: TarSample | None = None
+    try:
+        with tarfile.open(fileobj=file, mode="r:") as tar:
+            for member in tar:
+                if not member.isfile():
+                    continue
+                key, suffix = _split(member.name)
+                if current is None or current.name != f"{tar_name}/{key}":
+                    if current is not None and current.offset >= 0:
+                        yield current
+                    current = TarSample(f"{tar_name}/{key}", uri)
+                current = _with_member(current, tar, member, is_caption=suffix == caption_suffix)
+    except tarfile.TarError as error:
+        raise TrainingError(f"{uri}: not a readable tar ({error}); write it again, uncompressed") from None
+    if current is not None and current.offset >= 0:
+        yield current
+
+
+def _with_member(sample: TarSample, tar: tarfile.TarFile, member: tarfile.TarInfo, *, is_caption: bool) -> TarSample:
+    if is_caption:
+        content = tar.extractfile(member)
+        text = b"" if content is None else content.read(_LONGEST_CAPTION)
+        return replace(sample, caption=text.decode("utf-8", errors="replace").strip())
+    if is_image(member.name):
+        return replace(sample, offset=member.offset_data, size=member.size)
+    return sample
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Key and suffix: `a/b.c/12.seg.png` -> (`a/b.c/12`, `seg.png`)."""
+    folder, base = os.path.split(name)
+    stem, _, suffix = base.partition(".")
+    return os.path.join(folder, stem), suffix.lower()

@@ -1,0 +1,36 @@
+"""What a worker needs to run a training's loop, built from its settings alone."""
+
+from pasd_batch.config.training import AnyTraining, TrainerSettings, TrainingSettings
+from pasd_batch.data.storage import Storage
+from pasd_batch.training.ablations import ablated
+from pasd_batch.training.pasd_task import build_pasd_task
+from pasd_batch.training.placement import Placement
+from pasd_batch.training.process_feed import LoaderSpec
+from pasd_batch.training.task import TrainingTask
+from pasd_batch.training.vae_trainer import build_vae_task
+
+
+def build_task(settings: AnyTraining) -> TrainingTask:
+    """The training's networks and objective, on the CPU.
+
+    Raises:
+        CheckpointError: a model folder is missing, or does not hold what it should.
+        TrainingError: nothing would be trained, or a package is missing.
+    """
+    return build_pasd_task(settings) if isinstance(settings, TrainingSettings) else build_vae_task(settings)
+
+
+def loader_spec(settings: AnyTraining, placement: Placement) -> LoaderSpec:
+    """How this worker's batches are made."""
+    data = ablated(settings).data if isinstance(settings, TrainingSettings) else settings.data
+    return LoaderSpec(settings.output, data.model_dump_json(), settings.seed, placement.plan(settings))
+
+
+def open_output(settings: TrainerSettings) -> Storage:
+    """The training's output.
+
+    Raises:
+        StorageError: its URI is malformed or not allowed.
+    """
+    access = settings.data.storage
+    return Storage.open(settings.output, retry=access.retry, allowed_schemes=access.allowed_schemes)
