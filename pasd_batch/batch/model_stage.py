@@ -1,11 +1,10 @@
-"""The model's turn: photos of like size restored together, and each scored by itself."""
+"""The model's turn: photos restored together, and each scored by itself."""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,12 +23,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 _logger = logging.getLogger(__name__)
-
-SIZE_STEP = 64
-"""Photos are of like size if their sides, rounded up to this many pixels, agree."""
-
-BATCH_PIXELS = 4 * 2**20
-"""Most input pixels that are restored together; a larger photo is restored alone."""
 
 _STUCK_FACTOR = 4.0
 
@@ -130,28 +123,6 @@ class _Deadline:
                 f"restoring took longer than {self._seconds:g} s (after step {done} of {total}); "
                 "raise deadlines.restore, take fewer steps, or leave out the photo"
             )
-
-
-def take_batch(ready: deque[LoadedPhoto], most: int) -> list[LoadedPhoto]:
-    """Take the first photo and up to `most` - 1 others of like size out of `ready`."""
-    first = ready.popleft()
-    batch, pixels = [first], _pixels(first)
-    for other in list(ready):
-        if len(batch) == most:
-            break
-        if _size_class(other) == _size_class(first) and pixels + _pixels(other) <= BATCH_PIXELS:
-            ready.remove(other)
-            batch.append(other)
-            pixels += _pixels(other)
-    return batch
-
-
-def _size_class(loaded: LoadedPhoto) -> tuple[int, int]:
-    return math.ceil(loaded.photo.height / SIZE_STEP), math.ceil(loaded.photo.width / SIZE_STEP)
-
-
-def _pixels(loaded: LoadedPhoto) -> int:
-    return loaded.photo.height * loaded.photo.width
 
 
 def _raise_if_poisoned(error: Exception) -> None:

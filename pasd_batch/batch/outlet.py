@@ -4,7 +4,7 @@ import hashlib
 import logging
 from dataclasses import dataclass, field
 
-from pasd_batch.batch.models import RestoredImage
+from pasd_batch.batch.models import WorkReport
 from pasd_batch.batch.spec import WorkerSpec
 from pasd_batch.batch.trail import PhotoTrail
 from pasd_batch.config.photos import DecodeLimits
@@ -34,12 +34,13 @@ class StoreJob:
 
     trail: PhotoTrail
     photo: Photo
-    restoration: RestoredImage
+    prompt: str
+    report: WorkReport
 
     @property
     def nbytes(self) -> int:
         """Memory that the pixels take."""
-        return self.photo.pixels.nbytes + self.restoration.image.nbytes
+        return self.photo.pixels.nbytes
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Outlet:
         )
 
     def _described(self, job: StoreJob, data: bytes) -> RestoredPhoto:
-        report = job.restoration.report
+        report = job.report
         return RestoredPhoto(
             output=ImageFacts(
                 sha256=hashlib.sha256(data).hexdigest(),
@@ -105,7 +106,7 @@ class Outlet:
                 format=self.spec.settings.output.file.format.value.upper(),
             ),
             output_uri=self.storage.uri(_image_path(job)) if self.spec.keeps_files else None,
-            prompt_used=job.restoration.prompt,
+            prompt_used=job.prompt,
             tiles=report.tiles,
             tile_size=report.tile_size,
             tile_batch=report.tile_batch,

@@ -5,10 +5,11 @@ A thread cannot be ended from outside. One that outlives its deadline is given u
 that one stuck in a decoder cannot keep the process from ending.
 """
 
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -76,23 +77,22 @@ class BoundedThreads(Generic[Item, Result]):
         self._running.append(_Running(item, future, time.monotonic()))
         threading.Thread(target=_run, args=(self.task, item, future), daemon=True, name=self.what).start()
 
-    def finished(self, *, block: bool) -> "list[Done[Item, Result] | Failed[Item]]":
-        """What has finished or run out of time; with `block` waits until there is at least one, if any runs."""
+    def finished(self, *, within: float) -> "list[Done[Item, Result] | Failed[Item]]":
+        """What has finished or run out of time; waits up to `within` seconds for at least one, if any runs."""
+        give_up = time.monotonic() + within
         while self._running:
-            timeout = self._until_next_deadline() if block else 0.0
+            until = min(give_up, self._next_deadline())
+            timeout = None if until == math.inf else max(0.0, until - time.monotonic())
             wait([running.future for running in self._running], timeout, return_when=FIRST_COMPLETED)
             now = time.monotonic()
             over = [running for running in self._running if running.future.done() or self._late(running, now)]
-            if over or not block:
+            if over or now >= give_up:
                 self._running = [running for running in self._running if running not in over]
                 return [self._outcome(running) for running in over]
         return []
 
-    def _until_next_deadline(self) -> float | None:
-        if self.seconds is None:
-            return None
-        first = min(running.started for running in self._running)
-        return max(0.0, first + self.seconds - time.monotonic())
+    def _next_deadline(self) -> float:
+        return math.inf if self.seconds is None else min(each.started for each in self._running) + self.seconds
 
     def _late(self, running: "_Running[Item, Result]", now: float) -> bool:
         return self.seconds is not None and now - running.started >= self.seconds
@@ -128,22 +128,36 @@ class ReadAhead(Generic[Item, Result]):
     def __post_init__(self) -> None:
         self._waiting = deque(self.items)
 
-    def fill(self) -> bool:
-        """Start what may start and take in what has come in, waiting if nothing has; False when all is used up."""
-        self._start_loads()
-        for outcome in self.threads.finished(block=not self.ready):
-            if isinstance(outcome, Failed):
-                self.failed.append(outcome)
-            else:
-                self.ready.append(outcome.result)
-        self._start_loads()
+    def fill(self, *, enough: Callable[[Sequence[Result]], bool] = bool, patience: float = 0.0) -> bool:
+        """Start what may start and take in what has come in; False when all is used up.
+
+        Waits until something has come in, as long as it takes, and up to `patience` seconds more until what is ready
+        is `enough`, or nothing is being loaded any more.
+        """
+        self._take_in(within=0.0 if self.ready else math.inf)
+        give_up = time.monotonic() + patience
+        while self.ready and len(self.threads) and not enough(self.ready):
+            left = give_up - time.monotonic()
+            if left <= 0:
+                break
+            self._take_in(within=left)
         return bool(self.ready or self.failed)
 
-    def _start_loads(self) -> None:
+    def start_loads(self) -> None:
+        """Start what may start; after something was taken from `ready`, so that it loads while that is in use."""
         while self._waiting and len(self.threads) + len(self.ready) < self.threads.limit:
             if self.ready and sum(map(self.weight, self.ready)) >= self.max_weight:
                 return
             self.threads.start(self._waiting.popleft())
+
+    def _take_in(self, *, within: float) -> None:
+        self.start_loads()
+        for outcome in self.threads.finished(within=within):
+            if isinstance(outcome, Failed):
+                self.failed.append(outcome)
+            else:
+                self.ready.append(outcome.result)
+        self.start_loads()
 
 
 def _run(task: Callable[[Item], Result], item: Item, future: "Future[Result]") -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pasd_batch.batch.batching import PATIENCE_SECONDS, holds_full_batch, take_batch
 from pasd_batch.batch.intake import Intake, LoadedPhoto
-from pasd_batch.batch.model_stage import ModelStage, take_batch
+from pasd_batch.batch.model_stage import ModelStage
 from pasd_batch.batch.models import Models, RestoredImage
 from pasd_batch.batch.outlet import Outlet, StoreJob
 from pasd_batch.batch.overlap import BoundedThreads, DeadlineExceeded, Failed, ReadAhead
@@ -60,17 +62,21 @@ class PhotoPipeline:
             weight=lambda loaded: loaded.nbytes,
             max_weight=settings.workers.prefetch_mib * MIB,
         )
-        while self._fill(ahead):
+        # Scores are made photo by photo, so that there is nothing to wait for.
+        most = settings.workers.photo_batch if self._spec.restores else 1
+        while self._fill(ahead, most):
             while ahead.failed:
                 passage.fail_load(ahead.failed.popleft())
             if ahead.ready:
-                passage.work_on(take_batch(ahead.ready, settings.workers.photo_batch))
+                batch = take_batch(ahead.ready, most)
+                ahead.start_loads()
+                passage.work_on(batch)
         passage.finish()
         return [passage.rows[task.row] for task in tasks]
 
-    def _fill(self, ahead: ReadAhead[PhotoTrail, LoadedPhoto]) -> bool:
+    def _fill(self, ahead: ReadAhead[PhotoTrail, LoadedPhoto], most: int) -> bool:
         with process_ends_after(self._spec.settings.deadlines.fetch):
-            return ahead.fill()
+            return ahead.fill(enough=lambda ready: holds_full_batch(ready, most), patience=PATIENCE_SECONDS)
 
     def _behind(self) -> BoundedThreads[_ScoredJob, RestoredPhoto]:
         settings = self._spec.settings
@@ -145,12 +151,12 @@ class _Passage:
                 self._fail(loaded.trail, outcome)
             else:
                 self._store_and_score(loaded, outcome)
-        self._collect(block=False)
+        self._collect(within=0.0)
 
     def finish(self) -> None:
         """Wait until everything is stored."""
         while len(self._behind):
-            self._collect(block=True)
+            self._collect(within=math.inf)
 
     def _score_only(self, loaded: LoadedPhoto) -> None:
         scores = self._model.score(loaded, None)
@@ -170,14 +176,14 @@ class _Passage:
             self._fail(loaded.trail, failed.failure)
             return
         while self._behind.full:
-            self._collect(block=True)
-        scored = _ScoredJob(StoreJob(loaded.trail, photo, restoration))
+            self._collect(within=math.inf)
+        scored = _ScoredJob(StoreJob(loaded.trail, photo, restoration.prompt, restoration.report))
         self._behind.start(scored)
         scored.scores = self._model.score(loaded, photo.pixels)
 
-    def _collect(self, *, block: bool) -> None:
+    def _collect(self, *, within: float) -> None:
         with process_ends_after(self._behind.seconds):
-            outcomes = self._behind.finished(block=block)
+            outcomes = self._behind.finished(within=within)
         for outcome in outcomes:
             scored = outcome.item
             trail = scored.job.trail

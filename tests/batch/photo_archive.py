@@ -12,8 +12,11 @@ import pyarrow.parquet as pq
 from PIL import Image
 from tiny_models import TINY, TinyScorer, fingerprint
 
+from pasd_batch.batch.intake import LoadedPhoto
 from pasd_batch.batch.spec import WorkerSpec
+from pasd_batch.batch.trail import PhotoTask, PhotoTrail
 from pasd_batch.config.run import RunSettings
+from pasd_batch.data.photo import Photo, PhotoMetadata
 from pasd_batch.records import PhotoRecord, Provenance, plan_schema, row_from_record
 
 SIZES = ((24, 32), (32, 24), (32, 32), (90, 40))
@@ -81,6 +84,13 @@ def store_photos(folder, photos):
 def record(path, name=None, **values):
     name = name or Path(path).name
     return PhotoRecord(name, str(path), f"{Path(name).stem}.png", extra={"album": "A"}, **values)
+
+
+def loaded(number, height=8, width=8):
+    """A decoded grey picture, as the model's turn gets it."""
+    pixels = np.full((height, width, 3), 0.5, np.float32)
+    photo = Photo(pixels, alpha=None, bit_depth=8, grayscale=False, metadata=PhotoMetadata("PNG"))
+    return LoadedPhoto(PhotoTrail(PhotoTask(number, record(f"/{number}.png"))), photo, None)
 
 
 def write_plan(root, records, shard_size=10):

@@ -1,3 +1,4 @@
+import math
 import threading
 import time
 
@@ -70,8 +71,36 @@ def test_heavy_items_that_run_keep_further_ones_from_being_started():
     assert pool.full
     release.set()
     while len(pool):
-        pool.finished(block=True)
+        pool.finished(within=math.inf)
     assert not pool.full
+
+
+def test_enough_results_are_waited_for_no_longer_than_patience_allows():
+    slow = threading.Event()
+
+    def task(number):
+        slow.wait(30 if number == 3 else 0.05 * number)
+        return number
+
+    ahead = ReadAhead(threads(task, limit=4), range(4), weight=lambda _: 0, max_weight=1)
+    assert ahead.fill(enough=lambda ready: len(ready) == 3, patience=30)
+    assert sorted(ahead.ready) == [0, 1, 2]
+    began = time.monotonic()
+    assert ahead.fill(enough=lambda ready: len(ready) == 4, patience=0.2)
+    assert 0.2 <= time.monotonic() - began < 15
+    assert len(ahead.ready) == 3
+    slow.set()
+    assert ahead.fill(enough=lambda ready: len(ready) == 9, patience=30)
+    assert sorted(ahead.ready) == [0, 1, 2, 3]
+
+
+def test_what_is_taken_is_replaced_while_it_is_in_use():
+    ahead = ReadAhead(threads(lambda number: number, limit=3), range(9), weight=lambda _: 0, max_weight=1)
+    ahead.fill(enough=lambda ready: len(ready) == 3, patience=30)
+    assert len(ahead.threads) == 0
+    ahead.ready.clear()
+    ahead.start_loads()
+    assert len(ahead.threads) == 3
 
 
 def test_an_item_past_its_deadline_is_given_up_and_the_others_go_on():

@@ -12,6 +12,7 @@ import tiny_models
 from photo_archive import BAD, picture, record, results, settings, spec, store_photos, without_traces, write_plan
 from PIL import Image
 
+from pasd_batch.batch import pipeline
 from pasd_batch.batch.spec import photo_seed
 from pasd_batch.batch.worker import ShardState, ShardWorker
 from pasd_batch.data.results import ResultStore
@@ -99,19 +100,20 @@ def test_the_same_photo_gives_the_same_bytes_whatever_the_batch(root, tmp_path):
     }
 
 
-def test_photos_of_like_size_are_restored_together(root, tmp_path):
+def test_photos_of_like_size_are_restored_together_in_full_batches(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "PATIENCE_SECONDS", 60.0)
     made = []
 
-    def load_slow_restorer(run_settings):
-        made.append(tiny_models.TinyRestorer(2.0, seconds=0.2))
+    def load_watched_restorer(run_settings):
+        made.append(tiny_models.TinyRestorer(2.0))
         return made[0]
 
-    loaders = dataclasses.replace(tiny_models.TINY, restorer=load_slow_restorer)
+    loaders = dataclasses.replace(tiny_models.TINY, restorer=load_watched_restorer)
     records = good_photos(tmp_path / "in", 12)
     write_plan(root, records, shard_size=12)
     run(spec(settings(root, workers={"photo_batch": 4, "prefetch": 8}), loaders))
-    assert sum(made[0].batches) == 12
-    assert max(made[0].batches) > 1
+    # Nine of one size and three of another.
+    assert sorted(made[0].batches) == [1, 3, 4, 4]
 
 
 def test_a_photo_that_fails_in_the_model_costs_its_batch_nothing(root, tmp_path):
