@@ -35,6 +35,7 @@ def contact_sheet(rows: Sequence[SheetRow], columns: Sequence[str], *, title: st
     """
     if not rows or any(len(row.pictures) != len(columns) for row in rows):
         raise ValueError(f"a sheet needs rows of {len(columns)} pictures, one for each of {', '.join(columns)}")
+    cell = min(cell, max(side for row in rows for picture in row.pictures for side in picture.shape[:2]))
     width, height = sheet_size(len(rows), len(columns), cell=cell)
     sheet = Image.new("RGB", (width, height), BACKGROUND)
     draw = ImageDraw.Draw(sheet)

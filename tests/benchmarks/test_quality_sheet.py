@@ -17,6 +17,13 @@ def test_the_sheet_has_the_size_of_its_rows_and_columns() -> None:
     assert sheet.size == (2 * 16 + 2 * 48 + 8, 2 * 16 + 2 * 24 + 2 * (48 + 24 + 8))
 
 
+def test_cells_are_no_larger_than_the_photos() -> None:
+    sheet = contact_sheet(
+        [SheetRow("a", (gradient(16, 24), gradient(32, 48)))], ["input", "original"], title="", cell=320
+    )
+    assert sheet.size == sheet_size(1, 2, cell=48)
+
+
 def test_cells_show_the_same_middle_at_the_pixels_own_size() -> None:
     small, large = gradient(16, 24), gradient(64, 96)
     first, second = row_cells(SheetRow("a", (small, large)), 32)
