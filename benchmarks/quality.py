@@ -5,7 +5,8 @@
 
 Writes `quality.md` (a table for each test set), `quality.json` (every photo's values) and a contact sheet for each
 test set. What was restored and scored is kept under the output folder: measuring another model, more photos or more
-metrics does only what is new. Needs `pip install 'pasd-batch[quality]'`; pyiqa's licence is non-commercial.
+metrics does only what is new (after a change of the restorer itself: `--fresh pasd`). Needs `pip install
+'pasd-batch[quality]'`; pyiqa's licence is non-commercial.
 """
 
 import argparse
@@ -13,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.contact_sheet import SheetRow, choose_rows, contact_sheet
-from evaluation.machine import hardware
 from evaluation.measuring import Bench, Measurement
 from evaluation.methods import Lanczos, Method, Pasd
 from evaluation.metrics import METRICS
@@ -32,7 +32,7 @@ def main() -> None:
     methods = build_methods(options)
     parts = {name: measure_set(bench, methods, PHOTO_SETS[name], options) for name in options.sets}
     pages = [page(PHOTO_SETS[name], measurements, options) for name, measurements in parts.items()]
-    text = "\n\n".join([f"Measured on {hardware()}. {NOTE}", *pages]) + "\n"
+    text = "\n\n".join([NOTE, *pages]) + "\n"
     Path(options.output, f"{options.name}.md").write_text(text)
     results = {"sets": {name: as_json(measurements) for name, measurements in parts.items()}}
     write_json(Path(options.output, f"{options.name}.json"), results, options)
@@ -49,7 +49,7 @@ def parse_arguments() -> argparse.Namespace:
         "--without", nargs="+", choices=["lanczos", "real-esrgan", "pasd"], default=[], help="methods that are left out"
     )
     parser.add_argument(
-        "--fresh", nargs="+", default=[], metavar="KEY", help="do again what is kept: lanczos, real-esrgan, pasd-..."
+        "--fresh", nargs="+", default=[], choices=["lanczos", "real-esrgan", "pasd"], help="methods that are done again"
     )
     parser.add_argument(
         "--time", type=int, metavar="N", help="restore N photos of each set again, for seconds on an idle machine"
@@ -96,7 +96,10 @@ def sheet_row(store: Store, measurements: Sequence[Measurement]) -> SheetRow:
 def page(photo_set: PhotoSet, measurements: Sequence[Measurement], options: argparse.Namespace) -> str:
     """The tables of one test set."""
     photos = len({measurement.sample.photo for measurement in measurements})
-    parts = [f"## {photo_set.title} ({photos} photos)", quality_table(measurements)]
+    timed = f"{options.time} photos, restored again for it" if options.time else "all photos"
+    places = "; ".join(sorted({measurement.hardware for measurement in measurements}))
+    parts = [f"## {photo_set.title} ({photos} photos)", f"Seconds are those of {timed}, on {places}."]
+    parts += [quality_table(measurements)]
     if len({measurement.method for measurement in measurements}) > 1 and "pasd" not in options.without:
         parts += [f"{options.label} against the others. {DIFFERENCE_NOTE}"]
         parts += [difference_table(measurements, method=options.label)]

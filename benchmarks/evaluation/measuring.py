@@ -1,7 +1,7 @@
 """Restoring every sample with every method and scoring what comes out."""
 
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +41,8 @@ class Bench:
 
     store: Store
     judge: Judge
-    fresh: Container[str] = ()
-    """Keys of the methods whose stored results are not taken."""
+    fresh: tuple[str, ...] = ()
+    """What the keys of methods begin with whose stored results are not taken."""
 
     timed: int | None = None
     """How many photos are restored again for their seconds, the only ones then given; None: seconds as stored."""
@@ -57,7 +57,7 @@ class Bench:
 
     def _measure(self, sample: Sample, method: Method, index: int) -> Measurement:
         record = self.store.record(sample.key, method.key)
-        picture = None if method.key in self.fresh else self.store.picture(sample.key, method.key)
+        picture = None if method.key.startswith(self.fresh) else self.store.picture(sample.key, method.key)
         if picture is None or "seconds" not in record:
             picture, seconds = _restored(sample, method)
             record = {"seconds": seconds, "hardware": hardware(), "scores": {}}

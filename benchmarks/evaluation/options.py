@@ -48,7 +48,7 @@ def bench_of(options: argparse.Namespace, *, fresh: Sequence[str] = (), timed: i
     judge = Judge.build(
         names, weights=options.output.absolute() / "metric_weights", niqe_parameters=options.niqe_parameters
     )
-    return Bench(Store(options.output / "results"), judge, fresh, timed)
+    return Bench(Store(options.output / "results"), judge, tuple(fresh), timed)
 
 
 def samples_of(options: argparse.Namespace, name: str) -> Samples:

@@ -79,7 +79,7 @@ def test_other_seeds_and_fresh_methods_are_done_again(samples: Samples, tmp_path
     bench, method = Bench(Store(tmp_path / "results"), CountingJudge([], [])), CountingLanczos()
     bench.measure(samples, [method])
     bench.measure(replace(samples, seed=1), [method])
-    replace(bench, fresh=["lanczos"]).measure(samples, [method])
+    replace(bench, fresh=("lan",)).measure(samples, [method])
     assert method.restored == ["photo_0", "photo_1"] * 3
 
 
