@@ -5,14 +5,14 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from pasd_batch.cli import demo, manifest, plan, report, restore, run, status
+from pasd_batch.cli import demo, manifest, plan, report, restore, run, status, train
 from pasd_batch.cli.errors import USER_ERRORS, exit_with_message
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0 on success, 1 when photos failed, 2 when nothing could be started.
 
-    `run` has more of them, see `pasd_batch.batch.run.ExitCode`.
+    `run` and `train` have more of them, see `pasd_batch.batch.run.ExitCode`.
     """
     parser = argparse.ArgumentParser(
         prog="pasd-batch",
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--verbose", action="store_true", help="log what is done, photo by photo")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (restore, manifest, plan, run, status, report, demo):
+    for module in (restore, manifest, plan, run, status, report, train, demo):
         module.add_command(commands)
     options = parser.parse_args(arguments)
     logging.basicConfig(

@@ -136,6 +136,18 @@ def load_base(folder: Path, *, allow_pickle: bool = False) -> BaseModel:
     )
 
 
+def own_schedule(control: Path) -> dict[str, Any] | None:
+    """The scheduler configuration that a PASD folder was trained with, if it keeps one beside its networks.
+
+    Colorization's differs from its base's: it predicts velocities and ends in pure noise.
+
+    Raises:
+        CheckpointError: it is there, but no JSON.
+    """
+    scheduler = control / "scheduler" / "scheduler_config.json"
+    return _read_json(scheduler) if scheduler.is_file() else None
+
+
 def initialise_control_branch(unet: DiffusionEncoder, **options: Any) -> ControlBranch:
     """Start a control branch as a copy of a UNet's encoder and middle block.
 

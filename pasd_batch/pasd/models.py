@@ -11,7 +11,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import nn
 
 from pasd_batch.config.restoration import ModelSettings, Precision
-from pasd_batch.pasd.checkpoint import BaseModel, load_base, load_control_branch, load_unet
+from pasd_batch.pasd.checkpoint import BaseModel, load_base, load_control_branch, load_unet, own_schedule
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.geometry import LATENT_FACTOR
 from pasd_batch.pasd.prompts import PromptEncoder
@@ -102,7 +102,8 @@ def load_models(settings: ModelSettings) -> Models:
         unet.compile()
         branch.compile()
     prompt_encoder = PromptEncoder(base.tokenizer, base.text_encoder)
-    return Models(unet, branch, base.vae, prompt_encoder, base.scheduler_config, device, dtype)
+    scheduler_config = own_schedule(control_folder) or base.scheduler_config
+    return Models(unet, branch, base.vae, prompt_encoder, scheduler_config, device, dtype)
 
 
 def _place(network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pasd_batch.config.base import ConfigError
 from pasd_batch.config.training import TrainerSettings
 from pasd_batch.data.storage import AlreadyExists, Storage
 from pasd_batch.training.errors import TrainingError
@@ -26,6 +27,7 @@ _FREE = frozenset(
         "data.loaders",
         "data.loader_cpus",
         "data.batches_per_task",
+        "data.cache_bytes",
     }
 )
 """Settings that may change when a training is resumed: they do not change what is learned in a step."""
@@ -43,7 +45,7 @@ def claim_output(storage: Storage, settings: TrainerSettings) -> None:
     try:
         storage.create(SETTINGS_FILE, json.dumps(own, indent=1, sort_keys=True).encode())
     except AlreadyExists:
-        kept = json.loads(storage.read(SETTINGS_FILE))
+        kept = _with_defaults(json.loads(storage.read(SETTINGS_FILE)), settings)
         differing = sorted(_differences(kept, json.loads(json.dumps(own))))
         if differing:
             more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
@@ -51,6 +53,15 @@ def claim_output(storage: Storage, settings: TrainerSettings) -> None:
                 f"{storage.uri()} holds a training with other settings: {', '.join(differing[:_SHOWN])}{more}; "
                 "choose another output, or give the settings it was started with"
             ) from None
+
+
+def _with_defaults(kept: dict[str, Any], settings: TrainerSettings) -> dict[str, Any]:
+    """Kept settings with the defaults of those that an older version did not have yet."""
+    try:
+        return type(settings).parse(kept).model_dump(mode="json")
+    except ConfigError:
+        # Another kind of training, or settings that are gone: the comparison names them.
+        return kept
 
 
 def _differences(first: Mapping[str, Any], second: Mapping[str, Any], above: str = "") -> Iterator[str]:

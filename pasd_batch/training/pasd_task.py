@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pasd_batch.config.restoration import Precision, RestorationSettings, SamplingSettings
-from pasd_batch.config.training import TrainingSettings
+from pasd_batch.config.training import Ablation, TrainingSettings
 from pasd_batch.config.training_model import FromPasd
 from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.prompts import PromptEncoder
@@ -29,6 +29,8 @@ class PasdTask:
     objective: PasdObjective
     sampling: SamplingSettings
     gradient_checkpointing: bool
+    captions: bool = True
+    """Whether validation tells the model what is on a photo."""
 
     def prepare(self) -> None:
         """Turn gradient checkpointing on where it is wished."""
@@ -54,7 +56,7 @@ class PasdTask:
         )
         outcomes = Restorer(models, RestorationSettings(sampling=self.sampling)).restore(
             [photo.degraded for photo in photos],
-            prompts=[photo.caption for photo in photos],
+            prompts=[photo.caption if self.captions else "" for photo in photos],
             seeds=[self.sampling.seed] * len(photos),
         )
         return [outcome.image if isinstance(outcome, Restoration) else None for outcome in outcomes]
@@ -78,4 +80,5 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
         rgbs_matter=losses.gamma > 0.0 or losses.colorfulness > 0.0,
     )
     sampling = settings.validation_sampling.model_copy(update={"scale": 1.0, "min_short_side": 8})
-    return PasdTask(networks, objective, sampling, settings.gradient_checkpointing)
+    captions = Ablation.HIGH_LEVEL_PROMPT not in settings.without
+    return PasdTask(networks, objective, sampling, settings.gradient_checkpointing, captions)

@@ -1,9 +1,11 @@
 """Batches made by processes of this machine, ahead of the training; for trainings without Ray."""
 
 import multiprocessing
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -51,12 +53,17 @@ def process_feed(spec: LoaderSpec, loaders: int) -> Feed:
     def from_processes(numbers: range) -> Iterator[NumberedBatch]:
         # Started afresh, because a fork of a process with torch's threads can hang.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(loaders, mp_context=context, initializer=_single_threaded) as pool:
+        with ProcessPoolExecutor(loaders, mp_context=context, initializer=_prepare_loader) as pool:
             try:
                 for arrays in _ordered(
                     lambda number: pool.submit(_make_arrays, spec, number), numbers, ahead=_AHEAD * loaders
                 ):
                     yield from_arrays(arrays)
+            except BrokenProcessPool as error:
+                raise TrainingError(
+                    "a process that makes samples was killed, perhaps because memory was full; the same command goes "
+                    "on from the last checkpoint, with fewer data.loaders it needs less memory"
+                ) from error
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
@@ -100,8 +107,10 @@ def _make_arrays(spec: LoaderSpec, number: int) -> dict[str, Any]:
     return to_arrays(make_batch(spec, number))
 
 
-def _single_threaded() -> None:
+def _prepare_loader() -> None:
     torch.set_num_threads(1)
+    # An interrupt from the keyboard is for the training alone, which then ends its loaders.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @lru_cache(maxsize=1)

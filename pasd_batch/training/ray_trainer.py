@@ -13,7 +13,9 @@ from pasd_batch.pasd.state_dict import CheckpointError
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop import train_loop
 from pasd_batch.training.placement import Placement
+from pasd_batch.training.places import with_absolute_places
 from pasd_batch.training.ray_feed import ray_feed
+from pasd_batch.training.ray_progress import steps_shown
 from pasd_batch.training.work import build_task, loader_spec, open_output
 
 logger = logging.getLogger(__name__)
@@ -24,7 +26,10 @@ _OWN_ERRORS = (TrainingError, CheckpointError, ManifestError, StorageError)
 def train_on_ray(settings: AnyTraining) -> None:
     """Run the loop on Ray workers; crashed ones are started again and go on from the last checkpoint.
 
+    Without a Ray that this process is connected to, that of `RAY_ADDRESS` or a local one is used.
+
     Raises:
+        KeyboardInterrupt: SIGINT, after the workers were ended.
         TrainingError: workers failed more than `workers.max_failures` times, or with an error of ours.
         CheckpointError, ManifestError, StorageError: from a worker.
     """
@@ -35,13 +40,18 @@ def train_on_ray(settings: AnyTraining) -> None:
 
     if not ray.is_initialized():
         ray.init(log_to_driver=True)
+    # Workers run in folders of their own.
+    settings = with_absolute_places(settings)
     gpus = _gpus(settings)
     resources = {"CPU": settings.workers.cpus, **({"GPU": gpus} if gpus else {})}
-    with tempfile.TemporaryDirectory() as scratch:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        steps_shown(settings.steps, bar=settings.log.progress) as board,
+    ):
         # Checkpoints are ours, in the training's output; Ray keeps only notes on the run in the scratch folder.
         trainer = TorchTrainer(
             work_on_ray,
-            train_loop_config={"settings": settings.model_dump(mode="json")},
+            train_loop_config={"settings": settings.model_dump(mode="json"), "board": board},
             scaling_config=ScalingConfig(
                 num_workers=settings.workers.count, use_gpu=gpus > 0, resources_per_worker=resources
             ),
@@ -53,6 +63,9 @@ def train_on_ray(settings: AnyTraining) -> None:
             trainer.fit()
         except TrainingFailedError as error:
             raise _own_error(error) from error
+        except SystemExit:
+            # What Ray Train, which handles SIGINT itself, does at the end of it.
+            raise KeyboardInterrupt from None
 
 
 def work_on_ray(config: dict[str, Any]) -> None:
@@ -69,6 +82,8 @@ def work_on_ray(config: dict[str, Any]) -> None:
 
     def report(values: Mapping[str, float]) -> None:
         ray.train.report(dict(values))
+        if placement.worker == 0:
+            config["board"].write.remote(int(values["step"]), values["loss"])
 
     train_loop(
         build_task(settings),

@@ -4,6 +4,7 @@ import logging
 
 from pasd_batch.config.training import AnyTraining
 from pasd_batch.pasd.models import choose_device
+from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.identity import claim_output
 from pasd_batch.training.loop import train_loop
 from pasd_batch.training.photo_index import kept_index
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 def train(settings: AnyTraining) -> None:
     """Train until the last step, from the last checkpoint if there is one; the output is a model folder then.
 
-    With `workers.ray` a Ray that is running is used, else one is started on this machine.
+    With `workers.ray` the Ray that this process is connected to is used, else that of `RAY_ADDRESS`, else a local one.
 
     Raises:
         TrainingError: the output belongs to another training, photos cannot be used, or training cannot go on.
@@ -37,6 +38,9 @@ def train(settings: AnyTraining) -> None:
 
 def train_in_process(settings: AnyTraining) -> None:
     """Train in this process alone; the output must have been claimed and its photos listed."""
-    placement = Placement(choose_device(settings.device))
+    try:
+        placement = Placement(choose_device(settings.device))
+    except ValueError as error:
+        raise TrainingError(f"{error} (setting device)") from error
     feed = process_feed(loader_spec(settings, placement), settings.data.loaders)
     train_loop(build_task(settings), settings, placement, feed=feed, storage=open_output(settings))

@@ -98,7 +98,7 @@ def load_perceptual_distance() -> nn.Module:
     except ImportError as error:
         raise TrainingError(
             f"losses.perceptual needs the package stlpips-pytorch, which cannot be imported ({error}); "
-            "run `pip install stlpips-pytorch`, or set losses.perceptual to 0"
+            "run `pip install stlpips-pytorch ipython torchsummary`, or set losses.perceptual to 0"
         ) from error
     distance = cast(Any, stlpips).LPIPS(net="alex", variant="shift_tolerant", verbose=False)
     return distance.eval().requires_grad_(False)

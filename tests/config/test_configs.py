@@ -7,7 +7,10 @@ import pytest
 import yaml
 
 from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
+from pasd_batch.config.degradation import GrayscaleSettings, RealEsrganSettings
+from pasd_batch.config.losses import PredictionType
 from pasd_batch.config.run import RunMode, RunSettings
+from pasd_batch.config.training import load_training
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -17,9 +20,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 
 def load(path: Path):
     if path.name.startswith("train_"):
-        from pasd_batch.config.training import TrainingSettings
-
-        return TrainingSettings.parse(load_yaml(path), source=path.name)
+        return load_training(path)
     return RunSettings.parse(load_yaml(path), source=path.name)
 
 
@@ -54,6 +55,22 @@ def test_the_files_are_what_their_names_say():
         "restore_preview.yaml": RunMode.RESTORE,
         "score_only.yaml": RunMode.SCORE,
     }
+
+
+def test_trainings_are_as_published():
+    super_resolution, colorization = (
+        load(ROOT / "configs" / f"train_{name}.yaml") for name in ("realisr", "colorization")
+    )
+    for settings in (super_resolution, colorization):
+        assert settings.optimizer.learning_rate == 5e-5
+        assert (settings.batch_size, settings.accumulation, settings.losses.gamma) == (4, 2, 1)
+        samples = settings.data.samples
+        assert (samples.crop_size, samples.caption_drop_probability) == (512, 0.5)
+    assert super_resolution.data.samples.degradation == RealEsrganSettings(scale=4)
+    assert colorization.data.samples.degradation == GrayscaleSettings()
+    assert colorization.losses.prediction_type is PredictionType.V_PREDICTION
+    assert colorization.losses.colorfulness == 0.001
+    assert colorization.model.schedule.rescale_betas_zero_snr
 
 
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.name)

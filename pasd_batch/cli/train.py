@@ -1,0 +1,70 @@
+"""`pasd-batch train CONFIG [key=value ...]`: train a model; the same command resumes it."""
+
+import argparse
+import shlex
+import signal
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from pasd_batch.cli.archive_options import add_config
+from pasd_batch.cli.errors import UsageError
+from pasd_batch.config.training import AnyTraining, load_training
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "train",
+        help="train PASD, or a VAE for one; the same command resumes",
+        description="Begin or resume the training of a configuration file. docs/training.md says how it is used.",
+    )
+    add_config(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train to the last step, and say where the model is, or how to go on.
+
+    Raises:
+        ConfigError, ManifestError, StorageError: what a person can mend.
+        UsageError: the training cannot start or go on.
+    """
+    from pasd_batch.batch.interrupts import Interrupted, signals_as_interrupts
+    from pasd_batch.batch.scheduler import ClusterFailed
+    from pasd_batch.pasd.state_dict import CheckpointError
+    from pasd_batch.training.errors import TrainingError
+    from pasd_batch.training.trainer import train
+
+    settings = load_training(options.config, options.overrides)
+    try:
+        with _ray(settings, options.ray_address), signals_as_interrupts():
+            train(settings)
+    except Interrupted as interrupt:
+        return _interrupted(interrupt.number, options, settings)
+    except KeyboardInterrupt:
+        return _interrupted(signal.SIGINT, options, settings)
+    except (ClusterFailed, TrainingError, CheckpointError) as error:
+        raise UsageError(str(error)) from error
+    sys.stdout.write(f"{settings.steps:,} steps done; the model is in {settings.output}\n")
+    return 0
+
+
+def _ray(settings: AnyTraining, address: str | None) -> AbstractContextManager[None]:
+    from pasd_batch.batch.scheduler import ray_session
+
+    if settings.workers.ray:
+        return ray_session(address)
+    if address:
+        raise UsageError("--ray-address is given, but workers.ray is false; leave one of them out")
+    return nullcontext()
+
+
+def _interrupted(number: int, options: argparse.Namespace, settings: AnyTraining) -> int:
+    address = ["--ray-address", options.ray_address] if options.ray_address else []
+    command = shlex.join(["pasd-batch", "train", options.config, *options.overrides, *address])
+    sys.stderr.write(
+        f"pasd-batch: ended by {signal.Signals(number).name}; {command} goes on from the last checkpoint in "
+        f"{settings.output}\n"
+    )
+    return 128 + number

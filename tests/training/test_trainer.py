@@ -1,0 +1,213 @@
+"""Whole trainings in this process: resumed, killed, and their models restored from the command line."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import tiny_training
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tiny_training import settings, values
+
+from pasd_batch.cli import main
+from pasd_batch.config.restoration import ModelSettings, RestorationSettings
+from pasd_batch.data.storage import Storage
+from pasd_batch.pasd.checkpoint import is_paca
+from pasd_batch.pasd.restorer import Restorer
+from pasd_batch.training.checkpoints import complete_steps
+from pasd_batch.training.errors import TrainingError
+from pasd_batch.training.identity import SETTINGS_FILE, claim_output
+from pasd_batch.training.placement import Placement
+from pasd_batch.training.process_feed import make_batch
+from pasd_batch.training.trainer import train
+from pasd_batch.training.training_log import read_log
+from pasd_batch.training.work import loader_spec
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(one_thread):
+    """Sums must round as in the killed processes."""
+
+
+def losses(output):
+    lines = read_log(Storage.open(str(output)))
+    return {line["step"]: line["loss"] for line in lines if line["kind"] == "step"}
+
+
+def start_process(work, steps):
+    script = Path(tiny_training.__file__)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    return subprocess.Popen([sys.executable, str(script), str(work), str(steps)], env=environment)
+
+
+def kill_when_there(process, path):
+    """SIGKILL as soon as a file has appeared."""
+    deadline = time.monotonic() + 400
+    while not path.exists():
+        assert process.poll() is None, "the training ended before it could be killed"
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_a_killed_training_resumes_with_the_losses_of_an_uninterrupted_one(work):
+    steps = 8
+    process = start_process(work, steps)
+    # In the middle of writing the second checkpoint: the first one is the last that is whole.
+    moment = work / "output" / "checkpoints" / "step-00000004" / "training" / "weights.safetensors"
+    with ThreadPoolExecutor(1) as pool:
+        killed = pool.submit(kill_when_there, process, moment)
+        train(settings(work, steps=steps, output=str(work / "uninterrupted")))
+        killed.result()
+    assert losses(work / "output").keys() < set(range(1, steps + 1))
+    train(settings(work, steps=steps))
+    assert losses(work / "output") == losses(work / "uninterrupted")
+    for part in ("unet", "controlnet", "text_encoder"):
+        name = "model" if part == "text_encoder" else "diffusion_pytorch_model"
+        resumed, whole = (
+            load_file(work / output / part / f"{name}.safetensors") for output in ("output", "uninterrupted")
+        )
+        assert all(torch.equal(resumed[key], whole[key]) for key in whole)
+
+
+def test_a_finished_training_goes_on_when_it_is_given_more_steps(work):
+    """In bfloat16, with averages, accumulation and gradient checkpointing: nothing of them is lost."""
+    more = {"precision": "bfloat16", "gradient_checkpointing": True, "accumulation": 2, "batch_size": 1}
+    train(settings(work, steps=2, **more))
+    train(settings(work, steps=5, **more))
+    train(settings(work, steps=5, output=str(work / "at-once"), **more))
+    assert losses(work / "output") == losses(work / "at-once")
+    assert sorted(complete_steps(Storage.open(str(work / "output")))) == [2, 4, 5]
+
+
+def test_other_settings_do_not_resume_a_training(work):
+    train(settings(work, steps=1))
+    with pytest.raises(TrainingError, match=r"optimizer\.learning_rate, seed"):
+        train(settings(work, steps=1, seed=4, optimizer={"learning_rate": 0.5}))
+
+
+def test_a_training_of_an_older_version_is_gone_on_with(work):
+    """Settings that it did not have yet are at their defaults."""
+    chosen = settings(work)
+    storage = Storage.open(chosen.output)
+    claim_output(storage, chosen)
+    kept = json.loads(storage.read(SETTINGS_FILE))
+    del kept["losses"]["gamma"], kept["ema_decay"]
+    storage.write(SETTINGS_FILE, json.dumps(kept).encode())
+    claim_output(storage, settings(work, ema_decay=None))
+    with pytest.raises(TrainingError, match=r"losses\.gamma;"):
+        claim_output(storage, settings(work, ema_decay=None, losses={"gamma": 2}))
+
+
+def test_a_trained_model_restores_from_the_command_line(work, capsys):
+    train(settings(work, steps=2, checkpoints={"every": 2, "export_precision": "float16"}))
+    photo, output = work / "photos" / "photo-0.png", work / "restored"
+    for folder in (work / "output", work / "output" / "checkpoints" / "step-00000002"):
+        options = [f"--base={folder}", f"--control={folder}", "--scale=1", "--steps=2"]
+        options.append("--set=sampling.min_short_side=64")
+        assert main(["restore", str(photo), "--output", str(output), *options]) == 0
+        with Image.open(output / "photo-0.png") as image:
+            assert image.size == (64, 64)
+
+
+def test_captions_come_from_tars_and_bad_photos_are_skipped_and_counted(work):
+    photos = [path.read_bytes() for path in sorted((work / "photos").iterdir())]
+    write_tar(work / "train.tar", [*photos[:3], b"no photo at all"])
+    data = values(work)["data"]
+    data["sources"] = [{"kind": "webdataset", "path": str(work / "train.tar")}]
+    data["samples"]["caption_drop_probability"] = 0
+    chosen = settings(work, steps=4, data=data)
+    train(chosen)
+    (*_, last) = read_log(Storage.open(str(work / "output")))
+    # Eight samples are two epochs of four photos, one of which is bad.
+    assert last["photos_skipped"] >= 2
+    made = make_batch(loader_spec(chosen, Placement(torch.device("cpu"))), 0)
+    numbers = [name.rpartition("/")[2] for name in made.batch.names]
+    assert list(made.batch.captions) == [f"photo number {number}" for number in numbers]
+
+
+def write_tar(path, photos):
+    with tarfile.open(path, "w") as tar:
+        for number, content in enumerate(photos):
+            for suffix, data in (("png", content), ("txt", f"photo number {number}".encode())):
+                member = tarfile.TarInfo(f"{number}.{suffix}")
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+
+
+def test_validation_measures_and_shows_restored_photos(work):
+    source = [{"kind": "photos", "path": str(work / "photos")}]
+    validation = {"every": 2, "sources": source, "photos": 2, "crop_size": 32}
+    log = {"every": 1, "tensorboard": str(work / "board")}
+    train(settings(work, steps=2, validation=validation, validation_sampling={"steps": 2}, log=log))
+    (line,) = (line for line in read_log(Storage.open(str(work / "output"))) if line["kind"] == "validation")
+    assert line["failed"] == 0
+    assert 0 < line["psnr"] < line["psnr_input"] < 60
+    pictures = sorted((work / "output" / "validation" / "step-00000002").iterdir())
+    assert [picture.name for picture in pictures] == ["000-photo-0.png", "001-photo-1.png"]
+    with Image.open(pictures[0]) as image:
+        assert image.size == (96, 32)
+    board = EventAccumulator(str(work / "board"))
+    board.Reload()
+    assert [event.step for event in board.Scalars("step/loss")] == [1, 2]
+    assert {"step/learning_rate", "validation/psnr"} <= set(board.Tags()["scalars"])
+    assert "validation/000-photo-0.png" in board.Tags()["images"]
+
+
+def test_published_parts_are_trained_and_nothing_else(work):
+    train(settings(work, steps=1, output=str(work / "first"), ema_decay=None))
+    start = {"start": "pasd", "base": str(work / "first"), "control": str(work / "first"), "carries_base": True}
+    more = {"model": start, "trainable": ["control_branch", "degradation_removal", "paca"]}
+    before = load_file(work / "first" / "unet" / "diffusion_pytorch_model.safetensors")
+    train(settings(work, steps=2, output=str(work / "second"), ema_decay=None, **more))
+    after = load_file(work / "second" / "unet" / "diffusion_pytorch_model.safetensors")
+    control = load_file(work / "second" / "controlnet" / "diffusion_pytorch_model.safetensors")
+    changed = {name for name in after if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(is_paca(name) for name in changed)
+    control_before = load_file(work / "first" / "controlnet" / "diffusion_pytorch_model.safetensors")
+    assert not all(torch.equal(control[name], control_before[name]) for name in control)
+
+
+def test_training_from_a_stable_diffusion_folder(work):
+    """As for colorization: the schedule is the training's own and not the base's, in restoring too."""
+    make_plain_unet(work / "base")
+    model = {"start": "stable_diffusion", "base": str(work / "base"), "schedule": {"rescale_betas_zero_snr": True}}
+    data = values(work)["data"]
+    data["samples"]["degradation"] = {"chain": "grayscale"}
+    losses = {"prediction_type": "v_prediction", "colorfulness": 0.001}
+    parts = ["control_branch", "degradation_removal", "paca"]
+    train(settings(work, steps=1, model=model, trainable=parts, data=data, losses=losses))
+    output = work / "output"
+    assert sorted(path.name for path in output.iterdir() if path.is_dir()) == [
+        "checkpoints",
+        "controlnet",
+        "scheduler",
+        "unet",
+    ]
+    assert all("colorfulness" in line for line in read_log(Storage.open(str(output))))
+    restorer = Restorer.from_settings(RestorationSettings(model=ModelSettings(base=work / "base", control=output)))
+    scheduler = restorer.models.scheduler_config
+    assert (scheduler["rescale_betas_zero_snr"], scheduler["prediction_type"]) == (True, "v_prediction")
+
+
+def make_plain_unet(base):
+    """Turn an untrained PASD's UNet into the plain one that Stable Diffusion has."""
+    from safetensors.torch import save_file
+
+    weights = base / "unet" / "diffusion_pytorch_model.safetensors"
+    save_file({name: tensor for name, tensor in load_file(weights).items() if not is_paca(name)}, weights)
+    config = json.loads((base / "unet" / "config.json").read_text())
+    del config["paca"]
+    (base / "unet" / "config.json").write_text(json.dumps(config))
