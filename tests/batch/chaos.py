@@ -9,14 +9,19 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 DRIVER = Path(__file__).with_name("driver_process.py")
-PATIENCE = 240.0
+PATIENCE = 700.0
+"""Seconds that a driver may take on a busy machine; tests wait for what happens, not for time to pass."""
 
 
 @dataclass
 class Driver:
     """A driver process; its output goes to a log file."""
+
+    started: ClassVar[list] = []
+    """All of them, so that none outlives its test."""
 
     settings: object
     log: Path
@@ -31,6 +36,7 @@ class Driver:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(DRIVER.parent), *filter(None, sys.path)])}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, **self.options)
+        self.started.append(self)
         return self
 
     @property
@@ -42,7 +48,18 @@ class Driver:
         self.process.wait()
 
     def wait(self):
-        return self.process.wait(PATIENCE)
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the driver goes on and on: {self.text()[-3000:]}") from None
+
+    def wait_until(self, condition):
+        """Wait while the driver runs."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert self.running, self.text()[-3000:]
+            assert time.monotonic() < deadline, self.text()[-3000:]
+            time.sleep(0.1)
 
     def text(self):
         return self.log.read_text()

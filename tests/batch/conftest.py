@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import tiny_models
+from chaos import Driver
 from photo_archive import Archive, settings
 from troubled_s3 import BUCKET, TroubledS3
 
@@ -23,17 +24,37 @@ def s3_server() -> Iterator[TroubledS3]:
 
 
 @pytest.fixture(scope="session")
-def ray_cluster(s3_server: TroubledS3) -> Iterator[str]:
+def ray_cluster(s3_server: TroubledS3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A local Ray with two CPUs; its address, for drivers in other processes."""
     import ray
     import ray.data
 
     # Worker processes import the tests' own modules by name.
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    # On a busy machine workers would be starved by whatever else is at work.
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (its name)
+    os.environ["PASD_TEST_HOLD"] = str(tmp_path_factory.mktemp("hold") / "hold")
     ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()
+
+
+@pytest.fixture
+def hold(ray_cluster: str) -> Iterator[Path]:
+    """The file that holds up restorers of the loaders `HELD` while it is there."""
+    path = Path(os.environ["PASD_TEST_HOLD"])
+    yield path
+    path.unlink(missing_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_driver_outlives_its_test() -> Iterator[None]:
+    yield
+    for driver in Driver.started:
+        if driver.running:
+            driver.kill()
+    Driver.started.clear()
 
 
 @pytest.fixture(scope="session")

@@ -10,18 +10,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from chaos import Driver
 from photo_archive import Archive, picture, results, settings, store_photos, without_traces
 
 from pasd_batch.batch.run import ExitCode
 
-
-def wait_until(condition, driver, seconds=90.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert driver.running, driver.text()[-3000:]
-        assert time.monotonic() < deadline, driver.text()[-3000:]
-        time.sleep(0.1)
+pytestmark = pytest.mark.timeout(2400)
 
 
 def test_two_drivers_on_one_run_make_one_result(archive, finished_run, ray_cluster, tmp_path):
@@ -42,15 +37,21 @@ def test_two_drivers_on_one_run_make_one_result(archive, finished_run, ray_clust
     assert json.loads((root / "summary.json").read_text())["photos"] == archive.photos
 
 
-def test_sigint_to_the_whole_process_group_ends_a_local_run_cleanly_and_it_resumes(archive, ray_cluster, tmp_path):
+def test_sigint_to_the_whole_process_group_ends_a_local_run_cleanly_and_it_resumes(
+    archive, hold, ray_cluster, tmp_path
+):
     root = tmp_path / "run"
     run_settings = settings(root, archive.manifest, workers={"max": 1}, max_error_rate=0.5)
-    driver = Driver(run_settings, tmp_path / "driver.log", "SLOW", options={"start_new_session": True}).start()
-    wait_until(lambda: list(root.glob("results/*.parquet")) and len(list(root.glob("attempts/*/*"))) > 1, driver)
+    # One shard is committed, and the next one is in work until the interrupt.
+    hold.write_text("10")
     began = time.monotonic()
+    driver = Driver(run_settings, tmp_path / "driver.log", "HELD", options={"start_new_session": True}).start()
+    driver.wait_until(lambda: list(root.glob("results/*.parquet")) and len(list(root.glob("attempts/*/*"))) > 1)
+    interrupted = time.monotonic()
     os.killpg(driver.process.pid, signal.SIGINT)
     assert driver.wait() == ExitCode.INTERRUPTED, driver.text()[-3000:]
-    assert time.monotonic() - began < 20
+    # Soon: in less than it took to get here, on a machine that is too busy for 20 seconds.
+    assert time.monotonic() - interrupted < max(20.0, interrupted - began)
     assert "python driver_process.py ... resumes the run" in driver.text()
     assert "Traceback" not in driver.text()
     committed = {path.stem.split("-")[1] for path in root.glob("results/*.parquet")}
@@ -61,11 +62,12 @@ def test_sigint_to_the_whole_process_group_ends_a_local_run_cleanly_and_it_resum
     assert {name: row["error_stage"] for name, row in rows.items() if row["status"] == "failed"} == archive.bad
 
 
-def test_sigterm_ends_a_driver_cleanly_too(archive, ray_cluster, tmp_path):
+def test_sigterm_ends_a_driver_cleanly_too(archive, hold, ray_cluster, tmp_path):
     root = tmp_path / "run"
     run_settings = settings(root, archive.manifest)
-    driver = Driver(run_settings, tmp_path / "driver.log", "SLOW", ray_cluster).start()
-    wait_until(lambda: list(root.glob("attempts/*/*")), driver)
+    hold.touch()
+    driver = Driver(run_settings, tmp_path / "driver.log", "HELD", ray_cluster).start()
+    driver.wait_until(lambda: list(root.glob("attempts/*/*")))
     driver.process.terminate()
     assert driver.wait() == ExitCode.TERMINATED
     assert "resumes the run" in driver.text()
@@ -96,7 +98,7 @@ def test_a_pool_grows_with_its_cluster_and_survives_the_loss_of_a_node(tmp_path)
     script = Path(__file__).with_name("changing_cluster.py")
     environment = os.environ | {"PYTHONPATH": str(script.parent)}
     command = [sys.executable, str(script), str(path), str(tmp_path / "seen.json")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=800)
     assert done.returncode == 0, done.stderr[-3000:]
     seen = json.loads((tmp_path / "seen.json").read_text())
     assert seen["workers_on_one_node"] == 1

@@ -3,9 +3,11 @@
 In a module of its own, because worker processes load them by name.
 """
 
+import math
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,12 +111,24 @@ def load_slow_restorer(settings):
 
 
 class HeldRestorer(TinyRestorer):
-    """Waits before each photo for as long as the file that `PASD_TEST_HOLD` names is there."""
+    """Waits before each photo for as long as the file that `PASD_TEST_HOLD` names is there.
 
-    def restore(self, photos, **options):
-        while os.path.exists(os.environ["PASD_TEST_HOLD"]):
+    A number in the file is how many photos each process may restore before it waits.
+    """
+
+    _restored = 0
+
+    def _one(self, *arguments):
+        while self._restored >= self._free():
             time.sleep(0.1)
-        return super().restore(photos, **options)
+        self._restored += 1
+        return super()._one(*arguments)
+
+    def _free(self):
+        try:
+            return int(Path(os.environ["PASD_TEST_HOLD"]).read_text() or "0")
+        except FileNotFoundError:
+            return math.inf
 
 
 def load_held_restorer(settings):
