@@ -43,6 +43,7 @@ def train_on_ray(settings: AnyTraining) -> None:
     # Workers run in folders of their own.
     settings = with_absolute_places(settings)
     gpus = _gpus(settings)
+    _warn_of_waiting(settings, gpus)
     resources = {"CPU": settings.workers.cpus, **({"GPU": gpus} if gpus else {})}
     with (
         tempfile.TemporaryDirectory() as scratch,
@@ -101,6 +102,22 @@ def _gpus(settings: AnyTraining) -> float:
     if settings.workers.gpus is not None:
         return settings.workers.gpus
     return 1.0 if ray.cluster_resources().get("GPU", 0.0) >= settings.workers.count else 0.0
+
+
+def _warn_of_waiting(settings: AnyTraining, gpus: float) -> None:
+    """Say so where the cluster must grow before training can begin: Ray waits without a word."""
+    import ray
+
+    workers, there = settings.workers, ray.cluster_resources()
+    needed = {"CPU": workers.count * (workers.cpus + settings.data.loader_cpus), "GPU": workers.count * gpus}
+    short = {name: amount for name, amount in needed.items() if there.get(name, 0.0) < amount}
+    if short:
+        have = ", ".join(f"{there.get(name, 0.0):g} of {amount:g} {name}s" for name, amount in short.items())
+        logger.warning(
+            "the cluster has %s that workers and a loader each need; training waits until it has grown - where it does "
+            "not grow, lower workers.count, workers.cpus, workers.gpus or data.loader_cpus, or set workers.ray: false",
+            have,
+        )
 
 
 def _own_error(error: Exception) -> Exception:
