@@ -59,6 +59,19 @@ def ray_cluster() -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR)
+    start_ray(tries=4)
     yield
     ray.shutdown()
+
+
+def start_ray(tries: int) -> None:
+    """Ray gives up waiting for its own parts after some seconds, which on a busy machine are not enough."""
+    import ray
+
+    try:
+        ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR)
+    except Exception as error:
+        ray.shutdown()
+        if tries == 1 or "timed out during startup" not in str(error):
+            raise
+        start_ray(tries - 1)
