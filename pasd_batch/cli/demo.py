@@ -107,7 +107,7 @@ def _degraded(original: Any, *, seed: int) -> Any:
 
 def model(folder: Path) -> list[str]:
     """Overrides for the model: none where it is embedded, else one with random weights, and a word about it."""
-    from pasd_batch.pasd.models import EMBEDDED_MODEL
+    from pasd_batch.config.embedded_model import EMBEDDED_MODEL
     from pasd_batch.pasd.untrained import TINY, save_untrained
 
     if EMBEDDED_MODEL.is_dir():

@@ -238,7 +238,40 @@ class GrayscaleSettings(Settings):
     """Names this chain."""
 
 
-DegradationSettings = Annotated[
+SingleDegradation = Annotated[
     RealEsrganSettings | BicubicSettings | OldPhotoSettings | GrayscaleSettings, Field(discriminator="chain")
 ]
 """One chain of degradations, told apart by its `chain`."""
+
+
+class MixtureShare(Settings):
+    """One of a mixture's chains."""
+
+    weight: Weight = 1.0
+    """How often it is drawn, relative to the others."""
+
+    degradation: SingleDegradation
+    """The chain."""
+
+
+class MixtureSettings(Settings):
+    """Several chains, one of them drawn for each sample: a model for all of them."""
+
+    chain: Literal["mixture"] = "mixture"
+    """Names this chain."""
+
+    shares: tuple[MixtureShare, ...] = Field(min_length=1)
+    """The chains; every one must give pictures of the same size."""
+
+    @model_validator(mode="after")
+    def _some_share(self) -> Self:
+        if not any(share.weight for share in self.shares):
+            raise ValueError("all shares have weight 0; give at least one of them a weight")
+        return self
+
+
+DegradationSettings = Annotated[
+    RealEsrganSettings | BicubicSettings | OldPhotoSettings | GrayscaleSettings | MixtureSettings,
+    Field(discriminator="chain"),
+]
+"""One chain of degradations or a mixture of them, told apart by its `chain`."""

@@ -1,12 +1,14 @@
 """Settings of the model and of how a photo is restored; defaults are those of the released PASD."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from pasd_batch.config.base import Settings
+from pasd_batch.config.embedded_model import over_embedded_sampling
 
 QUALITY_SUFFIX = "clean, high-resolution, 8k"
 NEGATIVE_PROMPT = "blurry, dotted, noise, raster lines, unclear, lowres, over-smoothed"
@@ -160,4 +162,18 @@ class RestorationSettings(Settings):
     """Which weights, where they run."""
 
     sampling: SamplingSettings = SamplingSettings()
-    """How a photo is restored."""
+    """How a photo is restored; where no model is named, what is not set here is as the embedded model measured best."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _embedded_defaults(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or _names_a_model(values.get("model")):
+            return values
+        sampling = values.get("sampling", {})
+        # Settings that are already built are whole.
+        return {**values, "sampling": over_embedded_sampling(sampling)} if isinstance(sampling, Mapping) else values
+
+
+def _names_a_model(model: Any) -> bool:
+    values = model.model_dump() if isinstance(model, ModelSettings) else model
+    return isinstance(values, Mapping) and any(values.get(name) is not None for name in ("base", "control"))

@@ -162,7 +162,7 @@ class RunSettings(Settings):
     limits: DecodeLimits = DecodeLimits()
     """What a photo may at most be."""
 
-    restoration: RestorationSettings = RestorationSettings()
+    restoration: RestorationSettings = Field(default_factory=RestorationSettings)
     """The model and how to use it; not used by `mode: score`."""
 
     metrics: MetricsSettings = MetricsSettings()

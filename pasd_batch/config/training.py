@@ -18,7 +18,7 @@ from pasd_batch.config.optimization import (
 )
 from pasd_batch.config.restoration import Precision, SamplingSettings
 from pasd_batch.config.training_data import DataSource, TrainingDataSettings
-from pasd_batch.config.training_model import FromPasd, ModelStart, TrainablePart, VaeSizes
+from pasd_batch.config.training_model import EncoderStart, FromPasd, ModelStart, TrainablePart, VaeSizes
 
 
 class Ablation(StrEnum):
@@ -185,11 +185,26 @@ class VaeTrainingSettings(TrainerSettings):
     initial: Path | None = None
     """Folder with a `vae/` of the same sizes to train further; none: from scratch."""
 
+    encoder: EncoderStart = EncoderStart.RANDOM
+    """Where the encoder of a VAE from scratch starts."""
+
+    decoder_only: bool = False
+    """Keep the encoder as it starts, and so the latents that a denoiser is trained on; only the decoder learns."""
+
     losses: VaeLossSettings = VaeLossSettings()
     """The objective."""
 
     degraded_share: Probability = 0.25
     """Share of samples that are the degraded picture instead of the clean one: sampling starts from its latent."""
+
+    @model_validator(mode="after")
+    def _encoder_worth_keeping(self) -> Self:
+        started = self.encoder is EncoderStart.PRINCIPAL_COMPONENTS
+        if self.initial is not None and started:
+            raise ValueError("initial and encoder: principal_components both say where the encoder starts; keep one")
+        if self.decoder_only and self.initial is None and not started:
+            raise ValueError("decoder_only with a random encoder teaches nothing; set initial, or encoder")
+        return self
 
 
 AnyTraining = TrainingSettings | VaeTrainingSettings

@@ -55,5 +55,8 @@ class TrainingDataSettings(Settings):
     batches_per_task: int = Field(default=4, ge=1)
     """Batches that a loader makes in one go; more of them cost less overhead, and more memory."""
 
+    cache_bytes: int = Field(default=0, ge=0)
+    """Memory in which each loader keeps decoded photos (12 bytes a pixel), for sets that fit; 0: decode every time."""
+
     tries: int = Field(default=50, ge=1)
     """Photos tried in place of one that cannot be used, before training gives up."""

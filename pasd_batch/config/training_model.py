@@ -178,6 +178,14 @@ ModelStart = Annotated[FromStableDiffusion | FromPasd | FromScratch, Field(discr
 """Where training starts, told apart by `start`."""
 
 
+class EncoderStart(StrEnum):
+    """Weights that the encoder of a VAE from scratch starts with."""
+
+    RANDOM = "random"
+    PRINCIPAL_COMPONENTS = "principal_components"
+    """Those that give the principal components of the training photos, so that there is sense in latents at once."""
+
+
 class VaeSizes(Settings):
     """An 8x KL autoencoder; attention, if any, is in its middle block only, so that it can be tiled."""
 

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from pasd_batch.config.base import Settings
-from pasd_batch.config.degradation import BicubicSettings, DegradationSettings, RealEsrganSettings
+from pasd_batch.config.degradation import BicubicSettings, DegradationSettings, MixtureSettings, RealEsrganSettings
 from pasd_batch.config.intervals import Probability
 from pasd_batch.config.photos import DecodeLimits
 
@@ -33,7 +33,8 @@ class SampleSettings(Settings):
 
     @model_validator(mode="after")
     def _input_as_large_as_target(self) -> Self:
-        chain = self.degradation
-        if isinstance(chain, RealEsrganSettings | BicubicSettings) and not chain.resize_back:
+        chosen = self.degradation
+        chains = [share.degradation for share in chosen.shares] if isinstance(chosen, MixtureSettings) else [chosen]
+        if any(isinstance(chain, RealEsrganSettings | BicubicSettings) and not chain.resize_back for chain in chains):
             raise ValueError("degradation.resize_back is off, but training needs input and target of one size")
         return self

@@ -10,6 +10,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import nn
 
+from pasd_batch.config.embedded_model import EMBEDDED_MODEL
 from pasd_batch.config.restoration import ModelSettings, Precision
 from pasd_batch.pasd.checkpoint import BaseModel, load_base, load_control_branch, load_unet, own_schedule
 from pasd_batch.pasd.control_branch import ControlBranch
@@ -17,8 +18,6 @@ from pasd_batch.pasd.geometry import LATENT_FACTOR
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.pasd.state_dict import CheckpointError
 from pasd_batch.pasd.unet import PixelAwareUNet
-
-EMBEDDED_MODEL = Path(__file__).parent.parent / "weights" / "pasd-tiny"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pasd_batch.config.training_data import TrainingDataSettings
 from pasd_batch.data.photo_io import PhotoError, decode_photo, to_tensor
 from pasd_batch.data.storage import StorageError
 from pasd_batch.training.dataset import TrainingBatch, TrainingSample, collate, make_sample, sample_seed
+from pasd_batch.training.decoded_photos import DecodedPhoto, DecodedPhotos
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.photo_index import PhotoIndex
 from pasd_batch.training.sample_order import SampleOrder
@@ -43,6 +44,7 @@ class BatchMaker:
         self._settings = settings
         self._seed = seed
         self._order = SampleOrder(len(index), seed)
+        self._decoded = DecodedPhotos(self._decode, settings.cache_bytes)
 
     def make(self, numbers: Sequence[int]) -> NumberedBatch:
         """The batch of these samples.
@@ -69,9 +71,12 @@ class BatchMaker:
         )
 
     def _from_photo(self, row: int, epoch: int, attempt: int) -> TrainingSample:
-        samples = self._settings.samples
-        photo = self._index.fetch(row, max_bytes=samples.limits.max_bytes)
-        pixels = to_tensor(decode_photo(photo.data, limits=samples.limits))
+        photo = self._decoded.photo(row)
         # A substitute gets another crop than the same photo in its own turn.
         seed = sample_seed(self._seed, epoch, f"{photo.name}#{attempt}" if attempt else photo.name)
-        return make_sample(pixels, photo.caption, name=photo.name, seed=seed, settings=samples)
+        return make_sample(photo.pixels, photo.caption, name=photo.name, seed=seed, settings=self._settings.samples)
+
+    def _decode(self, row: int) -> DecodedPhoto:
+        limits = self._settings.samples.limits
+        photo = self._index.fetch(row, max_bytes=limits.max_bytes)
+        return DecodedPhoto(photo.name, to_tensor(decode_photo(photo.data, limits=limits)), photo.caption)

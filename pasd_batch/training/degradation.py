@@ -12,7 +12,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from pasd_batch.config.degradation import BicubicSettings, DegradationSettings, GrayscaleSettings, RealEsrganSettings
+from pasd_batch.config.degradation import (
+    BicubicSettings,
+    DegradationSettings,
+    GrayscaleSettings,
+    MixtureSettings,
+    RealEsrganSettings,
+)
 from pasd_batch.config.old_photo import OldPhotoSettings
 from pasd_batch.training.draws import Draws, GeneratorNoise
 from pasd_batch.training.filtering import round_to_8_bit
@@ -43,7 +49,7 @@ def degrade_batch(
 ) -> DegradedBatch:
     """Degrade clean pictures (sRGB in [0, 1], on any device), each with parameters of its own.
 
-    Only the resize factors of the Real-ESRGAN chain are common to a batch, since its pictures must keep one size.
+    Only the resize factors of the Real-ESRGAN chain and a mixture's choice are common to a batch.
 
     Raises:
         ValueError: a side is shorter than 8 pixels.
@@ -62,6 +68,10 @@ def degrade_batch(
             return DegradedBatch(apply_old_photo(photos, ages, noise), old_photo_targets(photos, ages))
         case GrayscaleSettings():
             return DegradedBatch(round_to_8_bit(to_gray(photos)), photos)
+        case MixtureSettings():
+            weights = {number: share.weight for number, share in enumerate(settings.shares)}
+            chosen = settings.shares[draws.weighted(weights)].degradation
+            return degrade_batch(photos, settings=chosen, generator=generator)
         case _:
             assert_never(settings)
 

@@ -31,11 +31,18 @@ class VaeObjective(nn.Module):
         degraded_share: float,
         seed: int,
         perceptual: nn.Module | None,
+        decoder_only: bool = False,
     ) -> None:
         super().__init__()
         self.vae = vae
         self.perceptual = perceptual
-        self.register_buffer("latent_power", torch.ones(()))
+        # Latents that do not change keep the size that a denoiser has been trained on.
+        power = vae.config["scaling_factor"] ** -2 if decoder_only else 1.0
+        self.register_buffer("latent_power", torch.tensor(float(power)))
+        self._decoder_only = decoder_only
+        if decoder_only:
+            for part in (vae.encoder, vae.quant_conv):
+                cast(nn.Module, part).requires_grad_(False)
         self._losses = losses
         self._degraded_share = degraded_share
         self._seed = seed
@@ -52,7 +59,8 @@ class VaeObjective(nn.Module):
         mean, variance, log_variance = (part.float() for part in (posterior.mean, posterior.var, posterior.logvar))
         latents = mean + variance.sqrt() * draws.normal(mean.shape[1:])
         reconstruction = vae.decode(latents).sample.float()
-        self._measure(latents.detach())
+        if not self._decoder_only:
+            self._measure(latents.detach())
 
         parts = {
             "l1": (reconstruction - pictures).abs().mean(),

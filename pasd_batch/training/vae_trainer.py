@@ -7,17 +7,24 @@ from typing import Any, cast
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.restoration import Precision
 from pasd_batch.config.training import VaeTrainingSettings
-from pasd_batch.config.training_model import VaeSizes
+from pasd_batch.config.training_model import EncoderStart, VaeSizes
 from pasd_batch.pasd.state_dict import CheckpointError, differences
+from pasd_batch.training.batch_maker import BatchMaker
 from pasd_batch.training.checkpoints import ModelFiles
 from pasd_batch.training.model_files import network_files
+from pasd_batch.training.photo_index import list_photos
+from pasd_batch.training.principal_components import start_encoder
 from pasd_batch.training.start import load_vae
 from pasd_batch.training.vae_objective import VaeObjective, build_vae, load_perceptual_distance
 from pasd_batch.training.validation import ValidationPhoto
+
+_COMPONENT_SAMPLES = 256
+"""Crops that principal components are taken from."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,8 @@ def build_vae_task(settings: VaeTrainingSettings) -> VaeTask:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         vae = build_vae(settings.sizes)
+    if settings.encoder is EncoderStart.PRINCIPAL_COMPONENTS:
+        start_encoder(vae, list(_crops(settings)))
     if settings.initial is not None:
         vae = _loaded(settings.initial, settings.sizes)
     perceptual = load_perceptual_distance() if settings.losses.perceptual else None
@@ -68,9 +77,19 @@ def build_vae_task(settings: VaeTrainingSettings) -> VaeTask:
         degraded_share=settings.degraded_share,
         seed=settings.seed,
         perceptual=perceptual,
+        decoder_only=settings.decoder_only,
     )
     objective.eval()
     return VaeTask(objective, settings.gradient_checkpointing)
+
+
+def _crops(settings: VaeTrainingSettings) -> Float[Tensor, "samples 3 side side"]:
+    """The first samples of the training, always the same."""
+    data = settings.data
+    index = list_photos(data.sources, data.storage)
+    # Nothing is looked at twice here.
+    data = data.model_copy(update={"cache_bytes": 0})
+    return BatchMaker(index, data, seed=settings.seed).make(range(_COMPONENT_SAMPLES)).batch.clean
 
 
 def _loaded(folder: Path, sizes: VaeSizes) -> AutoencoderKL:

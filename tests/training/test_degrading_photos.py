@@ -6,7 +6,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pasd_batch.config.degradation import BicubicSettings, DegradationSettings, GrayscaleSettings, RealEsrganSettings
+from pasd_batch.config.base import ConfigError
+from pasd_batch.config.degradation import (
+    BicubicSettings,
+    DegradationSettings,
+    GrayscaleSettings,
+    MixtureSettings,
+    RealEsrganSettings,
+)
 from pasd_batch.config.old_photo import OldPhotoSettings, ToneSettings
 from pasd_batch.training.degradation import degrade_batch, degrade_photo
 
@@ -84,3 +91,22 @@ def test_grayscale_is_pillows_luma_and_its_target_has_colour(photos: Tensor) -> 
     expected = torch.from_numpy(np.asarray(Image.fromarray(pixels).convert("L")).copy()).float()
     assert torch.equal(batch.degraded[0, 0], batch.degraded[0, 1])
     assert float((batch.degraded[0, 0] * 255 - expected).abs().max()) <= 1.0
+
+
+def test_a_mixture_draws_its_chains_as_often_as_their_weights_say(photo: Tensor) -> None:
+    shares = [
+        {"weight": 3, "degradation": {"chain": "grayscale"}},
+        {"weight": 1, "degradation": {"chain": "bicubic"}},
+        {"weight": 0, "degradation": {"chain": "old_photo"}},
+    ]
+    mixture = MixtureSettings.parse({"shares": shares})
+    gray, small = (degrade_photo(photo, seed=0, settings=chain) for chain in (GrayscaleSettings(), BicubicSettings()))
+    results = [degrade_photo(photo, seed=seed, settings=mixture) for seed in range(80)]
+    counts = [sum(torch.equal(result, of) for result in results) for of in (gray, small)]
+    assert sum(counts) == 80
+    assert 50 <= counts[0] <= 70, f"{counts[0]} of 80 in grey; three quarters are 60"
+
+
+def test_a_mixture_of_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match="all shares have weight 0"):
+        MixtureSettings.parse({"shares": [{"weight": 0, "degradation": {"chain": "bicubic"}}]})

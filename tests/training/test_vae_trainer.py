@@ -4,6 +4,7 @@ import pytest
 import torch
 from tiny_training import scratch, settings, values
 
+from pasd_batch.config.base import ConfigError
 from pasd_batch.config.restoration import ModelSettings, RestorationSettings
 from pasd_batch.config.training import parse_training
 from pasd_batch.data.storage import Storage
@@ -78,3 +79,23 @@ def test_the_perceptual_term_judges_and_does_not_learn(work):
     parts = losses["l1"] + 0.5 * losses["perceptual"] + 1e-6 * losses["kl"]
     assert float(losses["perceptual"]) > 0
     assert float(losses["loss"]) == pytest.approx(float(parts), rel=1e-5)
+
+
+def test_only_the_decoder_learns_and_latents_keep_their_size(work):
+    sizes = {"latent_channels": 8, "widths": [8, 8, 16, 24], "norm_groups": 2}
+    more = {"sizes": sizes, "encoder": "principal_components", "decoder_only": True}
+    train(vae_settings(work, steps=1, output=str(work / "vae"), **more))
+    first = load_vae(work / "vae" / "vae")
+    train(vae_settings(work, steps=3, output=str(work / "vae"), **more))
+    second = load_vae(work / "vae" / "vae")
+    assert first.config["scaling_factor"] == second.config["scaling_factor"] == pytest.approx(1.0)
+    changed = {
+        name for name, tensor in first.state_dict().items() if not torch.equal(tensor, second.state_dict()[name])
+    }
+    assert changed
+    assert all(name.startswith(("decoder.", "post_quant_conv.")) for name in changed)
+
+
+def test_keeping_a_random_encoder_is_refused(work):
+    with pytest.raises(ConfigError, match="decoder_only with a random encoder teaches nothing"):
+        vae_settings(work, decoder_only=True)

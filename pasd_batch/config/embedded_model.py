@@ -1,0 +1,28 @@
+"""The model in the package: where it lies, and with which sampling settings it measured best."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pasd_batch.config.base import load_yaml
+
+EMBEDDED_MODEL = Path(__file__).parent.parent / "weights" / "pasd-tiny"
+"""Model folder, base and control in one; not there in packages built without weights."""
+
+_ONE_OF = ("alpha_a", "added_noise_level")
+
+
+@lru_cache(maxsize=1)
+def embedded_sampling() -> Mapping[str, Any]:
+    """The model's own defaults for `SamplingSettings`, from the file beside its weights; empty without a model."""
+    path = EMBEDDED_MODEL / "sampling.yaml"
+    return load_yaml(path) if path.is_file() else {}
+
+
+def over_embedded_sampling(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings given, over the embedded model's own; a noise level given either way replaces the model's."""
+    own = dict(embedded_sampling())
+    if any(given.get(name) is not None for name in _ONE_OF):
+        own = {name: value for name, value in own.items() if name not in _ONE_OF}
+    return {**own, **given}
