@@ -1,5 +1,6 @@
 """Drivers of runs as real processes, and what kills them and their workers at random moments."""
 
+import contextlib
 import json
 import os
 import random
@@ -77,28 +78,36 @@ class Chaos:
 
     def harass(self, driver, seconds):
         """Kill at random moments until the driver ends; True if it ended by itself."""
+        at_work = False
         while driver.running:
             time.sleep(self.chance.uniform(0.0, seconds))
             if sum(self.killed.values()) >= self.kills:
                 driver.wait()
             if not driver.running:
                 break
-            if self.chance.random() < 0.3:
+            alive = self._alive()
+            at_work = at_work or bool(alive)
+            # Seldom before its workers work, or on a busy machine hardly a driver would get so far.
+            if self.chance.random() < (0.3 if at_work else 0.03):
                 driver.kill()
                 self.killed["driver"] += 1
                 return False
-            self._kill_somebody()
+            if alive:
+                kind, process = alive
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+                    self.killed[kind] += 1
         return True
 
-    def _kill_somebody(self):
+    def _alive(self):
+        """A child process of a worker, or else a worker, and which of them it is; None if there is none."""
         workers = {int(json.loads(text)["worker"].rpartition("/")[2]) for text in self.attempts()}
         children = {child for worker in workers for child in _children(worker)}
         for kind, processes in (("child", children), ("worker", workers)):
-            alive = [process for process in processes if _is_ours(process)]
+            alive = [process for process in sorted(processes) if _is_ours(process)]
             if alive:
-                os.kill(self.chance.choice(alive), signal.SIGKILL)
-                self.killed[kind] += 1
-                return
+                return kind, self.chance.choice(alive)
+        return None
 
 
 def _children(process):

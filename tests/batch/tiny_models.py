@@ -110,6 +110,11 @@ def load_slow_restorer(settings):
     return TinyRestorer(settings.restoration.sampling.scale, seconds=0.1)
 
 
+def load_sluggish_restorer(settings):
+    torch.set_num_threads(1)
+    return TinyRestorer(settings.restoration.sampling.scale, seconds=0.4)
+
+
 class HeldRestorer(TinyRestorer):
     """Waits before each photo for as long as the file that `PASD_TEST_HOLD` names is there.
 
@@ -165,6 +170,7 @@ def other_fingerprint(settings):
 
 TINY = ModelLoaders(load_restorer, load_scorer, fingerprint)
 SLOW = ModelLoaders(load_slow_restorer, load_scorer, fingerprint)
+SLUGGISH = ModelLoaders(load_sluggish_restorer, load_scorer, fingerprint)
 HELD = ModelLoaders(load_held_restorer, load_scorer, fingerprint)
 WITH_DEADLY_DECODER = ModelLoaders(load_with_deadly_gif_decoder, load_scorer, fingerprint)
 WITHOUT_WEIGHTS = ModelLoaders(load_nothing, load_scorer, fingerprint)
