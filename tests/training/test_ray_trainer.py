@@ -31,7 +31,7 @@ def losses(work, name):
 
 def test_two_workers_have_the_gradients_of_one_with_the_joint_batch(work, ray_cluster, one_thread):
     plain = {"optimizer": {"learning_rate": 1e-3, "clip_norm": None}, "steps": 1, "checkpoints": {"every": 1}}
-    train(on_ray(work, "two", workers=2, batch_size=2, accumulation=2, gradient_checkpointing=True, **plain))
+    train(on_ray(work, "two", workers=2, batch_size=2, accumulation=2, **plain))
     train(settings(work, output=str(work / "one"), batch_size=4, accumulation=2, **plain))
     assert losses(work, "two") == pytest.approx(losses(work, "one"), rel=1e-5)
     # After one step AdamW's first average is a tenth of the gradient.
