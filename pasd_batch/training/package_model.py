@@ -12,10 +12,12 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from transformers import CLIPTokenizer
 
 from pasd_batch.config.losses import PredictionType
 from pasd_batch.config.restoration import Precision
 from pasd_batch.config.training_model import FromPasd
+from pasd_batch.pasd.checkpoint import load_base
 from pasd_batch.pasd.state_dict import CheckpointError
 from pasd_batch.training.model_files import pasd_files
 from pasd_batch.training.start import TrainingNetworks, build_start, load_vae
@@ -41,8 +43,6 @@ def package_model(denoiser: Path, vae: Path, output: Path) -> None:
 
 def prediction_of(folder: Path) -> PredictionType:
     """What the denoiser of a model folder predicts."""
-    from pasd_batch.pasd.checkpoint import load_base
-
     return PredictionType(load_base(folder).scheduler_config.get("prediction_type", PredictionType.EPSILON))
 
 
@@ -67,9 +67,13 @@ def forget_words(networks: TrainingNetworks) -> None:
     """Give every word the embedding of padding, so that a model trained without captions takes no harm from prompts."""
     with torch.no_grad():
         embeddings = cast(Any, networks.text_encoder).get_input_embeddings().weight
-        kept = {networks.tokenizer.bos_token_id, networks.tokenizer.pad_token_id}
-        words = [number for number in range(len(embeddings)) if number not in kept]
-        embeddings[words] = embeddings[networks.tokenizer.pad_token_id].clone()
+        start, padding = (cast(int, number) for number in _marks(networks.tokenizer))
+        words = [number for number in range(len(embeddings)) if number not in (start, padding)]
+        embeddings[words] = embeddings[padding].clone()
+
+
+def _marks(tokenizer: CLIPTokenizer) -> tuple[Any, Any]:
+    return tokenizer.bos_token_id, tokenizer.pad_token_id
 
 
 def _differ(one: Tensor, other: Tensor) -> bool:
