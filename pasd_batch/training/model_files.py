@@ -33,7 +33,10 @@ def network_files(
     folder: str, network: PixelAwareUNet | ControlBranch | AutoencoderKL, precision: Precision
 ) -> Iterator[tuple[str, bytes]]:
     """Configuration and weights of a diffusers model."""
-    yield f"{folder}/{_CONFIG}", network.to_json_string().encode()
+    config = json.loads(network.to_json_string())
+    # Where the network was loaded from is nobody's business, and not the same on the next machine.
+    config.pop("_name_or_path", None)
+    yield f"{folder}/{_CONFIG}", json.dumps(config, indent=2, sort_keys=True).encode()
     yield f"{folder}/{_WEIGHTS}", _weights(network, precision)
 
 

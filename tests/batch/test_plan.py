@@ -12,7 +12,6 @@ from pasd_batch.batch import plan as plan_module
 from pasd_batch.batch.estimate import dry_run, tile_counter
 from pasd_batch.batch.plan import CheckedManifest, check_manifest, plan_is_complete, write_plan
 from pasd_batch.batch.plan_stages import cut_spans
-from pasd_batch.config.restoration import SamplingSettings
 from pasd_batch.config.run import ManifestFormat, ManifestSettings, RunSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.manifest import ManifestPiece
@@ -159,7 +158,7 @@ def test_a_dry_run_sums_up_and_writes_nothing(tmp_path):
         {"manifest": {"path": str(tmp_path / "m.parquet")}, "output": {"root": str(tmp_path / "run")}, "shard_size": 8}
     )
     summary = dry_run(settings, suffix=".png")
-    count = tile_counter(SamplingSettings())
+    count = tile_counter(settings.restoration.sampling)
     assert (count(100, 100), count(4000, 3000) > 10) == (1, True)
     assert (summary.photos, summary.shards, summary.sized_photos) == (50, 7, 40)
     assert summary.sized_tiles == 30 + 10 * count(4000, 3000)

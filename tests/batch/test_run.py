@@ -11,6 +11,7 @@ from photo_archive import picture, results, settings, store_photos, without_trac
 
 from pasd_batch.batch.run import ExitCode, run_archive
 from pasd_batch.batch.status import read_status
+from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.storage import StorageSettings
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -92,7 +93,7 @@ def test_other_settings_and_another_manifest_are_refused_with_the_difference(arc
     shutil.copytree(archive.manifest.parent / "in", tmp_path / "in")
     report = run(settings(root, fewer, restoration={"sampling": {"steps": 7}}, shard_size=5))
     assert report.exit_code is ExitCode.CANNOT_START
-    assert "restoration.sampling.steps: 20 in the run, 7 now" in report.message
+    assert f"restoration.sampling.steps: {RestorationSettings().sampling.steps} in the run, 7 now" in report.message
     assert "shard_size: 10 in the run, 5 now" in report.message
     assert "30 photos" in report.message
     assert "20 of" in report.message
