@@ -102,3 +102,9 @@ def test_a_folder_of_another_format_or_of_strangers_is_refused(storage):
     storage.write(RUN_FILE, json.dumps({"format": 99, "software": {"pasd-batch": "9.0"}}).encode())
     with pytest.raises(AnotherRun, match=r"format 99.*9\.0"):
         read_run(storage)
+
+
+@pytest.fixture(autouse=True)
+def _published_defaults(monkeypatch):
+    """The published sampling defaults, whether or not the package has weights with their own."""
+    monkeypatch.setattr("pasd_batch.config.embedded_model.embedded_sampling", dict)
