@@ -17,7 +17,7 @@ from pathlib import Path
 
 from evaluation.machine import hardware
 from evaluation.methods import Pasd
-from evaluation.options import add_metric_options, add_photo_options, bench_of, samples_of
+from evaluation.options import add_metric_options, add_overrides, add_photo_options, bench_of, samples_of
 from evaluation.photo_sets import PHOTO_SETS
 from evaluation.results import as_json, write_json
 from evaluation.tables import DIFFERENCE_NOTE, NOTE, difference_table, quality_table
@@ -56,14 +56,7 @@ def parse_arguments() -> argparse.Namespace:
         metavar=("NAME DIR", "SETTING=VALUE"),
         help="a name, a model folder, and sampling settings; repeated for each variant",
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="a setting of all variants, such as sampling.steps=8; may be repeated",
-    )
+    add_overrides(parser, "a setting of all variants, such as sampling.steps=8; may be repeated")
     parser.add_argument("--name", default="ablations", help="file name of what is written")
     options = parser.parse_args()
     check_variants(options.variant)

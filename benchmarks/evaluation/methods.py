@@ -12,8 +12,9 @@ from PIL import Image
 
 from evaluation.photo_sets import Sample, from_8_bit, to_8_bit
 from pasd_batch.config.base import with_overrides
+from pasd_batch.config.embedded_model import EMBEDDED_MODEL
 from pasd_batch.config.restoration import RestorationSettings
-from pasd_batch.pasd.models import EMBEDDED_MODEL, Models, load_models
+from pasd_batch.pasd.models import Models, load_models
 from pasd_batch.pasd.restorer import RestorationFailure, Restorer
 
 

@@ -31,14 +31,12 @@ def add_metric_options(parser: argparse.ArgumentParser, *, metrics: Sequence[str
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Which model, and how it restores."""
     parser.add_argument("--model", type=Path, metavar="DIR", help="model folder (default: the embedded model)")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="a setting of the restorer, such as sampling.steps=8 or model.device=cuda; may be repeated",
-    )
+    add_overrides(parser, "a setting of the restorer, such as sampling.steps=8 or model.device=cuda; may be repeated")
+
+
+def add_overrides(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Settings as `KEY=VALUE`, collected as `overrides`."""
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help=meaning)
 
 
 def bench_of(options: argparse.Namespace, *, fresh: Sequence[str] = (), timed: int | None = None) -> Bench:

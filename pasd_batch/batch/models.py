@@ -150,7 +150,7 @@ def fingerprint_model(settings: RunSettings) -> str | None:
     """A hash of all files that the restorer loads, the same wherever they lie; None for a run that only scores."""
     if settings.mode is RunMode.SCORE:
         return None
-    from pasd_batch.pasd.models import EMBEDDED_MODEL
+    from pasd_batch.config.embedded_model import EMBEDDED_MODEL
 
     model = settings.restoration.model
     digest = hashlib.sha256()

@@ -38,8 +38,10 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--control", metavar="DIR", help="PASD folder with unet/ and controlnet/")
     parser.add_argument("--allow-pickle", action="store_true", help="also read .bin weights")
     parser.add_argument("--scale", type=float, help="output size = input size x SCALE (default 2)")
-    parser.add_argument("--steps", type=int, help="denoising steps (default 20)")
-    parser.add_argument("--guidance", type=float, help="classifier-free guidance (default 9; 1 or below: off)")
+    parser.add_argument("--steps", type=int, help="denoising steps (default 20, embedded model: its own)")
+    parser.add_argument(
+        "--guidance", type=float, help="classifier-free guidance (default 9, embedded model: its own; 1 or below: off)"
+    )
     parser.add_argument("--seed", type=int, help="the same seed gives the same photo (default 0)")
     parser.add_argument("--prompt", help="what is to be seen on the photos")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: CUDA where there is one)")

@@ -18,7 +18,14 @@ from pasd_batch.config.optimization import (
 )
 from pasd_batch.config.restoration import Precision, SamplingSettings
 from pasd_batch.config.training_data import DataSource, TrainingDataSettings
-from pasd_batch.config.training_model import EncoderStart, FromPasd, ModelStart, TrainablePart, VaeSizes
+from pasd_batch.config.training_model import (
+    EncoderStart,
+    FromPasd,
+    ModelStart,
+    PredictedLatents,
+    TrainablePart,
+    VaeSizes,
+)
 
 
 class Ablation(StrEnum):
@@ -197,6 +204,9 @@ class VaeTrainingSettings(TrainerSettings):
     degraded_share: Probability = 0.25
     """Share of samples that are the degraded picture instead of the clean one: sampling starts from its latent."""
 
+    predicted: PredictedLatents | None = None
+    """Also decode what a trained denoiser predicts, to the clean picture; none: only photos' own latents."""
+
     @model_validator(mode="after")
     def _encoder_worth_keeping(self) -> Self:
         started = self.encoder is EncoderStart.PRINCIPAL_COMPONENTS
@@ -204,6 +214,18 @@ class VaeTrainingSettings(TrainerSettings):
             raise ValueError("initial and encoder: principal_components both say where the encoder starts; keep one")
         if self.decoder_only and self.initial is None and not started:
             raise ValueError("decoder_only with a random encoder teaches nothing; set initial, or encoder")
+        return self
+
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        if self.predicted is not None:
+            if not self.decoder_only:
+                raise ValueError("predicted needs decoder_only: true, or the encoder would leave the denoiser behind")
+            if self.degraded_share + self.predicted.share > 1.0:
+                raise ValueError(
+                    f"degraded_share {self.degraded_share} and predicted.share {self.predicted.share} are more than "
+                    "all samples; lower one"
+                )
         return self
 
 

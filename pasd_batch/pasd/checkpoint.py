@@ -136,16 +136,16 @@ def load_base(folder: Path, *, allow_pickle: bool = False) -> BaseModel:
     )
 
 
-def own_schedule(control: Path) -> dict[str, Any] | None:
-    """The scheduler configuration that a PASD folder was trained with, if it keeps one beside its networks.
+def schedule_of(control: Path, base: BaseModel) -> dict[str, Any]:
+    """The scheduler configuration that a PASD folder was trained with: its own if it keeps one, else its base's.
 
     Colorization's differs from its base's: it predicts velocities and ends in pure noise.
 
     Raises:
-        CheckpointError: it is there, but no JSON.
+        CheckpointError: its own is there, but no JSON.
     """
     scheduler = control / "scheduler" / "scheduler_config.json"
-    return _read_json(scheduler) if scheduler.is_file() else None
+    return _read_json(scheduler) if scheduler.is_file() else base.scheduler_config
 
 
 def initialise_control_branch(unet: DiffusionEncoder, **options: Any) -> ControlBranch:

@@ -12,7 +12,7 @@ from torch import nn
 
 from pasd_batch.config.embedded_model import EMBEDDED_MODEL
 from pasd_batch.config.restoration import ModelSettings, Precision
-from pasd_batch.pasd.checkpoint import BaseModel, load_base, load_control_branch, load_unet, own_schedule
+from pasd_batch.pasd.checkpoint import BaseModel, load_base, load_control_branch, load_unet, schedule_of
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.geometry import LATENT_FACTOR
 from pasd_batch.pasd.prompts import PromptEncoder
@@ -101,8 +101,7 @@ def load_models(settings: ModelSettings) -> Models:
         unet.compile()
         branch.compile()
     prompt_encoder = PromptEncoder(base.tokenizer, base.text_encoder)
-    scheduler_config = own_schedule(control_folder) or base.scheduler_config
-    return Models(unet, branch, base.vae, prompt_encoder, scheduler_config, device, dtype)
+    return Models(unet, branch, base.vae, prompt_encoder, schedule_of(control_folder, base), device, dtype)
 
 
 def _place(network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:

@@ -35,5 +35,21 @@ def prediction_target(
             return alpha.sqrt() * noise - (1.0 - alpha).sqrt() * latents
 
 
+def predicted_latents(
+    noisy: Latents,
+    prediction: Latents,
+    timesteps: Int64[Tensor, " batch"],
+    alphas_cumprod: Float[Tensor, " steps"],
+    prediction_type: PredictionType,
+) -> Latents:
+    """The clean latents that a prediction implies: z where the prediction is `prediction_target` itself."""
+    alpha = _per_sample(alphas_cumprod, timesteps, noisy)
+    match prediction_type:
+        case PredictionType.EPSILON:
+            return (noisy - (1.0 - alpha).sqrt() * prediction) / alpha.sqrt()
+        case PredictionType.V_PREDICTION:
+            return alpha.sqrt() * noisy - (1.0 - alpha).sqrt() * prediction
+
+
 def _per_sample(alphas_cumprod: Tensor, timesteps: Tensor, like: Tensor) -> Float[Tensor, "batch 1 1 1"]:
     return alphas_cumprod.to(like)[timesteps.to(like.device)].view(-1, 1, 1, 1)

@@ -6,23 +6,17 @@
 encoder. Weights are stored in float16.
 """
 
-import sys
+import argparse
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor
 from transformers import CLIPTokenizer
 
-from pasd_batch.config.losses import PredictionType
 from pasd_batch.config.restoration import Precision
-from pasd_batch.config.training_model import FromPasd
-from pasd_batch.pasd.checkpoint import load_base
-from pasd_batch.pasd.state_dict import CheckpointError
+from pasd_batch.training.latent_space import check_same_latents
 from pasd_batch.training.model_files import pasd_files
-from pasd_batch.training.start import TrainingNetworks, build_start, load_vae
-
-_LATENTS = ("encoder.", "quant_conv.")
+from pasd_batch.training.start import TrainingNetworks, load_pasd, load_vae
 
 
 def package_model(denoiser: Path, vae: Path, output: Path) -> None:
@@ -31,8 +25,7 @@ def package_model(denoiser: Path, vae: Path, output: Path) -> None:
     Raises:
         CheckpointError: a folder does not load, or the two do not share their latents.
     """
-    start = FromPasd(base=denoiser, control=denoiser, carries_base=True)
-    networks = build_start(start, prediction_of(denoiser), seed=0)
+    networks = load_pasd(denoiser)
     take_decoder(networks, vae)
     forget_words(networks)
     for path, data in pasd_files(networks, Precision.FLOAT16):
@@ -41,26 +34,15 @@ def package_model(denoiser: Path, vae: Path, output: Path) -> None:
         target.write_bytes(data)
 
 
-def prediction_of(folder: Path) -> PredictionType:
-    """What the denoiser of a model folder predicts."""
-    return PredictionType(load_base(folder).scheduler_config.get("prediction_type", PredictionType.EPSILON))
-
-
 def take_decoder(networks: TrainingNetworks, vae: Path) -> None:
     """Take a VAE's decoder, which must have been trained on the latents of the networks' own encoder.
 
     Raises:
         CheckpointError: the encoders differ.
     """
-    weights, own = load_vae(vae / "vae").state_dict(), networks.vae.state_dict()
-    if weights.keys() != own.keys():
-        raise CheckpointError(f"{vae}: its VAE has other layers than that of the denoiser")
-    if other := [name for name in own if name.startswith(_LATENTS) and _differ(weights[name], own[name])]:
-        raise CheckpointError(
-            f"{vae}: its encoder is not the one that the denoiser was trained with ({len(other)} tensors differ, such "
-            f"as {other[0]}); train the decoder with decoder_only on the same encoder"
-        )
-    networks.vae.load_state_dict(weights)
+    trained = load_vae(vae / "vae")
+    check_same_latents(trained, networks.vae, vae)
+    networks.vae.load_state_dict(trained.state_dict())
 
 
 def forget_words(networks: TrainingNetworks) -> None:
@@ -76,10 +58,14 @@ def _marks(tokenizer: CLIPTokenizer) -> tuple[Any, Any]:
     return tokenizer.bos_token_id, tokenizer.pad_token_id
 
 
-def _differ(one: Tensor, other: Tensor) -> bool:
-    # Exports in float16 round both alike.
-    return not torch.allclose(one.half().float(), other.half().float(), rtol=2e-3, atol=1e-4)
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("denoiser", type=Path, help="output of a PASD training from scratch")
+    parser.add_argument("vae", type=Path, help="output of a VAE training with decoder_only on the same encoder")
+    parser.add_argument("output", type=Path, help="where the model folder is written")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    package_model(*(Path(argument) for argument in sys.argv[1:4]))
+    given = _arguments()
+    package_model(given.denoiser, given.vae, given.output)

@@ -1,7 +1,9 @@
 """Batches made by processes of this machine, ahead of the training; for trainings without Ray."""
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -111,6 +113,15 @@ def _prepare_loader() -> None:
     torch.set_num_threads(1)
     # An interrupt from the keyboard is for the training alone, which then ends its loaders.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_training, daemon=True, name="end with training").start()
+
+
+def _end_with_training() -> None:
+    # A loader waits on a pipe that it holds both ends of, and would wait for ever for a training that was killed.
+    training = multiprocessing.parent_process()
+    assert training is not None, "loaders are started by a training"
+    training.join()
+    os._exit(1)
 
 
 @lru_cache(maxsize=1)

@@ -27,6 +27,7 @@ from pasd_batch.pasd.checkpoint import (
     load_base,
     load_control_branch,
     load_unet,
+    schedule_of,
 )
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.encoder import TEXT_DOWN_BLOCK
@@ -83,6 +84,17 @@ def build_start(start: ModelStart, prediction: PredictionType, *, seed: int) -> 
     return networks
 
 
+def load_pasd(folder: Path) -> TrainingNetworks:
+    """Load a PASD folder that carries its base, as it was trained.
+
+    Raises:
+        CheckpointError: it is missing, or does not hold what it should.
+    """
+    schedule = schedule_of(folder, load_base(folder))
+    prediction = PredictionType(schedule.get("prediction_type", PredictionType.EPSILON))
+    return build_start(FromPasd(base=folder, control=folder, carries_base=True), prediction, seed=0)
+
+
 def silence_paca(unet: PixelAwareUNet) -> None:
     """Make every PACA layer add nothing: its last projection becomes zero, and must not be trained."""
     for module in unet.modules():
@@ -118,7 +130,7 @@ def _from_pasd(start: FromPasd) -> TrainingNetworks:
         vae=base.vae,
         text_encoder=base.text_encoder,
         tokenizer=base.tokenizer,
-        scheduler_config=_with_schedule(base.scheduler_config, start.schedule),
+        scheduler_config=_with_schedule(schedule_of(start.control, base), start.schedule),
         carries_base=start.carries_base,
     )
 

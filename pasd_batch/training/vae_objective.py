@@ -11,6 +11,7 @@ from pasd_batch.config.training import VaeLossSettings
 from pasd_batch.config.training_model import VaeSizes
 from pasd_batch.training.batch_maker import NumberedBatch
 from pasd_batch.training.errors import TrainingError
+from pasd_batch.training.predicted_latents import LatentPredictor
 from pasd_batch.training.sample_order import SampleDraws
 
 _SCALE_DECAY = 0.99
@@ -32,6 +33,8 @@ class VaeObjective(nn.Module):
         seed: int,
         perceptual: nn.Module | None,
         decoder_only: bool = False,
+        predictor: LatentPredictor | None = None,
+        predicted_share: float = 0.0,
     ) -> None:
         super().__init__()
         self.vae = vae
@@ -39,11 +42,13 @@ class VaeObjective(nn.Module):
         # Latents that do not change keep the size that a denoiser has been trained on.
         power = vae.config["scaling_factor"] ** -2 if decoder_only else 1.0
         self.register_buffer("latent_power", torch.tensor(float(power)))
+        self.predictor = predictor
+        self._predicted_share = predicted_share
         self._decoder_only = decoder_only
         if decoder_only:
             for part in (vae.encoder, vae.quant_conv):
                 cast(nn.Module, part).requires_grad_(False)
-        self._losses = losses
+        self._weights = losses.model_dump()
         self._degraded_share = degraded_share
         self._seed = seed
 
@@ -51,26 +56,33 @@ class VaeObjective(nn.Module):
         """The objective (`loss`) and its parts; the latents' noise follows from the samples' numbers."""
         batch = made.batch
         draws = SampleDraws(self._seed, made.numbers, batch.clean.device)
-        degraded = (draws.fractions() < self._degraded_share).view(-1, 1, 1, 1)
-        pictures = torch.where(degraded, 2.0 * batch.degraded - 1.0, batch.clean)
+        lots = draws.fractions()
+        degraded = 2.0 * batch.degraded - 1.0
+        shows_degraded, from_start = lots < self._degraded_share, lots >= 1.0 - self._predicted_share / 2
+        sources = torch.where(_per_picture(shows_degraded | from_start), degraded, batch.clean)
+        targets = torch.where(_per_picture(shows_degraded), degraded, batch.clean)
 
         vae = cast(Any, self.vae)
-        posterior = vae.encode(pictures).latent_dist
+        posterior = vae.encode(sources).latent_dist
         mean, variance, log_variance = (part.float() for part in (posterior.mean, posterior.var, posterior.logvar))
         latents = mean + variance.sqrt() * draws.normal(mean.shape[1:])
-        reconstruction = vae.decode(latents).sample.float()
         if not self._decoder_only:
             self._measure(latents.detach())
+        if self.predictor is not None:
+            factor = vae.config["scaling_factor"]
+            predicted = self.predictor(factor * latents, batch.degraded, from_start, draws) / factor
+            latents = torch.where(_per_picture(lots >= 1.0 - self._predicted_share), predicted, latents)
 
-        parts = {
-            "l1": (reconstruction - pictures).abs().mean(),
-            "kl": 0.5 * (mean.square() + variance - 1.0 - log_variance).mean(),
-        }
-        total = self._losses.l1 * parts["l1"] + self._losses.kl * parts["kl"]
-        if self.perceptual is not None:
-            parts["perceptual"] = self.perceptual(reconstruction, pictures).mean()
-            total = total + self._losses.perceptual * parts["perceptual"]
+        parts = self._errors(vae.decode(latents).sample.float(), targets)
+        parts["kl"] = 0.5 * (mean.square() + variance - 1.0 - log_variance).mean()
+        total = torch.stack([self._weights[name] * part for name, part in parts.items()]).sum()
         return {"loss": total, **{name: part.detach() for name, part in parts.items()}}
+
+    def _errors(self, reconstruction: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        errors = {"l1": (reconstruction - targets).abs().mean()}
+        if self.perceptual is not None:
+            errors["perceptual"] = self.perceptual(reconstruction, targets).mean()
+        return errors
 
     @property
     def scaling_factor(self) -> float:
@@ -80,6 +92,10 @@ class VaeObjective(nn.Module):
     @torch.no_grad()
     def _measure(self, latents: Float[Tensor, "batch channels height width"]) -> None:
         self.latent_power.lerp_(latents.square().mean(), 1.0 - _SCALE_DECAY)
+
+
+def _per_picture(chosen: Tensor) -> Tensor:
+    return chosen.view(-1, 1, 1, 1)
 
 
 def build_vae(sizes: VaeSizes) -> AutoencoderKL:

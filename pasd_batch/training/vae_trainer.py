@@ -16,10 +16,12 @@ from pasd_batch.config.training_model import EncoderStart, VaeSizes
 from pasd_batch.pasd.state_dict import CheckpointError, differences
 from pasd_batch.training.batch_maker import BatchMaker
 from pasd_batch.training.checkpoints import ModelFiles
+from pasd_batch.training.latent_space import check_same_latents
 from pasd_batch.training.model_files import network_files
 from pasd_batch.training.photo_index import list_photos
+from pasd_batch.training.predicted_latents import LatentPredictor
 from pasd_batch.training.principal_components import start_encoder
-from pasd_batch.training.start import load_vae
+from pasd_batch.training.start import load_pasd, load_vae
 from pasd_batch.training.vae_objective import VaeObjective, build_vae, load_perceptual_distance
 from pasd_batch.training.validation import ValidationPhoto
 
@@ -60,7 +62,8 @@ def build_vae_task(settings: VaeTrainingSettings) -> VaeTask:
     """Build the VAE on the CPU; fresh weights come from the seed.
 
     Raises:
-        CheckpointError: `initial` is not a VAE of these sizes.
+        CheckpointError: `initial` is not a VAE of these sizes,
+            or `predicted.model` has other latents.
         TrainingError: the perceptual distance is wished, but not installed.
     """
     with torch.random.fork_rng(devices=[]):
@@ -78,9 +81,19 @@ def build_vae_task(settings: VaeTrainingSettings) -> VaeTask:
         seed=settings.seed,
         perceptual=perceptual,
         decoder_only=settings.decoder_only,
+        predictor=_predictor(settings, vae),
+        predicted_share=settings.predicted.share if settings.predicted else 0.0,
     )
     objective.eval()
     return VaeTask(objective, settings.gradient_checkpointing)
+
+
+def _predictor(settings: VaeTrainingSettings, vae: AutoencoderKL) -> LatentPredictor | None:
+    if settings.predicted is None:
+        return None
+    networks = load_pasd(settings.predicted.model)
+    check_same_latents(vae, networks.vae, settings.predicted.model)
+    return LatentPredictor(networks)
 
 
 def _crops(settings: VaeTrainingSettings) -> Float[Tensor, "samples 3 side side"]:

@@ -10,6 +10,7 @@ from pasd_batch.config.training import parse_training
 from pasd_batch.data.storage import Storage
 from pasd_batch.pasd import vae_tiling
 from pasd_batch.pasd.restorer import Restorer
+from pasd_batch.pasd.state_dict import CheckpointError
 from pasd_batch.training.batch_maker import BatchMaker
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.photo_index import list_photos
@@ -99,3 +100,73 @@ def test_only_the_decoder_learns_and_latents_keep_their_size(work):
 def test_keeping_a_random_encoder_is_refused(work):
     with pytest.raises(ConfigError, match="decoder_only with a random encoder teaches nothing"):
         vae_settings(work, decoder_only=True)
+
+
+PRINCIPAL = {
+    "sizes": {"latent_channels": 8, "widths": [8, 8, 16, 24], "norm_groups": 2},
+    "encoder": "principal_components",
+    "decoder_only": True,
+}
+
+
+@pytest.fixture
+def denoiser(work):
+    """A model of its own size on a VAE with principal components."""
+    train(vae_settings(work, steps=1, output=str(work / "vae"), **PRINCIPAL))
+    train(settings(work, steps=1, model=scratch(work / "vae"), losses={"prediction_type": "v_prediction"}))
+    return work / "output"
+
+
+def losses_with(work, share, degraded_share):
+    predicted = {"predicted": {"model": str(work / "output"), "share": share}} if share else {}
+    chosen = vae_settings(work, **PRINCIPAL, **predicted, degraded_share=degraded_share)
+    objective = build_task(chosen).objective
+    maker = BatchMaker(list_photos(chosen.data.sources, chosen.data.storage), chosen.data, seed=0)
+    return float(objective(maker.make(range(4)))["l1"].detach())
+
+
+def test_a_decoder_learns_from_what_a_denoiser_predicts(work, denoiser, one_thread):
+    chosen = vae_settings(
+        work,
+        **{**PRINCIPAL, "encoder": "random"},
+        initial=str(denoiser),
+        predicted={"model": str(denoiser), "share": 1.0},
+        degraded_share=0.0,
+        optimizer={"learning_rate": 5e-3},
+        ema_decay=None,
+    )
+    task = build_task(chosen)
+    before = {name: tensor.clone() for name, tensor in task.objective.predictor.state_dict().items()}
+    stepper = Stepper(task.objective, chosen, torch.device("cpu"), workers=1)
+    batch = BatchMaker(list_photos(chosen.data.sources, chosen.data.storage), chosen.data, seed=0).make(range(2))
+    losses = [float(stepper.step(step, [batch]).losses["l1"]) for step in range(100)]
+    assert min(losses[-20:]) < losses[0] / 2, f"from {losses[0]:.3f} to {losses[-1]:.3f}"
+    after = task.objective.predictor.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before), "the denoiser is not what learns"
+
+
+def test_predictions_take_the_place_of_a_share_of_the_latents(work, denoiser):
+    without, some, everything = (losses_with(work, share, 0.0) for share in (0.0, 0.5, 1.0))
+    assert without != some != everything
+    assert losses_with(work, 0.01, 0.0) == without, "no sample of these four is among one in a hundred"
+
+
+def test_predictions_want_a_decoder_alone_and_shares_that_add_up(work):
+    predicted = {"model": "model", "share": 0.9}
+    with pytest.raises(ConfigError, match="predicted needs decoder_only: true"):
+        vae_settings(work, predicted=predicted)
+    with pytest.raises(ConfigError, match=r"degraded_share 0\.25 and predicted\.share 0\.9"):
+        vae_settings(work, **PRINCIPAL, predicted=predicted)
+
+
+def test_a_denoiser_of_other_latents_is_refused(work, denoiser):
+    train(vae_settings(work, steps=1, output=str(work / "other"), **PRINCIPAL, seed=9))
+    with pytest.raises(CheckpointError, match="its encoder is not the one"):
+        build_task(
+            vae_settings(
+                work,
+                **{**PRINCIPAL, "encoder": "random"},
+                initial=str(work / "other"),
+                predicted={"model": str(denoiser)},
+            )
+        )

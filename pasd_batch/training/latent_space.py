@@ -1,0 +1,27 @@
+"""Whether two VAEs mean the same by their latents: a decoder may go on learning, an encoder may not."""
+
+from pathlib import Path
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+from pasd_batch.pasd.state_dict import CheckpointError
+
+_ENCODER = ("encoder.", "quant_conv.")
+
+
+def check_same_latents(vae: AutoencoderKL, denoiser_vae: AutoencoderKL, folder: Path) -> None:
+    """Compare the layers of two VAEs and, in float16, their encoders' weights.
+
+    Raises:
+        CheckpointError: the VAE in `folder` is not one for the denoiser.
+    """
+    weights, own = vae.state_dict(), denoiser_vae.state_dict()
+    if weights.keys() != own.keys():
+        raise CheckpointError(f"{folder}: its VAE has other layers than that of the denoiser")
+    encoder = [name for name in own if name.startswith(_ENCODER)]
+    if other := [name for name in encoder if not torch.equal(weights[name].half(), own[name].half())]:
+        raise CheckpointError(
+            f"{folder}: its encoder is not the one that the denoiser was trained with ({len(other)} tensors differ, "
+            f"such as {other[0]}); train the decoder with decoder_only on the same encoder"
+        )
