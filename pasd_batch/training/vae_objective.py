@@ -1,5 +1,6 @@
 """One loss of the VAE's training: L1 + a perceptual distance + a small KL divergence."""
 
+import math
 from typing import Any, cast
 
 import torch
@@ -48,7 +49,8 @@ class VaeObjective(nn.Module):
         if decoder_only:
             for part in (vae.encoder, vae.quant_conv):
                 cast(nn.Module, part).requires_grad_(False)
-        self._weights = losses.model_dump()
+        self._weights = {"l1": losses.l1, "perceptual": losses.perceptual, "kl": losses.kl}
+        self._perceptual_share = losses.perceptual_share
         self._degraded_share = degraded_share
         self._seed = seed
 
@@ -81,7 +83,8 @@ class VaeObjective(nn.Module):
     def _errors(self, reconstruction: Tensor, targets: Tensor) -> dict[str, Tensor]:
         errors = {"l1": (reconstruction - targets).abs().mean()}
         if self.perceptual is not None:
-            errors["perceptual"] = self.perceptual(reconstruction, targets).mean()
+            seen = math.ceil(self._perceptual_share * len(targets))
+            errors["perceptual"] = self.perceptual(reconstruction[:seen], targets[:seen]).mean()
         return errors
 
     @property

@@ -18,6 +18,7 @@ from pasd_batch.training.start import load_vae
 from pasd_batch.training.stepping import Stepper
 from pasd_batch.training.trainer import train
 from pasd_batch.training.training_log import read_log
+from pasd_batch.training.vae_objective import VaeObjective, build_vae
 from pasd_batch.training.work import build_task
 
 SIZES = {"latent_channels": 8, "widths": [8, 8, 16, 16], "norm_groups": 4}
@@ -80,6 +81,21 @@ def test_the_perceptual_term_judges_and_does_not_learn(work):
     parts = losses["l1"] + 0.5 * losses["perceptual"] + 1e-6 * losses["kl"]
     assert float(losses["perceptual"]) > 0
     assert float(losses["loss"]) == pytest.approx(float(parts), rel=1e-5)
+
+
+def test_the_perceptual_term_can_look_at_a_share_of_the_batch(work):
+    class Sizes(torch.nn.Module):
+        def forward(self, reconstruction, target):
+            assert reconstruction.shape == target.shape
+            return torch.full((len(target),), float(len(target)))
+
+    chosen = vae_settings(work, losses={"perceptual": 0.5, "perceptual_share": 0.3})
+    vae, maker = (
+        build_vae(chosen.sizes),
+        BatchMaker(list_photos(chosen.data.sources, chosen.data.storage), chosen.data, seed=0),
+    )
+    objective = VaeObjective(vae, chosen.losses, degraded_share=0.0, seed=0, perceptual=Sizes())
+    assert float(objective(maker.make(range(4)))["perceptual"]) == 2.0
 
 
 def test_only_the_decoder_learns_and_latents_keep_their_size(work):
