@@ -7,7 +7,6 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from pasd_batch.config.base import Settings
-from pasd_batch.config.intervals import Probability
 
 
 class TrainablePart(StrEnum):
@@ -210,13 +209,3 @@ class VaeSizes(Settings):
         if odd := [width for width in self.widths if width % self.norm_groups]:
             raise ValueError(f"norm_groups {self.norm_groups} does not divide the widths {odd}")
         return self
-
-
-class PredictedLatents(Settings):
-    """Latents that a trained PASD predicts in one step, for a decoder that learns to make up for what they lack."""
-
-    model: Path
-    """PASD folder that carries its base; its VAE has the encoder of the one that is trained."""
-
-    share: Probability = 0.75
-    """Share of samples decoded from a prediction; half of these as at the start of sampling, half at any timestep."""

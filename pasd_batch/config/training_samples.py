@@ -33,8 +33,16 @@ class SampleSettings(Settings):
 
     @model_validator(mode="after")
     def _input_as_large_as_target(self) -> Self:
-        chosen = self.degradation
-        chains = [share.degradation for share in chosen.shares] if isinstance(chosen, MixtureSettings) else [chosen]
-        if any(isinstance(chain, RealEsrganSettings | BicubicSettings) and not chain.resize_back for chain in chains):
-            raise ValueError("degradation.resize_back is off, but training needs input and target of one size")
+        require_equal_sizes(self.degradation, "degradation")
         return self
+
+
+def require_equal_sizes(chosen: DegradationSettings, name: str) -> None:
+    """Refuse chains whose result is smaller than the clean photo.
+
+    Raises:
+        ValueError: naming the setting, `name` + `.resize_back`.
+    """
+    chains = [share.degradation for share in chosen.shares] if isinstance(chosen, MixtureSettings) else [chosen]
+    if any(isinstance(chain, RealEsrganSettings | BicubicSettings) and not chain.resize_back for chain in chains):
+        raise ValueError(f"{name}.resize_back is off, but training needs input and target of one size")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pasd_batch.config.base import ConfigError
-from pasd_batch.config.training import TrainerSettings
+from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.data.storage import AlreadyExists, Storage
 from pasd_batch.training.errors import TrainingError
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pasd_batch.config.training import TrainerSettings
+from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.data.storage import Storage
 from pasd_batch.training.checkpoints import prune, save_checkpoint
 from pasd_batch.training.stepping import Stepper

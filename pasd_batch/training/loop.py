@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from itertools import islice
 
-from pasd_batch.config.training import TrainerSettings
+from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.data.storage import Storage
 from pasd_batch.training.batch_maker import Feed, NumberedBatch
 from pasd_batch.training.checkpoints import load_latest

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from pasd_batch.config.training import TrainerSettings
+from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.training.sample_order import BatchPlan
 
 

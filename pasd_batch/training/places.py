@@ -2,7 +2,8 @@
 
 import os
 
-from pasd_batch.config.training import AnyTraining, VaeTrainingSettings, parse_training
+from pasd_batch.config.training import AnyTraining, parse_training
+from pasd_batch.config.training_vae import VaeTrainingSettings
 
 
 def with_absolute_places(settings: AnyTraining) -> AnyTraining:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from pasd_batch.config.restoration import Precision
-from pasd_batch.config.training import TrainerSettings
+from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.training.batch_maker import NumberedBatch
 from pasd_batch.training.ema import WeightAverage
 from pasd_batch.training.errors import TrainingError

@@ -8,8 +8,8 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pasd_batch.config.training import VaeLossSettings
 from pasd_batch.config.training_model import VaeSizes
+from pasd_batch.config.training_vae import VaeLossSettings
 from pasd_batch.training.batch_maker import NumberedBatch
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.predicted_latents import LatentPredictor

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.restoration import Precision
-from pasd_batch.config.training import VaeTrainingSettings
 from pasd_batch.config.training_model import EncoderStart, VaeSizes
+from pasd_batch.config.training_vae import VaeTrainingSettings
 from pasd_batch.pasd.state_dict import CheckpointError, differences
 from pasd_batch.training.batch_maker import BatchMaker
 from pasd_batch.training.checkpoints import ModelFiles

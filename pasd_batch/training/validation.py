@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from pasd_batch.config.degradation import DegradationSettings
-from pasd_batch.config.training import TrainerSettings
+from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.data.photo_io import PhotoError, decode_photo, to_tensor
 from pasd_batch.data.storage import StorageError
 from pasd_batch.metrics.fidelity import fidelity

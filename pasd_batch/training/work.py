@@ -1,6 +1,7 @@
 """What a worker needs to run a training's loop, built from its settings alone."""
 
-from pasd_batch.config.training import AnyTraining, TrainerSettings, TrainingSettings
+from pasd_batch.config.trainer import TrainerSettings
+from pasd_batch.config.training import AnyTraining, TrainingSettings
 from pasd_batch.data.storage import Storage
 from pasd_batch.training.ablations import ablated
 from pasd_batch.training.pasd_task import build_pasd_task

@@ -1,0 +1,102 @@
+"""Settings that all trainings share."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from pasd_batch.config.base import Settings
+from pasd_batch.config.degradation import DegradationSettings
+from pasd_batch.config.optimization import (
+    CheckpointSettings,
+    OptimizerSettings,
+    TrainingLogSettings,
+    TrainingWorkers,
+)
+from pasd_batch.config.restoration import Precision
+from pasd_batch.config.training_data import DataSource, TrainingDataSettings
+from pasd_batch.config.training_samples import require_equal_sizes
+
+
+class ValidationSettings(Settings):
+    """Looking at the model now and then, on photos it is not trained on."""
+
+    every: int = Field(default=1000, ge=1)
+    """Steps between validations; there is one at the end, too."""
+
+    sources: tuple[DataSource, ...] = ()
+    """Where the photos are; none: no validation."""
+
+    photos: int = Field(default=4, ge=1)
+    """How many photos, the first ones by name."""
+
+    crop_size: int = Field(default=512, ge=16, multiple_of=8)
+    """Side of the square cut from each photo's middle; smaller photos are enlarged to it."""
+
+    degradation: DegradationSettings | None = None
+    """What makes the model's input; none: the training's own chain."""
+
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Fixes degradations and noise, so that validations can be compared."""
+
+    @model_validator(mode="after")
+    def _input_as_large_as_target(self) -> Self:
+        if self.degradation is not None:
+            require_equal_sizes(self.degradation, "degradation")
+        return self
+
+
+class TrainerSettings(Settings):
+    """What all trainings share."""
+
+    output: str
+    """Folder or prefix (local path or URI) of the trained model, its checkpoints and its log."""
+
+    data: TrainingDataSettings
+    """The training set."""
+
+    steps: int = Field(ge=1)
+    """Optimizer steps in all; a finished training with a larger number here goes on."""
+
+    batch_size: int = Field(default=4, ge=1)
+    """Samples that go through the networks together, for each worker."""
+
+    accumulation: int = Field(default=1, ge=1)
+    """Batches whose gradients are averaged before a step."""
+
+    optimizer: OptimizerSettings = OptimizerSettings()
+    """How gradients become steps."""
+
+    ema_decay: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """Decay of the moving average of the weights, which is then what is validated and exported; none: no average."""
+
+    precision: Precision = Precision.FLOAT32
+    """What the networks compute in; weights, optimizer and VAE stay in float32."""
+
+    gradient_checkpointing: bool = False
+    """Compute activations twice instead of keeping them: less memory, about a third more time."""
+
+    device: str = "auto"
+    """torch device of trainings without Ray; Ray gives each worker its own."""
+
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Fixes initial weights, order, crops, degradations and noise."""
+
+    workers: TrainingWorkers = TrainingWorkers()
+    """How many processes."""
+
+    checkpoints: CheckpointSettings = CheckpointSettings()
+    """What a killed training resumes from."""
+
+    log: TrainingLogSettings = TrainingLogSettings()
+    """What is written down."""
+
+    validation: ValidationSettings = ValidationSettings()
+    """What is looked at."""
+
+    @model_validator(mode="after")
+    def _loaders_of_ray(self) -> Self:
+        if self.workers.ray and self.data.loaders == 0:
+            raise ValueError(
+                "data.loaders is 0, which needs workers.ray: false; Ray makes samples in loaders of its own"
+            )
+        return self

@@ -1,0 +1,92 @@
+"""Settings of training the VAE below a model of one's own."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from pasd_batch.config.base import Settings
+from pasd_batch.config.intervals import Probability
+from pasd_batch.config.trainer import TrainerSettings
+from pasd_batch.config.training_model import EncoderStart, VaeSizes
+
+
+class VaeLossSettings(Settings):
+    """L1 + a perceptual distance + a small KL divergence, each a mean over its elements."""
+
+    l1: float = Field(default=1.0, ge=0.0)
+    """Weight of the absolute error, pictures in [-1, 1]."""
+
+    perceptual: float = Field(default=0.0, ge=0.0)
+    """Weight of ST-LPIPS; above 0 it needs the package `stlpips-pytorch`."""
+
+    perceptual_share: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Share of each batch that the perceptual distance looks at; it costs about as much as a small decoder."""
+
+    kl: float = Field(default=1e-6, ge=0.0)
+    """Weight of the divergence of the latents from a unit normal."""
+
+    @model_validator(mode="after")
+    def _some_error(self) -> Self:
+        if self.l1 == self.perceptual == 0.0:
+            raise ValueError("l1 and perceptual are both 0; there is nothing to reconstruct")
+        return self
+
+
+class PredictedLatents(Settings):
+    """Latents that a trained PASD predicts in one step, for a decoder that learns to make up for what they lack."""
+
+    model: Path
+    """PASD folder that carries its base; its VAE has the encoder of the one that is trained."""
+
+    share: Probability = 0.75
+    """Share of samples decoded from a prediction; half of these as at the start of sampling, half at any timestep."""
+
+
+class VaeTrainingSettings(TrainerSettings):
+    """Training of the VAE that a model from scratch stands on."""
+
+    trains: Literal["vae"] = "vae"
+    """Names this training."""
+
+    sizes: VaeSizes = VaeSizes()
+    """The network."""
+
+    initial: Path | None = None
+    """Folder with a `vae/` of the same sizes to train further; none: from scratch."""
+
+    encoder: EncoderStart = EncoderStart.RANDOM
+    """Where the encoder of a VAE from scratch starts."""
+
+    decoder_only: bool = False
+    """Keep the encoder as it starts, and so the latents that a denoiser is trained on; only the decoder learns."""
+
+    losses: VaeLossSettings = VaeLossSettings()
+    """The objective."""
+
+    degraded_share: Probability = 0.25
+    """Share of samples that are the degraded picture instead of the clean one: sampling starts from its latent."""
+
+    predicted: PredictedLatents | None = None
+    """Also decode what a trained denoiser predicts, to the clean picture; none: only photos' own latents."""
+
+    @model_validator(mode="after")
+    def _encoder_worth_keeping(self) -> Self:
+        started = self.encoder is EncoderStart.PRINCIPAL_COMPONENTS
+        if self.initial is not None and started:
+            raise ValueError("initial and encoder: principal_components both say where the encoder starts; keep one")
+        if self.decoder_only and self.initial is None and not started:
+            raise ValueError("decoder_only with a random encoder teaches nothing; set initial, or encoder")
+        return self
+
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        if self.predicted is not None:
+            if not self.decoder_only:
+                raise ValueError("predicted needs decoder_only: true, or the encoder would leave the denoiser behind")
+            if self.degraded_share + self.predicted.share > 1.0:
+                raise ValueError(
+                    f"degraded_share {self.degraded_share} and predicted.share {self.predicted.share} are more than "
+                    "all samples; lower one"
+                )
+        return self
