@@ -127,6 +127,12 @@ class LocalFiles:
                     removed += 1
         return removed
 
+    def remove_empty_folders(self, prefix: str) -> None:
+        """Delete the folders below `prefix` that hold nothing; for folders that nobody else writes to meanwhile."""
+        for folder, _, _ in os.walk(self._inside(prefix), topdown=False):
+            if not os.listdir(folder):
+                os.rmdir(folder)
+
     def _inside(self, key: str) -> Path:
         root, target = Path(self.root).resolve(), Path(self.root, key)
         if not target.resolve().is_relative_to(root):

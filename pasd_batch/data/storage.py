@@ -135,6 +135,16 @@ class Storage:
         check_relative(path)
         self._run(path, lambda: self.files.remove(path))
 
+    def remove_empty_folders(self, prefix: str) -> None:
+        """Tidy up after deletions below the folder `prefix`, which nobody else writes to meanwhile.
+
+        Object storage has no folders that could be left.
+        """
+        check_relative(prefix)
+        if isinstance(self.files, LocalFiles):
+            local = self.files
+            self._run(prefix, lambda: local.remove_empty_folders(prefix))
+
     def list(self, prefix: str = "") -> Iterator[str]:
         """Paths of all files below the folder `prefix` (none: the root), as they are now; in no set order.
 

@@ -83,6 +83,7 @@ def prune(storage: Storage, *, keep: int) -> None:
     # The marker goes first: a half-deleted checkpoint must not look like a whole one.
     for path in sorted(doomed, key=lambda path: not path.endswith(_MARKER)):
         storage.delete(path)
+    storage.remove_empty_folders(FOLDER)
 
 
 def complete_steps(storage: Storage) -> Iterator[int]:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from moto.server import ThreadedMotoServer
@@ -53,6 +55,8 @@ def test_only_the_newest_are_kept(local):
         save(local, step)
     prune(local, keep=2)
     assert sorted(complete_steps(local)) == [3, 4]
+    folders = sorted(path.name for path in Path(local.uri("checkpoints")).iterdir())
+    assert folders == ["step-00000003", "step-00000004"], "no empty folders are left"
 
 
 def test_a_damaged_checkpoint_is_named_with_the_remedy(local):
