@@ -24,7 +24,8 @@ BOARD_SECONDS = 1.0
 """How often the driver asks how far the shards in work are."""
 
 GIVEN_BACK_IN_A_ROW = 8
-"""After so many shards given back one after the other the driver stops: storage or models are not to be had."""
+"""After so many shards given back one after the other, and while nobody is at work on one, the driver stops: storage
+or models are not to be had. One machine's broken worker does not stop the others."""
 
 
 def work_off(run: RunFile, spec: WorkerSpec, storage: Storage, *, resumed: bool, show_progress: bool) -> str | None:
@@ -59,7 +60,7 @@ def _one_pass(run: RunFile, spec: WorkerSpec, pending: Sequence[int], board: Any
                     continue
                 trouble, in_a_row = outcome.message, in_a_row + 1
                 _logger.warning("shard %d was given back: %s", outcome.shard, trouble)
-                if in_a_row == GIVEN_BACK_IN_A_ROW:
+                if in_a_row >= GIVEN_BACK_IN_A_ROW and not read_board(board):
                     break
     except Interrupted:
         _withdraw_attempts(spec, read_board(board))

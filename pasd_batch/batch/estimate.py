@@ -33,11 +33,9 @@ class PlanSummary:
         """Tiles of all photos, taking those of unknown size to be like the others; None: no size is known."""
         return round(self.sized_tiles * self.photos / self.sized_photos) if self.sized_photos else None
 
-    def seconds(self, *, seconds_per_photo: float, seconds_per_tile: float, workers: int) -> float | None:
+    def seconds(self, *, seconds_per_tile: float, workers: int) -> float | None:
         """About how long the run takes with so many workers; None where no size is known."""
-        if self.tiles is None:
-            return None
-        return (self.photos * seconds_per_photo + self.tiles * seconds_per_tile) / workers
+        return None if self.tiles is None else self.tiles * seconds_per_tile / workers
 
     def lines(self) -> list[str]:
         """The summary for people."""

@@ -18,6 +18,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+_LOADS_OF_UNKNOWN_WEIGHT = 2
+
+
 class DeadlineExceeded(Exception):
     """A photo took longer than its deadline allows."""
 
@@ -114,8 +117,8 @@ class ReadAhead(Generic[Item, Result]):
     """Items loaded by threads ahead of their use, out of order as they come in.
 
     What is loaded waits in `ready`, what failed in `failed`; the user takes from both. New loads start only while
-    loading and ready ones together are fewer than the threads' limit and the ready ones' `weight` (bytes) is
-    below `max_weight`.
+    loading and ready ones together are fewer than the threads' limit and their `weight` (bytes) is below `max_weight`.
+    One that is being loaded is taken to weigh as much as the heaviest so far; until that is known, two load at once.
     """
 
     threads: BoundedThreads[Item, Result]
@@ -124,6 +127,7 @@ class ReadAhead(Generic[Item, Result]):
     max_weight: int
     ready: "deque[Result]" = field(default_factory=deque, init=False)
     failed: "deque[Failed[Item]]" = field(default_factory=deque, init=False)
+    _heaviest: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._waiting = deque(self.items)
@@ -146,9 +150,16 @@ class ReadAhead(Generic[Item, Result]):
     def start_loads(self) -> None:
         """Start what may start; after something was taken from `ready`, so that it loads while that is in use."""
         while self._waiting and len(self.threads) + len(self.ready) < self.threads.limit:
-            if self.ready and sum(map(self.weight, self.ready)) >= self.max_weight:
+            if self._is_heavy():
                 return
             self.threads.start(self._waiting.popleft())
+
+    def _is_heavy(self) -> bool:
+        loading = len(self.threads)
+        if self._heaviest is None:
+            return loading >= _LOADS_OF_UNKNOWN_WEIGHT
+        weights = sum(map(self.weight, self.ready)) + loading * self._heaviest
+        return bool(loading or self.ready) and weights >= self.max_weight
 
     def _take_in(self, *, within: float) -> None:
         self.start_loads()
@@ -157,6 +168,7 @@ class ReadAhead(Generic[Item, Result]):
                 self.failed.append(outcome)
             else:
                 self.ready.append(outcome.result)
+                self._heaviest = max(self._heaviest or 0, self.weight(outcome.result))
         self.start_loads()
 
 

@@ -18,6 +18,7 @@ from pasd_batch.batch.spec import WorkerSpec, process_name
 from pasd_batch.batch.trail import PhotoTask, PhotoTrail, StageFailed, failure_of
 from pasd_batch.batch.watchdog import process_ends_after
 from pasd_batch.data.photo import with_restored_image
+from pasd_batch.data.storage_errors import TransientStorageError
 from pasd_batch.records import PhotoFailure, RestoredPhoto, Score, Stage, WorkOrigin
 
 _logger = logging.getLogger(__name__)
@@ -201,9 +202,12 @@ class _Passage:
 
 
 def _failure(failed: Failed, trail: PhotoTrail) -> PhotoFailure:
+    """The photo's own failure; raises what is none, among it the run's storage being slow beyond all patience."""
     match failed.error:
         case StageFailed() as error:
             return error.failure
+        case DeadlineExceeded() as error if trail.stage is Stage.STORE:
+            raise TransientStorageError(str(error)) from error
         case DeadlineExceeded() as error:
             return failure_of(trail.stage, error)
         case error:

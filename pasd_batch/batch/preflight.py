@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pasd_batch.batch.models import ModelLoaders
 from pasd_batch.batch.plan import CheckedManifest, check_manifest
-from pasd_batch.batch.scheduler import run_on_worker
+from pasd_batch.batch.scheduler import WorkerResources, run_on_worker
 from pasd_batch.config.run import RunSettings
 from pasd_batch.data.manifest import is_image_source
 from pasd_batch.data.manifest_errors import ManifestError
@@ -118,7 +118,8 @@ def _check_worker(settings: RunSettings, storage: Storage, loaders: ModelLoaders
             try_as_worker, settings, storage, probe, loaders, settings=settings.workers, seconds=WORKER_SECONDS
         )
     except TimeoutError:
-        wanted = f"{settings.workers.cpus:g} CPU(s) and {settings.workers.gpus or 0:g} GPU(s)"
+        needed = WorkerResources.of(settings.workers)
+        wanted = f"{needed.cpus:g} CPU(s) and {needed.gpus:g} GPU(s)"
         return WorkerReport(
             [f"workers: the cluster has no place for one with {wanted}; lower workers.cpus or workers.gpus"]
         )

@@ -4,7 +4,7 @@ import time
 from datetime import timedelta
 
 from pasd_batch.batch.estimate import PlanSummary, dry_run
-from pasd_batch.batch.models import ModelLoaders
+from pasd_batch.batch.models import ModelLoaders, Refusal
 from pasd_batch.batch.preflight import WORKER_SECONDS, PreflightFailed, check_storage_and_workers
 from pasd_batch.batch.run import ExitCode, RunReport, with_absolute_paths
 from pasd_batch.batch.scheduler import ClusterFailed, WorkerResources, ray_session, run_on_worker
@@ -41,19 +41,31 @@ def _rehearse(settings: RunSettings, loaders: ModelLoaders) -> RunReport:
 def _time_lines(settings: RunSettings, loaders: ModelLoaders, summary: PlanSummary) -> list[str]:
     if settings.mode is not RunMode.RESTORE:
         return ["time: not estimated for scores alone"]
-    seconds = run_on_worker(seconds_per_tile, settings, loaders, settings=settings.workers, seconds=WORKER_SECONDS)
+    seconds = _seconds_on_worker(settings, loaders)
     workers = max(1, WorkerResources.of(settings.workers).fitting_now())
     if settings.workers.max is not None:
         workers = min(workers, settings.workers.max)
     lines = [f"one tile takes {seconds:.2f} s on a worker; the cluster has room for {workers:,} now"]
-    total = summary.seconds(seconds_per_photo=0.0, seconds_per_tile=seconds, workers=workers)
+    total = summary.seconds(seconds_per_tile=seconds, workers=workers)
     if total is not None:
         lines.append(f"time: about {timedelta(seconds=round(total))} (without scoring and storage)")
     return lines
 
 
-def seconds_per_tile(settings: RunSettings, loaders: ModelLoaders) -> float:
-    """Restore a grey photo of one working size, and take the time of its second run per tile; runs in a worker."""
+def _seconds_on_worker(settings: RunSettings, loaders: ModelLoaders) -> float:
+    from ray.exceptions import RayError
+
+    try:
+        tried = run_on_worker(seconds_per_tile, settings, loaders, settings=settings.workers, seconds=WORKER_SECONDS)
+    except (RayError, TimeoutError) as error:
+        raise PreflightFailed([f"no worker could restore a trial photo: {type(error).__name__} {error}"]) from error
+    if isinstance(tried, Refusal):
+        raise PreflightFailed([f"a grey trial photo cannot be restored: {tried.message}"])
+    return tried
+
+
+def seconds_per_tile(settings: RunSettings, loaders: ModelLoaders) -> float | Refusal:
+    """Restore a grey photo of one working size: seconds a tile when it is done again, or why not; runs in a worker."""
     import torch
 
     restorer = loaders.restorer(settings)
@@ -66,5 +78,4 @@ def seconds_per_tile(settings: RunSettings, loaders: ModelLoaders) -> float:
     started = time.perf_counter()
     (outcome,) = restorer.restore([photo], prompts=[""], seeds=[0])
     elapsed = time.perf_counter() - started
-    report = getattr(outcome, "report", None)
-    return elapsed / report.tiles if report is not None else elapsed
+    return outcome if isinstance(outcome, Refusal) else elapsed / outcome.report.tiles

@@ -96,6 +96,12 @@ def run_archive(
         return RunReport(ExitCode(128 + interrupt.number), None, message)
     except ClusterFailed as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
+    except Exception as error:
+        # What nobody foresaw must not look like "every photo has its row", which is what Python's own exit code 1 says.
+        _logger.exception("the run ended unexpectedly")
+        return RunReport(
+            ExitCode.INCOMPLETE, None, f"{type(error).__name__}: {error}\n{resume_command} resumes the run"
+        )
 
 
 def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, resume: str) -> RunReport:

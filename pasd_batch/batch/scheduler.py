@@ -144,6 +144,10 @@ def run_shards(spec: WorkerSpec, shards: Sequence[int], board: Any) -> Generator
 
     settings = spec.settings.workers
     resources = WorkerResources.of(settings)
+    if settings.gpus is None and not resources.gpus:
+        _logger.warning(
+            "no GPU in the cluster: workers run on CPUs; to wait for GPUs that it will start set workers.gpus"
+        )
     for start in range(0, len(shards), SHARDS_AT_ONCE):
         part = shards[start : start + SHARDS_AT_ONCE]
         numbers = ray.data.from_items([{"shard": shard} for shard in part], override_num_blocks=len(part))

@@ -25,6 +25,11 @@ _logger = logging.getLogger(__name__)
 _NOBODYS_FAULT = (StorageError, ModelsUnavailable, ChildUnavailable)
 """Trouble with what the run stands on; it says nothing about photos, and no attempt is counted for it."""
 
+_MOST_LOADS_IN_HASTE = 8
+_REST_SECONDS = 30.0
+"""A worker that loaded no models so often in a row rests before each further attempt: else it would take, and give
+back, all the shards that others could do."""
+
 
 class ShardState(StrEnum):
     """How a worker left a shard."""
@@ -68,6 +73,7 @@ class ShardWorker:
         self._storage = spec.storage()
         self._results = ResultStore(self._storage)
         self._pipeline: PhotoPipeline | None = None
+        self._vain_loads = 0
 
     def run(self, shard: int) -> ShardOutcome:
         """Restore, score and commit a shard, unless somebody has committed it before.
@@ -123,13 +129,15 @@ class ShardWorker:
             failed = sum(row["status"] == Status.FAILED for row in done)
             self._listener(ShardProgress(shard, attempt.number, len(done), failed))
 
+        pipeline = None if isolated else self._loaded_pipeline()
+        # Only now, so that what listens knows this shard to be with a worker that can work.
         self._listener(ShardProgress(shard, attempt.number, 0, 0))
-        if isolated:
+        if pipeline is None:
             _logger.warning("shard %d crashed %d times: its photos are run one by one", shard, attempt.earlier)
             self._free_models()
             rows = IsolatedShard(self._spec, ledger).run(tasks, origin, listener)
         else:
-            rows = self._loaded_pipeline().run(tasks, origin, listener)
+            rows = pipeline.run(tasks, origin, listener)
         return without_images_beyond(rows, self._spec.settings.output.max_shard_mib * MIB)
 
     def _isolates(self, attempt: Attempt) -> bool:
@@ -137,7 +145,11 @@ class ShardWorker:
 
     def _loaded_pipeline(self) -> PhotoPipeline:
         if self._pipeline is None:
+            if self._vain_loads >= _MOST_LOADS_IN_HASTE:
+                time.sleep(_REST_SECONDS)
+            self._vain_loads += 1
             self._pipeline = load_pipeline(self._spec)
+            self._vain_loads = 0
         return self._pipeline
 
     def _free_models(self) -> None:

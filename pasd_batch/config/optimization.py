@@ -83,7 +83,7 @@ class TrainingWorkers(Settings):
     """CPU cores a worker reserves; it computes on as many threads."""
 
     gpus: float | None = Field(default=None, ge=0.0)
-    """GPUs a worker; none: 1 where the cluster has GPUs, else 0."""
+    """GPUs a worker; none: 1 where the cluster has any when the training begins, else 0."""
 
     max_failures: int = Field(default=3, ge=0)
     """Crashes of a worker after which training ends; until then it goes on from the last checkpoint."""

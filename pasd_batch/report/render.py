@@ -1,10 +1,13 @@
 """A contact sheet: photos before and after, side by side at the same size, with what is known about each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+CELL = 512
+"""Pixels that an image of the sheet is wide and high at most."""
 
 BACKGROUND = (250, 250, 248)
 INK = (28, 28, 30)
@@ -32,7 +35,7 @@ class SheetPhoto:
     """Lines below the name: sizes, scores."""
 
 
-def contact_sheet(photos: Sequence[SheetPhoto], *, title: str, cell: int = 512) -> Image.Image:
+def contact_sheet(photos: Sequence[SheetPhoto], *, title: str, cell: int = CELL) -> Image.Image:
     """Rows of before | after, each image as large as fits `cell` x `cell` pixels, and never larger than the result.
 
     The two images of a row are shown at one size, so that they can be compared: the input is enlarged by bicubic
@@ -55,6 +58,12 @@ def contact_sheet(photos: Sequence[SheetPhoto], *, title: str, cell: int = 512) 
         sheet.paste(part, (0, top))
         top += part.height
     return sheet
+
+
+def shrunk(photo: SheetPhoto, cell: int = CELL) -> SheetPhoto:
+    """The photo at no more pixels than the sheet shows; the sheet is the same."""
+    shown = _shown_size(photo, cell)
+    return replace(photo, before=_at_most(photo.before, shown), after=_at_most(photo.after, shown))
 
 
 def _header(title: str, column: int) -> Image.Image:
@@ -104,6 +113,12 @@ def _resized(image: np.ndarray, size: tuple[int, int]) -> Image.Image:
     picture = Image.fromarray(pixels, "RGB")
     shrinks = size[0] < picture.width or size[1] < picture.height
     return picture.resize(size, Image.Resampling.LANCZOS if shrinks else Image.Resampling.BICUBIC)
+
+
+def _at_most(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if image.shape[1] <= size[0] and image.shape[0] <= size[1]:
+        return image
+    return np.asarray(_resized(image, size), dtype=np.float32) / 255.0
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -17,7 +17,7 @@ from pasd_batch.data.results import ResultStore, result_path, shard_file_name
 from pasd_batch.data.storage import NotFound, Storage, StorageError, read_uri
 from pasd_batch.records import Status
 from pasd_batch.report.committed_rows import read_columns
-from pasd_batch.report.render import SheetPhoto, contact_sheet
+from pasd_batch.report.render import SheetPhoto, contact_sheet, shrunk
 from pasd_batch.report.summary import collect, to_markdown
 
 SUMMARY = "report/summary.md"
@@ -117,7 +117,9 @@ def _load(
         return None
     sizes = f"{row['input_width']} x {row['input_height']} to {row['output_width']} x {row['output_height']} pixels"
     scores = _score_line(row.get("scores") or {})
-    return SheetPhoto(row["output_path"], before.pixels, after.pixels, tuple(line for line in (sizes, scores) if line))
+    notes = tuple(line for line in (sizes, scores) if line)
+    # A dozen large photos at full size are more than a small machine's memory.
+    return shrunk(SheetPhoto(row["output_path"], before.pixels, after.pixels, notes))
 
 
 def _score_line(scores: Mapping[str, float | None]) -> str:

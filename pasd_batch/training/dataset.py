@@ -1,13 +1,11 @@
 """Training samples: from encoded photos to batches of clean and degraded crops.
 
 A sample depends on nothing but its photo and its seed, and the seed on nothing but run, epoch and name: order, workers
-and resuming change no sample. A photo that cannot be used is skipped, logged and counted.
+and resuming change no sample.
 """
 
 import hashlib
-import logging
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,12 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.training_samples import SampleSettings
-from pasd_batch.data.photo_io import PhotoError, decode_photo, to_tensor
+from pasd_batch.data.photo_io import PhotoError
 from pasd_batch.training.crops import augment, enlarge_to, sample_augmentation
 from pasd_batch.training.degradation import degrade_batch
 from pasd_batch.training.draws import Draws
-
-logger = logging.getLogger(__name__)
 
 
 class PhotoTooSmall(PhotoError):
@@ -59,32 +55,6 @@ class TrainingBatch:
         """The same batch on another device."""
         clean, degraded = (each.to(device, non_blocking=True) for each in (self.clean, self.degraded))
         return TrainingBatch(self.names, self.captions, clean, degraded)
-
-
-class SampleMaker:
-    """Makes samples of one epoch, and counts the photos it had to skip (`skipped`, by kind of error)."""
-
-    def __init__(self, settings: SampleSettings, *, run_seed: int, epoch: int) -> None:
-        self.skipped: Counter[str] = Counter()
-        self._settings = settings
-        self._run_seed = run_seed
-        self._epoch = epoch
-
-    def samples(self, photos: Iterable[EncodedPhoto]) -> Iterator[TrainingSample]:
-        """One sample for every photo that can be used, in order."""
-        for photo in photos:
-            try:
-                sample = self._sample(photo)
-            except PhotoError as error:
-                self.skipped[type(error).__name__] += 1
-                logger.warning("skipped training photo %s: %s", photo.name, error)
-            else:
-                yield sample
-
-    def _sample(self, photo: EncodedPhoto) -> TrainingSample:
-        pixels = to_tensor(decode_photo(photo.data, limits=self._settings.limits))
-        seed = sample_seed(self._run_seed, self._epoch, photo.name)
-        return make_sample(pixels, photo.caption, name=photo.name, seed=seed, settings=self._settings)
 
 
 def make_sample(
@@ -129,19 +99,3 @@ def collate(samples: Sequence[TrainingSample]) -> TrainingBatch:
         clean=2.0 * torch.stack([sample.clean for sample in samples]) - 1.0,
         degraded=torch.stack([sample.degraded for sample in samples]),
     )
-
-
-def batches(samples: Iterable[TrainingSample], *, batch_size: int) -> Iterator[TrainingBatch]:
-    """Full batches, in order; what is left over at the end of an epoch is not used.
-
-    Raises:
-        ValueError: `batch_size` is below 1.
-    """
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-    waiting: list[TrainingSample] = []
-    for sample in samples:
-        waiting.append(sample)
-        if len(waiting) == batch_size:
-            yield collate(waiting)
-            waiting = []

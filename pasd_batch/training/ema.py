@@ -36,8 +36,11 @@ class WeightAverage:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """The networks with the averages as their weights, for as long as the context lasts."""
-        present = {name: parameter.detach().clone() for name, parameter in self._parameters.items()}
+        """The networks with the averages as their weights, for as long as the context lasts.
+
+        Their own weights wait in main memory: a GPU that training fills has no room for another copy.
+        """
+        present = {name: parameter.detach().to("cpu", copy=True) for name, parameter in self._parameters.items()}
         self._assign(self.averages)
         try:
             yield

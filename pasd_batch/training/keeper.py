@@ -41,7 +41,8 @@ class Keeper:
         self._log.close()
 
     def _validate(self, step: int) -> None:
-        with self._stepper.averaged(), self._stepper.autocast():
+        # In float32, whatever the training's precision: the VAE is sound in nothing less.
+        with self._stepper.averaged():
             restored = self._task.restore(self._photos)
         result = judge(self._photos, restored)
         self._log.write("validation", step, result.scores)
@@ -53,8 +54,8 @@ class Keeper:
         # The log first: it may tell of more than the checkpoint, as a resumed training cuts it, but never of less.
         self._log.flush()
         state = self._stepper.state()
-        # Weights are copied before the averages take their place for the export.
-        state.weights = {name: tensor.detach().clone() for name, tensor in state.weights.items()}
+        # Weights are copied, out of a GPU's memory, before the averages take their place for the export.
+        state.weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.weights.items()}
         with self._stepper.averaged():
             files = self._task.model_files(self._settings.checkpoints.export_precision)
             save_checkpoint(self._storage, step, state, {"skipped": skipped}, files)

@@ -101,7 +101,10 @@ def _gpus(settings: AnyTraining) -> float:
 
     if settings.workers.gpus is not None:
         return settings.workers.gpus
-    return 1.0 if ray.cluster_resources().get("GPU", 0.0) >= settings.workers.count else 0.0
+    if ray.cluster_resources().get("GPU", 0.0) > 0:
+        return 1.0
+    logger.warning("no GPU in the cluster: training on CPUs; to wait for GPUs that it will start set workers.gpus: 1")
+    return 0.0
 
 
 def _warn_of_waiting(settings: AnyTraining, gpus: float) -> None:

@@ -18,7 +18,7 @@ from pasd_batch.training.batch_maker import NumberedBatch
 from pasd_batch.training.ema import WeightAverage
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.learning_rate import learning_rate
-from pasd_batch.training.trainable import trained_parameters
+from pasd_batch.training.trainable import computed_parameters, trained_parameters
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class StepState:
     """Everything but the settings that the following steps depend on; tensors on the CPU or the device."""
 
     weights: dict[str, Tensor]
-    """Trained parameters, and buffers that change."""
+    """Trained parameters, buffers that change, and parameters that were computed before the first step."""
 
     moments: dict[str, dict[str, Tensor]]
     """AdamW's two moving averages by their names."""
@@ -100,8 +100,7 @@ class Stepper:
         self._optimizer.zero_grad(set_to_none=True)
         return StepReport(losses, norm, rate, updated)
 
-    def autocast(self) -> AbstractContextManager[Any]:
-        """Computing in the training's precision."""
+    def _autocast(self) -> AbstractContextManager[Any]:
         if self._settings.precision is Precision.FLOAT32:
             return nullcontext()
         return torch.autocast(self._device.type, dtype=getattr(torch, self._settings.precision.value))
@@ -150,7 +149,7 @@ class Stepper:
         sums: dict[str, Tensor] = {}
         for index, made in enumerate(batches):
             with self._unless_last(index == len(batches) - 1):
-                with self.autocast():
+                with self._autocast():
                     losses = cast(dict[str, Tensor], self._forward(made.to(self._device)))
                 self._scaler.scale(losses["loss"] / len(batches)).backward()
             for name, loss in losses.items():
@@ -185,8 +184,8 @@ class Stepper:
 
     def _weights(self) -> dict[str, Tensor]:
         kept = self.objective.state_dict(keep_vars=True)
-        buffers = {name for name, _ in self.objective.named_buffers()}
-        return {name: tensor.data for name, tensor in kept.items() if name in self.parameters or name in buffers}
+        others = {name for name, _ in self.objective.named_buffers()} | computed_parameters(self.objective)
+        return {name: tensor.data for name, tensor in kept.items() if name in self.parameters or name in others}
 
 
 def _shared(objective: nn.Module) -> DistributedDataParallel:

@@ -45,6 +45,15 @@ def choose_trainable(
         raise TrainingError(f"none of {[part.value for part in parts]} has anything to train here")
 
 
+def computed_parameters(objective: nn.Module) -> set[str]:
+    """Names of what does not learn, but was made when the training began; `objective.computed` has their beginnings.
+
+    A resumed training must find them as they were, since what they were made from may have changed.
+    """
+    beginnings = tuple(getattr(objective, "computed", ()))
+    return {name for name, _ in objective.named_parameters() if beginnings and name.startswith(beginnings)}
+
+
 def trained_parameters(objective: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
     """Names and parameters of what learns, in a fixed order."""
     return ((name, parameter) for name, parameter in objective.named_parameters() if parameter.requires_grad)

@@ -46,6 +46,7 @@ class VaeObjective(nn.Module):
         self.predictor = predictor
         self._predicted_share = predicted_share
         self._decoder_only = decoder_only
+        self.computed = ("vae.encoder.", "vae.quant_conv.") if decoder_only else ()
         if decoder_only:
             for part in (vae.encoder, vae.quant_conv):
                 cast(nn.Module, part).requires_grad_(False)

@@ -13,12 +13,13 @@ from torch import Tensor
 from pasd_batch.config.restoration import Precision
 from pasd_batch.config.training_model import EncoderStart, VaeSizes
 from pasd_batch.config.training_vae import VaeTrainingSettings
+from pasd_batch.data.storage import Storage
 from pasd_batch.pasd.state_dict import CheckpointError, differences
 from pasd_batch.training.batch_maker import BatchMaker
 from pasd_batch.training.checkpoints import ModelFiles
 from pasd_batch.training.latent_space import check_same_latents
 from pasd_batch.training.model_files import network_files
-from pasd_batch.training.photo_index import list_photos
+from pasd_batch.training.photo_index import list_photos, load_index
 from pasd_batch.training.predicted_latents import LatentPredictor
 from pasd_batch.training.principal_components import start_encoder
 from pasd_batch.training.start import load_pasd, load_vae
@@ -99,7 +100,8 @@ def _predictor(settings: VaeTrainingSettings, vae: AutoencoderKL) -> LatentPredi
 def _crops(settings: VaeTrainingSettings) -> Float[Tensor, "samples 3 side side"]:
     """The first samples of the training, always the same."""
     data = settings.data
-    index = list_photos(data.sources, data.storage)
+    output = Storage.open(settings.output, retry=data.storage.retry, allowed_schemes=data.storage.allowed_schemes)
+    index = load_index(output, data.storage) or list_photos(data.sources, data.storage)
     # Nothing is looked at twice here.
     data = data.model_copy(update={"cache_bytes": 0})
     return BatchMaker(index, data, seed=settings.seed).make(range(_COMPONENT_SAMPLES)).batch.clean

@@ -61,6 +61,20 @@ def test_heavy_results_that_wait_keep_further_ones_from_being_loaded():
     assert sorted(drain(ahead)[0]) == list(range(9))
 
 
+def test_loads_under_way_count_as_much_as_the_heaviest_so_far():
+    heaviest = []
+
+    def task(number):
+        time.sleep(0.01)
+        return number
+
+    ahead = ReadAhead(threads(task, limit=8), range(30), weight=lambda _: 60, max_weight=100)
+    while ahead.fill():
+        heaviest.append(len(ahead.ready) + len(ahead.threads))
+        ahead.ready.popleft()
+    assert max(heaviest) == 2, "not eight, although only two at a time were there to be weighed"
+
+
 def test_heavy_items_that_run_keep_further_ones_from_being_started():
     release = threading.Event()
     pool = threads(lambda _: release.wait(30), limit=8)

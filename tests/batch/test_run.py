@@ -118,6 +118,16 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_is_begun(tmp_path):
     assert not root.exists() or not list(root.iterdir())
 
 
+def test_what_nobody_foresaw_is_an_incomplete_run(archive, tmp_path, monkeypatch, ray_cluster):
+    def run_out(*arguments, **options):
+        raise MemoryError("no room for the summary")
+
+    monkeypatch.setattr(run_module, "work_off", run_out)
+    report = run(settings(tmp_path / "run", archive.manifest), resume_command="pasd-batch run x.yaml")
+    assert report.exit_code is ExitCode.INCOMPLETE
+    assert report.message == "MemoryError: no room for the summary\npasd-batch run x.yaml resumes the run"
+
+
 def test_storage_that_cannot_be_written_is_found_before_the_work(archive, tmp_path):
     (tmp_path / "file").write_text("")
     report = run(settings(tmp_path / "file" / "run", archive.manifest))

@@ -13,6 +13,7 @@ from photo_archive import BAD, picture, record, results, settings, spec, store_p
 from PIL import Image
 
 from pasd_batch.batch import pipeline
+from pasd_batch.batch import worker as worker_module
 from pasd_batch.batch.spec import photo_seed
 from pasd_batch.batch.worker import ShardState, ShardWorker
 from pasd_batch.data.results import ResultStore
@@ -145,6 +146,37 @@ def test_a_photo_past_its_deadline_fails_and_the_others_do_not(root, tmp_path):
     assert rows["001.png"]["error_stage"] == "restore"
     assert rows["never.png"]["error_stage"] == "fetch"
     assert sum(row["status"] == "ok" for row in rows.values()) == 3
+
+
+def test_storage_that_stalls_gives_the_shard_back(root, tmp_path, monkeypatch):
+    write_plan(root, good_photos(tmp_path / "in", 3))
+    create = Storage.create
+
+    def stall(self, path, data):
+        if path.startswith("images/001"):
+            time.sleep(2.0)
+        return create(self, path, data)
+
+    with monkeypatch.context() as stalled:
+        stalled.setattr(Storage, "create", stall)
+        (outcome,) = run(spec(settings(root, deadlines={"store": 0.5})))
+    assert outcome.state is ShardState.GIVEN_BACK
+    assert "deadlines.store" in outcome.message
+    (outcome,) = run(spec(settings(root, deadlines={"store": 0.5})))
+    assert (outcome.state, outcome.failed) == (ShardState.COMMITTED, 0)
+    assert {row["attempt"] for row in results(root).values()} == {0}, "no attempt is counted for it"
+
+
+def test_a_worker_without_models_does_not_take_shards_from_others_in_haste(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(worker_module, "_REST_SECONDS", 0.7)
+    write_plan(root, good_photos(tmp_path / "in", 1))
+    heard = []
+    without = ShardWorker(spec(settings(root), tiny_models.WITHOUT_WEIGHTS), heard.append)
+    outcomes = [without.run(0) for _ in range(10)]
+    assert {outcome.state for outcome in outcomes} == {ShardState.GIVEN_BACK}
+    assert all(outcome.seconds < 0.7 for outcome in outcomes[:8])
+    assert all(outcome.seconds >= 0.7 for outcome in outcomes[8:])
+    assert heard == [], "nobody takes it for one at work"
 
 
 def test_scores_alone_need_no_model(root, tmp_path):

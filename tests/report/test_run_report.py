@@ -14,7 +14,7 @@ from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.results import ResultStore, shard_file_name
 from pasd_batch.data.storage import Storage
 from pasd_batch.records import RESULT_SCHEMA, ScoreColumn, result_schema
-from pasd_batch.report.render import SheetPhoto, contact_sheet
+from pasd_batch.report.render import SheetPhoto, contact_sheet, shrunk
 from pasd_batch.report.run_report import CONTACT_SHEET, write_report
 from pasd_batch.report.summary import collect, to_markdown
 
@@ -141,6 +141,16 @@ def test_a_photo_that_is_gone_is_left_out_and_the_others_shown(tmp_path):
     sheet = np.asarray(Image.open(f"{run}/{CONTACT_SHEET}").convert("RGB"))
     shown = [n for n, colour in enumerate(COLOURS) if (np.abs(sheet.astype(int) - colour).max(axis=-1) <= 1).any()]
     assert shown == [2, 4, 5]
+
+
+def test_shrunk_photos_give_the_same_sheet():
+    rng = np.random.default_rng(1)
+    shapes = [((300, 200), (600, 400)), ((40, 30), (400, 300)), ((90, 900), (180, 1800)), ((30, 20), (60, 40))]
+    photos = [SheetPhoto("photo", rng.random((*before, 3)), rng.random((*after, 3))) for before, after in shapes]
+    small = [shrunk(photo, 256) for photo in photos]
+    assert max(max(each.before.shape[:2] + each.after.shape[:2]) for each in small) == 256
+    sheets = [np.asarray(contact_sheet(each, title="t", cell=256)) for each in (photos, small)]
+    assert np.array_equal(*sheets)
 
 
 def test_sheets_hold_any_shape_and_any_name():

@@ -1,7 +1,6 @@
-"""Training samples: reproducible one by one, cut as published, bad photos skipped and counted."""
+"""Training samples: reproducible one by one, cut as published."""
 
 import io
-import logging
 
 import numpy as np
 import pytest
@@ -11,15 +10,13 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from pasd_batch.config.degradation import BicubicSettings, GrayscaleSettings
-from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.training_samples import SampleSettings
+from pasd_batch.data.photo_io import decode_photo, to_tensor
 from pasd_batch.training.crops import augment, enlarge_to, sample_augmentation
 from pasd_batch.training.dataset import (
     EncodedPhoto,
     PhotoTooSmall,
-    SampleMaker,
     TrainingSample,
-    batches,
     collate,
     make_sample,
     sample_seed,
@@ -42,7 +39,16 @@ def encoded(photo: Tensor, count: int) -> list[EncodedPhoto]:
 
 
 def made(photos: list[EncodedPhoto], *, epoch: int = 0, settings: SampleSettings = SETTINGS) -> list[TrainingSample]:
-    return list(SampleMaker(settings, run_seed=1, epoch=epoch).samples(photos))
+    return [
+        make_sample(
+            to_tensor(decode_photo(photo.data, limits=settings.limits)),
+            photo.caption,
+            name=photo.name,
+            seed=sample_seed(1, epoch, photo.name),
+            settings=settings,
+        )
+        for photo in photos
+    ]
 
 
 def test_a_sample_depends_only_on_its_photo_and_seed(photo: Tensor) -> None:
@@ -119,28 +125,6 @@ def test_enlarging_is_pillows_bicubic(photo: Tensor) -> None:
     assert float((large * 255 - expected).abs().max()) <= 2.0
 
 
-def test_bad_photos_are_skipped_logged_and_counted(photo: Tensor, caplog: pytest.LogCaptureFixture) -> None:
-    whole = png(photo)
-    photos = [
-        EncodedPhoto("good-1", whole),
-        EncodedPhoto("empty", b""),
-        EncodedPhoto("text", b"not a photo at all"),
-        EncodedPhoto("cut", whole[: len(whole) // 2]),
-        EncodedPhoto("tiny", png(photo[:, :20, :20])),
-        EncodedPhoto("huge", png(torch.zeros(3, 200, 200))),
-        EncodedPhoto("good-2", whole),
-    ]
-    maker = SampleMaker(SampleSettings(crop_size=64, limits=DecodeLimits(max_pixels=20_000)), run_seed=0, epoch=0)
-    with caplog.at_level(logging.WARNING):
-        names = [sample.name for sample in maker.samples(photos)]
-    assert names == ["good-1", "good-2"]
-    assert sum(maker.skipped.values()) == 5
-    assert maker.skipped["PhotoTooSmall"] == 1
-    assert maker.skipped["PhotoTooLarge"] == 1
-    for name in ("empty", "text", "cut", "tiny", "huge"):
-        assert any(name in record.getMessage() for record in caplog.records)
-
-
 def test_too_small_names_size_and_setting(photo: Tensor) -> None:
     with pytest.raises(PhotoTooSmall, match=r"128x50 pixels .* at least 64 \(smallest_side\)"):
         make_sample(photo[:, :50], "", name="x", seed=0, settings=SETTINGS)
@@ -152,13 +136,12 @@ def test_colorization_reads_gray_and_aims_at_colour(photo: Tensor) -> None:
     assert not torch.equal(sample.clean[0], sample.clean[2])
 
 
-def test_batches_are_full_and_in_the_networks_ranges(photo: Tensor) -> None:
-    samples = made(encoded(photo, 5))
-    made_batches = list(batches(samples, batch_size=2))
-    assert [batch.names for batch in made_batches] == [("photo-0", "photo-1"), ("photo-2", "photo-3")]
-    first = made_batches[0]
+def test_batches_are_in_the_networks_ranges(photo: Tensor) -> None:
+    samples = made(encoded(photo, 2))
+    first = collate(samples)
+    assert first.names == ("photo-0", "photo-1")
     assert first.clean.shape == first.degraded.shape == (2, 3, 64, 64)
-    assert torch.equal(first.clean, 2.0 * torch.stack([sample.clean for sample in samples[:2]]) - 1.0)
+    assert torch.equal(first.clean, 2.0 * torch.stack([sample.clean for sample in samples]) - 1.0)
     assert float(first.clean.min()) < 0.0 <= float(first.degraded.min())
     moved = collate(samples[:1]).to(torch.device("cpu"))
     assert moved.captions == (samples[0].caption,)
@@ -169,5 +152,3 @@ def test_settings_that_cannot_train_are_refused() -> None:
         SampleSettings(degradation=BicubicSettings(resize_back=False))
     with pytest.raises(ValidationError, match="multiple of 8"):
         SampleSettings(crop_size=100)
-    with pytest.raises(ValueError, match="batch_size is 0; it must be at least 1"):
-        next(batches([], batch_size=0))
