@@ -15,7 +15,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.machine import hardware
+from evaluation.measuring import places_of
 from evaluation.methods import Pasd
 from evaluation.options import add_metric_options, add_overrides, add_photo_options, bench_of, samples_of
 from evaluation.photo_sets import PHOTO_SETS
@@ -32,7 +32,8 @@ def main() -> None:
     first = methods[0].name
     text = "\n\n".join(
         [
-            f"{PHOTO_SETS[options.degraded].title}, {options.count or 'all'} photos, measured on {hardware()}. {NOTE}",
+            f"{PHOTO_SETS[options.degraded].title}, {options.count or 'all'} photos, "
+            f"measured on {places_of(measurements)}. {NOTE}",
             quality_table(measurements, heading="variant"),
             f"{first} against the others. {DIFFERENCE_NOTE}",
             difference_table(measurements, method=first),

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.contact_sheet import SheetRow, choose_rows, contact_sheet
-from evaluation.measuring import Bench, Measurement
+from evaluation.measuring import Bench, Measurement, places_of
 from evaluation.methods import Lanczos, Method, Pasd
 from evaluation.metrics import METRICS
 from evaluation.options import add_metric_options, add_model_options, add_photo_options, bench_of, samples_of
@@ -97,8 +97,7 @@ def page(photo_set: PhotoSet, measurements: Sequence[Measurement], options: argp
     """The tables of one test set."""
     photos = len({measurement.sample.photo for measurement in measurements})
     timed = f"{options.time} photos, restored again for it" if options.time else "all photos"
-    places = "; ".join(sorted({measurement.hardware for measurement in measurements}))
-    parts = [f"## {photo_set.title} ({photos} photos)", f"Seconds are those of {timed}, on {places}."]
+    parts = [f"## {photo_set.title} ({photos} photos)", f"Seconds are those of {timed}, on {places_of(measurements)}."]
     parts += [quality_table(measurements)]
     if len({measurement.method for measurement in measurements}) > 1 and "pasd" not in options.without:
         parts += [f"{options.label} against the others. {DIFFERENCE_NOTE}"]

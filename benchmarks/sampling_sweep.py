@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.machine import hardware
+from evaluation.measuring import places_of
 from evaluation.methods import Pasd
 from evaluation.options import add_metric_options, add_model_options, add_photo_options, bench_of, samples_of
 from evaluation.photo_sets import PHOTO_SETS
@@ -31,7 +31,7 @@ def main() -> None:
     methods = [model.with_sampling(" ".join(point), [f"sampling.{setting}" for setting in point]) for point in points]
     measurements = bench.measure(samples_of(options, options.degraded), methods)
     table = quality_table(measurements, heading="settings")
-    text = f"{PHOTO_SETS[options.degraded].title}, measured on {hardware()}. {NOTE}\n\n{table}\n"
+    text = f"{PHOTO_SETS[options.degraded].title}, measured on {places_of(measurements)}. {NOTE}\n\n{table}\n"
     Path(options.output, f"{options.name}.md").write_text(text)
     write_json(Path(options.output, f"{options.name}.json"), {"sweep": as_json(measurements)}, options)
     print(text)

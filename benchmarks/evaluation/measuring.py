@@ -35,6 +35,11 @@ class Measurement:
     """By pyiqa's names."""
 
 
+def places_of(measurements: Sequence[Measurement]) -> str:
+    """All machines that seconds were measured on."""
+    return "; ".join(sorted({measurement.hardware for measurement in measurements}))
+
+
 @dataclass(frozen=True)
 class Bench:
     """What measuring needs besides samples and methods."""

@@ -83,6 +83,8 @@ class Pasd:
             self.settings.sampling.model_dump(mode="json"),
             self._models.device.type,
             str(self._models.dtype),
+            str(self._models.vae_dtype),
+            self.settings.model.compile,
         ]
         return "pasd-" + hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 

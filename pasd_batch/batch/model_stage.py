@@ -126,8 +126,11 @@ class _Deadline:
 
 
 def _raise_if_poisoned(error: Exception) -> None:
+    from pasd_batch.pasd.memory import is_out_of_memory
+
     kinds = " ".join(base.__name__ for base in type(error).__mro__)
-    if isinstance(error, ProcessPoisoned) or ("OutOfMemoryError" not in kinds and _says_poisoned(f"{kinds} {error}")):
+    full = "OutOfMemoryError" in kinds or is_out_of_memory(error)
+    if isinstance(error, ProcessPoisoned) or (not full and _says_poisoned(f"{kinds} {error}")):
         raise ProcessPoisoned(f"the GPU is lost to this process: {error}") from error
 
 

@@ -5,11 +5,15 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PlainSerializer, ValidationError
 
 
 class ConfigError(ValueError):
     """A configuration that cannot be used; the message names every offending dotted path."""
+
+
+InOrder = PlainSerializer(sorted, return_type=list, when_used="json")
+"""For sets, whose own order is another one in every process: sorted, so that equal settings are written alike."""
 
 
 class Settings(BaseModel):

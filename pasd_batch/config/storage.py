@@ -1,8 +1,10 @@
 """Settings of how files and objects are reached: which schemes, how often and how long to try."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from pasd_batch.config.base import Settings
+from pasd_batch.config.base import InOrder, Settings
 
 DEFAULT_SCHEMES = frozenset({"file", "s3", "gs", "gcs", "abfs", "az", "http", "https"})
 
@@ -26,7 +28,7 @@ class RetryPolicy(Settings):
 class StorageSettings(Settings):
     """Where photos may be fetched from, and how patiently."""
 
-    allowed_schemes: frozenset[str] = DEFAULT_SCHEMES
+    allowed_schemes: Annotated[frozenset[str], InOrder] = DEFAULT_SCHEMES
     """URI schemes that are opened; anything else is refused. `file` covers bare local paths."""
 
     retry: RetryPolicy = RetryPolicy()

@@ -2,11 +2,11 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import model_validator
 
-from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
+from pasd_batch.config.base import ConfigError, InOrder, load_yaml, with_overrides
 from pasd_batch.config.losses import LossSettings, PredictionType
 from pasd_batch.config.restoration import SamplingSettings
 from pasd_batch.config.trainer import TrainerSettings
@@ -46,7 +46,7 @@ class TrainingSettings(TrainerSettings):
     losses: LossSettings = LossSettings()
     """The objective."""
 
-    without: frozenset[Ablation] = frozenset()
+    without: Annotated[frozenset[Ablation], InOrder] = frozenset()
     """Ablations."""
 
     validation_sampling: SamplingSettings = SamplingSettings()

@@ -1,5 +1,6 @@
 """Storage in a local folder: whole files appear at once or not at all."""
 
+import contextlib
 import errno
 import logging
 import os
@@ -122,9 +123,11 @@ class LocalFiles:
         removed = 0
         for folder, _, names in os.walk(self.root):
             for path in (Path(folder, name) for name in names if _is_partial(name)):
-                if time.time() - path.stat().st_mtime > older_than:
-                    path.unlink(missing_ok=True)
-                    removed += 1
+                # Writers at work rename or delete theirs at any moment.
+                with contextlib.suppress(FileNotFoundError):
+                    if time.time() - path.stat().st_mtime > older_than:
+                        path.unlink()
+                        removed += 1
         return removed
 
     def remove_empty_folders(self, prefix: str) -> None:

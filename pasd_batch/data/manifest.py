@@ -112,8 +112,9 @@ class FoundFiles:
 def find_files(path: str, access: StorageSettings) -> FoundFiles:
     """The file, all files below the folder or prefix, or those that the glob matches.
 
-    In a glob `*` stays within a folder and `**` does not. Hidden files and folders, and names that begin with `_`
-    (such as `_SUCCESS`), are left out unless the path itself names them.
+    In a glob `*` stays within a folder and `**` does not; a folder that is really called so goes before. Hidden files
+    and folders are left out, and but for photos (cameras write `_DSC0001.jpg`) names that begin with `_`, as those of
+    notes such as `_SUCCESS` do, unless the path itself names the file.
 
     Raises:
         StorageError: the place cannot be looked at.
@@ -123,7 +124,8 @@ def find_files(path: str, access: StorageSettings) -> FoundFiles:
     if location.scheme in ("http", "https") or (root and name and _open(location, root, access).exists(name)):
         return FoundFiles(_uri(location, root), iter([_uri(location, location.path)]))
     root, pattern = location.path.rstrip("/"), ""
-    if (magic := _MAGIC.search(location.path)) is not None:
+    magic = _MAGIC.search(location.path)
+    if magic is not None and next(_open(location, root, access).list(), None) is None:
         root = location.path[: magic.start()].rpartition("/")[0]
         pattern = location.path[len(root) + 1 :]
     return FoundFiles(_uri(location, root), _listed(location, root, pattern, access))
@@ -132,7 +134,8 @@ def find_files(path: str, access: StorageSettings) -> FoundFiles:
 def _listed(location: Location, root: str, pattern: str, access: StorageSettings) -> Iterator[str]:
     matches = re.compile(glob_translate(pattern) if pattern else "").match
     for key in _open(location, root, access).list():
-        if matches(key) and not any(part.startswith((".", "_")) for part in key.split("/")):
+        left_out = (".",) if is_image(key) else (".", "_")
+        if matches(key) and not any(part.startswith(left_out) for part in key.split("/")):
             yield _uri(location, f"{root}/{key}")
 
 

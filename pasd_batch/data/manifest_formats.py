@@ -114,6 +114,10 @@ def _json_column(name: str, rows: list[dict[str, Any]], piece: ManifestPiece) ->
         return pa.array([row.get(name) for row in rows])
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise ManifestError(f"{piece}: column {name!r} mixes types ({error}); give it one type throughout") from None
+    except (OverflowError, UnicodeError) as error:
+        raise ManifestError(
+            f"{piece}: column {name!r} holds what Arrow cannot ({error}); write such values as plain text"
+        ) from None
 
 
 def _check_names(names: list[str], piece: ManifestPiece) -> None:

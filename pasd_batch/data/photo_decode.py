@@ -45,6 +45,8 @@ _logger = logging.getLogger(__name__)
 
 _ORIENTATION = int(ExifTags.Base.Orientation)
 _WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PHOTOMETRIC, _NEW_SUBFILE_TYPE = 256, 257, 258, 262, 254
+_SAMPLES_PER_PIXEL = 277
+_MOST_SAMPLES = 8
 _DNG_VERSION = 50706
 _GREY_OR_RGB = (0, 1, 2)
 
@@ -112,12 +114,14 @@ def _decode_tiff(data: bytes, limits: DecodeLimits) -> Photo:
         tags = _tiff_tags(data)
         size = int(tags[_WIDTH]), int(tags[_HEIGHT])
         is_raw = _DNG_VERSION in tags or bool(tags.get(_NEW_SUBFILE_TYPE, 0) & 1)
-        bits = tags.get(_BITS_PER_SAMPLE, 1)
+        bits, samples = tags.get(_BITS_PER_SAMPLE, 1), int(tags.get(_SAMPLES_PER_PIXEL, 1))
         is_deep = (max(bits) if isinstance(bits, tuple) else bits) > 8
         orientation = tags.get(_ORIENTATION, 1)
     if is_raw:
         raise UnsupportedPhoto("a camera's raw file, which holds only a preview as a photo; develop it first")
     _check_pixels(*size, limits)
+    if samples > _MOST_SAMPLES:
+        raise UnsupportedPhoto(f"{samples} values a pixel are not a photo's; save it as RGB")
     icc = _tag_bytes(tags, ICC_TAG)
     if is_deep and tags.get(_PHOTOMETRIC) in _GREY_OR_RGB:
         with _as_photo_errors(SourceFormat.TIFF):
@@ -210,7 +214,9 @@ def _photo(raster: Raster, metadata: PhotoMetadata, orientation: Any) -> Photo:
     elif metadata.icc is not None:
         try:
             pixels, exact = to_srgb(pixels, metadata.icc)
-            bit_depth = bit_depth if exact else 8
+            if bit_depth > 8 and not exact:
+                _logger.warning("the photo keeps 8 of its %d bits: its ICC profile is one of look-up tables", bit_depth)
+                bit_depth = 8
         except UnusableProfile as error:
             _logger.warning("the photo's ICC profile is ignored: %s", error)
             metadata = replace(metadata, icc=None)

@@ -142,12 +142,13 @@ def _raw_profile(text: str) -> bytes | None:
     # A name, a length in bytes, then the bytes in hexadecimal, on lines of their own.
     try:
         data = bytes.fromhex("".join(text.split()[2:]))
-    except ValueError:
+        position = data.find(struct.pack(">4sH", b"8BIM", _IPTC_RESOURCE))
+        if position < 0:
+            return data
+        name_length = data[position + 6] | 1  # a Pascal string, padded to an even length with its count
+        start = position + 6 + name_length + 1
+        (length,) = struct.unpack_from(">I", data, start)
+    except (ValueError, IndexError, struct.error) as error:
+        _logger.warning("the IPTC record cannot be read and is left out: %s", error)
         return None
-    position = data.find(struct.pack(">4sH", b"8BIM", _IPTC_RESOURCE))
-    if position < 0:
-        return data
-    name_length = data[position + 6] | 1  # a Pascal string, padded to an even length with its count
-    start = position + 6 + name_length + 1
-    (length,) = struct.unpack_from(">I", data, start)
     return data[start + 4 : start + 4 + length]

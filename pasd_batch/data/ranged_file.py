@@ -9,7 +9,7 @@ from pasd_batch.data.location import parse_location, redact_uri
 from pasd_batch.data.remote_files import RemoteFiles
 from pasd_batch.data.retry import with_retries
 from pasd_batch.data.storage import read_uri
-from pasd_batch.data.storage_errors import StorageError, TransientStorageError, classify
+from pasd_batch.data.storage_errors import StorageError, classify
 
 _BUFFER = 4 << 20
 
@@ -74,16 +74,13 @@ def _open_remote(uri: str, scheme: str, path: str, retry: RetryPolicy) -> Ranged
     remote = RemoteFiles(scheme, "", retry.timeout)
 
     def size() -> int:
-        entry = remote.filesystem.info(path)
-        if entry["type"] != "file":
+        found = remote.size(path)
+        if found is None:
             raise StorageError(f"{redact_uri(uri)} is a folder; name a file in it")
-        return int(entry["size"])
+        return found
 
     def read_range(start: int, stop: int) -> bytes:
-        data = remote.filesystem.cat_file(path, start=start, end=stop)
-        if len(data) != stop - start:
-            raise TransientStorageError(f"{redact_uri(uri)}: got {len(data):,} of {stop - start:,} bytes; try again")
-        return data
+        return remote.read_range(path, start, stop)
 
     def patiently(operation: Callable[[], Result]) -> Result:
         return with_retries(retry, lambda: _translated(uri, operation))

@@ -15,6 +15,7 @@ from pasd_batch.data.color_profile import cmyk_to_rgb
 from pasd_batch.data.photo_errors import CorruptPhoto, TruncatedPhoto, UnsupportedPhoto
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
+_CHANNELS_USED = 4
 _SIGNED, _FLOAT = 2, 3
 _PREMULTIPLIED, _SEPARATE = 1, 2
 
@@ -81,6 +82,8 @@ def raster_from_tiff(data: bytes) -> Raster:
             samples = np.moveaxis(samples, 0, -1)
         if samples.ndim not in (2, 3):
             raise UnsupportedPhoto(f"a TIFF page with axes {page.axes} is not a photo; save it as one flat image")
+        if samples.ndim == 3:
+            samples = samples[..., :_CHANNELS_USED]  # colour and the first further one, which may be transparency
         values = _normalised(samples, int(page.sampleformat), int(page.bitspersample))
         photometric = int(page.photometric)
         extra = tuple(int(kind) for kind in page.extrasamples)

@@ -70,6 +70,18 @@ class RemoteFiles:
             raise TransientStorageError(f"{self.shown(key)}: got {len(data):,} of {size:,} bytes; try again")
         return data
 
+    def size(self, key: str) -> int | None:
+        """Bytes of the object; None where there is a folder instead."""
+        entry = self.filesystem.info(self._path(key), **self._limit(0))
+        return int(entry["size"]) if entry["type"] == "file" else None
+
+    def read_range(self, key: str, start: int, stop: int) -> bytes:
+        """The object's bytes from `start` up to `stop`, both within it; fewer of them are a transient failure."""
+        data = self.filesystem.cat_file(self._path(key), start=start, end=stop, **self._limit(stop - start))
+        if len(data) != stop - start:
+            raise TransientStorageError(f"{self.shown(key)}: got {len(data):,} of {stop - start:,} bytes; try again")
+        return data
+
     def write(self, key: str, data: bytes) -> None:
         """Put the object there whole, in place of any that is there."""
         self._writable()

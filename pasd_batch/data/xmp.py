@@ -61,7 +61,14 @@ def marked_xmp(packet: bytes | None, marker: RestorationMarker) -> bytes:
 
     A packet that cannot be parsed cannot be merged: it is replaced, and a warning says so.
     """
-    document = _parse(packet) if packet else minidom.parseString(_EMPTY)
+    try:
+        return _marked(_parse(packet) if packet else minidom.parseString(_EMPTY), marker)
+    except RecursionError:
+        _logger.warning("an XMP packet is nested too deeply to be read and is replaced")
+        return _marked(minidom.parseString(_EMPTY), marker)
+
+
+def _marked(document: minidom.Document, marker: RestorationMarker) -> bytes:
     rdf = document.getElementsByTagNameNS(_RDF, "RDF")[0]
     for description in [node for node in rdf.childNodes if isinstance(node, minidom.Element)]:
         _remove_outdated(description)

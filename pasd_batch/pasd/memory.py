@@ -16,6 +16,16 @@ SMALLEST_TILE = 16
 """Tiles below this many latent pixels a side show too little of a photo to restore it."""
 
 
+# How cuBLAS, cuDNN and the CPU's allocator say it.
+_FULL = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "can't allocate memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is full, in any of torch's ways of saying so."""
+    full = isinstance(error, RuntimeError) and any(text in str(error) for text in _FULL)
+    return full or isinstance(error, torch.OutOfMemoryError)
+
+
 @dataclass(frozen=True)
 class MemoryLimits:
     """How much goes through the networks at a time."""
@@ -52,12 +62,14 @@ class MemoryBudget:
         """Run an action within the limits, with smaller ones each time the accelerator's memory is full.
 
         Raises:
-            torch.OutOfMemoryError: there is nothing smaller left to try.
+            RuntimeError: `is_out_of_memory`, and there is nothing smaller left to try; or another one of `action`'s.
         """
         while True:
             try:
                 return action(self.limits)
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
                 shrunk = smaller(self.limits)
                 if shrunk is None:
                     raise

@@ -23,6 +23,9 @@ from pasd_batch.pasd.sampling import DenoisingPhoto, Scheduler, StepCallback, bu
 from pasd_batch.pasd.soundness import find_problem
 from pasd_batch.pasd.tiling import TileGrid, plan_tiles
 
+_MOST_PIXELS_ON_DEVICE = 16_000_000
+"""Above it colour fix and resampling, which need some twelve float32 copies of the picture, run in main memory."""
+
 
 @dataclass(frozen=True)
 class PhotoRequest:
@@ -200,8 +203,10 @@ class Pipeline:
             lambda limits: vae_tiling.decode(self.models.vae, latents, tile_size=limits.vae_tile_size),
             MemoryLimits.smaller_vae,
         )
-        restored = framing.leave(decoded.to(self.models.device).float() / 2 + 0.5, work.sizes)
-        source = framing.leave(work.low_resolution, work.sizes)
+        large = work.sizes.working.height * work.sizes.working.width > _MOST_PIXELS_ON_DEVICE
+        device = torch.device("cpu") if large else self.models.device
+        restored = framing.leave(decoded.to(device).float() / 2 + 0.5, work.sizes)
+        source = framing.leave(work.low_resolution.to(device), work.sizes)
         image = fix_color(restored.clamp(0.0, 1.0), source, self.sampling.color_fix).clamp(0.0, 1.0)
         image = framing.resize(image, work.sizes.target).cpu()
         return PhotoResult(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.pasd.geometry import Size
-from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits
+from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits, is_out_of_memory
 from pasd_batch.pasd.models import Models, load_models
 from pasd_batch.pasd.pipeline import PhotoRequest, PhotoResult, Pipeline
 from pasd_batch.pasd.sampling import StepCallback
@@ -121,7 +121,9 @@ class Restorer:
         results = None
         try:
             results = self._pipeline.run(requests, budget, on_step)
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             if len(requests) == 1:
                 return [self._out_of_memory(requests[0], budget, error)]
         if results is None:
@@ -142,8 +144,11 @@ class Restorer:
         try:
             with self.models.in_float32() as models:
                 (result,) = Pipeline(models, self.settings.sampling).run([request], budget)
-        except torch.OutOfMemoryError as error:
-            return self._out_of_memory(request, budget, error)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            note = f"{result.problem} in {self.models.dtype}, and in float32 "
+            return self._out_of_memory(request, budget, error, note)
         if result.problem is None:
             return _restoration(request, result, budget, float32_retry=True)
         return _unsound(result.problem)
@@ -154,12 +159,12 @@ class Restorer:
         return MemoryLimits(tiling.tile_size, tile_batch, tiling.vae_tile_size)
 
     def _out_of_memory(
-        self, request: PhotoRequest, budget: MemoryBudget, error: torch.OutOfMemoryError
+        self, request: PhotoRequest, budget: MemoryBudget, error: RuntimeError, note: str = ""
     ) -> RestorationFailure:
         size = Size.of(request.image)
         target = size.scaled(self.settings.sampling.scale)
         message = (
-            f"out of memory on {self.models.device} restoring a photo of {size} to {target}, even with "
+            f"{note}out of memory on {self.models.device} restoring a photo of {size} to {target}, even with "
             f"{budget.limits} after {budget.retries} retries; use a smaller scale, a smaller photo or a device with "
             f"more memory ({error})"
         )

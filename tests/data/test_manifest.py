@@ -138,6 +138,19 @@ def test_files_folders_and_globs_are_found_in_order(tmp_path):
     assert found(f"file://{tmp_path}/a.csv") == ["a.csv"]
 
 
+def test_photos_are_found_whatever_cameras_and_people_call_them(tmp_path):
+    for name in ["_DSC0001.jpg", "_scans/b.png", "[1999] trip/c.jpg", ".hidden.jpg", ".cache/d.jpg", "_notes.csv"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+
+    def found(path: str) -> list[str]:
+        return sorted(str(Path(uri).relative_to(tmp_path)) for uri in find_files(path, ACCESS).uris)
+
+    assert found(f"{tmp_path}") == ["[1999] trip/c.jpg", "_DSC0001.jpg", "_scans/b.png"]
+    assert found(f"{tmp_path}/_*.jpg") == ["_DSC0001.jpg"]
+    assert found(f"{tmp_path}/[1999] trip") == ["[1999] trip/c.jpg"]
+
+
 def test_parquet_is_cut_at_row_groups_without_changing_rows_or_order(tmp_path, monkeypatch):
     table = pa.table({"uri": [f"{number:04}.jpg" for number in range(1000)]})
     pq.write_table(table, tmp_path / "m.parquet", row_group_size=90)

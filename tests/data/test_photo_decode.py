@@ -18,7 +18,7 @@ from icc_profiles import (
     rgb_lookup_profile,
     srgb_curve,
 )
-from PIL import Image, TiffImagePlugin
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.data.photo_io import (
@@ -432,6 +432,23 @@ def test_a_decompression_bomb_is_an_error(side):
 def test_a_limit_above_pillows_own_is_honoured(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert decode_photo(saved(Image.fromarray(picture()), "PNG")).pixels.shape == (24, 40, 3)
+
+
+def test_a_broken_iptc_record_costs_no_photo(caplog):
+    info = PngImagePlugin.PngInfo()
+    for resource in ("3842494d0404", "3842494d04040000"):
+        info.add_text("Raw profile type iptc", f"\niptc\n       6\n{resource}")
+        buffer = io.BytesIO()
+        Image.new("RGB", (8, 8), (10, 20, 30)).save(buffer, "PNG", pnginfo=info)
+        assert decode_photo(buffer.getvalue(), limits=DecodeLimits()).metadata.iptc is None
+    assert "IPTC record cannot be read" in caplog.text
+
+
+def test_samples_that_no_photo_has_are_refused_before_they_are_decoded():
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, np.zeros((16, 16, 40), np.uint16), photometric="minisblack", planarconfig="contig")
+    with pytest.raises(UnsupportedPhoto, match="40 values a pixel"):
+        decode_photo(buffer.getvalue(), limits=DecodeLimits())
 
 
 def test_iptc_is_found_where_programs_put_it():

@@ -84,6 +84,14 @@ def test_a_packet_that_cannot_be_read_is_replaced_with_a_warning(packet, caplog)
     assert "cannot be read" in caplog.text
 
 
+def test_a_packet_nested_beyond_reading_is_replaced(caplog):
+    deep = "<rdf:li>" * 1500 + "</rdf:li>" * 1500
+    packet = f'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">{deep}</rdf:RDF>'.encode()
+    assert b"nested" not in marked_xmp(packet, MARKER)
+    assert marked_xmp(packet, MARKER) == marked_xmp(None, MARKER)
+    assert "nested too deeply" in caplog.text
+
+
 def test_the_summary_is_plain_ascii():
     marker = RestorationMarker("pasd-batch 1", "modèle", "ab")
     assert marker.summary == "pasd-batch 1 (restored by mod?le; config ab)"

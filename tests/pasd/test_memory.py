@@ -65,6 +65,25 @@ def test_what_never_fits_is_raised_with_the_smallest_limits(smaller):
     assert min(budget.limits.tile_size, budget.limits.vae_tile_size) >= SMALLEST_TILE
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes",
+    ],
+)
+def test_a_full_memory_is_known_by_any_of_its_names(text):
+    def fits_a_tile(limits):
+        if limits.tile_batch > 1:
+            raise RuntimeError(text)
+        return limits.tile_batch
+
+    budget = MemoryBudget(MemoryLimits(64, 4, 64))
+    assert budget.run(fits_a_tile, MemoryLimits.smaller_denoising) == 1
+    assert budget.retries == 2
+
+
 def test_other_errors_are_not_retried():
     def action(limits):
         raise ValueError("something else")
