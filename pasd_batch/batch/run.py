@@ -97,7 +97,7 @@ def run_archive(
     except ClusterFailed as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     except Exception as error:
-        # What nobody foresaw must not look like "every photo has its row", which is what Python's own exit code 1 says.
+        # Python's own exit code would be 1, which says that every photo has its row.
         _logger.exception("the run ended unexpectedly")
         return RunReport(
             ExitCode.INCOMPLETE, None, f"{type(error).__name__}: {error}\n{resume_command} resumes the run"

@@ -9,6 +9,7 @@ import pytest
 import tiny_models
 from photo_archive import picture, results, settings, store_photos, without_traces
 
+from pasd_batch.batch import run as run_module
 from pasd_batch.batch.run import ExitCode, run_archive
 from pasd_batch.batch.status import read_status
 from pasd_batch.config.restoration import RestorationSettings
