@@ -56,11 +56,9 @@ class RemoteFiles:
         """The object's bytes, at most `max_bytes` of them; a body that is cut short is a transient failure."""
         if self.scheme in _HTTP:
             return self._read_http(key, max_bytes)
-        path = self._path(key)
-        entry = self.filesystem.info(path, **self._limit(0))
-        if entry["type"] != "file":
+        path, size = self._path(key), self.size(key)
+        if size is None:
             raise FileNotFoundError(path)
-        size = int(entry["size"])
         self._check_size(key, size, max_bytes)
         if size == 0:
             return b""  # a byte range of an empty object is refused with 416
