@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from pasd_batch.config.base import Settings
+from pasd_batch.config.intervals import Probability
 
 
 class PredictionType(StrEnum):
@@ -29,6 +30,10 @@ class LossSettings(Settings):
 
     colorfulness: float = Field(default=0.0, ge=0.0)
     """Weight of the colourfulness term; the released colorization uses 0.001."""
+
+    start_share: Probability = 0.0
+    """Share of samples seen as sampling starts: at the last timestep, from the degraded photo's latents. For models
+    that are sampled in one step; the paper trains on none."""
 
     @model_validator(mode="after")
     def _some_term(self) -> Self:

@@ -146,6 +146,14 @@ class FromPasd(Settings):
     """The forward diffusion; none: that of `control`, or where it keeps none the base's."""
 
 
+class FirstPrediction(StrEnum):
+    """What a UNet from scratch predicts before it has learned anything."""
+
+    RANDOM = "random"
+    DEGRADED_PHOTO = "degraded_photo"
+    """The degraded photo's own latents, at the last timestep: training begins at doing nothing."""
+
+
 class FromScratch(Settings):
     """A model of one's own size; the output folder also has the base's parts."""
 
@@ -170,6 +178,9 @@ class FromScratch(Settings):
     branch: BranchSettings = BranchSettings()
     """The control branch."""
 
+    first_prediction: FirstPrediction = FirstPrediction.RANDOM
+    """What the fresh weights give."""
+
     schedule: NoiseScheduleSettings = NoiseScheduleSettings()
     """The forward diffusion."""
 
@@ -186,6 +197,26 @@ class EncoderStart(StrEnum):
     """Those that give the principal components of the training photos, so that there is sense in latents at once."""
 
 
+class Upsampling(StrEnum):
+    """How a VAE's decoder enlarges."""
+
+    NEAREST = "nearest"
+    """By repeating pixels, as Stable Diffusion's: any software that knows diffusers loads it."""
+
+    PIXEL_SHUFFLE = "pixel_shuffle"
+    """With weights for each pixel of a block; more faithful with many latent channels, but only loaded here."""
+
+
+class DecoderStart(StrEnum):
+    """Weights that the decoder of a VAE starts with."""
+
+    RANDOM = "random"
+    """Drawn; with `initial`, the trained ones."""
+
+    LINEAR = "linear"
+    """The best linear map from the encoder's latents to the training photos; needs pixel shuffles."""
+
+
 class VaeSizes(Settings):
     """An 8x KL autoencoder; attention, if any, is in its middle block only, so that it can be tiled."""
 
@@ -200,6 +231,9 @@ class VaeSizes(Settings):
 
     norm_groups: int = Field(default=8, ge=1)
     """Groups of the normalisations."""
+
+    upsampling: Upsampling = Upsampling.NEAREST
+    """How the decoder enlarges."""
 
     middle_attention: bool = False
     """Self attention over the whole photo at 1/8 size."""

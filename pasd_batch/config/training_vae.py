@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pasd_batch.config.base import Settings
 from pasd_batch.config.intervals import Probability
 from pasd_batch.config.trainer import TrainerSettings
-from pasd_batch.config.training_model import EncoderStart, VaeSizes
+from pasd_batch.config.training_model import DecoderStart, EncoderStart, Upsampling, VaeSizes
 
 
 class VaeLossSettings(Settings):
@@ -40,7 +40,10 @@ class PredictedLatents(Settings):
     """PASD folder that carries its base; its VAE has the encoder of the one that is trained."""
 
     share: Probability = 0.75
-    """Share of samples decoded from a prediction; half of these as at the start of sampling, half at any timestep."""
+    """Share of samples decoded from a prediction."""
+
+    start_share: Probability = 0.5
+    """Share of the predictions made as sampling starts; the others are at any timestep, as in training."""
 
 
 class VaeTrainingSettings(TrainerSettings):
@@ -53,10 +56,13 @@ class VaeTrainingSettings(TrainerSettings):
     """The network."""
 
     initial: Path | None = None
-    """Folder with a `vae/` of the same sizes to train further; none: from scratch."""
+    """Folder with a `vae/` of these sizes to train further; `decoder: linear` takes only its encoder."""
 
     encoder: EncoderStart = EncoderStart.RANDOM
     """Where the encoder of a VAE from scratch starts."""
+
+    decoder: DecoderStart = DecoderStart.RANDOM
+    """Where the decoder starts."""
 
     decoder_only: bool = False
     """Keep the encoder as it starts, and so the latents that a denoiser is trained on; only the decoder learns."""
@@ -77,6 +83,15 @@ class VaeTrainingSettings(TrainerSettings):
             raise ValueError("initial and encoder: principal_components both say where the encoder starts; keep one")
         if self.decoder_only and self.initial is None and not started:
             raise ValueError("decoder_only with a random encoder teaches nothing; set initial, or encoder")
+        return self
+
+    @model_validator(mode="after")
+    def _linear_decoder(self) -> Self:
+        if self.decoder is DecoderStart.LINEAR:
+            if self.sizes.upsampling is not Upsampling.PIXEL_SHUFFLE:
+                raise ValueError("decoder: linear needs sizes.upsampling: pixel_shuffle")
+            if self.initial is None and self.encoder is EncoderStart.RANDOM:
+                raise ValueError("decoder: linear with a random encoder makes no sense; set initial, or encoder")
         return self
 
     @model_validator(mode="after")

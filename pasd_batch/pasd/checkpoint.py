@@ -4,8 +4,6 @@ Every tensor must be where it is expected; nothing is silently missing or left o
 say which form of PACA they hold, so the names of their tensors decide.
 """
 
-import inspect
-import json
 import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +19,9 @@ from transformers.utils import logging as transformers_logging
 
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.encoder import DiffusionEncoder
+from pasd_batch.pasd.model_config import accepted_options, read_json, read_model_config
 from pasd_batch.pasd.paca import PacaForm
+from pasd_batch.pasd.pixel_shuffle_vae import vae_class
 from pasd_batch.pasd.state_dict import (
     CheckpointError,
     assign_strictly,
@@ -35,42 +35,6 @@ Model = TypeVar("Model", AutoencoderKL, CLIPTextModel)
 
 ENCODER_PARTS = ("conv_in.", "time_embedding.", "down_blocks.", "mid_block.")
 PACA_PARTS = ("pixel_attentions", "norm2_plus", "attn2_plus", "proj_in_plus")
-
-# Options of diffusers' own classes that the published models leave at the value given here.
-_NEUTRAL_OPTIONS: dict[str, Any] = {
-    "addition_embed_type": None,
-    "addition_time_embed_dim": None,
-    "attention_type": "default",
-    "center_input_sample": False,
-    "class_embed_type": None,
-    "class_embeddings_concat": False,
-    "controlnet_conditioning_channel_order": "rgb",
-    "conv_in_kernel": 3,
-    "conv_out_kernel": 3,
-    "cross_attention_norm": None,
-    "dropout": 0.0,
-    "dual_cross_attention": False,
-    "encoder_hid_dim": None,
-    "encoder_hid_dim_type": None,
-    "global_pool_conditions": False,
-    "mid_block_only_cross_attention": None,
-    "mid_block_scale_factor": 1,
-    "num_attention_heads": None,
-    "num_class_embeds": None,
-    "only_cross_attention": False,
-    "projection_class_embeddings_input_dim": None,
-    "resnet_out_scale_factor": 1.0,
-    "resnet_skip_time_act": False,
-    "resnet_time_scale_shift": "default",
-    "reverse_transformer_layers_per_block": None,
-    "time_cond_proj_dim": None,
-    "time_embedding_act_fn": None,
-    "time_embedding_dim": None,
-    "time_embedding_type": "positional",
-    "timestep_post_act": None,
-    "use_linear_projection": False,
-}
-_WITHOUT_EFFECT = {"addition_embed_type_num_heads"}
 
 
 @dataclass(frozen=True)
@@ -129,10 +93,12 @@ def load_base(folder: Path, *, allow_pickle: bool = False) -> BaseModel:
     with _explained(folder / "tokenizer"):
         tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
     return BaseModel(
-        vae=_load_strictly(AutoencoderKL, folder / "vae", allow_pickle=allow_pickle),
+        vae=_load_strictly(
+            vae_class(read_json(folder / "vae" / "config.json")), folder / "vae", allow_pickle=allow_pickle
+        ),
         text_encoder=_load_strictly(CLIPTextModel, folder / "text_encoder", allow_pickle=allow_pickle),
         tokenizer=tokenizer,
-        scheduler_config=_read_json(scheduler),
+        scheduler_config=read_json(scheduler),
     )
 
 
@@ -145,7 +111,7 @@ def schedule_of(control: Path, base: BaseModel) -> dict[str, Any]:
         CheckpointError: its own is there, but no JSON.
     """
     scheduler = control / "scheduler" / "scheduler_config.json"
-    return _read_json(scheduler) if scheduler.is_file() else base.scheduler_config
+    return read_json(scheduler) if scheduler.is_file() else base.scheduler_config
 
 
 def initialise_control_branch(unet: DiffusionEncoder, **options: Any) -> ControlBranch:
@@ -158,7 +124,7 @@ def initialise_control_branch(unet: DiffusionEncoder, **options: Any) -> Control
     Raises:
         CheckpointError: the options ask for another encoder than the UNet's; the message lists what does not fit.
     """
-    accepted = _accepted_options(ControlBranch)
+    accepted = accepted_options(ControlBranch)
     shared = {name: value for name, value in dict(unet.config).items() if name in accepted}
     branch = ControlBranch(**{**shared, **options})
     copied = {name: tensor for name, tensor in unet.state_dict().items() if name.startswith(ENCODER_PARTS)}
@@ -190,40 +156,6 @@ def paca_form(tensors: Mapping[str, Tensor]) -> PacaForm | None:
     if any("pixel_attentions" in name for name in tensors):
         return "pasd"
     return "pasd_light" if any("attn2_plus" in name for name in tensors) else None
-
-
-def read_model_config(folder: Path, model: type[DiffusionEncoder]) -> dict[str, Any]:
-    """The constructor arguments that a folder's `config.json` gives; keys it lacks keep their defaults.
-
-    Raises:
-        CheckpointError: the file is missing, or sets an option to something these networks do not implement.
-    """
-    config = _read_json(folder / "config.json")
-    accepted = _accepted_options(model)
-    refused = [
-        f"{name} = {value!r}"
-        for name, value in config.items()
-        if name not in accepted
-        and not name.startswith("_")
-        and name not in _WITHOUT_EFFECT
-        and (name not in _NEUTRAL_OPTIONS or value != _NEUTRAL_OPTIONS[name])
-    ]
-    if refused:
-        raise CheckpointError(f"{folder / 'config.json'}: not supported by {model.__name__}: {', '.join(refused)}")
-    return {name: value for name, value in config.items() if name in accepted}
-
-
-def _accepted_options(model: type[DiffusionEncoder]) -> set[str]:
-    return set(inspect.signature(model.__init__).parameters) - {"self"}
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: not found") from None
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f"{path}: not valid JSON: {error}") from None
 
 
 def _load_strictly(model: type[Model], folder: Path, *, allow_pickle: bool) -> Model:

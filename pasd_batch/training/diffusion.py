@@ -19,6 +19,18 @@ def diffuse(
     return alpha.sqrt() * latents + (1.0 - alpha).sqrt() * noise
 
 
+def noise_towards(
+    latents: Latents,
+    origin: Latents,
+    noise: Latents,
+    timesteps: Int64[Tensor, " batch"],
+    alphas_cumprod: Float[Tensor, " steps"],
+) -> Latents:
+    """The noise that takes `latents` to where `noise` takes `origin`."""
+    alpha = _per_sample(alphas_cumprod, timesteps, latents)
+    return noise + (alpha / (1.0 - alpha)).sqrt() * (origin - latents)
+
+
 def prediction_target(
     latents: Latents,
     noise: Latents,

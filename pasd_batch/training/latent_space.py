@@ -10,6 +10,11 @@ from pasd_batch.pasd.state_dict import CheckpointError
 _ENCODER = ("encoder.", "quant_conv.")
 
 
+def is_encoder(name: str) -> bool:
+    """Whether a VAE's tensor decides what its latents mean."""
+    return name.startswith(_ENCODER)
+
+
 def check_same_latents(vae: AutoencoderKL, denoiser_vae: AutoencoderKL, folder: Path) -> None:
     """Compare the layers of two VAEs and, in float16, their encoders' weights.
 
@@ -19,7 +24,7 @@ def check_same_latents(vae: AutoencoderKL, denoiser_vae: AutoencoderKL, folder: 
     weights, own = vae.state_dict(), denoiser_vae.state_dict()
     if weights.keys() != own.keys():
         raise CheckpointError(f"{folder}: its VAE has other layers than that of the denoiser")
-    encoder = [name for name in own if name.startswith(_ENCODER)]
+    encoder = [name for name in own if is_encoder(name)]
     if other := [name for name in encoder if not torch.equal(weights[name].half(), own[name].half())]:
         raise CheckpointError(
             f"{folder}: its encoder is not the one that the denoiser was trained with ({len(other)} tensors differ, "

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from pasd_batch.config.losses import LossSettings
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.training.batch_maker import NumberedBatch
-from pasd_batch.training.diffusion import diffuse, prediction_target
+from pasd_batch.training.diffusion import diffuse, noise_towards, prediction_target
 from pasd_batch.training.losses import PasdLoss, pasd_loss
 from pasd_batch.training.sample_order import SampleDraws
 from pasd_batch.training.start import TrainingNetworks
@@ -39,6 +39,8 @@ class PasdObjective(nn.Module):
         latents = self._encode(batch.clean, draws)
         noise = draws.normal(latents.shape[1:])
         timesteps = draws.integers(len(self.alphas_cumprod))
+        if self._losses.start_share:
+            timesteps, noise = self._as_sampling_starts(latents, noise, timesteps, batch.degraded, draws)
         noisy = diffuse(latents, noise, timesteps, self.alphas_cumprod)
         text_states = self._text_states(batch.captions)
 
@@ -47,6 +49,17 @@ class PasdObjective(nn.Module):
         prediction = self.unet(noisy, timesteps, text_states, residuals)
         target = prediction_target(latents, noise, timesteps, self.alphas_cumprod, self._losses.prediction_type)
         return _parts(pasd_loss(prediction, target, seen.rgbs or (), batch.clean, self._losses))
+
+    @torch.no_grad()
+    def _as_sampling_starts(
+        self, latents: Tensor, noise: Tensor, timesteps: Tensor, degraded: Tensor, draws: SampleDraws
+    ) -> tuple[Tensor, Tensor]:
+        """Move a share of the samples to the last timestep, and their noise to the degraded photo's latents."""
+        own = self._encode(2.0 * degraded - 1.0, draws)
+        starts = draws.fractions() < self._losses.start_share
+        timesteps = torch.where(starts, len(self.alphas_cumprod) - 1, timesteps)
+        moved = noise_towards(latents, own, noise, timesteps, self.alphas_cumprod)
+        return timesteps, torch.where(starts.view(-1, 1, 1, 1), moved, noise)
 
     @torch.no_grad()
     def _encode(self, clean: Tensor, draws: SampleDraws) -> Float[Tensor, "batch channels height width"]:

@@ -8,12 +8,14 @@ from torch import Tensor
 
 from pasd_batch.config.restoration import Precision, RestorationSettings, SamplingSettings
 from pasd_batch.config.training import Ablation, TrainingSettings
-from pasd_batch.config.training_model import FromPasd
+from pasd_batch.config.training_model import FirstPrediction, FromPasd, FromScratch
 from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.training.ablations import ablated
 from pasd_batch.training.checkpoints import ModelFiles
+from pasd_batch.training.first_crops import first_crops
+from pasd_batch.training.first_prediction import predict_degraded_photo
 from pasd_batch.training.model_files import pasd_files
 from pasd_batch.training.objective import PasdObjective
 from pasd_batch.training.start import TrainingNetworks, build_start
@@ -71,6 +73,9 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
     """
     settings = ablated(settings)
     networks = build_start(settings.model, settings.losses.prediction_type, seed=settings.seed)
+    start = settings.model
+    if isinstance(start, FromScratch) and start.first_prediction is FirstPrediction.DEGRADED_PHOTO:
+        predict_degraded_photo(networks, first_crops(settings))
     objective = PasdObjective(networks, settings.losses, seed=settings.seed)
     losses = settings.losses
     choose_trainable(

@@ -77,10 +77,10 @@ def start_encoder(vae: AutoencoderKL, crops: Sequence[Float[Tensor, "3 side side
         for level in range(_LEVELS):
             block = encoder.down_blocks[level]
             _pass_on_block(block, features.shape[1])
-            projection = principal_components(_neighbours(features), widths[level])
+            projection = principal_components(neighbours(features), widths[level])
             _set_strided(block.downsamplers[0].conv, projection)
-            features = _project(features, projection)
-        _end(encoder, vae.quant_conv, principal_components(_pixels(features), channels), groups)
+            features = project(features, projection)
+        _end(encoder, vae.quant_conv, principal_components(pixels(features), channels), groups)
 
 
 def _silence(encoder: nn.Module) -> None:
@@ -104,15 +104,18 @@ def _pass_on_block(block: Any, channels: int) -> None:
             _pass_on(resnet.conv_shortcut, channels)
 
 
-def _neighbours(features: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "samples four_channels"]:
-    return _pixels(nn.functional.pixel_unshuffle(features, 2))
+def neighbours(features: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "samples four_channels"]:
+    """2x2 pixels as one sample each, in the order of `pixel_unshuffle`."""
+    return pixels(nn.functional.pixel_unshuffle(features, 2))
 
 
-def _pixels(features: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "samples channels"]:
+def pixels(features: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "samples channels"]:
+    """Every pixel as a sample."""
     return features.permute(0, 2, 3, 1).flatten(0, 2)
 
 
-def _project(features: Tensor, projection: Projection) -> Float[Tensor, "batch kept half_height half_width"]:
+def project(features: Tensor, projection: Projection) -> Float[Tensor, "batch kept half_height half_width"]:
+    """The components of 2x2 neighbours."""
     samples = nn.functional.pixel_unshuffle(features, 2).double() - projection.mean.view(-1, 1, 1)
     return torch.einsum("kd,bdhw->bkhw", projection.rows, samples).float()
 

@@ -31,7 +31,9 @@ from pasd_batch.pasd.checkpoint import (
 )
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.encoder import TEXT_DOWN_BLOCK
+from pasd_batch.pasd.model_config import read_json
 from pasd_batch.pasd.paca import PixelAwareTransformer, PixelAwareTransformerBlock
+from pasd_batch.pasd.pixel_shuffle_vae import vae_class
 from pasd_batch.pasd.state_dict import CheckpointError
 from pasd_batch.pasd.unet import TEXT_UP_BLOCK, PixelAwareUNet
 from pasd_batch.pasd.untrained import SCHEDULER_CONFIG, Architecture, build_text_encoder, save_byte_tokenizer
@@ -179,7 +181,7 @@ def load_vae(folder: Path) -> AutoencoderKL:
         CheckpointError: it is not there, or does not fit.
     """
     try:
-        vae = AutoencoderKL.from_pretrained(
+        vae = vae_class(read_json(folder / "config.json")).from_pretrained(
             folder, use_safetensors=True, local_files_only=True, torch_dtype=torch.float32
         )
     except (OSError, ValueError, RuntimeError) as error:

@@ -8,8 +8,9 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pasd_batch.config.training_model import VaeSizes
+from pasd_batch.config.training_model import Upsampling, VaeSizes
 from pasd_batch.config.training_vae import VaeLossSettings
+from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.training.batch_maker import NumberedBatch
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.predicted_latents import LatentPredictor
@@ -36,6 +37,7 @@ class VaeObjective(nn.Module):
         decoder_only: bool = False,
         predictor: LatentPredictor | None = None,
         predicted_share: float = 0.0,
+        start_share: float = 0.5,
     ) -> None:
         super().__init__()
         self.vae = vae
@@ -45,6 +47,7 @@ class VaeObjective(nn.Module):
         self.register_buffer("latent_power", torch.tensor(float(power)))
         self.predictor = predictor
         self._predicted_share = predicted_share
+        self._start_share = start_share * predicted_share
         self._decoder_only = decoder_only
         self.computed = ("vae.encoder.", "vae.quant_conv.") if decoder_only else ()
         if decoder_only:
@@ -61,7 +64,7 @@ class VaeObjective(nn.Module):
         draws = SampleDraws(self._seed, made.numbers, batch.clean.device)
         lots = draws.fractions()
         degraded = 2.0 * batch.degraded - 1.0
-        shows_degraded, from_start = lots < self._degraded_share, lots >= 1.0 - self._predicted_share / 2
+        shows_degraded, from_start = lots < self._degraded_share, lots >= 1.0 - self._start_share
         sources = torch.where(_per_picture(shows_degraded | from_start), degraded, batch.clean)
         targets = torch.where(_per_picture(shows_degraded), degraded, batch.clean)
 
@@ -104,7 +107,8 @@ def _per_picture(chosen: Tensor) -> Tensor:
 
 def build_vae(sizes: VaeSizes) -> AutoencoderKL:
     """A VAE with fresh weights from torch's current random state; it reduces each side by 8."""
-    return cast(Any, AutoencoderKL)(
+    kind = PixelShuffleVae if sizes.upsampling is Upsampling.PIXEL_SHUFFLE else AutoencoderKL
+    return cast(Any, kind)(
         down_block_types=("DownEncoderBlock2D",) * _LEVELS,
         up_block_types=("UpDecoderBlock2D",) * _LEVELS,
         block_out_channels=sizes.widths,

@@ -7,27 +7,23 @@ from typing import Any, cast
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.restoration import Precision
-from pasd_batch.config.training_model import EncoderStart, VaeSizes
+from pasd_batch.config.training_model import DecoderStart, EncoderStart
 from pasd_batch.config.training_vae import VaeTrainingSettings
-from pasd_batch.data.storage import Storage
+from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.pasd.state_dict import CheckpointError, differences
-from pasd_batch.training.batch_maker import BatchMaker
 from pasd_batch.training.checkpoints import ModelFiles
-from pasd_batch.training.latent_space import check_same_latents
+from pasd_batch.training.first_crops import first_crops
+from pasd_batch.training.latent_space import check_same_latents, is_encoder
+from pasd_batch.training.linear_decoder import start_decoder
 from pasd_batch.training.model_files import network_files
-from pasd_batch.training.photo_index import list_photos, load_index
 from pasd_batch.training.predicted_latents import LatentPredictor
 from pasd_batch.training.principal_components import start_encoder
 from pasd_batch.training.start import load_pasd, load_vae
 from pasd_batch.training.vae_objective import VaeObjective, build_vae, load_perceptual_distance
 from pasd_batch.training.validation import ValidationPhoto
-
-_COMPONENT_SAMPLES = 256
-"""Crops that principal components are taken from."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +66,7 @@ def build_vae_task(settings: VaeTrainingSettings) -> VaeTask:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         vae = build_vae(settings.sizes)
-    if settings.encoder is EncoderStart.PRINCIPAL_COMPONENTS:
-        start_encoder(vae, list(_crops(settings)))
-    if settings.initial is not None:
-        vae = _loaded(settings.initial, settings.sizes)
+    _set_weights(vae, settings)
     perceptual = load_perceptual_distance() if settings.losses.perceptual else None
     objective = VaeObjective(
         vae,
@@ -84,6 +77,7 @@ def build_vae_task(settings: VaeTrainingSettings) -> VaeTask:
         decoder_only=settings.decoder_only,
         predictor=_predictor(settings, vae),
         predicted_share=settings.predicted.share if settings.predicted else 0.0,
+        start_share=settings.predicted.start_share if settings.predicted else 0.0,
     )
     objective.eval()
     return VaeTask(objective, settings.gradient_checkpointing)
@@ -97,19 +91,21 @@ def _predictor(settings: VaeTrainingSettings, vae: AutoencoderKL) -> LatentPredi
     return LatentPredictor(networks)
 
 
-def _crops(settings: VaeTrainingSettings) -> Float[Tensor, "samples 3 side side"]:
-    """The first samples of the training, always the same."""
-    data = settings.data
-    output = Storage.open(settings.output, retry=data.storage.retry, allowed_schemes=data.storage.allowed_schemes)
-    index = load_index(output, data.storage) or list_photos(data.sources, data.storage)
-    # Nothing is looked at twice here.
-    data = data.model_copy(update={"cache_bytes": 0})
-    return BatchMaker(index, data, seed=settings.seed).make(range(_COMPONENT_SAMPLES)).batch.clean
+def _set_weights(vae: AutoencoderKL, settings: VaeTrainingSettings) -> None:
+    linear = settings.decoder is DecoderStart.LINEAR
+    if settings.encoder is EncoderStart.PRINCIPAL_COMPONENTS:
+        start_encoder(vae, list(first_crops(settings)))
+    if settings.initial is not None:
+        _load(vae, settings.initial / "vae", encoder_only=linear)
+    if linear:
+        start_decoder(cast(PixelShuffleVae, vae), list(first_crops(settings)))
 
 
-def _loaded(folder: Path, sizes: VaeSizes) -> AutoencoderKL:
-    vae = load_vae(folder / "vae")
-    problems = differences(build_vae(sizes), vae.state_dict())
-    if problems:
-        raise CheckpointError(f"{folder / 'vae'}: not of the given sizes\n" + "\n".join(problems))
-    return vae
+def _load(vae: AutoencoderKL, folder: Path, *, encoder_only: bool) -> None:
+    loaded = load_vae(folder)
+    weights = {name: tensor for name, tensor in loaded.state_dict().items() if not encoder_only or is_encoder(name)}
+    own = {name: tensor for name, tensor in vae.state_dict().items() if encoder_only and not is_encoder(name)}
+    if problems := differences(vae, {**own, **weights}):
+        raise CheckpointError(f"{folder}: not of the given sizes\n" + "\n".join(problems))
+    vae.load_state_dict({**own, **weights})
+    vae.register_to_config(scaling_factor=loaded.config["scaling_factor"])

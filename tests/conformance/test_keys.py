@@ -9,8 +9,9 @@ import torch
 from diffusers import AutoencoderKL
 from torch import nn
 
-from pasd_batch.pasd.checkpoint import paca_form, read_model_config
+from pasd_batch.pasd.checkpoint import paca_form
 from pasd_batch.pasd.control_branch import ControlBranch
+from pasd_batch.pasd.model_config import read_model_config
 from pasd_batch.pasd.state_dict import differences
 from pasd_batch.pasd.unet import PixelAwareUNet
 

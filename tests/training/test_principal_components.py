@@ -1,9 +1,8 @@
 """An encoder that starts as principal components: what it encodes is what linear algebra gives, at any place."""
 
-import numpy as np
 import pytest
 import torch
-from skimage import data
+from photo_crops import astronaut_crops
 
 from pasd_batch.config.training_model import VaeSizes
 from pasd_batch.training.errors import TrainingError
@@ -15,8 +14,7 @@ SIZES = VaeSizes(latent_channels=12, widths=(16, 24, 32, 48), norm_groups=2)
 
 @pytest.fixture(scope="module")
 def crops():
-    photo = torch.from_numpy(data.astronaut().astype(np.float32)).permute(2, 0, 1) / 127.5 - 1.0
-    return [photo[:, top : top + 64, left : left + 64] for top in range(0, 448, 64) for left in range(0, 448, 64)]
+    return astronaut_crops()
 
 
 @pytest.fixture(scope="module")

@@ -129,3 +129,26 @@ def test_gradient_checkpointing_gives_the_same_gradients(work, one_thread):
         moments.append(stepper.state().moments["exp_avg"])
     for name in moments[0]:
         assert torch.allclose(moments[0][name], moments[1][name], rtol=1e-5, atol=1e-8), name
+
+
+def test_samples_seen_as_sampling_starts_are_at_the_last_timestep_and_from_the_degraded_photo(work, one_thread):
+    """Where the network says nothing, the error is that of the velocity it should say."""
+    losses = {"prediction_type": "v_prediction", "gamma": 0.0, "start_share": 1.0}
+    task = build_task(settings(work, losses=losses))
+    chosen = settings(work)
+    maker = BatchMaker(list_photos(chosen.data.sources, chosen.data.storage), chosen.data, seed=chosen.seed)
+    made = maker.make(range(2))
+    seen = {}
+    task.objective.unet.register_forward_hook(lambda _module, inputs, _output: seen.update(timesteps=inputs[1]))
+    torch.nn.init.zeros_(task.objective.unet.conv_out.weight)
+    torch.nn.init.zeros_(task.objective.unet.conv_out.bias)
+    found = float(task.objective(made)["loss"].detach())
+    assert (seen["timesteps"] == len(task.objective.alphas_cumprod) - 1).all()
+    # v = sqrt(abar) noise + (abar own - z) / sqrt(1 - abar), with unit noise and the noise of the latents themselves.
+    alpha, vae = float(task.objective.alphas_cumprod[-1]), task.objective.vae
+    with torch.no_grad():
+        z, own = (vae.encode(photo).latent_dist for photo in (made.batch.clean, 2.0 * made.batch.degraded - 1.0))
+    error = (alpha * own.mean - z.mean).square() + alpha**2 * own.var + z.var
+    expected = alpha + vae.config["scaling_factor"] ** 2 * float(error.mean()) / (1.0 - alpha)
+    assert found == pytest.approx(expected, rel=0.2)
+    assert float(build_task(chosen).objective(made)["loss"].detach()) != pytest.approx(found, rel=0.2)

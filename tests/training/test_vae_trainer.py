@@ -6,8 +6,9 @@ from PIL import Image
 from tiny_training import scratch, settings, values
 
 from pasd_batch.config.base import ConfigError
-from pasd_batch.config.restoration import ModelSettings, RestorationSettings
+from pasd_batch.config.restoration import ModelSettings, RestorationSettings, SamplingSettings
 from pasd_batch.config.training import parse_training
+from pasd_batch.data.photo_io import decode_photo, to_tensor
 from pasd_batch.data.storage import Storage
 from pasd_batch.pasd import vae_tiling
 from pasd_batch.pasd.restorer import Restorer
@@ -190,3 +191,59 @@ def test_a_denoiser_of_other_latents_is_refused(work, denoiser):
                 predicted={"model": str(denoiser)},
             )
         )
+
+
+def test_a_model_that_starts_at_doing_nothing_does_nothing(work):
+    """Linear decoder and first prediction together: after a step too small to matter, the photo comes back."""
+    linear = {
+        "sizes": {"latent_channels": 12, "widths": [16, 24, 48, 64], "norm_groups": 2, "upsampling": "pixel_shuffle"},
+        "encoder": "principal_components",
+        "decoder": "linear",
+        "decoder_only": True,
+    }
+    still = {"steps": 1, "optimizer": {"learning_rate": 1e-9}, "losses": {"prediction_type": "v_prediction"}}
+    train(vae_settings(work, **{**still, "losses": {}}, **linear, output=str(work / "vae")))
+    small = scratch(work / "vae")
+    small["unet"] |= {"widths": [32, 16]}
+    small |= {
+        "branch": {"conditioning_embedding_out_channels": [16, 24, 32, 64]},
+        "first_prediction": "degraded_photo",
+        "schedule": {"beta_end": 0.0042},
+    }
+    train(settings(work, **still, model=small))
+    output = work / "output"
+    sampling = {"scale": 1.0, "steps": 1, "guidance_scale": 1.0, "min_short_side": 64, "color_fix": "none"}
+    restorer = Restorer.from_settings(
+        RestorationSettings(model=ModelSettings(base=output, control=output), sampling=SamplingSettings(**sampling))
+    )
+    photo = to_tensor(decode_photo((work / "photos" / "photo-0.png").read_bytes()))
+    (restored,) = restorer.restore([photo], prompts=[""], seeds=[0])
+    error = float((torch.as_tensor(restored.image) - photo).square().mean())
+    vae = load_vae(work / "vae" / "vae")
+    with torch.no_grad():
+        coded = vae.decode(vae.encode(2 * photo[None] - 1).latent_dist.mean).sample[0] / 2 + 0.5
+    floor = float((coded - photo).square().mean())
+    assert floor < 0.2 * float(photo.var())
+    assert error < 1.5 * floor, f"{error:.5f}, and {floor:.5f} by the VAE alone"
+
+
+def test_a_linear_decoder_needs_pixel_shuffles_and_an_encoder_that_makes_sense(work):
+    with pytest.raises(ConfigError, match=r"decoder: linear needs sizes\.upsampling: pixel_shuffle"):
+        vae_settings(work, encoder="principal_components", decoder="linear")
+    with pytest.raises(ConfigError, match="decoder: linear with a random encoder makes no sense; set initial"):
+        vae_settings(work, sizes=SIZES | {"upsampling": "pixel_shuffle"}, decoder="linear")
+
+
+def test_a_linear_decoder_takes_only_the_encoder_of_initial(work):
+    plain = {**SIZES, "widths": [16, 16, 48, 64]}
+    train(vae_settings(work, steps=1, sizes=plain, output=str(work / "vae")))
+    chosen = vae_settings(
+        work,
+        sizes=plain | {"upsampling": "pixel_shuffle"},
+        initial=str(work / "vae"),
+        decoder="linear",
+        decoder_only=True,
+    )
+    found, begun = build_task(chosen).objective.vae.state_dict(), load_vae(work / "vae" / "vae").state_dict()
+    assert all(torch.equal(found[name], begun[name]) for name in begun if name.startswith(("encoder.", "quant_conv.")))
+    assert found["decoder.up_blocks.0.upsamplers.0.conv.weight"].shape[0] == 4 * 64

@@ -1,0 +1,53 @@
+"""A VAE whose decoder tells the pixels of a block apart, for small models with many latent channels.
+
+Stable Diffusion's decoder enlarges by repeating pixels. So it gives a plain area wherever the latents do not change
+from place to place, whatever their values, and can follow linear codes, such as principal components of 8x8 pixels,
+only roughly. Here every enlargement is a pixel shuffle (arXiv 1609.05158): each pixel of a block has weights of its
+own, at the same cost. There is also no normalisation before the last convolution, which would make a colour depend on
+how colourful the rest of the photo is. The encoder is that of `AutoencoderKL`.
+"""
+
+from collections.abc import Iterable
+from functools import wraps
+from typing import Any, cast
+
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import pixel_shuffle
+
+_FACTOR = 2
+
+
+class PixelShuffleVae(AutoencoderKL):
+    """`AutoencoderKL` with its arguments, whose decoder enlarges by pixel shuffles; a diffusers model."""
+
+    @wraps(AutoencoderKL.__init__)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        decoder = cast(Any, self.decoder)
+        for block in cast(Iterable[Any], decoder.up_blocks):
+            if block.upsamplers is not None:
+                block.upsamplers = nn.ModuleList(
+                    PixelShuffle(old.channels, old.out_channels) for old in block.upsamplers
+                )
+        decoder.conv_norm_out = decoder.conv_act = nn.Identity()
+
+
+class PixelShuffle(nn.Module):
+    """A 3x3 convolution that gives four pixels for each."""
+
+    def __init__(self, channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, _FACTOR**2 * out_channels, 3, padding=1)
+
+    def forward(
+        self, hidden: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch out_channels 2*height 2*width"]:
+        """Enlarge features to twice their sides."""
+        return pixel_shuffle(self.conv(hidden), _FACTOR)
+
+
+def vae_class(config: dict[str, Any]) -> type[AutoencoderKL]:
+    """The class that a VAE folder's `config.json` names; Stable Diffusion's where it names none of ours."""
+    return PixelShuffleVae if config.get("_class_name") == PixelShuffleVae.__name__ else AutoencoderKL
