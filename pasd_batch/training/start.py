@@ -184,7 +184,7 @@ def load_vae(folder: Path) -> AutoencoderKL:
         vae = vae_class(read_json(folder / "config.json")).from_pretrained(
             folder, use_safetensors=True, local_files_only=True, torch_dtype=torch.float32
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (CheckpointError, OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{folder}: no VAE that can be loaded; train one first ({error})") from error
     return cast(AutoencoderKL, vae).eval()
 
