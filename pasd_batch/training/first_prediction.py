@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from pasd_batch.config.losses import PredictionType
 from pasd_batch.pasd.degradation_removal import DegradationRemovalModule
 from pasd_batch.training.errors import TrainingError
-from pasd_batch.training.linear_decoder import with_constant
+from pasd_batch.training.linear_decoder import mean_latents, with_constant
 from pasd_batch.training.principal_components import neighbours, pixels, principal_components, project
 from pasd_batch.training.start import TrainingNetworks
 
@@ -28,8 +28,6 @@ _PAIR_SHARE = 3 / 4
 
 _STEADY = 30.0
 """Size of the constant channels, far above all latents."""
-
-_ENCODED_AT_ONCE = 16
 
 
 @torch.no_grad()
@@ -42,7 +40,8 @@ def predict_degraded_photo(networks: TrainingNetworks, crops: Float[Tensor, "cro
     unet, branch = cast(Any, networks.unet), cast(Any, networks.control_branch)
     channels = unet.config["in_channels"]
     _check_room(unet.config, branch.config)
-    _start_embedding(branch.controlnet_cond_embedding, crops, _latents(networks.vae, crops), first=channels)
+    latents = networks.vae.config["scaling_factor"] * mean_latents(networks.vae, crops)
+    _start_embedding(branch.controlnet_cond_embedding, crops, latents, first=channels)
     # The first channels are the noisy latents, the next the degraded photo's, from the control branch alone.
     for convolution in (unet.conv_in, branch.conv_in):
         convolution.weight[: 2 * channels] = 0.0
@@ -76,11 +75,6 @@ def _check_room(unet: Any, branch: Any) -> None:
 
 def _pairs(width: int) -> int:
     return int(_PAIR_SHARE * width) // 2
-
-
-def _latents(vae: Any, crops: Tensor) -> Float[Tensor, "crops channels side side"]:
-    means = [vae.encode(part).latent_dist.mean for part in crops.split(_ENCODED_AT_ONCE)]
-    return vae.config["scaling_factor"] * torch.cat(means)
 
 
 def _start_embedding(module: DegradationRemovalModule, crops: Tensor, latents: Tensor, *, first: int) -> None:

@@ -4,16 +4,17 @@ The map is least squares over training crops, for whatever encoder the VAE has. 
 training begins where linear algebra ends.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.training.errors import TrainingError
-from pasd_batch.training.principal_components import pixels
+from pasd_batch.training.principal_components import pass_on, pass_on_block, pixels
 
 _COLORS = 3
 _ENLARGEMENTS = 3
@@ -33,25 +34,26 @@ def start_decoder(vae: PixelShuffleVae, crops: Sequence[Float[Tensor, "3 side si
             f"sizes.widths is {list(vae.config['block_out_channels'])}; decoder: linear needs at least {room}"
         )
     with torch.no_grad():
-        weights = linear_map(_latents(vae, crops), torch.stack(list(crops)))
+        photos = torch.stack(list(crops))
+        weights = linear_map(mean_latents(vae, photos), photos)
         decoder = cast(Any, vae.decoder)
         _silence(decoder)
         post = cast(Any, vae.post_quant_conv)
         nn.init.dirac_(post.weight)
         nn.init.zeros_(post.bias)
-        _copy(decoder.conv_in, vae.config["latent_channels"])
+        pass_on(decoder.conv_in, vae.config["latent_channels"])
         channels = vae.config["latent_channels"]
         for number, block in enumerate(decoder.up_blocks):
-            _copy_block(block, channels)
+            pass_on_block(block, channels)
             if number > 0 and block.upsamplers is not None:
-                _copy(block.upsamplers[0].conv, channels)
+                pass_on(block.upsamplers[0].conv, channels)
             channels = levels[-1 - number] if block.upsamplers is not None else channels
         # The first enlargement does all the arithmetic; what follows only puts pixels in their places.
         first = decoder.up_blocks[0].upsamplers[0].conv
         first.weight[: weights.shape[1]] = 0.0
         first.weight[: weights.shape[1], : len(weights) - 1, 1, 1] = weights[:-1].T
         first.bias[: weights.shape[1]] = weights[-1]
-        _copy(decoder.conv_out, _COLORS)
+        pass_on(decoder.conv_out, _COLORS)
 
 
 def linear_map(
@@ -70,10 +72,12 @@ def with_constant(samples: Float[Tensor, "samples dimensions"]) -> Float[Tensor,
     return torch.cat([samples, samples.new_ones(len(samples), 1)], dim=1)
 
 
-def _latents(vae: PixelShuffleVae, crops: Sequence[Tensor]) -> Float[Tensor, "crops channels side side"]:
+def mean_latents(
+    vae: AutoencoderKL, crops: Float[Tensor, "crops 3 height width"]
+) -> Float[Tensor, "crops channels height/8 width/8"]:
+    """Unscaled means of the posterior, some crops at a time."""
     encode = cast(Any, vae).encode
-    parts = torch.stack(list(crops)).split(_ENCODED_AT_ONCE)
-    return torch.cat([encode(part).latent_dist.mean for part in parts])
+    return torch.cat([encode(part).latent_dist.mean for part in crops.split(_ENCODED_AT_ONCE)])
 
 
 def _silence(decoder: nn.Module) -> None:
@@ -84,17 +88,3 @@ def _silence(decoder: nn.Module) -> None:
         last = getattr(module, "conv2", None)
         if isinstance(last, nn.Conv2d):
             nn.init.zeros_(last.weight)
-
-
-def _copy(convolution: nn.Conv2d, channels: int) -> None:
-    """The first channels become the first inputs as they are."""
-    middle = convolution.kernel_size[0] // 2
-    convolution.weight[:channels] = 0.0
-    for channel in range(channels):
-        convolution.weight[channel, channel, middle, middle] = 1.0
-
-
-def _copy_block(block: Any, channels: int) -> None:
-    for resnet in cast(Iterable[Any], block.resnets):
-        if resnet.conv_shortcut is not None:
-            _copy(resnet.conv_shortcut, channels)

@@ -73,10 +73,10 @@ def start_encoder(vae: AutoencoderKL, crops: Sequence[Float[Tensor, "3 side side
         vae.register_to_config(scaling_factor=1.0)
         features = torch.stack(list(crops))
         encoder = cast(Any, vae.encoder)
-        _pass_on(encoder.conv_in, 3)
+        pass_on(encoder.conv_in, 3)
         for level in range(_LEVELS):
             block = encoder.down_blocks[level]
-            _pass_on_block(block, features.shape[1])
+            pass_on_block(block, features.shape[1])
             projection = principal_components(neighbours(features), widths[level])
             _set_strided(block.downsamplers[0].conv, projection)
             features = project(features, projection)
@@ -91,17 +91,19 @@ def _silence(encoder: nn.Module) -> None:
                 nn.init.zeros_(parameter)
 
 
-def _pass_on(convolution: nn.Conv2d, channels: int) -> None:
+def pass_on(convolution: nn.Conv2d, channels: int) -> None:
     """The first channels go through as they are."""
     middle = convolution.kernel_size[0] // 2
+    convolution.weight[:channels] = 0.0
     for channel in range(channels):
         convolution.weight[channel, channel, middle, middle] = 1.0
 
 
-def _pass_on_block(block: Any, channels: int) -> None:
+def pass_on_block(block: Any, channels: int) -> None:
+    """The same for the shortcuts of a level's residual blocks."""
     for resnet in block.resnets:
         if resnet.conv_shortcut is not None:
-            _pass_on(resnet.conv_shortcut, channels)
+            pass_on(resnet.conv_shortcut, channels)
 
 
 def neighbours(features: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "samples four_channels"]:
