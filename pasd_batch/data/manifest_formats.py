@@ -43,7 +43,8 @@ def read_tables(piece: ManifestPiece, access: StorageSettings) -> Iterator[pa.Ta
                     yield from _read_jsonl(_unpacked(file, piece.uri), piece)
                 case other:
                     raise ValueError(f"a {other} manifest has no rows to read")
-        except pa.ArrowException as error:
+        # Arrow says with an OSError that a compressed file ends too early or cannot be unpacked.
+        except (pa.ArrowException, OSError) as error:
             raise ManifestError(f"{piece}: not valid {piece.format.value}: {error}; repair the file") from None
 
 

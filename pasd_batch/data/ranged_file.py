@@ -9,7 +9,7 @@ from pasd_batch.data.location import parse_location, redact_uri
 from pasd_batch.data.remote_files import RemoteFiles
 from pasd_batch.data.retry import with_retries
 from pasd_batch.data.storage import read_uri
-from pasd_batch.data.storage_errors import StorageError, classify
+from pasd_batch.data.storage_errors import StorageError, translated
 
 _BUFFER = 4 << 20
 
@@ -26,7 +26,7 @@ def open_for_reading(uri: str, access: StorageSettings) -> BinaryIO:
     """
     location = parse_location(uri, allowed_schemes=access.allowed_schemes)
     if location.scheme == "file":
-        return _translated(uri, lambda: open(location.path, "rb"))
+        return translated(lambda: redact_uri(uri), lambda: open(location.path, "rb"))
     if location.scheme in ("http", "https"):
         return io.BytesIO(read_uri(uri, retry=access.retry, allowed_schemes=access.allowed_schemes))
     return cast(BinaryIO, io.BufferedReader(_open_remote(uri, location.scheme, location.path, access.retry), _BUFFER))
@@ -83,13 +83,6 @@ def _open_remote(uri: str, scheme: str, path: str, retry: RetryPolicy) -> Ranged
         return remote.read_range(path, start, stop)
 
     def patiently(operation: Callable[[], Result]) -> Result:
-        return with_retries(retry, lambda: _translated(uri, operation))
+        return with_retries(retry, lambda: translated(lambda: redact_uri(uri), operation))
 
     return RangedFile(patiently(size), lambda start, stop: patiently(lambda: read_range(start, stop)))
-
-
-def _translated(uri: str, operation: Callable[[], Result]) -> Result:
-    try:
-        return operation()
-    except Exception as error:  # noqa: BLE001 (every store's library has errors of its own)
-        raise classify(error, redact_uri(uri)) from None

@@ -25,6 +25,7 @@ from pasd_batch.data.storage_errors import (
     TooLarge,
     TransientStorageError,
     classify,
+    translated,
 )
 
 __all__ = [
@@ -44,7 +45,6 @@ __all__ = [
 ]
 
 Result = TypeVar("Result")
-_BUGS = (TypeError, AttributeError, NameError, LookupError, AssertionError)
 
 
 @dataclass(frozen=True)
@@ -202,13 +202,7 @@ class Storage:
         return with_retries(self.retry, lambda: self._translated(path, operation))
 
     def _translated(self, path: str, operation: Callable[[], Result]) -> Result:
-        # The library's error is cut off (`from None`): its text may repeat a URL with its secrets.
-        try:
-            return operation()
-        except (StorageError, *_BUGS):
-            raise
-        except Exception as error:  # noqa: BLE001 (every store's library has errors of its own)
-            raise classify(error, self.files.shown(path)) from None
+        return translated(lambda: self.files.shown(path), operation)
 
 
 def read_uri(

@@ -6,7 +6,10 @@ status where there is one, else at the error's type and `errno`, anywhere in the
 """
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+Result = TypeVar("Result")
 
 
 class StorageError(Exception):
@@ -78,6 +81,25 @@ _TRANSIENT_TYPES = frozenset(
 _CREDENTIAL_TYPES = frozenset(
     {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "DefaultCredentialsError"}
 )
+
+
+_BUGS = (TypeError, AttributeError, NameError, LookupError, AssertionError)
+
+
+def translated(where: Callable[[], str], operation: Callable[[], Result]) -> Result:
+    """Do something with storage; a library's error becomes a `StorageError`, a programming error stays what it is.
+
+    Args:
+        where: says which URI to name, without credentials.
+        operation: what to do.
+    """
+    # The library's error is cut off (`from None`): its text may repeat a URL with its secrets.
+    try:
+        return operation()
+    except (StorageError, *_BUGS):
+        raise
+    except Exception as error:  # noqa: BLE001 (every store's library has errors of its own)
+        raise classify(error, where()) from None
 
 
 def classify(error: BaseException, where: str) -> StorageError:

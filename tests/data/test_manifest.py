@@ -225,6 +225,21 @@ def test_what_cannot_be_planned_is_refused_with_a_remedy(tmp_path, name, content
         assert part in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["m.csv.gz", "m.jsonl.gz"])
+@pytest.mark.parametrize("damage", ["truncated", "garbled"])
+def test_a_damaged_compressed_manifest_is_refused_by_name(tmp_path, name, damage):
+    rows = [{"uri": f"{number}.jpg", "note": str(number * 7919 % 10007)} for number in range(5000)]
+    lines = ["uri,note", *(f"{row['uri']},{row['note']}" for row in rows)] if "csv" in name else map(json.dumps, rows)
+    packed = bytearray(gzip.compress("\n".join(lines).encode()))
+    if damage == "truncated":
+        del packed[len(packed) // 2 :]
+    else:
+        packed[len(packed) // 2 : len(packed) // 2 + 100] = b"\xff" * 100
+    (tmp_path / name).write_bytes(packed)
+    with pytest.raises(ManifestError, match=rf"{name}.*repair the file"):
+        survey(ManifestSettings(path=str(tmp_path / name)))
+
+
 def test_files_whose_columns_do_not_agree_are_named(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"uri": "a.jpg", "year": 1920, "old": true}\n')
     (tmp_path / "b.jsonl").write_text('{"uri": "b.jpg", "year": 1920.5}\n')
