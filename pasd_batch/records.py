@@ -212,9 +212,12 @@ def plan_schema(extra: Sequence[pa.Field]) -> pa.Schema:
     if reserved:
         raise ValueError(f"manifest columns {reserved} have names a run uses; rename with extra_column_name")
     names = [column.name.lower() for column in extra]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(column.name for column in extra if names.count(column.name.lower()) > 1)
     if twice:
-        raise ValueError(f"manifest columns {twice} are there twice; rename one of each in the manifest")
+        raise ValueError(
+            f"manifest columns {twice} are there twice, as SQL engines ignore case in names; "
+            "rename all but one of each in the manifest"
+        )
     return pa.schema([*PLAN_SCHEMA, *extra])
 
 

@@ -1,5 +1,6 @@
 """The job scripts as they are started: what they say and how they exit when there is nothing to run."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,3 +25,33 @@ def test_a_job_that_cannot_start_says_why_and_exits_with_two(job, tmp_path):
         assert done.returncode == 2, done.stderr
         assert told in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("job", ["restore_archive.py", "score_archive.py"])
+def test_a_submitted_job_refuses_paths_into_rays_copy_of_the_folder(job, tmp_path):
+    (tmp_path / "run.yaml").write_text("manifest: {path: photos.csv}\noutput: {root: runs/scores}\n")
+    for overrides, told in [
+        ([], "output.root=runs/scores, manifest.path=photos.csv: relative to"),
+        (["output.root=/mnt/run"], "ERROR pasd_batch.batch.run: manifest.path=photos.csv: relative to"),
+        (["manifest.path=s3://bucket/photos.csv"], "ERROR pasd_batch.batch.run: output.root=runs/scores: relative to"),
+    ]:
+        done = subprocess.run(
+            [sys.executable, ROOT / "jobs" / job, "run.yaml", *overrides],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | {"RAY_JOB_CONFIG_JSON_ENV_VAR": "{}"},
+            timeout=120,
+        )
+        assert done.returncode == 2, done.stderr
+        assert told in done.stderr
+        assert "give paths that all machines share" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_ray_still_names_the_variable_of_a_job_so():
+    from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
+
+    from pasd_batch.batch import run
+
+    assert run._JOB_VARIABLE == RAY_JOB_CONFIG_JSON_ENV_VAR

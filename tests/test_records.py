@@ -34,7 +34,7 @@ def test_extra_columns_that_a_run_uses_itself_are_renamed_whatever_their_case():
     assert extra_column_name("Status") == "manifest_Status"
     with pytest.raises(ValueError, match="Status"):
         plan_schema([pa.field("Status", pa.string())])
-    with pytest.raises(ValueError, match="twice"):
+    with pytest.raises(ValueError, match=r"\['Album', 'album'\] are there twice"):
         plan_schema([ALBUM, pa.field("Album", pa.string())])
 
 

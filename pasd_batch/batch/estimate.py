@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pasd_batch.batch.plan import check_manifest, number_of_shards
 from pasd_batch.config.restoration import SamplingSettings
 from pasd_batch.config.run import RunMode, RunSettings
+from pasd_batch.data.location import redact_uri
 from pasd_batch.data.manifest import is_image_source
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_making import count_photos
@@ -56,7 +57,7 @@ def dry_run(settings: RunSettings, *, suffix: str) -> PlanSummary:
     if is_image_source(settings.manifest, settings.storage):
         photos = count_photos(settings.manifest.path, settings.storage)
         if photos == 0:
-            raise ManifestError(f"{settings.manifest.path}: no photos there; check manifest.path")
+            raise ManifestError(f"{redact_uri(settings.manifest.path)}: no photos there; check manifest.path")
         return PlanSummary(photos=photos, shards=number_of_shards(photos, settings.shard_size))
     restores = settings.mode is RunMode.RESTORE
     counter = tile_counter(settings.restoration.sampling) if restores else None

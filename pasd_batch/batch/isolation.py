@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
-from pasd_batch.batch.child import ChildDied, ChildProcess
+from pasd_batch.batch.child import ChildDied, ChildProcess, ChildUnavailable
 from pasd_batch.batch.ledger import AttemptLedger
 from pasd_batch.batch.pipeline import RowListener
 from pasd_batch.batch.rows import Row, RowWriter
 from pasd_batch.batch.spec import WorkerSpec
 from pasd_batch.batch.trail import PhotoTask, PhotoTrail
 from pasd_batch.data.results import encode_rows
-from pasd_batch.data.storage import AlreadyExists
+from pasd_batch.data.storage import AlreadyExists, StorageError
 from pasd_batch.records import PhotoFailure, Stage, WorkOrigin
 
 _logger = logging.getLogger(__name__)
@@ -63,13 +63,17 @@ class IsolatedShard:
             if died >= most or started >= most * STARTS_PER_DEATH:
                 return self._culprit(task, origin, died or started, last)
             child.make_ready()
-            starts.begin(origin.worker)
+            start = starts.begin(origin.worker)
             try:
                 return child.run(task, origin)
             except ChildDied as death:
                 _logger.warning("photo %s ended its process: %s", task.record.photo_id, death)
                 deaths.begin(f"{origin.worker}: {death}")
                 last = str(death)
+            except (StorageError, ChildUnavailable):
+                # The child is well and the photo is not to blame, so this start must not count against it.
+                starts.withdraw(start.number)
+                raise
 
     def _culprit(self, task: PhotoTask, origin: WorkOrigin, times: int, last: str) -> Row:
         message = (

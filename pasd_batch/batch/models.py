@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _BASE_PARTS = ("vae", "text_encoder", "tokenizer", "scheduler")
-_CONTROL_PARTS = ("unet", "controlnet")
+_CONTROL_PARTS = ("unet", "controlnet", "scheduler")
 _MODEL_SUFFIXES = {".safetensors", ".json", ".txt"}
 
 

@@ -36,6 +36,7 @@ from pasd_batch.batch.plan_stages import (
 )
 from pasd_batch.config.run import ManifestColumns, ManifestSettings
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.location import redact_uri
 from pasd_batch.data.manifest import ManifestPiece, find_pieces
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_rows import photo_ids
@@ -225,7 +226,8 @@ def _refuse_duplicate_ids(checked: CheckedManifest, repeated: pa.Table) -> None:
             first += table.num_rows
 
     lines = [
-        f"  {_name_of(checked, row['row'])}: " + (f"id {row['id']!r}" if row["given"] else f"URI {row['uri']!r}")
+        f"  {_name_of(checked, row['row'])}: "
+        + (f"id {row['id']!r}" if row["given"] else f"URI {redact_uri(row['uri'])!r}")
         for row in sorted(rows_of(dataset_of(len(spans), fetch)), key=lambda row: (row["id"], row["row"]))
     ]
     more = [f"  and {repeated.num_rows - len(lines):,} more"] if repeated.num_rows > len(lines) else []

@@ -1,5 +1,6 @@
 """Before any work: everything that would fail later is tried, and all problems come in one message."""
 
+import dataclasses
 import logging
 import uuid
 from collections.abc import Callable
@@ -8,11 +9,12 @@ from typing import TypeVar
 
 from pasd_batch.batch.models import ModelLoaders
 from pasd_batch.batch.plan import CheckedManifest, check_manifest
+from pasd_batch.batch.run_file import AnotherRun, RunFile, read_run, refuse_strangers
 from pasd_batch.batch.scheduler import WorkerResources, run_on_worker
-from pasd_batch.config.run import RunSettings
+from pasd_batch.config.run import ManifestSettings, RunSettings
 from pasd_batch.data.manifest import is_image_source
 from pasd_batch.data.manifest_errors import ManifestError
-from pasd_batch.data.manifest_making import photo_manifest
+from pasd_batch.data.manifest_kept import draft_list, keep_list, kept_list, refuse_run_among_photos
 from pasd_batch.data.storage import Storage, StorageError
 from pasd_batch.records import ScoreColumn
 
@@ -48,21 +50,26 @@ class Preflight:
 
     manifest: CheckedManifest
     lists_photos: bool
-    """The manifest is a list of a folder's photos, made when the run began."""
+    """The manifest is a list of photos, made when the run began."""
     worker: WorkerReport
 
 
 def check_run(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> Preflight:
-    """Try everything that a run will need. Ray must be running.
+    """Try everything that a run will need; a list of photos is kept only if all is well. Ray must be running.
 
     Raises:
         PreflightFailed: naming all problems.
+        AnotherRun: the run there was made by a version that writes another format.
     """
+    run = read_run(storage)
     found = check_storage_and_workers(settings, storage, loaders)
-    manifest = _attempt(found.messages, lambda: _check_manifest(settings, storage))
-    if found.messages or manifest is None or found.worker is None:
-        raise PreflightFailed(found.messages)
-    lists_photos = is_image_source(settings.manifest, settings.storage)
+    problems = found.messages
+    if run is None:
+        _attempt(problems, lambda: refuse_strangers(storage))
+    checked = _attempt(problems, lambda: _check_manifest(settings, storage, run, may_keep=not problems))
+    if problems or checked is None or found.worker is None:
+        raise PreflightFailed(problems)
+    manifest, lists_photos = checked
     return Preflight(manifest, lists_photos, found.worker)
 
 
@@ -105,9 +112,28 @@ def _check_storage(storage: Storage) -> None:
         )
 
 
-def _check_manifest(settings: RunSettings, storage: Storage) -> CheckedManifest:
-    manifest = photo_manifest(settings.manifest, storage, settings.storage)
-    return check_manifest(manifest, settings.storage, suffix=settings.output.file.format.suffix)
+def _check_manifest(
+    settings: RunSettings, storage: Storage, run: RunFile | None, *, may_keep: bool
+) -> tuple[CheckedManifest, bool]:
+    """The manifest, and whether it is a list of photos; `run` is the run that has begun here, if any."""
+
+    def check(manifest: ManifestSettings) -> CheckedManifest:
+        return check_manifest(manifest, settings.storage, suffix=settings.output.file.format.suffix)
+
+    # A run that has begun needs its list alone: what has become of the folder since does not matter to it.
+    kept = kept_list(storage, run.manifest_fingerprint) if run is not None and run.lists_photos else None
+    if kept is not None:
+        return check(kept), True
+    refuse_run_among_photos(settings.manifest, storage, settings.storage)
+    if not is_image_source(settings.manifest, settings.storage):
+        return check(settings.manifest), False
+    with draft_list(settings.manifest.path, storage, settings.storage) as draft:
+        checked = check(draft.manifest)
+        if may_keep and (run is None or run.manifest_fingerprint == checked.fingerprint):
+            list_of_run = keep_list(draft, storage, checked.fingerprint)
+            pieces = tuple(dataclasses.replace(piece, uri=list_of_run.path) for piece in checked.pieces)
+            checked = dataclasses.replace(checked, pieces=pieces)
+    return checked, True
 
 
 def _check_worker(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> WorkerReport:
@@ -140,7 +166,7 @@ def _see_probe(storage: Storage, probe: str) -> None:
 def _attempt(problems: list[str], check: Callable[[], Result]) -> Result | None:
     try:
         return check()
-    except (ManifestError, StorageError) as error:
+    except (AnotherRun, ManifestError, StorageError) as error:
         problems.append(str(error))
     except Exception as error:
         _logger.debug("a check failed", exc_info=error)

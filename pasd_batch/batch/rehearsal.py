@@ -1,16 +1,20 @@
 """`plan`: everything a run needs is tried, and what it would do is counted and timed; nothing is begun."""
 
+import logging
 import time
 from datetime import timedelta
 
 from pasd_batch.batch.estimate import PlanSummary, dry_run
 from pasd_batch.batch.models import ModelLoaders, Refusal
-from pasd_batch.batch.preflight import WORKER_SECONDS, PreflightFailed, check_storage_and_workers
+from pasd_batch.batch.preflight import WORKER_SECONDS, PreflightFailed, WorkerReport, check_storage_and_workers
 from pasd_batch.batch.run import ExitCode, RunReport, with_absolute_paths
+from pasd_batch.batch.run_file import AnotherRun, describe_run, differences_between, read_run, refuse_strangers
 from pasd_batch.batch.scheduler import ClusterFailed, WorkerResources, ray_session, run_on_worker
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.storage import Storage, StorageError
+
+_logger = logging.getLogger(__name__)
 
 
 def rehearse(
@@ -22,20 +26,53 @@ def rehearse(
             return _rehearse(with_absolute_paths(settings), loaders or ModelLoaders())
     except (ClusterFailed, PreflightFailed, StorageError) as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
+    except Exception as error:
+        # Python's own exit code would be 1, which says that every photo has its row.
+        _logger.exception("the plan ended unexpectedly")
+        message = f"{type(error).__name__}: {error}\nnothing was begun; the log has the traceback"
+        return RunReport(ExitCode.CANNOT_START, None, message)
 
 
 def _rehearse(settings: RunSettings, loaders: ModelLoaders) -> RunReport:
     access = settings.storage
     storage = Storage.open(settings.output.root, retry=access.retry, allowed_schemes=access.allowed_schemes)
-    problems = check_storage_and_workers(settings, storage, loaders).messages
+    found = check_storage_and_workers(settings, storage, loaders)
+    problems = found.messages
     summary = None
     try:
         summary = dry_run(settings, suffix=settings.output.file.format.suffix)
-    except (ManifestError, StorageError) as error:
+        # Without a worker's findings nobody knows which model the run would have.
+        if found.worker is not None and not problems:
+            _refuse_another_run(settings, storage, summary, found.worker)
+    except (AnotherRun, ManifestError, StorageError) as error:
         problems.append(str(error))
     if problems or summary is None:
         raise PreflightFailed(problems)
     return RunReport(ExitCode.DONE, None, "\n".join([*summary.lines(), *_time_lines(settings, loaders, summary)]))
+
+
+def _refuse_another_run(settings: RunSettings, storage: Storage, summary: PlanSummary, worker: WorkerReport) -> None:
+    """Make sure that a run of these settings could begin or go on at `output.root`; writes nothing."""
+    run = read_run(storage)
+    if run is None:
+        refuse_strangers(storage)
+        return
+    # A run that lists photos keeps its list, whatever has become of the folder; and a plan makes no list.
+    lists_photos = run.lists_photos or summary.fingerprint is None
+    wanted = describe_run(
+        settings,
+        manifest_fingerprint=run.manifest_fingerprint if lists_photos else str(summary.fingerprint),
+        photos=summary.photos,
+        model_fingerprint=worker.model_fingerprint,
+        score_columns=worker.score_columns,
+        lists_photos=lists_photos,
+    )
+    differences = "\n".join(f"  {line}" for line in differences_between(run, wanted))
+    if differences:
+        raise AnotherRun(
+            f"{storage.uri()} belongs to a run begun {run.created_at} that differs:\n{differences}\n"
+            "plan and resume it with its own settings, or give this one another output.root"
+        )
 
 
 def _time_lines(settings: RunSettings, loaders: ModelLoaders, summary: PlanSummary) -> list[str]:

@@ -5,6 +5,7 @@ two of them at once make one result.
 """
 
 import logging
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,9 @@ from pasd_batch.data.results import RESULTS_FOLDER
 from pasd_batch.data.storage import Storage, StorageError
 
 _logger = logging.getLogger(__name__)
+
+_JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""What Ray sets in the environment of a submitted job's entrypoint (ray/_private/runtime_env/constants.py)."""
 
 
 class ExitCode(IntEnum):
@@ -66,6 +70,7 @@ def run_from_config(path: str, overrides: Sequence[str] = (), *, ray_address: st
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = RunSettings.parse(with_overrides(load_yaml(path), list(overrides)), source=path)
+        _refuse_relative_paths_of_job(settings)
     except ConfigError as error:
         _logger.error("%s", error)
         return ExitCode.CANNOT_START
@@ -119,6 +124,23 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
     except (StorageError, RunInconsistent, ClusterFailed) as error:
         return RunReport(ExitCode.INCOMPLETE, None, f"{error}\n{resume} resumes the run")
     return _report(counts, settings, storage)
+
+
+def _refuse_relative_paths_of_job(settings: RunSettings) -> None:
+    """A submitted job runs in Ray's copy of the working folder, which Ray deletes: relative paths end up in there."""
+    if _JOB_VARIABLE not in os.environ:
+        return
+    named = {"output.root": settings.output.root, "manifest.path": settings.manifest.path}
+    relative = [f"{name}={path}" for name, path in named.items() if _is_relative(path)]
+    if relative:
+        raise ConfigError(
+            f"{', '.join(relative)}: relative to {Path.cwd()}, Ray's own copy of the job's working folder, which Ray "
+            "deletes; give paths that all machines share, such as s3://BUCKET/RUN or /mnt/archive/run"
+        )
+
+
+def _is_relative(path: str) -> bool:
+    return "://" not in path and not os.path.isabs(os.path.expanduser(path))
 
 
 def with_absolute_paths(settings: RunSettings) -> RunSettings:

@@ -11,10 +11,10 @@ from typing import Any
 
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.data.location import redact_uri
+from pasd_batch.data.run_root import RUN_FILE
 from pasd_batch.data.storage import AlreadyExists, NotFound, Storage
 from pasd_batch.records import Provenance, ScoreColumn
 
-RUN_FILE = "run.json"
 FORMAT = 1
 
 _PACKAGES = ("torch", "diffusers", "transformers", "ray", "pyarrow", "numpy", "pillow", "pyiqa")
@@ -48,6 +48,11 @@ class RunFile:
     format: int = FORMAT
     settings: dict[str, Any] = field(default_factory=dict)
     """All settings of the driver that began the run; for people."""
+
+    @property
+    def lists_photos(self) -> bool:
+        """The run began with photos themselves as its manifest, and keeps the list of them."""
+        return "manifest" in self.config
 
     @property
     def provenance(self) -> Provenance:
@@ -110,6 +115,22 @@ def read_run(storage: Storage) -> RunFile | None:
     return RunFile(**values)
 
 
+def refuse_strangers(storage: Storage) -> None:
+    """Make sure that a run which has not begun would not mix with files of others.
+
+    Raises:
+        AnotherRun: there are such files.
+        StorageError: the place cannot be looked at.
+    """
+    for folder in ("results", "images", "plan", "attempts"):
+        stranger = next(iter(storage.list(folder)), None)
+        if stranger is not None:
+            raise AnotherRun(
+                f"{redact_uri(storage.uri())} has files ({stranger}) but no {RUN_FILE}; give the run a folder of its "
+                "own with output.root, or empty this one"
+            )
+
+
 def claim_run(storage: Storage, wanted: RunFile) -> RunFile:
     """Begin the run `wanted` at `storage`, or join it if it has begun; the run as it is written there.
 
@@ -118,7 +139,7 @@ def claim_run(storage: Storage, wanted: RunFile) -> RunFile:
         StorageError: it cannot be written.
     """
     if read_run(storage) is None:
-        _refuse_strangers(storage)
+        refuse_strangers(storage)
         try:
             storage.create(RUN_FILE, json.dumps(asdict(wanted), indent=2, sort_keys=True).encode())
         except AlreadyExists:
@@ -180,16 +201,6 @@ def software_versions() -> dict[str, str]:
         except PackageNotFoundError:
             versions[package] = "not installed"
     return versions
-
-
-def _refuse_strangers(storage: Storage) -> None:
-    for folder in ("results", "images", "plan", "attempts"):
-        stranger = next(iter(storage.list(folder)), None)
-        if stranger is not None:
-            raise AnotherRun(
-                f"{storage.uri()} has files ({stranger}) but no {RUN_FILE}; give the run a folder of its own "
-                "with output.root, or empty this one"
-            )
 
 
 def _without(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def ray_session(address: str | None) -> Iterator[None]:
     Ends what it began, nothing else.
 
     Raises:
-        ClusterFailed: there is no cluster at the address.
+        ClusterFailed: there is no cluster at the address, it is none of Ray's, or Ray cannot join or begin one.
     """
     import ray
     import ray.data
@@ -75,8 +75,8 @@ def ray_session(address: str | None) -> Iterator[None]:
         options: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
         try:
             ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
-        except ConnectionError as error:
-            raise ClusterFailed(f"no Ray cluster at {address}: {error}; check --ray-address or RAY_ADDRESS") from error
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise ClusterFailed(_why_not_begun(address, error)) from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
@@ -86,6 +86,17 @@ def ray_session(address: str | None) -> Iterator[None]:
     finally:
         if begun:
             ray.shutdown()
+
+
+def _why_not_begun(address: str | None, error: Exception) -> str:
+    if address is None:
+        return f"no Ray could be started on this machine: {error}; mend that, or name a cluster with --ray-address"
+    if address.startswith(("http://", "https://")):
+        return (
+            f"no Ray cluster at {address}: that is the address of Ray's job API, which takes `ray job submit`; "
+            "unset RAY_ADDRESS, or give --ray-address or RAY_ADDRESS as ray://HOST:10001 or HOST:6379"
+        )
+    return f"no Ray cluster at {address}: {error}; check --ray-address or RAY_ADDRESS"
 
 
 class ProgressBoard:

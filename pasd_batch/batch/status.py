@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import pyarrow.parquet as pq
 
 from pasd_batch.batch.ledger import ATTEMPTS_FOLDER
-from pasd_batch.batch.run_file import RUN_FILE, RunFile, read_run
+from pasd_batch.batch.run_file import RunFile, read_run
 from pasd_batch.batch.summary import SUMMARY_FILE, RunCounts, add_up, count_results
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.ranged_file import open_for_reading
 from pasd_batch.data.results import ResultStore, result_path
-from pasd_batch.data.storage import NotFound, Storage
+from pasd_batch.data.run_root import no_run
+from pasd_batch.data.storage import Storage
 from pasd_batch.records import Status
 
 _ATTEMPT = re.compile(rf"^{ATTEMPTS_FOLDER}/(\d+)/\d+$")
@@ -68,7 +69,7 @@ def read_status(uri: str, access: StorageSettings, *, examples: int = 5) -> RunS
     storage = Storage.open(uri, retry=access.retry, allowed_schemes=access.allowed_schemes)
     run = read_run(storage)
     if run is None:
-        raise NotFound(f"{storage.uri(RUN_FILE)}: there is no run; check the path, which is the run's output.root")
+        raise no_run(storage)
     committed = sorted(ResultStore(storage).committed())
     shards = list(count_results(storage, access, committed))
     begun = {int(match.group(1)) for path in storage.list(ATTEMPTS_FOLDER) if (match := _ATTEMPT.match(path))}

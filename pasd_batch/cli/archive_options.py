@@ -1,6 +1,7 @@
 """What the commands for archives share: a configuration file with overrides, and access to storage."""
 
 import argparse
+from collections.abc import Sequence
 
 from pasd_batch.config.base import load_yaml, with_overrides
 from pasd_batch.config.run import RunSettings
@@ -12,6 +13,17 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", help="YAML file, such as those in configs/")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the file's")
     parser.add_argument("--ray-address", help="Ray cluster (default: RAY_ADDRESS, else a Ray of this machine)")
+    parser.set_defaults(takes_overrides=True)
+
+
+def take_overrides(options: argparse.Namespace, left: Sequence[str]) -> list[str]:
+    """Add to the overrides those that stand behind options, where argparse leaves them; returns what is none."""
+    if not getattr(options, "takes_overrides", False):
+        return list(left)
+    unknown = [argument for argument in left if argument.startswith("-") or "=" not in argument]
+    if not unknown:
+        options.overrides = [*options.overrides, *left]
+    return unknown
 
 
 def read_config(options: argparse.Namespace) -> RunSettings:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from pasd_batch.cli import demo, manifest, plan, report, restore, run, status, train
+from pasd_batch.cli.archive_options import take_overrides
 from pasd_batch.cli.errors import USER_ERRORS, exit_with_message
 
 
@@ -22,7 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in (restore, manifest, plan, run, status, report, train, demo):
         module.add_command(commands)
-    options = parser.parse_args(arguments)
+    options, left = parser.parse_known_args(arguments)
+    if unknown := take_overrides(options, left):
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     logging.basicConfig(
         level=logging.INFO if options.verbose else logging.WARNING,
         format="%(levelname)s %(name)s: %(message)s",

@@ -26,6 +26,8 @@ def add_command(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the manifest and say how many photos it has."""
     from pasd_batch.data.manifest_making import failures_of, make_manifest
+    from pasd_batch.data.run_root import require_run
+    from pasd_batch.data.storage import Storage
 
     if (options.source is None) == (options.failures_of is None):
         raise UsageError("name either a SOURCE of photos or --failures-of RUN")
@@ -33,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
     if options.failures_of is None:
         photos = make_manifest(options.source, options.output, access, measure=options.sizes)
     else:
+        require_run(Storage.open(options.failures_of, retry=access.retry, allowed_schemes=access.allowed_schemes))
         photos = failures_of(options.failures_of, options.output, access)
         if photos == 0:
             sys.stdout.write(f"no photo has failed in {options.failures_of}; nothing written\n")

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from pasd_batch.cli.archive_options import add_schemes, storage_access
+from pasd_batch.cli.errors import UsageError
 
 
 def add_command(commands: Any) -> None:
@@ -15,7 +16,9 @@ def add_command(commands: Any) -> None:
         description="Write RUN/report/ from what is committed so far: summary.md and a contact sheet (before | after).",
     )
     parser.add_argument("uri", metavar="RUN", help="the run's output.root")
-    parser.add_argument("--photos", type=int, default=12, metavar="N", help="photos on the sheet (default 12)")
+    parser.add_argument(
+        "--photos", type=int, default=12, metavar="N", help="photos on the sheet, 0: no sheet (default 12)"
+    )
     add_schemes(parser)
     parser.set_defaults(run=run)
 
@@ -24,6 +27,8 @@ def run(options: argparse.Namespace) -> int:
     """Write the report and say where it is."""
     from pasd_batch.report.run_report import write_report
 
+    if options.photos < 0:
+        raise UsageError(f"--photos {options.photos} is below 0; give the number of photos on the sheet, or 0 for none")
     for uri in write_report(options.uri, storage_access(options), photos=options.photos):
         sys.stdout.write(f"{uri}\n")
     return 0

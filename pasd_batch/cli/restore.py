@@ -61,17 +61,17 @@ def run(options: argparse.Namespace) -> int:
     """Restore every photo; one that fails is named and does not stop the others."""
     settings = settings_from(options)
     targets = plan_targets(options.photos, options.output)
+    refuse_no_folder(options.output)
     restorer = _load(settings)
-    options.output.mkdir(parents=True, exist_ok=True)
-    failures = []
+    _make_folder(options.output)
+    failed = 0
     for source, target in targets.items():
-        problem = restore_file(restorer, source, target)
+        problem = _why_not(restorer, source, target)
         if problem is not None:
-            failures.append(f"{source}: {problem}")
+            failed += 1
             sys.stderr.write(f"{source}: {problem}\n")
-    done = len(targets) - len(failures)
-    sys.stdout.write(f"restored {done} of {len(targets)} photos into {options.output}\n")
-    return EXIT_FAILED_PHOTOS if failures else 0
+    sys.stdout.write(f"restored {len(targets) - failed} of {len(targets)} photos into {options.output}\n")
+    return EXIT_FAILED_PHOTOS if failed else 0
 
 
 def settings_from(options: argparse.Namespace) -> RestorationSettings:
@@ -94,6 +94,7 @@ def settings_from(options: argparse.Namespace) -> RestorationSettings:
             "guidance_scale": options.guidance,
             "seed": options.seed,
             "prompt": options.prompt,
+            "tiling": {"fill_batches": False},
         },
     }
     values = {group: {k: v for k, v in members.items() if v is not None} for group, members in given.items()}
@@ -104,16 +105,16 @@ def plan_targets(photos: Sequence[Path], folder: Path) -> dict[Path, Path]:
     """The output file of each photo: `photo.png`, or `photo.jpg.png` where two photos differ in their suffix only.
 
     Raises:
-        UsageError: a photo is missing or given twice, two photos share their whole name, or one would be overwritten.
+        UsageError: no photo is there, one is given twice, two share their whole name, or one would be overwritten.
     """
+    if not any(photo.is_file() for photo in photos):
+        raise UsageError(f"{', '.join(map(str, photos))}: no such file; check the path")
     sources = {photo.resolve() for photo in photos}
     stems = Counter(photo.stem.casefold() for photo in photos)
     targets: dict[Path, Path] = {}
     for photo in photos:
         name = f"{photo.name}.png" if stems[photo.stem.casefold()] > 1 else f"{photo.stem}.png"
         target = folder / name
-        if not photo.is_file():
-            raise UsageError(f"{photo}: no such file")
         if target.resolve() in sources:
             raise UsageError(f"{photo}: its result would replace the photo {target}; choose another --output")
         if target in targets.values() or photo in targets:
@@ -122,11 +123,24 @@ def plan_targets(photos: Sequence[Path], folder: Path) -> dict[Path, Path]:
     return targets
 
 
+def refuse_no_folder(output: Path) -> None:
+    """Make sure that `output` is a folder or can become one, before a model is loaded for it.
+
+    Raises:
+        UsageError: a file is in its place or on the way to it.
+    """
+    existing = next(path for path in (output, *output.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise UsageError(f"--output {output}: {existing} is a file; name a folder")
+
+
 def restore_file(restorer: "Restorer", source: Path, target: Path) -> str | None:
     """Restore one photo from file to file; returns why that was not possible, or None."""
     from pasd_batch.data.photo_io import PhotoError, decode_photo, encode_photo, to_tensor, with_restored_image
     from pasd_batch.pasd.restorer import RestorationFailure
 
+    if not source.is_file():
+        return "no such file; check the path"
     try:
         photo = decode_photo(source.read_bytes())
     except (PhotoError, OSError) as error:
@@ -138,7 +152,9 @@ def restore_file(restorer: "Restorer", source: Path, target: Path) -> str | None
             bar.total = of
             bar.update(done - bar.n)
 
-        (outcome,) = restorer.restore([to_tensor(photo)], prompts=[""], seeds=[sampling.seed], on_step=show)
+        (outcome,) = restorer.restore(
+            [to_tensor(photo)], prompts=[sampling.prompt], seeds=[sampling.seed], on_step=show
+        )
     if isinstance(outcome, RestorationFailure):
         return outcome.message
     logger.info("%s: %s", source, outcome.report)
@@ -158,6 +174,22 @@ def write_whole(target: Path, data: bytes) -> None:
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _why_not(restorer: "Restorer", source: Path, target: Path) -> str | None:
+    """`restore_file`, where what nobody expected, such as too little memory, is a problem of this photo alone."""
+    try:
+        return restore_file(restorer, source, target)
+    except Exception as error:
+        logger.exception("%s: failed unexpectedly", source)
+        return f"{type(error).__name__}: {error}; the log has the traceback"
+
+
+def _make_folder(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--output {output}: {error}; name a folder that can be written") from error
 
 
 def _load(settings: RestorationSettings) -> "Restorer":

@@ -38,12 +38,18 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     """Read one whole YAML file as a mapping.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, or does not hold a mapping.
+        ConfigError: the file is missing, cannot be read, is not YAML, or does not hold a mapping.
     """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: a folder, not a configuration file; name one YAML file in it") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error}; check the file's permissions and its path") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text: {error}; name a YAML file, saved as UTF-8") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(values, dict):

@@ -25,4 +25,14 @@ def over_embedded_sampling(given: Mapping[str, Any]) -> dict[str, Any]:
     own = dict(embedded_sampling())
     if any(given.get(name) is not None for name in _ONE_OF):
         own = {name: value for name, value in own.items() if name not in _ONE_OF}
-    return {**own, **given}
+    return _over(own, given)
+
+
+def _over(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Group by group, so that one setting of a group leaves the group's others as they are."""
+    groups = {name: _over(own[name], value) for name, value in given.items() if _both_groups(own.get(name), value)}
+    return {**own, **given, **groups}
+
+
+def _both_groups(*values: Any) -> bool:
+    return all(isinstance(value, Mapping) for value in values)

@@ -19,8 +19,9 @@ class PredictionType(StrEnum):
 class LossSettings(Settings):
     """L = L_DF + gamma L_DR, and a term for colorization; a term of weight 0 is not computed at all."""
 
-    prediction_type: PredictionType = PredictionType.EPSILON
-    """The noise, or the velocity sqrt(abar) noise - sqrt(1 - abar) z; zero-terminal-SNR schedules need the latter."""
+    prediction_type: PredictionType | None = None
+    """The noise, or the velocity sqrt(abar) noise - sqrt(1 - abar) z; zero-terminal-SNR schedules need the latter.
+    None: what the start's schedule says, or the noise where it says nothing."""
 
     denoising: float = Field(default=1.0, ge=0.0)
     """Weight of L_DF, the denoiser's squared error."""

@@ -82,7 +82,11 @@ class TilingSettings(Settings):
     """`even`: as few tiles as possible, equally spread; `published`: as the released code places them."""
 
     tile_batch: int | None = Field(default=None, ge=1)
-    """Tiles that go through the networks together, always exactly so many; none: 4 on CUDA, 1 on the CPU."""
+    """Tiles that go through the networks together; none: 4 on CUDA, 1 on the CPU."""
+
+    fill_batches: bool = True
+    """Fill a batch of fewer tiles up by repeating its last one, so that no neighbour can change a photo by a rounding.
+    `pasd-batch restore`, which has one photo at a time, does not."""
 
     vae_tile_size: int = Field(default=128, ge=16)
     """Latents of more than `vae_tile_size`^2 elements are encoded and decoded in tiles."""

@@ -56,7 +56,7 @@ class TrainingSettings(TrainerSettings):
     def _consistent(self) -> Self:
         schedule = self.model.schedule
         zero_snr = schedule is not None and schedule.rescale_betas_zero_snr
-        if zero_snr and self.losses.prediction_type is PredictionType.EPSILON:
+        if zero_snr and self.losses.prediction_type is not PredictionType.V_PREDICTION:
             raise ValueError(
                 "model.schedule.rescale_betas_zero_snr needs losses.prediction_type: v_prediction, because at pure "
                 "noise the noise says nothing of the photo"

@@ -123,6 +123,9 @@ class FromStableDiffusion(Settings):
     branch: BranchSettings = BranchSettings()
     """The control branch."""
 
+    allow_pickle: bool = False
+    """Also read `.bin` weights, which are unpickled (with `weights_only`)."""
+
     schedule: NoiseScheduleSettings | None = None
     """The forward diffusion; none: the base's own."""
 
@@ -141,6 +144,9 @@ class FromPasd(Settings):
 
     carries_base: bool = False
     """Also put the base's parts into the output folder, as for models trained from scratch."""
+
+    allow_pickle: bool = False
+    """Also read `.bin` weights, which are unpickled (with `weights_only`)."""
 
     schedule: NoiseScheduleSettings | None = None
     """The forward diffusion; none: that of `control`, or where it keeps none the base's."""

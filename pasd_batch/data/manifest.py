@@ -5,13 +5,14 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import pyarrow.parquet as pq
 from fsspec.utils import glob_translate
 
 from pasd_batch.config.run import ManifestFormat, ManifestSettings
 from pasd_batch.config.storage import StorageSettings
-from pasd_batch.data.location import Location, parse_location
+from pasd_batch.data.location import Location, parse_location, redact_uri
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.output_paths import IMAGE_SUFFIXES
 from pasd_batch.data.ranged_file import open_for_reading
@@ -19,6 +20,9 @@ from pasd_batch.data.storage import Storage
 
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 """Suffixes behind `.csv` or `.jsonl` of files that are unpacked while they are read."""
+
+KNOWN_NAMES_KEY = b"pasd_batch.known_names"
+"""Key in the metadata of a Parquet manifest whose columns have the default names, whatever the settings call them."""
 
 ROWS_PER_PIECE = 250_000
 """Parquet files are cut at row groups into pieces of about so many rows."""
@@ -46,8 +50,8 @@ class ManifestPiece:
     """First row group and the one after the last; None: the whole file."""
 
     def __str__(self) -> str:
-        """The file as messages name it."""
-        return self.uri
+        """The file as messages name it, without credentials."""
+        return redact_uri(self.uri)
 
 
 def is_image_source(settings: ManifestSettings, access: StorageSettings) -> bool:
@@ -56,8 +60,9 @@ def is_image_source(settings: ManifestSettings, access: StorageSettings) -> bool
     Raises:
         ManifestError: nothing is there, or `auto` finds both photos and manifests.
     """
-    if settings.format is not ManifestFormat.AUTO:
-        return settings.format is ManifestFormat.IMAGES
+    wanted = _wanted_format(settings, access)
+    if wanted is not ManifestFormat.AUTO:
+        return wanted is ManifestFormat.IMAGES
     kinds: dict[str, str] = {}
     for count, uri in enumerate(find_files(settings.path, access).uris):
         kind = "photos" if is_image(uri) else "manifests" if _format_of(uri) else ""
@@ -67,25 +72,25 @@ def is_image_source(settings: ManifestSettings, access: StorageSettings) -> bool
             break
     if len(kinds) == 2:
         raise ManifestError(
-            f"{settings.path} has photos ({kinds['photos']}) as well as manifests ({kinds['manifests']}); "
-            "set manifest.format to say which are meant"
+            f"{redact_uri(settings.path)} has photos ({redact_uri(kinds['photos'])}) as well as manifests "
+            f"({redact_uri(kinds['manifests'])}); set manifest.format to say which are meant"
         )
     if not kinds:
         raise ManifestError(
-            f"{settings.path}: no manifest (.parquet, .csv, .jsonl) and no photo there; "
+            f"{redact_uri(settings.path)}: no manifest (.parquet, .csv, .jsonl) and no photo there; "
             "check manifest.path, or set manifest.format"
         )
     return "photos" in kinds
 
 
 def find_pieces(settings: ManifestSettings, access: StorageSettings) -> list[ManifestPiece]:
-    """All pieces of a manifest, files sorted by name.
+    """All pieces of a manifest, files sorted by name; one that a run wrote of its failures is Parquet whatever is set.
 
     Raises:
         ManifestError: there is no file, or one that cannot be opened as what it should be.
         StorageError: the place cannot be looked at.
     """
-    wanted = settings.format
+    wanted = _wanted_format(settings, access)
     files = [
         (uri, wanted if wanted is not ManifestFormat.AUTO else found)
         for uri in sorted(find_files(settings.path, access).uris)
@@ -93,7 +98,8 @@ def find_pieces(settings: ManifestSettings, access: StorageSettings) -> list[Man
     ]
     pieces = [ManifestPiece(uri, file_format) for uri, file_format in files if file_format]
     if not pieces:
-        raise ManifestError(f"{settings.path}: no manifest file there; check manifest.path and manifest.format")
+        shown = redact_uri(settings.path)
+        raise ManifestError(f"{shown}: no manifest file there; check manifest.path and manifest.format")
     if len(pieces) > _MOST_FILES_CUT:
         return pieces
     return [part for piece in pieces for part in _cut(piece, access)]
@@ -154,11 +160,7 @@ def _format_of(uri: str) -> ManifestFormat | None:
 def _cut(piece: ManifestPiece, access: StorageSettings) -> list[ManifestPiece]:
     if piece.format is not ManifestFormat.PARQUET:
         return [piece]
-    with open_for_reading(piece.uri, access) as file:
-        try:
-            footer = pq.ParquetFile(file).metadata
-        except (OSError, ValueError) as error:
-            raise ManifestError(f"{piece}: not a Parquet file ({error}); write it again") from None
+    footer = _footer(piece, access)
     pieces, first, rows = [], 0, 0
     for group in range(footer.num_row_groups):
         rows += footer.row_group(group).num_rows
@@ -166,6 +168,28 @@ def _cut(piece: ManifestPiece, access: StorageSettings) -> list[ManifestPiece]:
             pieces.append(ManifestPiece(piece.uri, piece.format, (first, group + 1)))
             first, rows = group + 1, 0
     return pieces or [piece]
+
+
+def _wanted_format(settings: ManifestSettings, access: StorageSettings) -> ManifestFormat:
+    """The format that is set, but Parquet for a file that says of itself how it is read."""
+    if settings.format in (ManifestFormat.AUTO, ManifestFormat.PARQUET):
+        return settings.format
+    found = list(islice(find_files(settings.path, access).uris, 2))
+    if len(found) != 1 or _format_of(found[0]) is not ManifestFormat.PARQUET:
+        return settings.format
+    try:
+        footer = _footer(ManifestPiece(found[0], ManifestFormat.PARQUET), access)
+    except ManifestError:
+        return settings.format  # another format under Parquet's suffix
+    return ManifestFormat.PARQUET if KNOWN_NAMES_KEY in (footer.metadata or {}) else settings.format
+
+
+def _footer(piece: ManifestPiece, access: StorageSettings) -> pq.FileMetaData:
+    with open_for_reading(piece.uri, access) as file:
+        try:
+            return pq.ParquetFile(file).metadata
+        except (OSError, ValueError) as error:
+            raise ManifestError(f"{piece}: not a Parquet file ({error}); write it again") from None
 
 
 def _open(location: Location, root: str, access: StorageSettings) -> Storage:

@@ -13,18 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from pasd_batch.config.run import ManifestFormat, ManifestSettings
 from pasd_batch.config.storage import StorageSettings
-from pasd_batch.data.manifest import find_files, is_image, is_image_source
+from pasd_batch.data.location import redact_uri
+from pasd_batch.data.manifest import KNOWN_NAMES_KEY, find_files, is_image
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_survey import SOURCE_ROOT_KEY
 from pasd_batch.data.ranged_file import open_for_reading
 from pasd_batch.data.results import ResultStore, shard_file_name
-from pasd_batch.data.storage import AlreadyExists, Storage, StorageError
+from pasd_batch.data.storage import Storage, StorageError
 from pasd_batch.records import PLAN_SCHEMA, RENAMED_PREFIX, Status, extra_columns
-
-RUN_MANIFEST = "manifest.parquet"
-"""Where a run keeps the list of its photos when its manifest is a folder of photos; relative to the run's root."""
 
 _logger = logging.getLogger(__name__)
 
@@ -45,29 +42,27 @@ def make_manifest(source: str, target: str, access: StorageSettings, *, measure:
         ManifestError: there are no photos, or one's name is not text.
         StorageError: the source cannot be listed, or the target not be written.
     """
-    data, photos = _manifest_of_photos(source, access, measure=measure)
+    data, photos = list_photos(source, access, measure=measure)
     _write(target, data, access)
     return photos
 
 
-def photo_manifest(settings: ManifestSettings, storage: Storage, access: StorageSettings) -> ManifestSettings:
-    """The manifest to read: `settings`, or where they name photos, a list of those kept in the run at `storage`.
-
-    The photos are listed once. Whoever resumes the run, at whatever time, works on the same list.
+def list_photos(source: str, access: StorageSettings, *, measure: bool) -> tuple[bytes, int]:
+    """The manifest that `make_manifest` writes, as bytes, and how many photos it has.
 
     Raises:
-        ManifestError, StorageError: as `make_manifest` does.
+        ManifestError: there are no photos, or one's name is not text.
+        StorageError: the source cannot be listed.
     """
-    if not is_image_source(settings, access):
-        return settings
-    if not storage.exists(RUN_MANIFEST):
-        data, photos = _manifest_of_photos(settings.path, access, measure=False)
-        try:
-            storage.create(RUN_MANIFEST, data)
-            _logger.info("listed %d photos of %s in %s", photos, settings.path, storage.uri(RUN_MANIFEST))
-        except AlreadyExists:
-            _logger.info("another process has just listed the photos of %s", settings.path)
-    return ManifestSettings(path=storage.uri(RUN_MANIFEST), format=ManifestFormat.PARQUET)
+    found = find_files(source, access)
+    uris = (uri for uri in found.uris if is_image(uri))
+    with tempfile.TemporaryFile() as file:
+        photos = _write_tables(file, _photo_tables(uris, found.folder, access, measure=measure))
+        if photos == 0:
+            raise ManifestError(
+                f"{redact_uri(source)}: no photos there; check the path, and that their names end in .jpg, .png ..."
+            )
+        return file.read(), photos
 
 
 def count_photos(source: str, access: StorageSettings) -> int:
@@ -78,7 +73,8 @@ def count_photos(source: str, access: StorageSettings) -> int:
 def failures_of(run: str, target: str, access: StorageSettings) -> int:
     """Write a Parquet manifest of all photos that have failed so far in the run at `run`; how many there are.
 
-    Rows are as they were planned: same ids, so that a new run gives the same results, and the same output tree.
+    Rows are as they were planned: same ids, so that a new run gives the same results, and the same output tree. The
+    file says of itself how it is read, so a run's own `manifest.format` and `manifest.columns` do not matter for it.
     Nothing is written if there is none.
 
     Raises:
@@ -95,18 +91,6 @@ def failures_of(run: str, target: str, access: StorageSettings) -> int:
         photos = _write_tables(file, itertools.chain([first], filled))
         _write(target, file.read(), access)
     return photos
-
-
-def _manifest_of_photos(source: str, access: StorageSettings, *, measure: bool) -> tuple[bytes, int]:
-    found = find_files(source, access)
-    uris = (uri for uri in found.uris if is_image(uri))
-    with tempfile.TemporaryFile() as file:
-        photos = _write_tables(file, _photo_tables(uris, found.folder, access, measure=measure))
-        if photos == 0:
-            raise ManifestError(
-                f"{source}: no photos there; check the path, and that their names end in .jpg, .png ..."
-            )
-        return file.read(), photos
 
 
 def _photo_tables(uris: Iterator[str], folder: str, access: StorageSettings, *, measure: bool) -> Iterator[pa.Table]:
@@ -128,7 +112,7 @@ def _size_of(uri: str, access: StorageSettings) -> tuple[int, int] | None:
         with open_for_reading(uri, access) as file, Image.open(file) as image:
             return image.size
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, StorageError) as error:
-        _logger.info("%s: size unknown: %s", uri, error)
+        _logger.info("%s: size unknown: %s", redact_uri(uri), error)
         return None
 
 
@@ -146,7 +130,7 @@ def _failed_rows(shard: int, store: ResultStore) -> pa.Table:
     for extra in extra_columns(planned.schema):
         name = f"{RENAMED_PREFIX}{extra.name}" if extra.name in columns else extra.name
         columns[name] = rows[extra.name]
-    return pa.table(columns).replace_schema_metadata(planned.schema.metadata)
+    return pa.table(columns).replace_schema_metadata({**(planned.schema.metadata or {}), KNOWN_NAMES_KEY: b"1"})
 
 
 def _write_tables(file: BinaryIO, tables: Iterable[pa.Table]) -> int:
@@ -166,7 +150,8 @@ def _write_tables(file: BinaryIO, tables: Iterable[pa.Table]) -> int:
 def _write(target: str, data: bytes, access: StorageSettings) -> None:
     folder, name = posixpath.split(target)
     if not name:
-        raise ManifestError(f"{target} is a folder; name the manifest file, such as {target}manifest.parquet")
+        shown = redact_uri(target)
+        raise ManifestError(f"{shown} is a folder; name the manifest file, such as {shown}manifest.parquet")
     Storage.open(folder or ".", retry=access.retry, allowed_schemes=access.allowed_schemes).write(name, data)
 
 
@@ -174,7 +159,7 @@ def _refuse_undecodable(uri: str) -> None:
     try:
         uri.encode()
     except UnicodeEncodeError:
-        raise ManifestError(f"{uri!r}: the file's name is not valid UTF-8; rename the file") from None
+        raise ManifestError(f"{redact_uri(uri)!r}: the file's name is not valid UTF-8; rename the file") from None
 
 
 def _in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from pasd_batch.config.run import ManifestColumns
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.location import redact_uri
-from pasd_batch.data.manifest import ManifestPiece
+from pasd_batch.data.manifest import KNOWN_NAMES_KEY, ManifestPiece
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_formats import read_tables
 from pasd_batch.records import PLAN_SCHEMA, extra_column_name
@@ -42,12 +42,16 @@ class RowProblem:
 def read_rows(piece: ManifestPiece, columns: ManifestColumns, access: StorageSettings) -> Iterator[pa.Table]:
     """The piece's rows in the common form; rows may still have the problems that `row_problems` names.
 
+    `columns` do not matter to a file that a run wrote of its failures: it has the default names.
+
     Raises:
         ManifestError: the file or its columns cannot be used.
         StorageError: the file cannot be read.
     """
     base = _folder_of(piece.uri)
     for table in read_tables(piece, access):
+        if KNOWN_NAMES_KEY in (table.schema.metadata or {}):
+            columns = ManifestColumns()
         yield _in_common_form(table, columns, base, piece)
 
 

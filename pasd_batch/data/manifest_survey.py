@@ -4,12 +4,14 @@
 # (pyarrow makes its compute functions at import, where pyright cannot see them)
 
 import hashlib
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pasd_batch.config.run import ManifestColumns
 from pasd_batch.config.storage import StorageSettings
@@ -18,6 +20,7 @@ from pasd_batch.data.manifest_digest import TableDigest
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_rows import RowProblem, extra_fields, read_rows, row_problems
 from pasd_batch.data.output_paths import common_folder
+from pasd_batch.records import plan_schema
 
 SOURCE_ROOT_KEY = b"pasd_batch.source_root"
 """Key in a Parquet manifest's metadata under which the folder stands that its photos were found in."""
@@ -109,18 +112,20 @@ def merge_surveys(pieces: Sequence[ManifestPiece], surveys: Sequence[PieceSurvey
     """Put the pieces' surveys together, in order.
 
     Raises:
-        ManifestError: rows with problems, no rows at all, or columns whose types do not agree.
+        ManifestError: rows with problems, no rows at all, or columns that do not agree or that a run cannot store.
     """
     starts = (0, *accumulate(survey.rows for survey in surveys))
     _refuse_problems(pieces, surveys, starts)
     if starts[-1] == 0:
         raise ManifestError(f"{pieces[0]}: the manifest has no rows; add a row for each photo")
+    extra = tuple(unify([survey.schema for survey in surveys], [str(piece) for piece in pieces]))
+    _refuse_unstorable(extra, pieces, surveys)
     digests = "\n".join(survey.digest for survey in surveys)
     return ManifestSurvey(
         rows=starts[-1],
         fingerprint=hashlib.sha256(digests.encode()).hexdigest(),
         source_root=_source_root(surveys),
-        extra=tuple(unify([survey.schema for survey in surveys], [str(piece) for piece in pieces])),
+        extra=extra,
         starts=starts[:-1],
         sized_rows=sum(survey.sized_rows for survey in surveys),
         tiles=sum(survey.tiles for survey in surveys),
@@ -170,6 +175,27 @@ def _refuse_problems(pieces: Sequence[ManifestPiece], surveys: Sequence[PieceSur
     ]
     more = [f"  and {total - MOST_PROBLEMS_SHOWN:,} more"] if total > MOST_PROBLEMS_SHOWN else []
     raise ManifestError("\n".join([f"{total:,} problem(s) in the manifest:", *lines[:MOST_PROBLEMS_SHOWN], *more]))
+
+
+def _refuse_unstorable(
+    extra: Sequence[pa.Field], pieces: Sequence[ManifestPiece], surveys: Sequence[PieceSurvey]
+) -> None:
+    """Find now what would otherwise fail when shards are written, which is after the run has begun."""
+    try:
+        plan_schema(extra)
+    except ValueError as error:
+        raise ManifestError(f"{pieces[0]}: {error}") from None
+    for column in extra:
+        try:
+            pq.write_table(pa.schema([column]).empty_table(), io.BytesIO())
+        except pa.ArrowException as error:
+            where = next(
+                piece for piece, survey in zip(pieces, surveys, strict=True) if column.name in survey.schema.names
+            )
+            raise ManifestError(
+                f"{where}: column {column.name!r} ({column.type}) cannot be stored in Parquet ({error}); "
+                "leave it out, or write its values as plain text"
+            ) from None
 
 
 def _source_root(surveys: Sequence[PieceSurvey]) -> str:

@@ -93,13 +93,20 @@ def load_base(folder: Path, *, allow_pickle: bool = False) -> BaseModel:
     with _explained(folder / "tokenizer"):
         tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
     return BaseModel(
-        vae=_load_strictly(
-            vae_class(read_json(folder / "vae" / "config.json")), folder / "vae", allow_pickle=allow_pickle
-        ),
+        vae=load_vae(folder / "vae", allow_pickle=allow_pickle),
         text_encoder=_load_strictly(CLIPTextModel, folder / "text_encoder", allow_pickle=allow_pickle),
         tokenizer=tokenizer,
         scheduler_config=read_json(scheduler),
     )
+
+
+def load_vae(folder: Path, *, allow_pickle: bool = False) -> AutoencoderKL:
+    """Load a `vae/` folder, in the precision of its file, on the CPU.
+
+    Raises:
+        CheckpointError: it is not there, or tensors do not fit; the message lists them.
+    """
+    return _load_strictly(vae_class(read_json(folder / "config.json")), folder, allow_pickle=allow_pickle)
 
 
 def schedule_of(control: Path, base: BaseModel) -> dict[str, Any]:

@@ -16,14 +16,22 @@ SMALLEST_TILE = 16
 """Tiles below this many latent pixels a side show too little of a photo to restore it."""
 
 
-# How cuBLAS, cuDNN and the CPU's allocator say it.
-_FULL = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "can't allocate memory")
+# How CUDA, MPS, cuBLAS, cuDNN and the CPU's allocator say it; cuBLAS and cuDNN do not even start on a full card.
+_FULL = (
+    "out of memory",
+    "cublas_status_alloc_failed",
+    "cublas_status_not_initialized",
+    "cudnn_status_alloc_failed",
+    "cudnn_status_not_initialized",
+    "can't allocate memory",
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory is full, in any of torch's ways of saying so."""
-    full = isinstance(error, RuntimeError) and any(text in str(error) for text in _FULL)
-    return full or isinstance(error, torch.OutOfMemoryError)
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _FULL)
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ class MemoryBudget:
 
     limits: MemoryLimits
     retries: int = 0
+    shared: bool = False
+    """Several photos have it together: tiles stay as large as they are, since another size gives other pixels."""
 
     def run(
         self, action: Callable[[MemoryLimits], Result], smaller: Callable[[MemoryLimits], MemoryLimits | None]
@@ -71,7 +81,7 @@ class MemoryBudget:
                 if not is_out_of_memory(error):
                     raise
                 shrunk = smaller(self.limits)
-                if shrunk is None:
+                if shrunk is None or (self.shared and shrunk.tile_batch == self.limits.tile_batch):
                     raise
                 logger.warning("out of memory with %s; trying again with %s", self.limits, shrunk)
                 self.limits = shrunk

@@ -170,6 +170,7 @@ class Pipeline:
             photos,
             [self._scheduler() for _ in photos],
             tile_batch=limits.tile_batch,
+            fill_batches=self.sampling.tiling.fill_batches,
             dtype=self.models.dtype,
             on_step=on_step,
         )

@@ -110,14 +110,14 @@ class Restorer:
             problem = _problem_with_input(photo)
             outcomes.append(None if problem is None else RestorationFailure("InvalidPhoto", problem))
             if problem is None:
-                requests.append(PhotoRequest(photo[None], prompt or self.settings.sampling.prompt, seed))
+                requests.append(PhotoRequest(photo[None], prompt, seed))
         restored = iter(self._restore_together(requests, on_step) if requests else [])
         return [next(restored) if outcome is None else outcome for outcome in outcomes]
 
     def _restore_together(
         self, requests: Sequence[PhotoRequest], on_step: StepCallback | None
     ) -> list[Restoration | RestorationFailure]:
-        budget = MemoryBudget(self._limits())
+        budget = MemoryBudget(self._limits(), shared=len(requests) > 1)
         results = None
         try:
             results = self._pipeline.run(requests, budget, on_step)

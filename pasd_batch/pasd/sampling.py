@@ -92,17 +92,19 @@ def denoise(
     schedulers: Sequence[Scheduler],
     *,
     tile_batch: int,
+    fill_batches: bool = True,
     dtype: torch.dtype = torch.float32,
     on_step: StepCallback | None = None,
 ) -> list[Float[Tensor, "1 channels _h _w"]]:
     """Run every photo through its scheduler's timesteps (the same for all); returns clean latents in float32.
 
     Args:
-        denoiser: predicts noise for a batch of exactly `tile_batch` tiles.
+        denoiser: predicts noise for a batch of tiles.
         photos: initial latents and what steers them.
         schedulers: one per photo, freshly set up, because solvers remember their photo's earlier steps.
-        tile_batch: tiles per network call; a part-filled batch is filled up by repeating its last tile, so that the
-            shape of the computation, and with it every rounding, is the same whatever the neighbours are.
+        tile_batch: tiles per network call.
+        fill_batches: fill a batch of fewer tiles up by repeating its last one, so that the shape of the computation,
+            and with it every rounding, is the same whatever the neighbours are.
         dtype: precision of the networks' inputs; latents and the solver stay in float32.
         on_step: called after each step.
     """
@@ -110,7 +112,7 @@ def denoise(
     timesteps = schedulers[0].timesteps
     for index, timestep in enumerate(timesteps):
         scaled = [s.scale_model_input(x, timestep) for s, x in zip(schedulers, latents, strict=True)]
-        noises = _predict(denoiser, photos, scaled, timestep, tile_batch, dtype)
+        noises = _predict(denoiser, photos, scaled, timestep, tile_batch, fill_batches, dtype)
         latents = [
             _step(scheduler, noise, timestep, latent, photo.generator)
             for scheduler, noise, latent, photo in zip(schedulers, noises, latents, photos, strict=True)
@@ -126,12 +128,13 @@ def _predict(
     latents: Sequence[Tensor],
     timestep: Tensor,
     tile_batch: int,
+    fill_batches: bool,
     dtype: torch.dtype,
 ) -> list[Tensor]:
     """Blended noise prediction of every photo."""
     parts: list[list[Tensor]] = [[] for _ in photos]
     for members in _batches(photos, tile_batch):
-        filled = members + [members[-1]] * (tile_batch - len(members))
+        filled = members + [members[-1]] * (tile_batch - len(members)) if fill_batches else members
         predicted = denoiser(_gather(photos, latents, filled, dtype), timestep)
         for (photo, _), part in zip(members, predicted, strict=False):
             parts[photo].append(part)

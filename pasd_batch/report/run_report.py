@@ -14,6 +14,7 @@ from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.photo_io import PhotoError, decode_photo
 from pasd_batch.data.ranged_file import open_for_reading
 from pasd_batch.data.results import ResultStore, result_path, shard_file_name
+from pasd_batch.data.run_root import RUN_FILE, require_run
 from pasd_batch.data.storage import NotFound, Storage, StorageError, read_uri
 from pasd_batch.records import Status
 from pasd_batch.report.committed_rows import read_columns
@@ -44,12 +45,17 @@ def write_report(
     """Write the report of the run at `run` from what is committed so far; the URIs of what was written.
 
     The contact sheet has up to `photos` photos, spread evenly over the run, and is left out where no photo was
-    restored.
+    restored or none is wanted.
 
     Raises:
+        ValueError: `photos` is below 0.
+        NotFound: there is no run.
         StorageError: the run cannot be read or the report not be written.
     """
+    if photos < 0:
+        raise ValueError(f"{photos} photos on the sheet: give 0 or more")
     storage = Storage.open(run, retry=access.retry, allowed_schemes=access.allowed_schemes)
+    require_run(storage)
     page = to_markdown(collect(storage, access), title=f"Run {storage.uri()}", planned=_planned_photos(storage))
     written = [SUMMARY]
     storage.write(SUMMARY, page.encode())
@@ -62,16 +68,13 @@ def write_report(
     return [storage.uri(path) for path in written]
 
 
-def _planned_photos(storage: Storage) -> int | None:
-    try:
-        return int(json.loads(storage.read("run.json"))["photos"])
-    except NotFound:
-        return None
+def _planned_photos(storage: Storage) -> int:
+    return int(json.loads(storage.read(RUN_FILE))["photos"])
 
 
 def _sheet_photos(storage: Storage, access: StorageSettings, wanted: int, limits: DecodeLimits) -> Iterator[SheetPhoto]:
     """Restored photos spread evenly over the committed shards, as many as wanted; each shard is looked at once."""
-    shards = sorted(ResultStore(storage).committed())
+    shards = sorted(ResultStore(storage).committed()) if wanted else []
     missing = wanted
     for visited, shard in enumerate(_spread(shards)):
         rows = [row for row in _rows(storage, access, shard) if row["status"] == Status.OK and row["output_path"]]

@@ -21,6 +21,14 @@ _SMALLEST_VARIANCE = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
+class Denoised:
+    """A denoiser's prediction and its target."""
+
+    prediction: Float[Tensor, "batch channels height width"]
+    target: Float[Tensor, "batch channels height width"]
+
+
+@dataclass(frozen=True, eq=False)
 class PasdLoss:
     """The objective and its parts before weighting; what is switched off is None, or empty."""
 
@@ -31,8 +39,7 @@ class PasdLoss:
 
 
 def pasd_loss(
-    prediction: Float[Tensor, "batch channels height width"],
-    target: Float[Tensor, "batch channels height width"],
+    denoised: Denoised | None,
     rgbs: Sequence[Picture],
     clean: Picture,
     settings: LossSettings,
@@ -40,16 +47,22 @@ def pasd_loss(
     """L_DF + gamma L_DR + colourfulness, each term only where its weight is not 0.
 
     Args:
-        prediction: what the denoiser said.
-        target: what it should have said (`prediction_target`).
+        denoised: what the denoiser said and should have said (`prediction_target`); needed where L_DF counts.
         rgbs: to-RGB outputs; none where there is no degradation removal.
         clean: the clean picture.
         settings: weights of the terms.
+
+    Raises:
+        ValueError: L_DF counts, but there is nothing to compute it from.
     """
-    denoising = denoising_loss(prediction, target) if settings.denoising else None
+    denoising = None
+    if settings.denoising:
+        if denoised is None:
+            raise ValueError(f"L_DF has the weight {settings.denoising}, but there is no prediction")
+        denoising = denoising_loss(denoised.prediction, denoised.target)
     removal = degradation_removal_losses(rgbs, clean) if settings.gamma else ()
     color = colorfulness_losses(rgbs) if settings.colorfulness else ()
-    total = prediction.new_zeros(())
+    total = clean.new_zeros((), dtype=torch.float32)
     if denoising is not None:
         total = total + settings.denoising * denoising
     if removal:

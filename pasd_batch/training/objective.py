@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pasd_batch.config.losses import LossSettings
+from pasd_batch.config.losses import LossSettings, PredictionType
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.training.batch_maker import NumberedBatch
 from pasd_batch.training.diffusion import diffuse, noise_towards, prediction_target
-from pasd_batch.training.losses import PasdLoss, pasd_loss
+from pasd_batch.training.losses import Denoised, PasdLoss, pasd_loss
 from pasd_batch.training.sample_order import SampleDraws
 from pasd_batch.training.start import TrainingNetworks
 
@@ -29,11 +29,19 @@ class PasdObjective(nn.Module):
         self.text_encoder = networks.text_encoder
         self.register_buffer("alphas_cumprod", networks.alphas_cumprod, persistent=False)
         self._losses = losses
+        self._prediction_type = PredictionType(networks.scheduler_config["prediction_type"])
         self._seed = seed
         self._prompts = PromptEncoder(networks.tokenizer, networks.text_encoder)
 
     def forward(self, made: NumberedBatch) -> dict[str, Tensor]:
         """The objective (`loss`) and its parts; timesteps and noise follow from the samples' numbers."""
+        batch = made.batch
+        seen = self.control_branch.controlnet_cond_embedding(batch.degraded)
+        compared = self._predict(made, seen.embedding) if self._losses.denoising else None
+        return _parts(pasd_loss(compared, seen.rgbs or (), batch.clean, self._losses))
+
+    def _predict(self, made: NumberedBatch, embedding: Tensor) -> Denoised:
+        """What the denoiser says of noisy latents, and what it should say."""
         batch = made.batch
         draws = SampleDraws(self._seed, made.numbers, batch.clean.device)
         latents = self._encode(batch.clean, draws)
@@ -44,11 +52,10 @@ class PasdObjective(nn.Module):
         noisy = diffuse(latents, noise, timesteps, self.alphas_cumprod)
         text_states = self._text_states(batch.captions)
 
-        seen = self.control_branch.controlnet_cond_embedding(batch.degraded)
-        residuals = self.control_branch(noisy, timesteps, text_states, seen.embedding)
+        residuals = self.control_branch(noisy, timesteps, text_states, embedding)
         prediction = self.unet(noisy, timesteps, text_states, residuals)
-        target = prediction_target(latents, noise, timesteps, self.alphas_cumprod, self._losses.prediction_type)
-        return _parts(pasd_loss(prediction, target, seen.rgbs or (), batch.clean, self._losses))
+        target = prediction_target(latents, noise, timesteps, self.alphas_cumprod, self._prediction_type)
+        return Denoised(prediction, target)
 
     @torch.no_grad()
     def _as_sampling_starts(

@@ -16,7 +16,7 @@ from transformers import CLIPTokenizer
 from pasd_batch.config.restoration import Precision
 from pasd_batch.training.latent_space import check_same_latents
 from pasd_batch.training.model_files import pasd_files
-from pasd_batch.training.start import TrainingNetworks, load_pasd, load_vae
+from pasd_batch.training.start import TrainingNetworks, load_pasd, load_trained_vae
 
 
 def package_model(denoiser: Path, vae: Path, output: Path) -> None:
@@ -40,7 +40,7 @@ def take_decoder(networks: TrainingNetworks, vae: Path) -> None:
     Raises:
         CheckpointError: the encoders differ.
     """
-    trained = load_vae(vae / "vae")
+    trained = load_trained_vae(vae / "vae")
     check_same_latents(trained, networks.vae, vae)
     networks.vae.load_state_dict(trained.state_dict())
 

@@ -59,7 +59,7 @@ class PasdTask:
         outcomes = Restorer(models, RestorationSettings(sampling=self.sampling)).restore(
             [photo.degraded for photo in photos],
             prompts=[photo.caption if self.captions else "" for photo in photos],
-            seeds=[self.sampling.seed] * len(photos),
+            seeds=[photo.seed for photo in photos],
         )
         return [outcome.image if isinstance(outcome, Restoration) else None for outcome in outcomes]
 
@@ -83,6 +83,7 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
         settings.trainable,
         paca_works=isinstance(settings.model, FromPasd) or settings.model.paca_active,
         rgbs_matter=losses.gamma > 0.0 or losses.colorfulness > 0.0,
+        denoises=losses.denoising > 0.0,
     )
     sampling = settings.validation_sampling.model_copy(update={"scale": 1.0, "min_short_side": 8})
     captions = Ablation.HIGH_LEVEL_PROMPT not in settings.without

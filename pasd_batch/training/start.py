@@ -27,16 +27,16 @@ from pasd_batch.pasd.checkpoint import (
     load_base,
     load_control_branch,
     load_unet,
+    load_vae,
     schedule_of,
 )
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.encoder import TEXT_DOWN_BLOCK
-from pasd_batch.pasd.model_config import read_json
 from pasd_batch.pasd.paca import PixelAwareTransformer, PixelAwareTransformerBlock
-from pasd_batch.pasd.pixel_shuffle_vae import vae_class
 from pasd_batch.pasd.state_dict import CheckpointError
 from pasd_batch.pasd.unet import TEXT_UP_BLOCK, PixelAwareUNet
 from pasd_batch.pasd.untrained import SCHEDULER_CONFIG, Architecture, build_text_encoder, save_byte_tokenizer
+from pasd_batch.training.errors import TrainingError
 
 _PLAIN_DOWN_BLOCK, _PLAIN_UP_BLOCK = "DownBlock2D", "UpBlock2D"
 
@@ -62,11 +62,17 @@ class TrainingNetworks:
         return cast(Any, DDPMScheduler.from_config(self.scheduler_config)).alphas_cumprod
 
 
-def build_start(start: ModelStart, prediction: PredictionType, *, seed: int) -> TrainingNetworks:
-    """Load or initialise the networks on the CPU; fresh weights come from the seed.
+def build_start(start: ModelStart, prediction: PredictionType | None, *, seed: int) -> TrainingNetworks:
+    """Load or initialise the networks on the CPU.
+
+    Args:
+        start: where they come from.
+        prediction: what the denoiser learns to predict; none: what the start's schedule says.
+        seed: fresh weights come from it.
 
     Raises:
         CheckpointError: a folder is missing, or does not hold what it should.
+        TrainingError: the noise would be predicted from pure noise.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -79,7 +85,7 @@ def build_start(start: ModelStart, prediction: PredictionType, *, seed: int) -> 
                 networks = _from_scratch(start)
             case _:
                 assert_never(start)
-    networks.scheduler_config["prediction_type"] = prediction.value
+    _settle_prediction(networks.scheduler_config, prediction)
     for network in (networks.unet, networks.control_branch, networks.vae, networks.text_encoder):
         nn.Module.to(network, torch.float32)
         network.eval()
@@ -92,9 +98,7 @@ def load_pasd(folder: Path) -> TrainingNetworks:
     Raises:
         CheckpointError: it is missing, or does not hold what it should.
     """
-    schedule = schedule_of(folder, load_base(folder))
-    prediction = PredictionType(schedule.get("prediction_type", PredictionType.EPSILON))
-    return build_start(FromPasd(base=folder, control=folder, carries_base=True), prediction, seed=0)
+    return build_start(FromPasd(base=folder, control=folder, carries_base=True), None, seed=0)
 
 
 def silence_paca(unet: PixelAwareUNet) -> None:
@@ -111,8 +115,8 @@ def silence_paca(unet: PixelAwareUNet) -> None:
 
 
 def _from_stable_diffusion(start: FromStableDiffusion) -> TrainingNetworks:
-    base = load_base(start.base)
-    unet = initialise_unet(start.base / "unet", start.paca.value)
+    base = load_base(start.base, allow_pickle=start.allow_pickle)
+    unet = initialise_unet(start.base / "unet", start.paca.value, allow_pickle=start.allow_pickle)
     return TrainingNetworks(
         unet=_with_paca(unet, active=start.paca_active),
         control_branch=initialise_control_branch(unet, **start.branch.model_dump()),
@@ -125,10 +129,10 @@ def _from_stable_diffusion(start: FromStableDiffusion) -> TrainingNetworks:
 
 
 def _from_pasd(start: FromPasd) -> TrainingNetworks:
-    base = load_base(start.base)
+    base = load_base(start.base, allow_pickle=start.allow_pickle)
     return TrainingNetworks(
-        unet=load_unet(start.control / "unet"),
-        control_branch=load_control_branch(start.control / "controlnet"),
+        unet=load_unet(start.control / "unet", allow_pickle=start.allow_pickle),
+        control_branch=load_control_branch(start.control / "controlnet", allow_pickle=start.allow_pickle),
         vae=base.vae,
         text_encoder=base.text_encoder,
         tokenizer=base.tokenizer,
@@ -138,7 +142,7 @@ def _from_pasd(start: FromPasd) -> TrainingNetworks:
 
 
 def _from_scratch(start: FromScratch) -> TrainingNetworks:
-    vae = load_vae(start.vae / "vae")
+    vae = load_trained_vae(start.vae / "vae")
     channels = vae.config["latent_channels"]
     tokenizer = _byte_tokenizer()
     sizes, text_width = start.unet, start.text_encoder.width
@@ -174,25 +178,32 @@ def _from_scratch(start: FromScratch) -> TrainingNetworks:
     )
 
 
-def load_vae(folder: Path) -> AutoencoderKL:
+def load_trained_vae(folder: Path) -> AutoencoderKL:
     """Load a `vae/` folder on the CPU, in float32.
 
     Raises:
         CheckpointError: it is not there, or does not fit.
     """
-    try:
-        vae = vae_class(read_json(folder / "config.json")).from_pretrained(
-            folder, use_safetensors=True, local_files_only=True, torch_dtype=torch.float32
-        )
-    except (CheckpointError, OSError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{folder}: no VAE that can be loaded; train one first ({error})") from error
-    return cast(AutoencoderKL, vae).eval()
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: there is no such VAE; train one first (trains: vae)")
+    return load_vae(folder).float().eval()
 
 
 def _with_paca(unet: PixelAwareUNet, *, active: bool) -> PixelAwareUNet:
     if not active:
         silence_paca(unet)
     return unet
+
+
+def _settle_prediction(schedule: dict[str, Any], prediction: PredictionType | None) -> None:
+    """Write down what is predicted: what is asked for, else what the schedule says, else the noise."""
+    settled = prediction or PredictionType(schedule.get("prediction_type", PredictionType.EPSILON))
+    if schedule.get("rescale_betas_zero_snr") and settled is PredictionType.EPSILON:
+        raise TrainingError(
+            "the schedule ends in pure noise (rescale_betas_zero_snr), where the noise says nothing of the photo; set "
+            "losses.prediction_type: v_prediction"
+        )
+    schedule["prediction_type"] = settled.value
 
 
 def _with_schedule(config: dict[str, Any], schedule: NoiseScheduleSettings | None) -> dict[str, Any]:

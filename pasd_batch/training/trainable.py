@@ -10,6 +10,7 @@ from pasd_batch.training.errors import TrainingError
 
 _REMOVAL = "control_branch.controlnet_cond_embedding."
 _RGB_HEADS = f"{_REMOVAL}to_rgbs."
+_FEATURES_OUT = f"{_REMOVAL}conv_out."
 
 
 def part_of(name: str) -> TrainablePart | None:
@@ -24,7 +25,7 @@ def part_of(name: str) -> TrainablePart | None:
 
 
 def choose_trainable(
-    objective: nn.Module, parts: Collection[TrainablePart], *, paca_works: bool, rgbs_matter: bool
+    objective: nn.Module, parts: Collection[TrainablePart], *, paca_works: bool, rgbs_matter: bool, denoises: bool
 ) -> None:
     """Let exactly these parts learn.
 
@@ -33,13 +34,19 @@ def choose_trainable(
         parts: what is asked for.
         paca_works: off, PACA is left frozen, as its layers do nothing.
         rgbs_matter: off, the to-RGB heads are left frozen, as no loss looks at them.
+        denoises: off, all is left frozen but what leads to the to-RGB outputs, as L_DF does not count.
 
     Raises:
         TrainingError: nothing is left to learn.
     """
     for name, parameter in objective.named_parameters():
         part = part_of(name)
-        useless = (part is TrainablePart.PACA and not paca_works) or (name.startswith(_RGB_HEADS) and not rgbs_matter)
+        useless = (
+            (part is TrainablePart.PACA and not paca_works)
+            or (name.startswith(_RGB_HEADS) and not rgbs_matter)
+            or not (denoises or part is TrainablePart.DEGRADATION_REMOVAL)
+            or (name.startswith(_FEATURES_OUT) and not denoises)
+        )
         parameter.requires_grad_(part in parts and not useless)
     if not any(True for _ in trained_parameters(objective)):
         raise TrainingError(f"none of {[part.value for part in parts]} has anything to train here")

@@ -21,7 +21,7 @@ from pasd_batch.training.linear_decoder import start_decoder
 from pasd_batch.training.model_files import network_files
 from pasd_batch.training.predicted_latents import LatentPredictor
 from pasd_batch.training.principal_components import start_encoder
-from pasd_batch.training.start import load_pasd, load_vae
+from pasd_batch.training.start import load_pasd, load_trained_vae
 from pasd_batch.training.vae_objective import VaeObjective, build_vae, load_perceptual_distance
 from pasd_batch.training.validation import ValidationPhoto
 
@@ -102,7 +102,7 @@ def _set_weights(vae: AutoencoderKL, settings: VaeTrainingSettings) -> None:
 
 
 def _load(vae: AutoencoderKL, folder: Path, *, encoder_only: bool) -> None:
-    loaded = load_vae(folder)
+    loaded = load_trained_vae(folder)
     weights = {name: tensor for name, tensor in loaded.state_dict().items() if not encoder_only or is_encoder(name)}
     own = {name: tensor for name, tensor in vae.state_dict().items() if encoder_only and not is_encoder(name)}
     if problems := differences(vae, {**own, **weights}):

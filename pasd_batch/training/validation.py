@@ -36,6 +36,8 @@ class ValidationPhoto:
     caption: str
     clean: Picture
     degraded: Picture
+    seed: int
+    """Fixes the noise that it is sampled with, as it did its degradation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +105,9 @@ def _load(index: PhotoIndex, row: int, settings: TrainerSettings) -> ValidationP
     top, left = ((length - side) // 2 for length in pixels.shape[1:])
     crop = pixels[:, top : top + side, left : left + side]
     chain: DegradationSettings = settings.validation.degradation or settings.data.samples.degradation
-    generator = Generator().manual_seed(sample_seed(settings.validation.seed, 0, encoded.name))
-    pair = degrade_batch(crop[None], settings=chain, generator=generator)
-    return ValidationPhoto(encoded.name, encoded.caption, pair.targets[0], pair.degraded[0])
+    seed = sample_seed(settings.validation.seed, 0, encoded.name)
+    pair = degrade_batch(crop[None], settings=chain, generator=Generator().manual_seed(seed))
+    return ValidationPhoto(encoded.name, encoded.caption, pair.targets[0], pair.degraded[0], seed)
 
 
 def _pixels(picture: Tensor) -> np.ndarray:

@@ -10,9 +10,11 @@ import pytest
 import tiny_models
 from photo_archive import picture, record, results, settings, spec, store_photos, without_traces, write_plan
 
+from pasd_batch.batch import isolation
+from pasd_batch.batch.child import ChildUnavailable
 from pasd_batch.batch.ledger import AttemptLedger
 from pasd_batch.batch.worker import ShardState, ShardWorker
-from pasd_batch.data.storage import Storage
+from pasd_batch.data.storage import Storage, StorageError
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
 
@@ -108,6 +110,36 @@ def test_a_child_that_cannot_load_the_models_gives_the_shard_back(root, tmp_path
     assert outcome.state is ShardState.GIVEN_BACK
     assert "weights/unet" in outcome.message
     assert not (root / "results").exists()
+
+
+@pytest.mark.parametrize("trouble", [StorageError("the disk is full"), ChildUnavailable("no memory for a process")])
+def test_trouble_that_is_not_the_photos_own_does_not_count_against_it(root, tmp_path, monkeypatch, trouble):
+    class TroubledChild:
+        def __init__(self, spec):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def make_ready(self):
+            pass
+
+        def run(self, task, origin):
+            raise trouble
+
+    write_plan(root, archive(tmp_path / "in", 1))
+    ledger = crashed(root, 1)
+    worker = ShardWorker(spec(settings(root, max_attempts=1)))
+    with monkeypatch.context() as patch:
+        patch.setattr(isolation, "ChildProcess", TroubledChild)
+        for _ in range(isolation.STARTS_PER_DEATH + 1):
+            assert worker.run(0).state is ShardState.GIVEN_BACK
+    assert ledger.below("photo-000000").below("starts").numbers() == []
+    assert worker.run(0).state is ShardState.COMMITTED
+    assert results(root)["000.png"]["status"] == "ok"
 
 
 def test_a_child_does_not_outlive_its_parent(root, tmp_path):

@@ -59,6 +59,12 @@ def test_the_models_fingerprint_is_that_of_its_weights_wherever_they_lie(quick, 
     data[-1] ^= 1
     weights.write_bytes(data)
     assert fingerprint_model(here) != fingerprint_model(there)
+    folders = {"base": str(tiny_model_folder), "control": str(moved)}
+    apart = settings(tmp_path / "run", restoration=quick | {"model": folders})
+    before = fingerprint_model(apart)
+    schedule = moved / "scheduler" / "scheduler_config.json"
+    schedule.write_text(schedule.read_text().replace('"beta_end"', '"end"'))
+    assert fingerprint_model(apart) != before
     assert fingerprint_model(settings(tmp_path / "run", mode="score")) is None
 
 

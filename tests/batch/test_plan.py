@@ -111,6 +111,13 @@ def test_duplicate_given_ids_are_named(tmp_path):
     assert "two" not in str(error.value)
 
 
+def test_duplicate_uris_are_named_without_their_secrets(tmp_path):
+    (tmp_path / "m.csv").write_text("uri\n" + "https://h/1.jpg?sig=SECRET\n" * 2)
+    with pytest.raises(ManifestError, match=r"row 1: URI 'https://h/1.jpg\?sig=\*\*\*'") as error:
+        check(tmp_path / "m.csv")
+    assert "SECRET" not in str(error.value)
+
+
 def test_problems_of_several_files_come_in_one_message(tmp_path):
     (tmp_path / "a.csv").write_text("path\nx\n")
     (tmp_path / "b.jsonl").write_text("{\n")

@@ -3,8 +3,9 @@ import json
 import pytest
 from photo_archive import settings
 
-from pasd_batch.batch.run_file import RUN_FILE, AnotherRun, claim_run, describe_run, read_run
-from pasd_batch.data.storage import Storage
+from pasd_batch.batch.run_file import AnotherRun, claim_run, describe_run, read_run
+from pasd_batch.data.run_root import RUN_FILE, require_run
+from pasd_batch.data.storage import NotFound, Storage
 from pasd_batch.records import ScoreColumn
 
 
@@ -34,6 +35,21 @@ def test_a_run_is_written_once_and_read_back_the_same(storage):
     written = storage.read(RUN_FILE)
     assert claim_run(storage, described()).created_at == run.created_at
     assert storage.read(RUN_FILE) == written
+
+
+def test_a_place_without_a_run_is_said_to_be_none(storage):
+    with pytest.raises(NotFound, match=r"run\.json: there is no run; check the path"):
+        require_run(storage)
+    claim_run(storage, described())
+    require_run(storage)
+
+
+def test_a_run_knows_whether_it_began_with_photos(storage):
+    assert not described().lists_photos
+    claim_run(storage, described(lists_photos=True))
+    run = read_run(storage)
+    assert run is not None
+    assert run.lists_photos
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """An archive from the command line, from its manifest to its report, on an untrained model."""
 
+import importlib
 import json
 import logging
 from collections.abc import Iterator
@@ -100,6 +101,33 @@ def test_all_problems_of_a_plan_come_at_once(archive: Path, capsys):
     assert "2 problem(s)" in message
     assert "none.csv" in message
     assert "control folder /nowhere: not a directory" in message
+
+
+@pytest.mark.parametrize("command", ["run", "train"])
+def test_overrides_may_stand_behind_options(monkeypatch, command):
+    seen = []
+    # A default that the parser takes from the module when it is built.
+    monkeypatch.setattr(
+        importlib.import_module(f"pasd_batch.cli.{command}"), "run", lambda options: seen.append(options) or 0
+    )
+    assert main([command, "x.yaml", "a=1", "--ray-address", "head:6379", "output.root=R", "b.c=--d"]) == 0
+    assert seen[0].overrides == ["a=1", "output.root=R", "b.c=--d"]
+    assert (seen[0].config, seen[0].ray_address) == ("x.yaml", "head:6379")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unknown"),
+    [
+        (["run", "x.yaml", "--no-progress", "shard_size"], "shard_size"),
+        (["run", "x.yaml", "--no-progress", "a=1", "--no-color=1"], "--no-color=1"),
+        (["status", "x", "a=1"], "a=1"),
+    ],
+)
+def test_what_is_no_override_behind_options_is_refused(capsys, arguments, unknown):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith(f"unrecognized arguments: {unknown}\n")
 
 
 @pytest.mark.parametrize(

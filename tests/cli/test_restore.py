@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pasd_batch.cli import main
+from pasd_batch.cli import main, restore
 from pasd_batch.pasd.untrained import TINY, save_untrained
 
 QUICK = ["--steps", "2", "--guidance", "1", "--device", "cpu", "--set", "sampling.min_short_side=64"]
@@ -92,6 +92,48 @@ def test_what_cannot_be_started_says_why_and_writes_nothing(model, photos, monke
     assert main(["restore", *named]) == 2
     assert complaint in capsys.readouterr().err
     assert not (photos / "out").exists()
+
+
+def test_a_missing_photo_does_not_stop_the_others(model, photos, tmp_path, capsys):
+    inputs = [str(photos / "missing.jpg"), str(photos / "a.jpg")]
+    assert main(["restore", *inputs, "--output", str(tmp_path / "out"), *model, *QUICK]) == 1
+    captured = capsys.readouterr()
+    assert f"{photos / 'missing.jpg'}: no such file" in captured.err
+    assert "restored 1 of 2 photos" in captured.out
+
+
+@pytest.mark.parametrize("error", [MemoryError("64 GB"), RuntimeError("nobody expects this")])
+def test_a_photo_that_fails_unexpectedly_does_not_stop_the_others(model, photos, tmp_path, capsys, monkeypatch, error):
+    restore_file = restore.restore_file
+
+    def failing(restorer, source, target):
+        if source.name == "a.jpg":
+            raise error
+        return restore_file(restorer, source, target)
+
+    monkeypatch.setattr(restore, "restore_file", failing)
+    inputs = [str(photos / "a.jpg"), str(photos / "b.png")]
+    assert main(["restore", *inputs, "--output", str(tmp_path / "out"), *model, *QUICK]) == 1
+    captured = capsys.readouterr()
+    assert f"{photos / 'a.jpg'}: {type(error).__name__}: {error}" in captured.err
+    assert "restored 1 of 2 photos" in captured.out
+
+
+@pytest.mark.parametrize("output", ["b.png", "b.png/below"])
+def test_an_output_that_is_a_file_is_refused_before_the_model_is_loaded(photos, capsys, monkeypatch, output):
+    monkeypatch.setattr(restore, "_load", lambda settings: pytest.fail("the model was loaded"))
+    assert main(["restore", str(photos / "a.jpg"), "--output", str(photos / output)]) == 2
+    assert "b.png is a file; name a folder" in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_be_made_is_a_message(photos, tmp_path, capsys, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(restore, "_load", lambda settings: None)
+    monkeypatch.setattr(Path, "mkdir", full)
+    assert main(["restore", str(photos / "a.jpg"), "--output", str(tmp_path / "out")]) == 2
+    assert "no space left; name a folder that can be written" in capsys.readouterr().err
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported():

@@ -102,7 +102,7 @@ def test_an_interrupted_training_names_the_command_that_resumes_it(work, number,
         (["train.yaml", "shard_sise=3"], "shard_sise: unknown setting"),
         (["train.yaml", "trains=upscaler"], "must be pasd or vae"),
         (["train.yaml", "data.sources=[{kind: photos, path: empty}]"], "empty: no manifest"),
-        (["train.yaml", "model.vae=nowhere"], "no VAE that can be loaded"),
+        (["train.yaml", "model.vae=nowhere"], "there is no such VAE; train one first"),
         (["train.yaml", "device=cuda:99"], "(setting device)"),
         (["train.yaml", "output=gopher://x/y"], "gopher"),
         (["train.yaml", "--ray-address", "1.2.3.4:5"], "workers.ray is false"),
@@ -118,3 +118,11 @@ def test_another_training_in_the_output_is_not_gone_on_with(work, capsys):
     assert main(["train", "train.yaml", "steps=1", "data.loaders=0"]) == 0
     assert main(["train", "train.yaml", "steps=1", "data.loaders=0", "optimizer.learning_rate=0.1"]) == 2
     assert "optimizer.learning_rate; choose another output" in capsys.readouterr().err
+
+
+def test_a_ray_that_cannot_be_joined_is_a_message(work, monkeypatch, capsys):
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:8265")
+    assert main(["train", "train.yaml", "workers.ray=true"]) == 2
+    assert "Ray's job API" in capsys.readouterr().err
+    assert not (work / "trained").exists()

@@ -66,3 +66,20 @@ def test_yaml_that_is_no_configuration(tmp_path, text, complaint):
 def test_missing_yaml(tmp_path):
     with pytest.raises(ConfigError, match="no such configuration file"):
         load_yaml(tmp_path / "none.yaml")
+
+
+def test_a_folder_is_no_configuration(tmp_path):
+    with pytest.raises(ConfigError, match="a folder, not a configuration file; name one YAML file"):
+        load_yaml(tmp_path)
+
+
+def test_a_file_that_is_no_text_is_no_configuration(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    with pytest.raises(ConfigError, match="not UTF-8 text"):
+        load_yaml(tmp_path / "photo.jpg")
+
+
+def test_a_path_through_a_file_is_no_configuration(tmp_path):
+    (tmp_path / "run.yaml").write_text("mode: score")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_yaml(tmp_path / "run.yaml" / "run.yaml")

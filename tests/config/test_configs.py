@@ -1,20 +1,26 @@
 """Every file in configs/ loads, says what it is for, and explains its groups; every job says how it is submitted."""
 
 import re
+import tomllib
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
 from pasd_batch.config.degradation import GrayscaleSettings, RealEsrganSettings
 from pasd_batch.config.losses import PredictionType
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.config.training import load_training
+from pasd_batch.metrics.weights import METRIC_NEEDS
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 RUN_CONFIGS = [path for path in CONFIGS if not path.name.startswith("train_")]
+DISTRIBUTIONS = {"clip": "openai-clip", "pkg_resources": "setuptools"}
+"""What the packages that metrics import are installed from."""
 JOBS = sorted((ROOT / "jobs").glob("*.py"))
 
 
@@ -81,3 +87,28 @@ def test_a_job_is_short_and_its_docstring_submits_it(path):
     (config,) = set(re.findall(r"configs/\w+\.yaml", text))
     assert (ROOT / config).exists()
     assert f"python jobs/{path.name} {config}" in text
+
+
+def metrics_extra() -> dict[str, Requirement]:
+    """What `pip install pasd-batch[metrics]` names itself."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = [*project["dependencies"], *project["optional-dependencies"]["metrics"]]
+    return {requirement.name: requirement for requirement in map(Requirement, lines)}
+
+
+@pytest.mark.parametrize("path", RUN_CONFIGS, ids=lambda path: path.name)
+def test_its_metrics_need_no_more_than_the_metrics_extra(path):
+    metrics = load(path).metrics
+    named = metrics_extra()
+    installed = named.keys() | {Requirement(line).name for line in requires("pyiqa") or []}
+    for name in (*metrics.no_reference, *metrics.full_reference):
+        missing = [package for package in METRIC_NEEDS[name].packages if DISTRIBUTIONS[package] not in installed]
+        assert not missing, f"{name} imports {missing}, which the extra `metrics` does not bring"
+
+
+def test_the_setuptools_of_the_metrics_extra_still_has_pkg_resources():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    (pinned,) = (line.removeprefix("setuptools==") for line in lines if line.startswith("setuptools=="))
+    allowed = metrics_extra()["setuptools"].specifier
+    assert pinned in allowed
+    assert "82.0.0" not in allowed, "pkg_resources was removed in setuptools 82"

@@ -9,7 +9,9 @@ from pasd_batch.config.run import RunSettings
 
 @pytest.fixture(autouse=True)
 def _embedded(tmp_path, monkeypatch):
-    (tmp_path / "sampling.yaml").write_text("steps: 7\nguidance_scale: 1.5\nalpha_a: 0.25\n")
+    (tmp_path / "sampling.yaml").write_text(
+        "steps: 7\nguidance_scale: 1.5\nalpha_a: 0.25\ntiling: {tile_size: 32, overlap: 8}\n"
+    )
     monkeypatch.setattr(embedded_model, "EMBEDDED_MODEL", tmp_path)
     embedded_model.embedded_sampling.cache_clear()
     yield
@@ -31,6 +33,11 @@ def test_without_a_model_its_own_defaults_hold():
 def test_what_is_given_wins():
     given = RestorationSettings.parse({"sampling": {"steps": 3, "added_noise_level": 500}})
     assert numbers(given) == (3, 1.5, None, 500)
+
+
+def test_one_setting_of_a_group_leaves_the_others_as_they_are():
+    tiling = RestorationSettings.parse({"sampling": {"tiling": {"overlap": 4}}}).sampling.tiling
+    assert (tiling.tile_size, tiling.overlap) == (32, 4)
 
 
 def test_a_named_model_is_restored_with_the_published_defaults(tmp_path):

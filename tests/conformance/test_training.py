@@ -17,7 +17,7 @@ from transformers import CLIPTextModel
 from pasd_batch.config.losses import LossSettings, PredictionType
 from pasd_batch.pasd.checkpoint import is_paca, load_control_branch, load_unet
 from pasd_batch.training.diffusion import diffuse, prediction_target
-from pasd_batch.training.losses import PasdLoss, pasd_loss
+from pasd_batch.training.losses import Denoised, PasdLoss, pasd_loss
 
 NAMES = golden_data.names("training_*")
 
@@ -47,7 +47,7 @@ class RecordedStep:
         return self.golden.description
 
     def loss(self, settings: LossSettings) -> PasdLoss:
-        return pasd_loss(self.computed["pred"], self.target, self.rgbs, self.clean, settings)
+        return pasd_loss(Denoised(self.computed["pred"], self.target), self.rgbs, self.clean, settings)
 
     def gradients(self, settings: LossSettings) -> dict[str, Tensor]:
         total = self.loss(settings).total
@@ -134,7 +134,7 @@ def test_losses_of_the_recorded_outputs(name: str) -> None:
     description, tensors = golden.description, golden.tensors
     rgbs = [tensors[f"rgb_{index}"] for index in range(len(description["scalars"]["l1"]))]
     clean = 2.0 * tensors["hr_u8"].float() / 255.0 - 1.0
-    loss = pasd_loss(tensors["pred"], tensors["noise"], rgbs, clean, LossSettings(colorfulness=0.001))
+    loss = pasd_loss(Denoised(tensors["pred"], tensors["noise"]), rgbs, clean, LossSettings(colorfulness=0.001))
     check_losses(loss, tensors, description)
 
 

@@ -18,7 +18,7 @@ from pasd_batch.data import manifest as manifest_module
 from pasd_batch.data.manifest import ManifestPiece, find_files, find_pieces, is_image_source
 from pasd_batch.data.manifest_digest import TableDigest
 from pasd_batch.data.manifest_errors import ManifestError
-from pasd_batch.data.manifest_making import count_photos, failures_of, make_manifest, photo_manifest
+from pasd_batch.data.manifest_making import count_photos, failures_of, list_photos, make_manifest
 from pasd_batch.data.manifest_rows import photo_ids, read_rows, resolve_uri
 from pasd_batch.data.manifest_survey import merge_surveys, survey_piece
 from pasd_batch.data.results import ResultStore, shard_file_name
@@ -214,6 +214,8 @@ def test_the_digest_does_not_depend_on_batches():
         ("m.jsonl", '{"uri": 1.5}\n', {}, ["column 'uri' holds double, not text"]),
         ("m.parquet", "not parquet", {}, ["m.parquet", "not a Parquet file"]),
         ("m.txt", "uri\n", {}, ["no manifest", "manifest.format"]),
+        ("m.csv", "uri,Title,title\na,b,c\n", {}, ["m.csv", "['Title', 'title'] are there twice", "rename"]),
+        ("m.jsonl", '{"uri": "a", "meta": {}}\n', {}, ["m.jsonl: column 'meta'", "cannot be stored", "leave it out"]),
     ],
 )
 def test_what_cannot_be_planned_is_refused_with_a_remedy(tmp_path, name, content, columns, told):
@@ -266,6 +268,28 @@ def test_secrets_in_uris_do_not_reach_messages(tmp_path):
     assert "abc" not in str(error.value)
 
 
+def test_secrets_in_the_places_of_manifests_do_not_reach_messages(tmp_path, caplog):
+    make_photos(tmp_path / "photos", ["a.jpg"])
+    place, photo = "https://h/list?sig=SECRET", "http://127.0.0.1:9/x?sig=SECRET&n=.jpg"
+    attempts = [
+        lambda: is_image_source(ManifestSettings(path=place), ACCESS),
+        lambda: find_pieces(ManifestSettings(path=place), ACCESS),
+        lambda: list_photos(place, ACCESS, measure=False),
+        lambda: list_photos("https://h/\udcff?sig=SECRET&n=.jpg", ACCESS, measure=False),
+        lambda: make_manifest(str(tmp_path / "photos"), "s3://b/x?sig=SECRET/", ACCESS),
+    ]
+    for attempt in attempts:
+        with pytest.raises(ManifestError) as error:
+            attempt()
+        assert "SECRET" not in str(error.value)
+        assert "sig=***" in str(error.value)
+    assert str(ManifestPiece(place, ManifestFormat.CSV)) == "https://h/list?sig=***"
+    caplog.set_level("INFO", "pasd_batch")
+    list_photos(photo, ACCESS, measure=True)
+    assert "sig=***&n=.jpg: size unknown" in caplog.text
+    assert "SECRET" not in caplog.text
+
+
 def test_schemes_are_checked_for_the_manifest_itself(tmp_path):
     access = StorageSettings(allowed_schemes=frozenset({"s3"}))
     with pytest.raises(InvalidLocation, match="allowed_schemes"):
@@ -311,16 +335,6 @@ def test_photos_and_manifests_are_told_apart(tmp_path):
         is_image_source(ManifestSettings(path=str(tmp_path / "nothing")), ACCESS)
 
 
-def test_a_run_lists_a_folder_of_photos_once(tmp_path):
-    make_photos(tmp_path / "photos", ["a.jpg"])
-    storage = Storage.open(str(tmp_path / "run"))
-    settings = ManifestSettings(path=str(tmp_path / "photos"))
-    listed = photo_manifest(settings, storage, ACCESS)
-    make_photos(tmp_path / "photos", ["a.jpg", "later.jpg"])
-    assert photo_manifest(settings, storage, ACCESS) == listed
-    assert [row["photo_id"] for row in rows_of(listed.path)] == ["a.jpg"]
-
-
 def test_failures_become_a_manifest_with_the_planned_rows(tmp_path):
     storage = Storage.open(str(tmp_path / "run"))
     schema = pa.schema([*PLAN_SCHEMA, pa.field("id", pa.int64()), pa.field("year", pa.int64())])
@@ -345,6 +359,20 @@ def test_failures_become_a_manifest_with_the_planned_rows(tmp_path):
     assert [row["uri"] for row in rows] == ["/x/1/1.jpg?token=t", "/x/1/3.jpg?token=t"]
     assert [(row["year"], row["manifest_id"]) for row in rows] == [(1, 5), (3, 5)]
     assert survey(ManifestSettings(path=target)).source_root == "/x/"
+    columns = ManifestColumns(uri="photo", id="nr", prompt="caption")
+    for name in ManifestFormat:
+        settings = ManifestSettings(path=target, format=name, columns=columns)
+        assert not is_image_source(settings, ACCESS)
+        assert survey(settings) == survey(ManifestSettings(path=target))
+
+
+def test_settings_do_matter_for_parquet_that_no_run_wrote(tmp_path):
+    pq.write_table(pa.table({"photo": ["/a.jpg"]}), tmp_path / "m.parquet")
+    columns = ManifestColumns(uri="photo")
+    assert survey(ManifestSettings(path=str(tmp_path / "m.parquet"), columns=columns)).rows == 1
+    (tmp_path / "text.parquet").write_text("photo\n/a.jpg\n")
+    settings = ManifestSettings(path=str(tmp_path / "text.parquet"), format=ManifestFormat.CSV, columns=columns)
+    assert survey(settings).rows == 1
 
 
 def test_no_failures_make_no_manifest(tmp_path):

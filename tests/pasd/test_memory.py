@@ -69,7 +69,11 @@ def test_what_never_fits_is_raised_with_the_smallest_limits(smaller):
     "text",
     [
         "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
         "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cuDNN error: CUDNN_STATUS_NOT_INITIALIZED",
+        "CUDA error: out of memory",
+        "MPS backend out of memory (MPS allocated: 8.83 GB)",
         "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes",
     ],
 )
@@ -82,6 +86,15 @@ def test_a_full_memory_is_known_by_any_of_its_names(text):
     budget = MemoryBudget(MemoryLimits(64, 4, 64))
     assert budget.run(fits_a_tile, MemoryLimits.smaller_denoising) == 1
     assert budget.retries == 2
+
+
+def test_what_several_photos_share_shrinks_only_where_pixels_stay_the_same():
+    budget = MemoryBudget(FULL, shared=True)
+    with pytest.raises(torch.OutOfMemoryError):
+        budget.run(fits(tile_size=48), MemoryLimits.smaller_denoising)
+    assert budget.limits == MemoryLimits(tile_size=96, tile_batch=1, vae_tile_size=128)
+    with pytest.raises(torch.OutOfMemoryError):
+        budget.run(fits(vae_tile_size=64), MemoryLimits.smaller_vae)
 
 
 def test_other_errors_are_not_retried():

@@ -5,8 +5,8 @@ import torch
 from diffusers import AutoencoderKL
 
 from pasd_batch.pasd import vae_tiling
+from pasd_batch.pasd.checkpoint import load_vae
 from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae, vae_class
-from pasd_batch.training.start import load_vae
 
 SIZES = {
     "block_out_channels": (8, 16, 24, 32),

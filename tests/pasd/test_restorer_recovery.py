@@ -105,6 +105,14 @@ class TestFullMemory:
         assert torch.equal(results[0].image, expected.image)
         assert torch.equal(results[2].image, expected.image)
 
+    def test_a_large_photo_does_not_change_the_tiles_of_a_small_one(self, make_restorer, models, photo, small):
+        restorer = make_restorer(tiling=TilingSettings(tile_size=32, overlap=8))
+        with memory_for(models.unet, 2 * 256):
+            results = restore(restorer, small, photo)
+        assert [result.report.tile_size for result in results] == [32, 16]
+        (expected,) = restore(restorer, small)
+        assert torch.equal(results[0].image, expected.image)
+
     def test_the_next_photos_are_not_affected(self, make_restorer, models, small):
         restorer = make_restorer(tiling=TilingSettings(tile_batch=2))
         with memory_for(models.unet, 2 * 64):

@@ -108,6 +108,13 @@ def test_part_filled_batches_have_the_full_shape():
     assert denoiser.shapes == [(4, 4, 8, 8)] * 2
 
 
+def test_batches_that_are_not_filled_have_the_tiles_there_are():
+    denoiser = CountingDenoiser()
+    scheduler = build_scheduler(UNIPC, SCHEDULER_CONFIG, 1)
+    denoise(denoiser, [photo(1, Size(8, 20))], [scheduler], tile_batch=3, fill_batches=False)
+    assert denoiser.shapes == [(3, 4, 8, 8), (1, 4, 8, 8)]
+
+
 def test_tiles_of_other_sizes_go_in_batches_of_their_own():
     denoiser = CountingDenoiser()
     sample([photo(1), photo(2, Size(5, 6)), photo(3)], denoiser, steps=1, tile_batch=2)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from pasd_batch.cli.main import main
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.results import ResultStore, shard_file_name
 from pasd_batch.data.storage import Storage
@@ -131,6 +132,23 @@ def test_few_photos_are_chosen_from_all_over_the_run(tmp_path):
     sheet = np.asarray(Image.open(f"{run}/{CONTACT_SHEET}").convert("RGB"))
     shown = [n for n, colour in enumerate(COLOURS) if (np.abs(sheet.astype(int) - colour).max(axis=-1) <= 1).any()]
     assert shown == [0, 4]
+
+
+def test_no_sheet_is_made_where_none_is_wanted(tmp_path, capsys):
+    run = make_run(tmp_path)
+    assert write_report(run, ACCESS, photos=0) == [f"{run}/report/summary.md"]
+    with pytest.raises(ValueError, match="-1 photos"):
+        write_report(run, ACCESS, photos=-1)
+    assert main(["report", run, "--photos", "-1"]) == 2
+    assert "--photos -1 is below 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["report"], ["manifest", "-o", "failures.parquet", "--failures-of"], ["status"]])
+def test_a_mistyped_run_is_no_run_without_photos(tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    assert main([*arguments, str(tmp_path / "typo")]) == 2
+    assert "typo/run.json: there is no run; check the path" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_photo_that_is_gone_is_left_out_and_the_others_shown(tmp_path):

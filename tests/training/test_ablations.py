@@ -73,7 +73,7 @@ def test_without_high_level_prompt_training_has_no_captions(work):
 
 def test_without_high_level_prompt_validation_has_no_captions(work):
     picture = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
-    photos = [ValidationPhoto(caption, caption, picture, picture) for caption in ("a cat", "two small houses")]
+    photos = [ValidationPhoto(caption, caption, picture, picture, 0) for caption in ("a cat", "two small houses")]
     for without, same in (([], False), (["high_level_prompt"], True)):
         first, second = build_task(settings(work, without=without, validation_sampling={"steps": 1})).restore(photos)
         assert torch.equal(first, second) is same

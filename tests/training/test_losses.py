@@ -8,6 +8,7 @@ from torch import Tensor
 from pasd_batch.config.losses import LossSettings, PredictionType
 from pasd_batch.training.diffusion import diffuse, prediction_target
 from pasd_batch.training.losses import (
+    Denoised,
     colorfulness_losses,
     degradation_removal_losses,
     denoising_loss,
@@ -34,7 +35,7 @@ def test_total_is_the_weighted_sum(pyramid: tuple[Tensor, list[Tensor]]) -> None
     clean, rgbs = pyramid
     prediction, target = normal(3, 4, 8, 10), normal(3, 4, 8, 10, seed=1)
     settings = LossSettings(denoising=0.5, gamma=2.0, colorfulness=0.001)
-    loss = pasd_loss(prediction, target, rgbs, clean, settings)
+    loss = pasd_loss(Denoised(prediction, target), rgbs, clean, settings)
     color = torch.stack(colorfulness_losses(rgbs)).sum()
     expected = 0.5 * denoising_loss(prediction, target) + 2.0 * 3 * 0.1 + 0.001 * 3 * color
     assert float(loss.total) == pytest.approx(float(expected), rel=1e-5)
@@ -44,17 +45,23 @@ def test_total_is_the_weighted_sum(pyramid: tuple[Tensor, list[Tensor]]) -> None
 def test_a_term_of_weight_zero_is_not_computed(pyramid: tuple[Tensor, list[Tensor]]) -> None:
     clean, rgbs = pyramid
     prediction, target = normal(3, 4, 8, 10), normal(3, 4, 8, 10, seed=1)
-    only_removal = pasd_loss(prediction * float("nan"), target, rgbs, clean, LossSettings(denoising=0.0))
+    only_removal = pasd_loss(None, rgbs, clean, LossSettings(denoising=0.0))
     assert only_removal.denoising is None
     assert float(only_removal.total) == pytest.approx(0.3, rel=1e-4)
-    only_denoising = pasd_loss(prediction, target, rgbs, clean, LossSettings(gamma=0.0))
+    only_denoising = pasd_loss(Denoised(prediction, target), rgbs, clean, LossSettings(gamma=0.0))
     assert only_denoising.degradation_removal == ()
     assert float(only_denoising.total) == float(denoising_loss(prediction, target))
 
 
+def test_a_prediction_that_counts_must_be_there(pyramid: tuple[Tensor, list[Tensor]]) -> None:
+    clean, rgbs = pyramid
+    with pytest.raises(ValueError, match=r"L_DF has the weight 0\.5"):
+        pasd_loss(None, rgbs, clean, LossSettings(denoising=0.5))
+
+
 def test_without_to_rgb_outputs_only_the_denoiser_counts(photos: Tensor) -> None:
     prediction, target = normal(3, 4, 8, 10), normal(3, 4, 8, 10, seed=1)
-    loss = pasd_loss(prediction, target, (), photos, LossSettings(colorfulness=0.001))
+    loss = pasd_loss(Denoised(prediction, target), (), photos, LossSettings(colorfulness=0.001))
     assert float(loss.total) == float(denoising_loss(prediction, target))
 
 
@@ -107,7 +114,7 @@ def test_losses_are_in_float32_for_half_precision_networks(pyramid: tuple[Tensor
     clean, rgbs = pyramid
     prediction, target = normal(3, 4, 8, 10), normal(3, 4, 8, 10, seed=1)
     halves = [rgb.bfloat16() for rgb in rgbs]
-    loss = pasd_loss(prediction.bfloat16(), target, halves, clean, LossSettings())
+    loss = pasd_loss(Denoised(prediction.bfloat16(), target), halves, clean, LossSettings())
     assert loss.denoising is not None
     assert loss.denoising.dtype == torch.float32
     assert degradation_removal_losses(halves, clean)[0].dtype == torch.float32

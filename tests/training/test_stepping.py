@@ -111,10 +111,25 @@ def test_low_precision_steps_come_close_to_float32(work, precision):
     reports = []
     for chosen in ("float32", precision):
         stepper, maker = build(work, precision=chosen)
-        reports.append(stepper.step(0, [maker.make(range(2))]))
+        seen = []
+        with stepper.objective.unet.conv_in.register_forward_hook(lambda *call, seen=seen: seen.append(call[2].dtype)):
+            reports.append(stepper.step(0, [maker.make(range(2))]))
+        assert seen == [getattr(torch, chosen)]
     assert reports[1].updated
     assert float(reports[1].losses["loss"]) == pytest.approx(float(reports[0].losses["loss"]), rel=0.02)
     assert reports[1].gradient_norm == pytest.approx(reports[0].gradient_norm, rel=0.1)
+
+
+def test_without_the_denoisers_loss_only_degradation_removal_is_computed_and_learns(work):
+    task = build_task(settings(work, losses={"denoising": 0.0}))
+    maker = build(work)[1]
+    with task.objective.unet.register_forward_hook(lambda *_: pytest.fail("the UNet was computed")):
+        losses = task.objective(maker.make(range(2)))
+    losses["loss"].backward()
+    learning = {name: p.grad is not None for name, p in task.objective.named_parameters() if p.requires_grad}
+    assert learning
+    assert all(name.startswith("control_branch.controlnet_cond_embedding.") for name in learning)
+    assert all(learning.values())
 
 
 def test_gradient_checkpointing_gives_the_same_gradients(work, one_thread):
@@ -123,10 +138,14 @@ def test_gradient_checkpointing_gives_the_same_gradients(work, one_thread):
         chosen = settings(work, gradient_checkpointing=checkpointing, optimizer={"clip_norm": None})
         task = build_task(chosen)
         task.prepare()
+        passes = []
+        resnet = task.objective.unet.down_blocks[0].resnets[0]
+        resnet.register_forward_pre_hook(lambda *_, passes=passes: passes.append(1))
         maker = BatchMaker(list_photos(chosen.data.sources, chosen.data.storage), chosen.data, seed=0)
         stepper = Stepper(task.objective, chosen, CPU, workers=1)
         stepper.step(0, [maker.make(range(2))])
         moments.append(stepper.state().moments["exp_avg"])
+        assert len(passes) == (2 if checkpointing else 1)
     for name in moments[0]:
         assert torch.allclose(moments[0][name], moments[1][name], rtol=1e-5, atol=1e-8), name
 

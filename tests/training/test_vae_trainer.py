@@ -16,7 +16,7 @@ from pasd_batch.pasd.state_dict import CheckpointError
 from pasd_batch.training.batch_maker import BatchMaker
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.photo_index import list_photos
-from pasd_batch.training.start import load_vae
+from pasd_batch.training.start import load_trained_vae
 from pasd_batch.training.stepping import Stepper
 from pasd_batch.training.trainer import train
 from pasd_batch.training.training_log import read_log
@@ -61,7 +61,7 @@ def test_a_trained_vae_carries_a_model_from_scratch(work):
 
 def test_the_vae_can_be_tiled_exactly(work):
     train(vae_settings(work, steps=1, output=str(work / "vae")))
-    vae = load_vae(work / "vae" / "vae")
+    vae = load_trained_vae(work / "vae" / "vae")
     photo = torch.rand(1, 3, 160, 96) * 2 - 1
     whole, tiled = (vae_tiling.encode(vae, photo, tile_size=size).mean for size in (64, 8))
     assert torch.allclose(whole, tiled, atol=1e-4 * float(whole.abs().max()))
@@ -104,12 +104,12 @@ def test_only_the_decoder_learns_and_latents_keep_their_size(work):
     sizes = {"latent_channels": 8, "widths": [8, 8, 16, 24], "norm_groups": 2}
     more = {"sizes": sizes, "encoder": "principal_components", "decoder_only": True}
     train(vae_settings(work, steps=1, output=str(work / "vae"), **more))
-    first = load_vae(work / "vae" / "vae")
+    first = load_trained_vae(work / "vae" / "vae")
     for path in (work / "photos").iterdir():
         Image.effect_noise((64, 64), 90).convert("RGB").save(path)
     # The encoder stays that of the photos as they were when the training began.
     train(vae_settings(work, steps=3, output=str(work / "vae"), **more))
-    second = load_vae(work / "vae" / "vae")
+    second = load_trained_vae(work / "vae" / "vae")
     assert first.config["scaling_factor"] == second.config["scaling_factor"] == pytest.approx(1.0)
     changed = {
         name for name, tensor in first.state_dict().items() if not torch.equal(tensor, second.state_dict()[name])
@@ -219,7 +219,7 @@ def test_a_model_that_starts_at_doing_nothing_does_nothing(work):
     photo = to_tensor(decode_photo((work / "photos" / "photo-0.png").read_bytes()))
     (restored,) = restorer.restore([photo], prompts=[""], seeds=[0])
     error = float((torch.as_tensor(restored.image) - photo).square().mean())
-    vae = load_vae(work / "vae" / "vae")
+    vae = load_trained_vae(work / "vae" / "vae")
     with torch.no_grad():
         coded = vae.decode(vae.encode(2 * photo[None] - 1).latent_dist.mean).sample[0] / 2 + 0.5
     floor = float((coded - photo).square().mean())
@@ -244,6 +244,6 @@ def test_a_linear_decoder_takes_only_the_encoder_of_initial(work):
         decoder="linear",
         decoder_only=True,
     )
-    found, begun = build_task(chosen).objective.vae.state_dict(), load_vae(work / "vae" / "vae").state_dict()
+    found, begun = build_task(chosen).objective.vae.state_dict(), load_trained_vae(work / "vae" / "vae").state_dict()
     assert all(torch.equal(found[name], begun[name]) for name in begun if name.startswith(("encoder.", "quant_conv.")))
     assert found["decoder.up_blocks.0.upsamplers.0.conv.weight"].shape[0] == 4 * 64

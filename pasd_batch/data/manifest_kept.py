@@ -1,0 +1,94 @@
+"""The list that a run keeps of a folder's photos, so that whoever resumes it works on the same ones.
+
+Its name has the fingerprint that `run.json` has too. So what a start that failed has left, or another driver that
+began at the same time, is never taken for it.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from pasd_batch.config.run import ManifestFormat, ManifestSettings
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.location import parse_location, redact_uri
+from pasd_batch.data.manifest_errors import ManifestError
+from pasd_batch.data.manifest_making import list_photos
+from pasd_batch.data.storage import AlreadyExists, Storage
+
+_EARLIER_NAME = "manifest.parquet"
+"""The name in runs that earlier versions began."""
+
+
+@dataclass(frozen=True)
+class DraftList:
+    """A list of photos that is checked, and perhaps kept."""
+
+    name: str
+    """Relative to the run's root."""
+    manifest: ManifestSettings
+    """How it is read."""
+
+
+def kept_list(storage: Storage, fingerprint: str) -> ManifestSettings | None:
+    """The list of photos with this fingerprint in the run at `storage`; None if it keeps none.
+
+    Raises:
+        StorageError: the run cannot be looked at.
+    """
+    for name in (_name_of(fingerprint), _EARLIER_NAME):
+        if storage.exists(name):
+            return _manifest(storage.uri(name))
+    return None
+
+
+@contextmanager
+def draft_list(source: str, storage: Storage, access: StorageSettings) -> Iterator[DraftList]:
+    """The photos of a folder, prefix or glob, listed in a file that is gone afterwards unless `keep_list` keeps it.
+
+    Raises:
+        ManifestError: there are no photos, or one's name is not text.
+        StorageError: the source cannot be listed, or the list not be written.
+    """
+    name = f".pasd-batch-list-{uuid.uuid4().hex}.parquet"
+    data, _ = list_photos(source, access, measure=False)
+    try:
+        storage.write(name, data)
+        yield DraftList(name, _manifest(storage.uri(name)))
+    finally:
+        storage.delete(name)
+
+
+def keep_list(draft: DraftList, storage: Storage, fingerprint: str) -> ManifestSettings:
+    """Keep a draft under the name of its rows' fingerprint; call it when all else about the run has been checked.
+
+    Raises:
+        StorageError: it cannot be read or written.
+    """
+    name = _name_of(fingerprint)
+    with suppress(AlreadyExists):  # with the same rows: from another driver, or from a start that got no further
+        storage.create(name, storage.read(draft.name))
+    return _manifest(storage.uri(name))
+
+
+def refuse_run_among_photos(settings: ManifestSettings, storage: Storage, access: StorageSettings) -> None:
+    """Refuse a run inside the folder that its manifest names, where its own files would be taken for more of it.
+
+    Raises:
+        ManifestError: naming both.
+    """
+    source = parse_location(settings.path, allowed_schemes=access.allowed_schemes)
+    root = parse_location(storage.uri(), allowed_schemes=access.allowed_schemes)
+    if source.scheme == root.scheme and f"{root.path.rstrip('/')}/".startswith(f"{source.path.rstrip('/')}/"):
+        raise ManifestError(
+            f"output.root {redact_uri(storage.uri())} is inside manifest.path {redact_uri(settings.path)}, where the "
+            "run's own files would be taken for more photos; give output.root a folder outside of it"
+        )
+
+
+def _name_of(fingerprint: str) -> str:
+    return f"manifest-{fingerprint[:12]}.parquet"
+
+
+def _manifest(uri: str) -> ManifestSettings:
+    return ManifestSettings(path=uri, format=ManifestFormat.PARQUET)

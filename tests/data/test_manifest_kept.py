@@ -1,0 +1,68 @@
+"""The list of photos that a run keeps: kept under its fingerprint, or gone."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from pasd_batch.config.run import ManifestSettings
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.manifest_errors import ManifestError
+from pasd_batch.data.manifest_kept import draft_list, keep_list, kept_list, refuse_run_among_photos
+from pasd_batch.data.storage import Storage
+
+ACCESS = StorageSettings()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "photos/a.jpg")
+    return tmp_path / "photos"
+
+
+def test_a_draft_that_is_not_kept_leaves_nothing(tmp_path, photos):
+    storage = Storage.open(str(tmp_path / "run"))
+    with draft_list(str(photos), storage, ACCESS) as draft:
+        assert pq.read_table(draft.manifest.path)["id"].to_pylist() == ["a.jpg"]
+    assert list((tmp_path / "run").iterdir()) == []
+    assert kept_list(storage, "f" * 64) is None
+
+
+def test_a_kept_list_is_found_by_its_fingerprint_alone(tmp_path, photos):
+    storage = Storage.open(str(tmp_path / "run"))
+    with draft_list(str(photos), storage, ACCESS) as draft:
+        kept = keep_list(draft, storage, "f" * 64)
+        assert keep_list(draft, storage, "f" * 64) == kept
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["manifest-ffffffffffff.parquet"]
+    assert pq.read_table(kept.path)["id"].to_pylist() == ["a.jpg"]
+    assert kept_list(storage, "f" * 64) == kept
+    assert kept_list(storage, "e" * 64) is None
+
+
+def test_the_list_of_a_run_that_an_earlier_version_began_is_found(tmp_path):
+    storage = Storage.open(str(tmp_path / "run"))
+    storage.write("manifest.parquet", b"")
+    assert kept_list(storage, "f" * 64) == kept_list(storage, "e" * 64)
+
+
+@pytest.mark.parametrize(
+    ("source", "root", "refused"),
+    [
+        ("/photos", "/photos/run", True),
+        ("/photos/", "/photos", True),
+        ("s3://b/photos", "s3://b/photos/run", True),
+        ("/photos", "/photos-run", False),
+        ("/photos/*.jpg", "/photos/run", False),
+        ("/photos/run/in", "/photos/run", False),
+        ("s3://photos", "/photos/run", False),
+    ],
+)
+def test_a_run_inside_its_own_photos_is_refused(source, root, refused):
+    settings, storage = ManifestSettings(path=source), Storage.open(root)
+    if not refused:
+        refuse_run_among_photos(settings, storage, ACCESS)
+        return
+    with pytest.raises(ManifestError, match=rf"output.root {root} is inside manifest.path {source}.*outside of it"):
+        refuse_run_among_photos(settings, storage, ACCESS)
