@@ -10,6 +10,20 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
+def refusal(job: str, folder: Path, *arguments: str, **environment: str) -> str:
+    """What a job that cannot start says."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "jobs" / job, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=os.environ | environment,
+        timeout=120,
+    )
+    assert done.returncode == 2, done.stderr
+    return done.stderr
+
+
 @pytest.mark.parametrize("job", ["restore_archive.py", "score_archive.py", "train.py"])
 def test_a_job_that_cannot_start_says_why_and_exits_with_two(job, tmp_path):
     (tmp_path / "run.yaml").write_text("manifest: {path: photos}\noutput: {root: out}\nshard_sise: 3\n")
@@ -19,11 +33,7 @@ def test_a_job_that_cannot_start_says_why_and_exits_with_two(job, tmp_path):
         (["run.yaml"], "shard_sise: unknown setting"),
         (["run.yaml", "shard_size"], "write it as dotted.key=value"),
     ]:
-        done = subprocess.run(
-            [sys.executable, ROOT / "jobs" / job, *arguments], capture_output=True, text=True, cwd=tmp_path, timeout=120
-        )
-        assert done.returncode == 2, done.stderr
-        assert told in done.stderr
+        assert told in refusal(job, tmp_path, *arguments)
     assert not (tmp_path / "out").exists()
 
 
@@ -35,17 +45,9 @@ def test_a_submitted_job_refuses_paths_into_rays_copy_of_the_folder(job, tmp_pat
         (["output.root=/mnt/run"], "ERROR pasd_batch.batch.run: manifest.path=photos.csv: relative to"),
         (["manifest.path=s3://bucket/photos.csv"], "ERROR pasd_batch.batch.run: output.root=runs/scores: relative to"),
     ]:
-        done = subprocess.run(
-            [sys.executable, ROOT / "jobs" / job, "run.yaml", *overrides],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=os.environ | {"RAY_JOB_CONFIG_JSON_ENV_VAR": "{}"},
-            timeout=120,
-        )
-        assert done.returncode == 2, done.stderr
-        assert told in done.stderr
-        assert "give paths that all machines share" in done.stderr
+        said = refusal(job, tmp_path, "run.yaml", *overrides, RAY_JOB_CONFIG_JSON_ENV_VAR="{}")
+        assert told in said
+        assert "give paths that all machines share" in said
     assert not (tmp_path / "runs").exists()
 
 

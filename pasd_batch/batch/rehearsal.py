@@ -8,10 +8,11 @@ from pasd_batch.batch.estimate import PlanSummary, dry_run
 from pasd_batch.batch.models import ModelLoaders, Refusal
 from pasd_batch.batch.preflight import WORKER_SECONDS, PreflightFailed, WorkerReport, check_storage_and_workers
 from pasd_batch.batch.run import ExitCode, RunReport, with_absolute_paths
-from pasd_batch.batch.run_file import AnotherRun, describe_run, differences_between, read_run, refuse_strangers
+from pasd_batch.batch.run_file import AnotherRun, describe_run, read_run, refuse_another, refuse_strangers
 from pasd_batch.batch.scheduler import ClusterFailed, WorkerResources, ray_session, run_on_worker
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.data.manifest_errors import ManifestError
+from pasd_batch.data.manifest_kept import refuse_run_among_photos
 from pasd_batch.data.storage import Storage, StorageError
 
 _logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ def _refuse_another_run(settings: RunSettings, storage: Storage, summary: PlanSu
     run = read_run(storage)
     if run is None:
         refuse_strangers(storage)
+        refuse_run_among_photos(settings.manifest, storage, settings.storage)
         return
     # A run that lists photos keeps its list, whatever has become of the folder; and a plan makes no list.
     lists_photos = run.lists_photos or summary.fingerprint is None
@@ -67,12 +69,7 @@ def _refuse_another_run(settings: RunSettings, storage: Storage, summary: PlanSu
         score_columns=worker.score_columns,
         lists_photos=lists_photos,
     )
-    differences = "\n".join(f"  {line}" for line in differences_between(run, wanted))
-    if differences:
-        raise AnotherRun(
-            f"{storage.uri()} belongs to a run begun {run.created_at} that differs:\n{differences}\n"
-            "plan and resume it with its own settings, or give this one another output.root"
-        )
+    refuse_another(storage, run, wanted)
 
 
 def _time_lines(settings: RunSettings, loaders: ModelLoaders, summary: PlanSummary) -> list[str]:

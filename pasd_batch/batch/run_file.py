@@ -148,14 +148,22 @@ def claim_run(storage: Storage, wanted: RunFile) -> RunFile:
             return wanted
     existing = read_run(storage)
     assert existing is not None
-    differences = list(differences_between(existing, wanted))
+    refuse_another(storage, existing, wanted)
+    return existing
+
+
+def refuse_another(storage: Storage, existing: RunFile, wanted: RunFile) -> None:
+    """Make sure that the run at `storage` is the one that is wanted.
+
+    Raises:
+        AnotherRun: it is not; the message is the difference.
+    """
+    differences = "\n".join(f"  {line}" for line in differences_between(existing, wanted))
     if differences:
-        lines = "\n".join(f"  {line}" for line in differences)
         raise AnotherRun(
-            f"{storage.uri()} belongs to a run begun {existing.created_at} that differs:\n{lines}\n"
+            f"{redact_uri(storage.uri())} belongs to a run begun {existing.created_at} that differs:\n{differences}\n"
             "resume it with its own settings, or give this one another output.root"
         )
-    return existing
 
 
 def differences_between(existing: RunFile, wanted: RunFile) -> Iterator[str]:

@@ -16,18 +16,15 @@ from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_making import list_photos
 from pasd_batch.data.storage import AlreadyExists, Storage
 
-_EARLIER_NAME = "manifest.parquet"
-"""The name in runs that earlier versions began."""
-
 
 @dataclass(frozen=True)
 class DraftList:
     """A list of photos that is checked, and perhaps kept."""
 
-    name: str
-    """Relative to the run's root."""
     manifest: ManifestSettings
     """How it is read."""
+    data: bytes
+    """The file."""
 
 
 def kept_list(storage: Storage, fingerprint: str) -> ManifestSettings | None:
@@ -36,10 +33,8 @@ def kept_list(storage: Storage, fingerprint: str) -> ManifestSettings | None:
     Raises:
         StorageError: the run cannot be looked at.
     """
-    for name in (_name_of(fingerprint), _EARLIER_NAME):
-        if storage.exists(name):
-            return _manifest(storage.uri(name))
-    return None
+    name = _name_of(fingerprint)
+    return _manifest(storage.uri(name)) if storage.exists(name) else None
 
 
 @contextmanager
@@ -54,7 +49,7 @@ def draft_list(source: str, storage: Storage, access: StorageSettings) -> Iterat
     data, _ = list_photos(source, access, measure=False)
     try:
         storage.write(name, data)
-        yield DraftList(name, _manifest(storage.uri(name)))
+        yield DraftList(_manifest(storage.uri(name)), data)
     finally:
         storage.delete(name)
 
@@ -63,11 +58,11 @@ def keep_list(draft: DraftList, storage: Storage, fingerprint: str) -> ManifestS
     """Keep a draft under the name of its rows' fingerprint; call it when all else about the run has been checked.
 
     Raises:
-        StorageError: it cannot be read or written.
+        StorageError: it cannot be written.
     """
     name = _name_of(fingerprint)
     with suppress(AlreadyExists):  # with the same rows: from another driver, or from a start that got no further
-        storage.create(name, storage.read(draft.name))
+        storage.create(name, draft.data)
     return _manifest(storage.uri(name))
 
 

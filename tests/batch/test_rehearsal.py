@@ -119,6 +119,12 @@ def test_files_of_strangers_are_found_by_the_plan(found_well, tmp_path):
     assert "has files (images/a.png) but no run.json" in report.message
 
 
+def test_a_run_inside_its_photos_is_found_by_the_plan(found_well, tmp_path):
+    report = rehearse(settings(tmp_path / "in/run", tmp_path / "in"), loaders=tiny_models.TINY)
+    assert report.exit_code is ExitCode.CANNOT_START
+    assert "is inside manifest.path" in report.message
+
+
 def test_a_worker_that_does_not_come_cannot_start(ray_cluster, archive, tmp_path, monkeypatch):
     calls = []
 

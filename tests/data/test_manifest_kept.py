@@ -41,12 +41,6 @@ def test_a_kept_list_is_found_by_its_fingerprint_alone(tmp_path, photos):
     assert kept_list(storage, "e" * 64) is None
 
 
-def test_the_list_of_a_run_that_an_earlier_version_began_is_found(tmp_path):
-    storage = Storage.open(str(tmp_path / "run"))
-    storage.write("manifest.parquet", b"")
-    assert kept_list(storage, "f" * 64) == kept_list(storage, "e" * 64)
-
-
 @pytest.mark.parametrize(
     ("source", "root", "refused"),
     [
