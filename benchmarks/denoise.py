@@ -69,21 +69,21 @@ def main() -> None:
         Case("guided, tiles", options.side, 9.0, max(16, options.side // LATENT_FACTOR * 3 // 4)),
     ]
     torch.set_flush_denormal(True)
-    with tempfile.TemporaryDirectory() as folder:
-        save_untrained(Path(folder), STABLE_DIFFUSION_15 if options.full else TINY, seed=0)
-        models = load_models(
-            ModelSettings(
-                base=Path(folder),
-                control=Path(folder),
-                device=options.device,
-                dtype=options.dtype,
-                compile=options.compile,
-            )
-        )
+    with tempfile.TemporaryDirectory() as passing:
+        models = random_models(options.networks or Path(passing), options)
     print(f"device: {device_name(models.device)}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     print(f"networks: {'full size' if options.full else 'tiny'}, {models.dtype}, {options.steps} steps")
     for case in cases:
         compare(models, case, options)
+
+
+def random_models(folder: Path, options: argparse.Namespace) -> Models:
+    """The networks in `folder`, made there if it has none."""
+    if not (folder / "unet").is_dir():
+        save_untrained(folder, STABLE_DIFFUSION_15 if options.full else TINY, seed=0)
+    return load_models(
+        ModelSettings(base=folder, control=folder, device=options.device, dtype=options.dtype, compile=options.compile)
+    )
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -97,6 +97,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--side", type=int, default=512, help="photo side in pixels")
     parser.add_argument("--repeats", type=int, default=3, help="timings of which the fastest counts")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--networks", type=Path, help="where the random networks are kept from one run to the next")
     parser.add_argument(
         "--peak-tflops", type=float, help="hardware's dense peak in this precision, for the share of it"
     )

@@ -58,6 +58,6 @@ def tiny_settings(folder: Path, *, model: dict[str, Any] | None = None, **sampli
     """Settings that restore with the model in `folder` on the CPU, in two steps and at small sizes unless told."""
     quick = {"steps": 2, "min_short_side": 64, "scale": 1.0, "guidance_scale": 3.0}
     return RestorationSettings(
-        model=ModelSettings(base=folder, control=folder, device="cpu", **(model or {})),
+        model=ModelSettings(**{"base": folder, "control": folder, "device": "cpu", **(model or {})}),
         sampling=SamplingSettings(**{**quick, **sampling}),
     )

@@ -123,7 +123,7 @@ class SamplingSettings(Settings):
     """Factor on the control branch's residuals."""
 
     prompt: str = ""
-    """Prompt for photos that have none of their own."""
+    """Prompt for photos that have none of their own, as `restore` and `run` pass it on."""
 
     added_prompt: str = QUALITY_SUFFIX
     """Quality suffix behind every prompt."""

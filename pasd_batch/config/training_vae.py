@@ -20,6 +20,9 @@ class VaeLossSettings(Settings):
     perceptual: float = Field(default=0.0, ge=0.0)
     """Weight of ST-LPIPS; above 0 it needs the package `stlpips-pytorch`."""
 
+    perceptual_network: Literal["alex", "vgg"] = "alex"
+    """Network whose features the perceptual distance compares: AlexNet, or the slower VGG-16."""
+
     perceptual_share: float = Field(default=1.0, gt=0.0, le=1.0)
     """Share of each batch that the perceptual distance looks at; it costs about as much as a small decoder."""
 

@@ -100,7 +100,7 @@ class Restorer:
 
         Args:
             photos: (3, height, width), sRGB in [0, 1], float32, on the CPU, from 1x1 up; others become failures.
-            prompts: one per photo, without the quality suffix; empty where there is none.
+            prompts: one per photo, without the quality suffix; an empty one stays empty.
             seeds: one per photo.
             on_step: called after every denoising step with the steps done and the steps in all.
         """

@@ -10,6 +10,7 @@ from pasd_batch.training.batch_maker import Feed, NumberedBatch
 from pasd_batch.training.checkpoints import load_latest
 from pasd_batch.training.keeper import Keeper, line_due
 from pasd_batch.training.placement import Placement
+from pasd_batch.training.prefetch import prefetched
 from pasd_batch.training.step_window import StepWindow
 from pasd_batch.training.stepping import Stepper
 from pasd_batch.training.task import TrainingTask
@@ -47,7 +48,7 @@ def train_loop(
     window = StepWindow(placement, skipped)
     numbers = placement.plan(settings).batches(first_step, settings.steps)
     keeper = Keeper(task, settings, stepper, storage, first_step) if placement.worker == 0 else None
-    with closing(_iterate(feed, numbers)) as batches:
+    with closing(_iterate(feed, numbers)) as source, closing(prefetched(source, placement.device)) as batches:
         for step in range(first_step, settings.steps):
             made = list(islice(batches, settings.accumulation))
             window.add(stepper.step(step, made), made)

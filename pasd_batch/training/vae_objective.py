@@ -119,8 +119,8 @@ def build_vae(sizes: VaeSizes) -> AutoencoderKL:
     )
 
 
-def load_perceptual_distance() -> nn.Module:
-    """ST-LPIPS (arXiv 2207.13686) on AlexNet: two batches in [-1, 1] -> a distance each; frozen.
+def load_perceptual_distance(network: str) -> nn.Module:
+    """ST-LPIPS (arXiv 2207.13686) on `alex` or `vgg`: two batches in [-1, 1] -> a distance each; frozen.
 
     Raises:
         TrainingError: the package is not installed.

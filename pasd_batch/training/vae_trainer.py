@@ -67,10 +67,11 @@ def build_vae_task(settings: VaeTrainingSettings) -> VaeTask:
         torch.manual_seed(settings.seed)
         vae = build_vae(settings.sizes)
     _set_weights(vae, settings)
-    perceptual = load_perceptual_distance() if settings.losses.perceptual else None
+    losses = settings.losses
+    perceptual = load_perceptual_distance(losses.perceptual_network) if losses.perceptual else None
     objective = VaeObjective(
         vae,
-        settings.losses,
+        losses,
         degraded_share=settings.degraded_share,
         seed=settings.seed,
         perceptual=perceptual,

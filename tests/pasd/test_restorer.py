@@ -146,10 +146,11 @@ def test_one_prompt_and_one_seed_per_photo(make_restorer, photos):
 
 def test_what_is_reported(make_restorer, photos):
     restorer = make_restorer(prompt="a photo", added_prompt="sharp", tiling=TilingSettings(**TILES, tile_batch=2))
-    own, common, _ = restore(restorer, photos)
-    assert (own.prompt, common.prompt) == ("a woman, sharp", "a photo, sharp")
-    assert (own.seed, common.seed) == (1, 2)
-    report = common.report
+    described, wordless, _ = restore(restorer, photos)
+    # The settings' prompt is for callers to pass where a photo has none: an empty prompt stays empty.
+    assert (described.prompt, wordless.prompt) == ("a woman, sharp", "sharp")
+    assert (described.seed, wordless.seed) == (1, 2)
+    report = wordless.report
     assert (report.tile_batch, report.tile_size, report.out_of_memory_retries) == (2, 8, 0)
     assert not report.float32_retry
     assert set(report.seconds) == {"encode", "denoise", "decode"}

@@ -73,9 +73,10 @@ def test_a_perceptual_term_without_its_package_is_refused_with_the_remedy(work, 
         build_task(vae_settings(work, losses={"perceptual": 0.5}))
 
 
-def test_the_perceptual_term_judges_and_does_not_learn(work):
+@pytest.mark.parametrize("network", ["alex", "vgg"])
+def test_the_perceptual_term_judges_and_does_not_learn(work, network):
     pytest.importorskip("stlpips_pytorch.stlpips", exc_type=ImportError)
-    chosen = vae_settings(work, losses={"perceptual": 0.5})
+    chosen = vae_settings(work, losses={"perceptual": 0.5, "perceptual_network": network})
     task = build_task(chosen)
     maker = BatchMaker(list_photos(chosen.data.sources, chosen.data.storage), chosen.data, seed=0)
     assert not any(parameter.requires_grad for parameter in task.objective.perceptual.parameters())
