@@ -122,15 +122,13 @@ def test_neighbours_change_no_bit(tiny_model_folder, photograph, precision):
 class TestFullMemory:
     """The GPU's own refusals, provoked by lending the process less of its memory than it just needed."""
 
-    TILES = {"tile_size": 64, "overlap": 8, "vae_tile_size": 32}
-
     @pytest.fixture(scope="class")
     def large(self, photograph):
         """A photo of 128x128 latents, nine tiles."""
         return torch.nn.functional.interpolate(photograph[None], scale_factor=2)[0]
 
     def restorer(self, folder, tile_batch):
-        tiling = TilingSettings(**self.TILES, tile_batch=tile_batch)
+        tiling = TilingSettings(tile_size=64, overlap=8, vae_tile_size=32, tile_batch=tile_batch)
         return tiny(folder, model={"dtype": Precision.FLOAT32}, tiling=tiling, color_fix="none")
 
     def test_the_batch_is_halved_until_it_fits(self, tiny_model_folder, large):
@@ -144,7 +142,7 @@ class TestFullMemory:
         assert isinstance(result, Restoration)
         assert result.report.out_of_memory_retries > 0
         assert result.report.tile_batch < 9
-        assert result.report.tile_size == self.TILES["tile_size"]
+        assert result.report.tile_size == 64
         assert float((result.image - expected.image).abs().max()) < LEVEL
 
     def test_what_never_fits_is_a_failure_with_its_size_and_the_next_photo_is_fine(self, tiny_model_folder, large):
