@@ -132,5 +132,5 @@ def load_perceptual_distance(network: str) -> nn.Module:
             f"losses.perceptual needs the package stlpips-pytorch, which cannot be imported ({error}); "
             "run `pip install stlpips-pytorch ipython torchsummary`, or set losses.perceptual to 0"
         ) from error
-    distance = cast(Any, stlpips).LPIPS(net="alex", variant="shift_tolerant", verbose=False)
+    distance = cast(Any, stlpips).LPIPS(net=network, variant="shift_tolerant", verbose=False)
     return distance.eval().requires_grad_(False)
