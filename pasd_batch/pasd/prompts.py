@@ -1,11 +1,14 @@
 """Prompts, and the text states that the networks read."""
 
+import logging
 from functools import lru_cache
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
+
+logger = logging.getLogger(__name__)
 
 CACHED_PROMPTS = 1024
 
@@ -27,6 +30,7 @@ class PromptEncoder:
 
     @torch.inference_mode()
     def _encode(self, prompt: str) -> Float[Tensor, "words text_channels"]:
+        self._warn_of_unread_words(prompt)
         states = self.text_encoder(self.token_ids(prompt).to(self.text_encoder.device)).last_hidden_state
         return states[0]
 
@@ -39,3 +43,17 @@ class PromptEncoder:
             truncation=True,
             return_tensors="pt",
         ).input_ids
+
+    def _warn_of_unread_words(self, prompt: str) -> None:
+        # Not verbose: transformers would warn of an indexing error, which `token_ids` prevents.
+        tokens = self.tokenizer(prompt, add_special_tokens=False, verbose=False).input_ids
+        # Every prompt has a start and an end beside its words.
+        room = self.text_encoder.config.max_position_embeddings - 2
+        if len(tokens) > room:
+            unread = str(self.tokenizer.decode(tokens[room:]))
+            logger.warning(
+                "a prompt has %d tokens, of which the text encoder reads %d; shorten it, or this is lost: %r",
+                len(tokens),
+                room,
+                unread.strip(),
+            )

@@ -15,7 +15,7 @@ from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.training_data import DataSource, PhotoSource, WebDatasetSource
 from pasd_batch.data.manifest import find_files, find_pieces, is_image, is_image_source
 from pasd_batch.data.manifest_rows import photo_ids, read_rows
-from pasd_batch.data.storage import NotFound, Storage, read_uri
+from pasd_batch.data.storage import NotFound, Storage, TooLarge, read_uri
 from pasd_batch.training.dataset import EncodedPhoto
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.webdataset import find_samples, read_member
@@ -58,6 +58,7 @@ class PhotoIndex:
         """
         (values,) = self._rows.slice(row, 1).to_pylist()
         if values["offset"] >= 0:
+            _refuse_large(values, max_bytes)
             data = read_member(values["uri"], values["offset"], values["size"], self._access)
         else:
             schemes = self._access.allowed_schemes
@@ -122,6 +123,14 @@ def _all_rows(sources: Sequence[DataSource], access: StorageSettings) -> Iterato
     for number, source in enumerate(sources):
         for row in _rows_of(source, access):
             yield {**row, "name": f"{number}/{row['name']}"}
+
+
+def _refuse_large(member: dict[str, Any], max_bytes: int) -> None:
+    if member["size"] > max_bytes:
+        raise TooLarge(
+            f"{member['name']} in {member['uri']}: {member['size']:,} bytes is more than the limit of {max_bytes:,}; "
+            "raise data.samples.limits.max_bytes or shrink the file"
+        )
 
 
 def _rows_of(source: DataSource, access: StorageSettings) -> Iterator[dict[str, Any]]:

@@ -61,3 +61,13 @@ def test_tokens_spell_the_prompt(encoder):
     ids = encoder.token_ids("a dog, 8k")[0].tolist()
     words = ids[1 : ids.index(encoder.tokenizer.eos_token_id)]
     assert encoder.tokenizer.decode(words).replace(" ", "") == "adog,8k"
+
+
+def test_words_that_do_not_fit_are_named_once(encoder, caplog):
+    encoder.encode("a dog, " * 10 + "clean, 8k")
+    assert not caplog.records
+    for _ in range(2):
+        encoder.encode("a dog, " * 30 + "clean, 8k")
+    (warning,) = caplog.records
+    assert "reads 75" in warning.getMessage()
+    assert "clean" in warning.getMessage()

@@ -7,7 +7,7 @@ from tiny_training import write_photos
 
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.training_data import PhotoSource, WebDatasetSource
-from pasd_batch.data.storage import Storage
+from pasd_batch.data.storage import Storage, TooLarge
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.photo_index import kept_index, list_photos
 
@@ -36,6 +36,15 @@ def write_tar(path, photos):
         add(tar, "a/1.seg.png", photos[1])
         add(tar, "b/0.png", photos[2])
         add(tar, "b/1.txt", b"nothing to see")
+
+
+def test_photos_in_tars_have_the_same_limit_as_others(folder, tmp_path):
+    photos = [path.read_bytes() for path in sorted(folder.glob("*.png"))]
+    write_tar(tmp_path / "train-0.tar", photos)
+    for source in (WebDatasetSource(path=str(tmp_path / "*.tar")), PhotoSource(path=str(folder))):
+        index = list_photos([source], ACCESS)
+        with pytest.raises(TooLarge, match="limit of 100"):
+            index.fetch(0, max_bytes=100)
 
 
 @pytest.fixture
