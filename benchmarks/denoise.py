@@ -78,7 +78,8 @@ def main() -> None:
 
 
 def random_models(folder: Path, options: argparse.Namespace) -> Models:
-    """The networks in `folder`, made there if it has none."""
+    """The networks of this size in `folder`, made there if it has none."""
+    folder = folder / ("full" if options.full else "tiny")
     if not (folder / "unet").is_dir():
         save_untrained(folder, STABLE_DIFFUSION_15 if options.full else TINY, seed=0)
     return load_models(

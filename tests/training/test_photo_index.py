@@ -38,15 +38,6 @@ def write_tar(path, photos):
         add(tar, "b/1.txt", b"nothing to see")
 
 
-def test_photos_in_tars_have_the_same_limit_as_others(folder, tmp_path):
-    photos = [path.read_bytes() for path in sorted(folder.glob("*.png"))]
-    write_tar(tmp_path / "train-0.tar", photos)
-    for source in (WebDatasetSource(path=str(tmp_path / "*.tar")), PhotoSource(path=str(folder))):
-        index = list_photos([source], ACCESS)
-        with pytest.raises(TooLarge, match="limit of 100"):
-            index.fetch(0, max_bytes=100)
-
-
 @pytest.fixture
 def folder(tmp_path):
     return write_photos(tmp_path / "photos", count=3)
@@ -80,6 +71,15 @@ def test_tars_give_photos_and_captions_wherever_they_lie(folder, tmp_path):
         f"{prefix}/a/1": (photos[1], "ein Café"),
         f"{prefix}/b/0": (photos[2], ""),
     }
+
+
+def test_photos_in_tars_have_the_same_limit_as_others(folder, tmp_path):
+    photos = [path.read_bytes() for path in sorted(folder.glob("*.png"))]
+    write_tar(tmp_path / "train-0.tar", photos)
+    for source in (WebDatasetSource(path=str(tmp_path / "*.tar")), PhotoSource(path=str(folder))):
+        index = list_photos([source], ACCESS)
+        with pytest.raises(TooLarge, match="limit of 100"):
+            index.fetch(0, max_bytes=100)
 
 
 def test_a_compressed_tar_is_refused_with_the_remedy(tmp_path):

@@ -27,11 +27,9 @@ def build(work, device, **more):
 
 
 def test_a_float32_step_is_the_cpus(work):
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
     (ours, batch), (expected, _) = (build(work, device) for device in ("cuda", "cpu"))
-    reports = [stepper.step(0, [batch]) for stepper in (ours, expected)]
-    torch.backends.cudnn.allow_tf32 = before
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        reports = [stepper.step(0, [batch]) for stepper in (ours, expected)]
     losses = [float(report.losses["loss"]) for report in reports]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     assert reports[0].gradient_norm == pytest.approx(reports[1].gradient_norm, rel=1e-3)
