@@ -5,16 +5,18 @@
         --variant "without PACA" RUNS/without_paca \\
         --variant "without degradation removal" RUNS/without_degradation_removal \\
         --variant "without high-level prompt" RUNS/without_prompt \\
-        --variant "without ANS" RUNS/full pure_noise_start=true
+        --variant "without ANS" RUNS/full pure_noise_start=true \\
+        --captions benchmarks/captions/kodak.csv --uncaptioned "without high-level prompt"
 
 Settings behind a folder are sampling settings of that variant. The first variant is the one that the others are
-compared with. Writes `ablations.md` and `.json`. Needs `pip install 'pasd-batch[quality]'`.
+compared with. With `--captions` each photo is restored with its caption as prompt, but for `--uncaptioned` variants. Writes `ablations.md` and `.json`. Needs `pip install 'pasd-batch[quality]'`.
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from evaluation.captions import read_captions
 from evaluation.measuring import places_of
 from evaluation.methods import Pasd
 from evaluation.options import add_metric_options, add_overrides, add_photo_options, bench_of, samples_of
@@ -27,7 +29,7 @@ def main() -> None:
     options = parse_arguments()
     bench = bench_of(options)
     options.output.mkdir(parents=True, exist_ok=True)
-    methods = [load_variant(words, options.overrides) for words in options.variant]
+    methods = [load_variant(words, options) for words in options.variant]
     measurements = bench.measure(samples_of(options, options.degraded), methods)
     first = methods[0].name
     text = "\n\n".join(
@@ -58,9 +60,15 @@ def parse_arguments() -> argparse.Namespace:
         help="a name, a model folder, and sampling settings; repeated for each variant",
     )
     add_overrides(parser, "a setting of all variants, such as sampling.steps=8; may be repeated")
+    parser.add_argument("--captions", type=Path, metavar="CSV", help="columns uri and prompt: each photo's prompt")
+    parser.add_argument(
+        "--uncaptioned", action="append", default=[], metavar="NAME", help="a variant without captions; may be repeated"
+    )
     parser.add_argument("--name", default="ablations", help="file name of what is written")
     options = parser.parse_args()
     check_variants(options.variant)
+    if unknown := set(options.uncaptioned) - {words[0] for words in options.variant}:
+        parser.error(f"--uncaptioned {', '.join(sorted(unknown))}: no variant of this name")
     return options
 
 
@@ -78,10 +86,16 @@ def check_variants(variants: Sequence[Sequence[str]]) -> None:
         raise SystemExit(f"--variant: {', '.join(twice)} is given twice; give each variant a name of its own")
 
 
-def load_variant(words: Sequence[str], overrides: Sequence[str]) -> Pasd:
-    """A model folder with its own settings over those of all variants."""
+def load_variant(words: Sequence[str], options: argparse.Namespace) -> Pasd:
+    """A model folder with its own settings over those of all variants, and with the captions that it is to have."""
     name, folder, *settings = words
-    return Pasd.load(name, Path(folder), [*overrides, *(f"sampling.{setting}" for setting in settings)])
+    captioned = options.captions is not None and name not in options.uncaptioned
+    return Pasd.load(
+        name,
+        Path(folder),
+        [*options.overrides, *(f"sampling.{setting}" for setting in settings)],
+        captions=read_captions(options.captions) if captioned else None,
+    )
 
 
 if __name__ == "__main__":

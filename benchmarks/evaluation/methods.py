@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from evaluation.captions import caption_of
 from evaluation.photo_sets import Sample, from_8_bit, to_8_bit
 from pasd_batch.config.base import with_overrides
 from pasd_batch.config.embedded_model import EMBEDDED_MODEL
@@ -50,22 +51,41 @@ class Lanczos:
 class Pasd:
     """The restorer of `pasd_batch` with one model and one set of sampling settings."""
 
-    def __init__(self, name: str, models: Models, settings: RestorationSettings, *, model_digest: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        models: Models,
+        settings: RestorationSettings,
+        *,
+        model_digest: str,
+        captions: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self.settings = settings
         self._models = models
         self._model_digest = model_digest
+        self._captions = captions
 
     @classmethod
-    def load(cls, name: str, folder: Path | None, overrides: Sequence[str] = ()) -> "Pasd":
+    def load(
+        cls,
+        name: str,
+        folder: Path | None,
+        overrides: Sequence[str] = (),
+        *,
+        captions: Mapping[str, str] | None = None,
+    ) -> "Pasd":
         """Load a model folder (default: the embedded one); overrides are `sampling.steps=8` or `model.device=cuda`.
+
+        With `captions`, by the photos' names, each photo has its own as prompt; without, all have the empty one.
 
         Raises:
             CheckpointError: the folder does not hold a model.
             ConfigError: an override names no setting, or its value is out of range.
         """
         settings = restoration_settings(folder, overrides)
-        return cls(name, load_models(settings.model), settings, model_digest=digest_of(folder or EMBEDDED_MODEL))
+        digest = digest_of(folder or EMBEDDED_MODEL)
+        return cls(name, load_models(settings.model), settings, model_digest=digest, captions=captions)
 
     def with_sampling(self, name: str, overrides: Sequence[str]) -> "Pasd":
         """The same networks with other settings, such as `sampling.steps=8`."""
@@ -73,7 +93,7 @@ class Pasd:
         settings = RestorationSettings.parse(values, source=f"settings of {name}")
         if settings.model != self.settings.model:
             raise ValueError(f"{name}: {', '.join(overrides)} changes the model; give it a model of its own")
-        return Pasd(name, self._models, settings, model_digest=self._model_digest)
+        return Pasd(name, self._models, settings, model_digest=self._model_digest, captions=self._captions)
 
     @property
     def key(self) -> str:
@@ -85,6 +105,7 @@ class Pasd:
             str(self._models.dtype),
             str(self._models.vae_dtype),
             self.settings.model.compile,
+            *([dict(self._captions)] if self._captions is not None else []),
         ]
         return "pasd-" + hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -93,12 +114,14 @@ class Pasd:
 
         Raises:
             RuntimeError: the restorer gave a reason instead of a photo.
+            SystemExit: the photo has no caption.
         """
         scale = {"scale": float(sample.key.photo_set.scale)}
         sampling = self.settings.sampling.model_copy(update=scale)
         restorer = Restorer(self._models, self.settings.model_copy(update={"sampling": sampling}))
         photo = torch.from_numpy(np.ascontiguousarray(sample.degraded.transpose(2, 0, 1)))
-        (outcome,) = restorer.restore([photo], prompts=[""], seeds=[sample.key.seed])
+        prompt = "" if self._captions is None else caption_of(sample.key.photo, self._captions)
+        (outcome,) = restorer.restore([photo], prompts=[prompt], seeds=[sample.key.seed])
         if isinstance(outcome, RestorationFailure):
             raise RuntimeError(f"{self.name} did not restore {sample.key.photo}: {outcome.message}")
         return outcome.image.numpy().transpose(1, 2, 0)
