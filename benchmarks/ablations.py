@@ -9,7 +9,8 @@
         --captions benchmarks/captions/kodak.csv --uncaptioned "without high-level prompt"
 
 Settings behind a folder are sampling settings of that variant. The first variant is the one that the others are
-compared with. With `--captions` each photo is restored with its caption as prompt, but for `--uncaptioned` variants. Writes `ablations.md` and `.json`. Needs `pip install 'pasd-batch[quality]'`.
+compared with. With `--captions` each photo is restored with its caption as prompt, but for `--uncaptioned` variants.
+Writes `ablations.md` and `.json`. Needs `pip install 'pasd-batch[quality]'`.
 """
 
 import argparse
@@ -89,12 +90,12 @@ def check_variants(variants: Sequence[Sequence[str]]) -> None:
 def load_variant(words: Sequence[str], options: argparse.Namespace) -> Pasd:
     """A model folder with its own settings over those of all variants, and with the captions that it is to have."""
     name, folder, *settings = words
-    captioned = options.captions is not None and name not in options.uncaptioned
+    file: Path | None = None if name in options.uncaptioned else options.captions
     return Pasd.load(
         name,
         Path(folder),
         [*options.overrides, *(f"sampling.{setting}" for setting in settings)],
-        captions=read_captions(options.captions) if captioned else None,
+        captions=None if file is None else read_captions(file),
     )
 
 

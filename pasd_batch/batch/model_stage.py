@@ -57,6 +57,11 @@ class ModelStage:
             photo.trail.seconds[Stage.RESTORE] = (time.monotonic() - began) / len(batch)
         return outcomes
 
+    @property
+    def colorizes(self) -> bool:
+        """Whether the colours that the model makes are kept in grey photos, too."""
+        return self.settings.restoration.sampling.colorize
+
     def score(self, loaded: LoadedPhoto, restored: np.ndarray | None) -> Sequence[Score]:
         """Scores of a photo and of its restoration (float32 (height, width, 3), sRGB in [0, 1]), if any.
 

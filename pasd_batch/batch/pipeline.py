@@ -172,7 +172,7 @@ class _Passage:
     def _store_and_score(self, loaded: LoadedPhoto, restoration: RestoredImage) -> None:
         try:
             with loaded.trail.through(Stage.ENCODE):
-                photo = with_restored_image(loaded.photo, restoration.image)
+                photo = with_restored_image(loaded.photo, restoration.image, colorized=self._model.colorizes)
         except StageFailed as failed:
             self._fail(loaded.trail, failed.failure)
             return

@@ -158,7 +158,7 @@ def restore_file(restorer: "Restorer", source: Path, target: Path) -> str | None
     if isinstance(outcome, RestorationFailure):
         return outcome.message
     logger.info("%s: %s", source, outcome.report)
-    restored = with_restored_image(photo, outcome.image)
+    restored = with_restored_image(photo, outcome.image, colorized=sampling.colorize)
     try:
         write_whole(target, encode_photo(restored, settings=OutputSettings(), marker=_marker(restorer.settings)))
     except (PhotoError, OSError) as error:

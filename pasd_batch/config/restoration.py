@@ -146,11 +146,29 @@ class SamplingSettings(Settings):
     color_fix: ColorFix = ColorFix.WAVELET
     """Colour correction against the input."""
 
+    colorize: bool = False
+    """Make photos grey before they are restored, and keep the colours that the model makes, those of grey photos, too;
+    for models trained on grey photos. `color_fix` is then `none` unless set."""
+
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Run seed; each photo's seed derives from it and the photo's id."""
 
     tiling: TilingSettings = TilingSettings()
     """How large photos are cut up."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_color_fix_for_colorization(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("colorize") in (True, "true"):
+            return {"color_fix": ColorFix.NONE, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _colors_are_kept(self) -> Self:
+        if self.colorize and self.color_fix is not ColorFix.NONE:
+            fix = self.color_fix.value
+            raise ValueError(f"color_fix {fix} would bring back the grey; with colorize set it to none")
+        return self
 
     @model_validator(mode="after")
     def _one_noise_level(self) -> Self:

@@ -56,18 +56,19 @@ class Photo:
         return self.pixels.shape[1]
 
 
-def with_restored_pixels(photo: Photo, pixels: np.ndarray) -> Photo:
-    """`photo` with other pixels of any size: alpha is scaled to it, a grey photo stays grey.
+def with_restored_pixels(photo: Photo, pixels: np.ndarray, *, colorized: bool = False) -> Photo:
+    """`photo` with other pixels of any size: alpha is scaled to it, a grey photo stays grey unless `colorized`.
 
     `pixels` is float (height, width, 3), sRGB; values are clipped to [0, 1].
     """
     pixels = np.ascontiguousarray(np.clip(np.asarray(pixels, dtype=np.float32), 0.0, 1.0))
-    if photo.grayscale:
+    grayscale = photo.grayscale and not colorized
+    if grayscale:
         pixels = np.repeat((pixels @ _LUMA)[..., np.newaxis], 3, axis=2)
     alpha = photo.alpha
     if alpha is not None:
         alpha = scale_alpha(alpha, height=pixels.shape[0], width=pixels.shape[1])
-    return replace(photo, pixels=pixels, alpha=alpha)
+    return replace(photo, pixels=pixels, alpha=alpha, grayscale=grayscale)
 
 
 def scale_alpha(alpha: np.ndarray, *, height: int, width: int) -> np.ndarray:
@@ -86,6 +87,7 @@ def to_tensor(photo: Photo) -> "Tensor":
     return torch.from_numpy(np.ascontiguousarray(photo.pixels.transpose(2, 0, 1)))
 
 
-def with_restored_image(photo: Photo, image: "Tensor") -> Photo:
+def with_restored_image(photo: Photo, image: "Tensor", *, colorized: bool = False) -> Photo:
     """`with_restored_pixels` for a tensor (3, height, width), sRGB in [0, 1], as the model gives it."""
-    return with_restored_pixels(photo, image.detach().cpu().float().numpy().transpose(1, 2, 0))
+    pixels = image.detach().cpu().float().numpy().transpose(1, 2, 0)
+    return with_restored_pixels(photo, pixels, colorized=colorized)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.pasd.colorization import to_gray
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits, is_out_of_memory
 from pasd_batch.pasd.models import Models, load_models
@@ -110,7 +111,8 @@ class Restorer:
             problem = _problem_with_input(photo)
             outcomes.append(None if problem is None else RestorationFailure("InvalidPhoto", problem))
             if problem is None:
-                requests.append(PhotoRequest(photo[None], prompt, seed))
+                seen = to_gray(photo).clamp(max=1.0) if self.settings.sampling.colorize else photo
+                requests.append(PhotoRequest(seen[None], prompt, seed))
         restored = iter(self._restore_together(requests, on_step) if requests else [])
         return [next(restored) if outcome is None else outcome for outcome in outcomes]
 

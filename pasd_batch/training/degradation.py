@@ -20,9 +20,9 @@ from pasd_batch.config.degradation import (
     RealEsrganSettings,
 )
 from pasd_batch.config.old_photo import OldPhotoSettings
+from pasd_batch.pasd.colorization import to_gray
 from pasd_batch.training.draws import Draws, GeneratorNoise
 from pasd_batch.training.filtering import round_to_8_bit
-from pasd_batch.training.gray import to_gray
 from pasd_batch.training.old_photo import apply_old_photo, old_photo_targets, sample_old_photo
 from pasd_batch.training.real_esrgan import apply_chain, sample_chain
 

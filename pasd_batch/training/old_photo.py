@@ -11,13 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.old_photo import OldPhotoSettings
+from pasd_batch.pasd.colorization import to_gray
 from pasd_batch.training.blotches import BlotchParameters, add_blotches, sample_blotches
 from pasd_batch.training.draws import Draws, NoiseSource
 from pasd_batch.training.dust import DustParameters, add_dust, sample_dust
 from pasd_batch.training.fading import FadingParameters, fade, sample_fading
 from pasd_batch.training.film_grain import GrainParameters, add_grain, sample_grain
 from pasd_batch.training.filtering import round_to_8_bit, soften
-from pasd_batch.training.gray import to_gray
 from pasd_batch.training.halftone import HalftoneParameters, print_halftone, sample_halftone
 from pasd_batch.training.jpeg import compress_jpeg
 from pasd_batch.training.scratches import Scratch, add_scratches, sample_scratches

@@ -314,7 +314,8 @@ def test_rows_have_the_runs_schema_in_every_shard(root, tmp_path):
         assert store.read(shard).schema.equals(run_spec.schema)
 
 
-def test_a_grey_photo_is_stored_and_scored_as_grey(root, tmp_path):
+@pytest.mark.parametrize(("colorize", "mode"), [(False, "L"), (True, "RGB")])
+def test_a_grey_photo_is_stored_and_scored_as_grey_unless_it_is_colorized(root, tmp_path, colorize, mode):
     seen = []
 
     class Watching(tiny_models.TinyScorer):
@@ -327,6 +328,7 @@ def test_a_grey_photo_is_stored_and_scored_as_grey(root, tmp_path):
     Image.open(io.BytesIO(picture(0))).convert("L").save(buffer, "PNG")
     store_photos(tmp_path / "in", {"grey.png": buffer.getvalue()})
     write_plan(root, [record(tmp_path / "in" / "grey.png")])
-    run(spec(settings(root), loaders))
-    assert Image.open(root / "images" / "grey.png").mode == "L"
-    assert np.ptp(seen[0], axis=2).max() == 0
+    restoration = {"model": {"base": "m", "control": "m"}, "sampling": {"colorize": colorize}}
+    run(spec(settings(root, restoration=restoration), loaders))
+    assert Image.open(root / "images" / "grey.png").mode == mode
+    assert (np.ptp(seen[0], axis=2).max() == 0) is not colorize

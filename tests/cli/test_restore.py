@@ -44,6 +44,14 @@ def test_photos_come_back_enlarged_and_a_broken_one_is_named(model, photos, tmp_
     assert Image.open(output / "b.png").mode == "L"
 
 
+def test_a_grey_photo_comes_back_in_color_where_that_is_asked_for(model, photos, tmp_path):
+    command = ["restore", str(photos / "b.png"), "--output", str(tmp_path / "out"), *model, *QUICK]
+    assert main([*command, "--set", "sampling.colorize=true"]) == 0
+    colored = Image.open(tmp_path / "out" / "b.png")
+    assert colored.mode == "RGB"
+    assert np.ptp(np.asarray(colored).astype(int), axis=2).max() > 10
+
+
 def test_the_same_call_gives_the_same_bytes_and_another_seed_other_ones(model, photos, tmp_path):
     def restored(name: str, *more: str) -> bytes:
         assert main(["restore", str(photos / "a.jpg"), "--output", str(tmp_path / name), *model, *QUICK, *more]) == 0

@@ -16,12 +16,12 @@ from pasd_batch.config.old_photo import (
     ScratchSettings,
     ToneSettings,
 )
+from pasd_batch.pasd.colorization import to_gray
 from pasd_batch.training.blotches import add_blotches, sample_blotches
 from pasd_batch.training.draws import Draws, GeneratorNoise
 from pasd_batch.training.dust import add_dust, sample_dust
 from pasd_batch.training.fading import FadingParameters, fade, sample_fading
 from pasd_batch.training.film_grain import add_grain, sample_grain
-from pasd_batch.training.gray import to_gray
 from pasd_batch.training.halftone import print_halftone, sample_halftone
 from pasd_batch.training.old_photo import apply_old_photo, sample_old_photo
 from pasd_batch.training.scratches import add_scratches, sample_scratches

@@ -1,4 +1,4 @@
-"""Colour pictures as black-and-white ones."""
+"""Colorization: what a model that was trained on grey photos is given, so that it makes their colours."""
 
 from jaxtyping import Float
 from torch import Tensor
