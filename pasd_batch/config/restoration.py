@@ -11,6 +11,7 @@ from pasd_batch.config.base import Settings
 from pasd_batch.config.embedded_model import over_embedded_sampling
 
 QUALITY_SUFFIX = "clean, high-resolution, 8k"
+COLORIZATION_NEGATIVE_PROMPT = "b&w, color bleeding"
 NEGATIVE_PROMPT = "blurry, dotted, noise, raster lines, unclear, lowres, over-smoothed"
 
 
@@ -27,6 +28,8 @@ class ColorFix(StrEnum):
 
     WAVELET = "wavelet"
     ADAIN = "adain"
+    LUMA = "luma"
+    """The input's brightness with the result's colours, for colorization."""
     NONE = "none"
 
 
@@ -147,8 +150,9 @@ class SamplingSettings(Settings):
     """Colour correction against the input."""
 
     colorize: bool = False
-    """Make photos grey before they are restored, and keep the colours that the model makes, those of grey photos, too;
-    for models trained on grey photos. `color_fix` is then `none` unless set."""
+    """For models trained on grey photos: make photos grey before the model sees them, and keep the colours that it
+    makes, those of grey photos, too. What is not set is then as the released colorization has it: `color_fix` luma, no
+    `added_prompt`, and a `negative_prompt` of its own; "black and white" in prompts becomes "color"."""
 
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Run seed; each photo's seed derives from it and the photo's id."""
@@ -158,16 +162,17 @@ class SamplingSettings(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_color_fix_for_colorization(cls, values: Any) -> Any:
-        if isinstance(values, Mapping) and values.get("colorize") in (True, "true"):
-            return {"color_fix": ColorFix.NONE, **values}
-        return values
+    def _colorization_defaults(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or values.get("colorize") not in (True, "true"):
+            return values
+        own = {"color_fix": ColorFix.LUMA, "added_prompt": "", "negative_prompt": COLORIZATION_NEGATIVE_PROMPT}
+        return {**own, **values}
 
     @model_validator(mode="after")
     def _colors_are_kept(self) -> Self:
-        if self.colorize and self.color_fix is not ColorFix.NONE:
+        if self.colorize and self.color_fix not in (ColorFix.LUMA, ColorFix.NONE):
             fix = self.color_fix.value
-            raise ValueError(f"color_fix {fix} would bring back the grey; with colorize set it to none")
+            raise ValueError(f"color_fix {fix} would bring back the grey; with colorize set it to luma or none")
         return self
 
     @model_validator(mode="after")

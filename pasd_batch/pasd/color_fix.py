@@ -1,6 +1,6 @@
 """Colour correction: bring a restored photo's colours back to those of the low-resolution input.
 
-Both functions take the restored photo and the input at the same size, in [0, 1], and return values that are not
+All take the restored photo and the input at the same size, in [0, 1], and return values that are not
 clamped.
 """
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
 from pasd_batch.config.restoration import ColorFix
+from pasd_batch.pasd.colorization import with_luma
 
 WAVELET_LEVELS = 5
 _STD_EPSILON = 1e-5
@@ -24,6 +25,8 @@ def fix_color(restored: Image, source: Image, kind: ColorFix) -> Image:
             return wavelet_color_fix(restored, source)
         case ColorFix.ADAIN:
             return adain_color_fix(restored, source)
+        case ColorFix.LUMA:
+            return with_luma(restored, source)
         case ColorFix.NONE:
             return restored
 

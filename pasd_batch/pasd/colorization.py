@@ -10,3 +10,18 @@ def to_gray(photos: Float[Tensor, "*batch 3 height width"]) -> Float[Tensor, "*b
     """Luma (ITU-R BT.601, as in JPEG and in Pillow's "L") in all three channels; sRGB in and out."""
     weights = photos.new_tensor(_LUMA).view(3, 1, 1)
     return (photos * weights).sum(dim=-3, keepdim=True).expand_as(photos).clone()
+
+
+def with_luma(
+    colored: Float[Tensor, "*batch 3 height width"], source: Float[Tensor, "*batch 3 height width"]
+) -> Float[Tensor, "*batch 3 height width"]:
+    """The source's luma with the chroma of `colored`; sRGB in [0, 1] in, not clamped out.
+
+    As the released colorization does in YUV: there, another luma is the same amount more of all three colours.
+    """
+    return colored - to_gray(colored) + to_gray(source)
+
+
+def color_prompt(prompt: str) -> str:
+    """A prompt for the coloured photo from one for the grey one, as captions are: "black and white" becomes "color"."""
+    return prompt.replace("black and white", "color")

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.restoration import RestorationSettings
-from pasd_batch.pasd.colorization import to_gray
+from pasd_batch.pasd.colorization import color_prompt, to_gray
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits, is_out_of_memory
 from pasd_batch.pasd.models import Models, load_models
@@ -111,10 +111,14 @@ class Restorer:
             problem = _problem_with_input(photo)
             outcomes.append(None if problem is None else RestorationFailure("InvalidPhoto", problem))
             if problem is None:
-                seen = to_gray(photo).clamp(max=1.0) if self.settings.sampling.colorize else photo
-                requests.append(PhotoRequest(seen[None], prompt, seed))
+                requests.append(self._request(photo, prompt, seed))
         restored = iter(self._restore_together(requests, on_step) if requests else [])
         return [next(restored) if outcome is None else outcome for outcome in outcomes]
+
+    def _request(self, photo: Tensor, prompt: str, seed: int) -> PhotoRequest:
+        if self.settings.sampling.colorize:
+            photo, prompt = to_gray(photo).clamp(max=1.0), color_prompt(prompt)
+        return PhotoRequest(photo[None], prompt, seed)
 
     def _restore_together(
         self, requests: Sequence[PhotoRequest], on_step: StepCallback | None

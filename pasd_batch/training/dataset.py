@@ -48,8 +48,8 @@ class TrainingBatch:
 
     names: tuple[str, ...]
     captions: tuple[str, ...]
-    clean: Float[Tensor, "batch 3 side side"]
-    degraded: Float[Tensor, "batch 3 side side"]
+    clean: Float[Tensor, "batch 3 height width"]
+    degraded: Float[Tensor, "batch 3 height width"]
 
     def to(self, device: torch.device) -> "TrainingBatch":
         """The same batch on another device."""

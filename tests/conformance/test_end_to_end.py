@@ -7,6 +7,7 @@ import torch
 from golden_data import load, model_folder
 from PIL import Image
 from sampling_run import BASE, Run
+from torch.nn.functional import interpolate
 
 from pasd_batch.config.restoration import ColorFix
 from pasd_batch.pasd.color_fix import fix_color
@@ -54,6 +55,26 @@ def test_color_fix_and_final_resize(case: str):
     # Pillow rounds to 8 bits between its horizontal and vertical pass; this resize stays in float32.
     assert (difference > 1).float().mean() <= 0.005
     assert difference.max() <= 3
+
+
+def colorizations() -> list[dict]:
+    """Recorded transfers of colour: the grey input, the sampler's result, and what the program made of the two."""
+    recorded = [about for about in CASES.values() if about["control_type"] == "grayscale"]
+    if golden_data.names("preprocessing"):
+        recorded += [
+            case for case in load("preprocessing").description["cases"] if "grayscale" in case.get("input", "")
+        ]
+    return recorded
+
+
+@pytest.mark.parametrize("case", colorizations(), ids=lambda case: case["input"])
+def test_colors_of_the_result_with_the_luma_of_the_input(case: dict):
+    source, restored, output = (read(case[name]) / 255 for name in ("input", "restored", "output"))
+    colored = interpolate(restored, size=source.shape[-2:], mode="bilinear", align_corners=False)
+    difference = (fix_color(colored, source, ColorFix.LUMA).clamp(0, 1) - output).abs() * 255
+    # The program rounds to 8 bits after resizing, in YUV and after it; this stays in float32.
+    assert difference.mean() <= 1
+    assert (difference > 2).float().mean() <= 0.01
 
 
 def prompt_cases() -> list[dict]:

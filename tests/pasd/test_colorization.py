@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from torch.nn import functional
 
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.restoration import ColorFix, RestorationSettings
-from pasd_batch.pasd.colorization import to_gray
+from pasd_batch.pasd.colorization import to_gray, with_luma
 from pasd_batch.pasd.restorer import Restoration
 
 
@@ -24,19 +25,47 @@ def test_gray_is_luma_in_all_channels():
         torch.testing.assert_close(channel, expected)
 
 
+def test_another_luma_leaves_the_chroma():
+    generator = torch.Generator().manual_seed(0)
+    colored, source = torch.rand(2, 3, 5, 7, generator=generator), torch.rand(2, 3, 5, 7, generator=generator)
+    merged = with_luma(colored, source)
+    torch.testing.assert_close(to_gray(merged), to_gray(source))
+    torch.testing.assert_close(merged - merged[:, :1], colored - colored[:, :1])
+
+
 def test_the_model_sees_a_gray_photo_and_its_colors_are_kept(make_restorer, photograph):
     photo = photograph[:, :64, 100:164]
-    sampling = {"steps": 1, "guidance_scale": 1.0}
+    sampling = {"steps": 1, "guidance_scale": 1.0, "added_prompt": ""}
+    bare = restored(make_restorer(**sampling, color_fix=ColorFix.NONE), to_gray(photo))
+    assert torch.equal(bare, restored(make_restorer(**sampling, colorize=True, color_fix=ColorFix.NONE), photo))
+    assert not torch.equal(bare, restored(make_restorer(**sampling, color_fix=ColorFix.NONE), photo))
+
     colorized = restored(make_restorer(**sampling, colorize=True), photo)
-    assert torch.equal(colorized, restored(make_restorer(**sampling, color_fix=ColorFix.NONE), to_gray(photo)))
     assert float((colorized - to_gray(colorized)).abs().max()) > 0.05
-    assert not torch.equal(colorized, restored(make_restorer(**sampling, color_fix=ColorFix.NONE), photo))
+    distance = (to_gray(colorized) - to_gray(upscaled(photo, colorized))).abs().mean()
+    assert float(distance) < 0.02 < float((to_gray(bare) - to_gray(upscaled(photo, bare))).abs().mean())
 
 
-def test_the_color_fix_is_off_unless_it_is_asked_for_which_is_refused():
-    model = {"base": "a", "control": "a"}
-    settings = RestorationSettings.parse({"model": model, "sampling": {"colorize": True}})
-    assert settings.sampling.color_fix is ColorFix.NONE
-    assert RestorationSettings.parse({"model": model}).sampling.color_fix is ColorFix.WAVELET
-    with pytest.raises(ConfigError, match="color_fix adain would bring back the grey; with colorize set it to none"):
-        RestorationSettings.parse({"model": model, "sampling": {"colorize": True, "color_fix": "adain"}})
+def upscaled(photo, like):
+    return functional.interpolate(photo[None], size=like.shape[-2:], mode="bicubic", antialias=True)[0].clamp(0, 1)
+
+
+def test_prompts_speak_of_color(make_restorer):
+    (result,) = make_restorer(steps=1, colorize=True).restore(
+        [torch.rand(3, 16, 16)], prompts=["a black and white dog"], seeds=[1]
+    )
+    assert result.prompt == "a color dog"
+
+
+def test_what_is_not_set_is_as_the_released_colorization_has_it():
+    def sampling(**values):
+        model = {"base": "a", "control": "a"}
+        return RestorationSettings.parse({"model": model, "sampling": values}).sampling
+
+    colorization = sampling(colorize=True)
+    assert colorization.color_fix is ColorFix.LUMA
+    assert (colorization.added_prompt, colorization.negative_prompt) == ("", "b&w, color bleeding")
+    assert sampling(colorize=True, color_fix="none", added_prompt="8k").added_prompt == "8k"
+    assert sampling().color_fix is ColorFix.WAVELET
+    with pytest.raises(ConfigError, match="color_fix adain would bring back the grey; with colorize set it to luma or"):
+        sampling(colorize=True, color_fix="adain")
