@@ -15,12 +15,19 @@ class Keeper:
     """Does what is due after each step."""
 
     def __init__(
-        self, task: TrainingTask, settings: TrainerSettings, stepper: Stepper, storage: Storage, first_step: int
+        self,
+        task: TrainingTask,
+        settings: TrainerSettings,
+        stepper: Stepper,
+        storage: Storage,
+        first_step: int,
+        frozen: Mapping[str, str],
     ) -> None:
         self._task = task
         self._settings = settings
         self._stepper = stepper
         self._storage = storage
+        self._frozen = frozen
         self._photos = load_validation_photos(settings)
         self._log = TrainingLog(storage, settings.log, first_step=first_step, steps=settings.steps)
 
@@ -56,9 +63,10 @@ class Keeper:
         state = self._stepper.state()
         # Weights are copied, out of a GPU's memory, before the averages take their place for the export.
         state.weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.weights.items()}
+        facts = {"skipped": skipped, "frozen": dict(self._frozen)}
         with self._stepper.averaged():
             files = self._task.model_files(self._settings.checkpoints.export_precision)
-            save_checkpoint(self._storage, step, state, {"skipped": skipped}, files)
+            save_checkpoint(self._storage, step, state, facts, files)
         prune(self._storage, keep=self._settings.checkpoints.keep)
 
 

@@ -8,6 +8,7 @@ from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.data.storage import Storage
 from pasd_batch.training.batch_maker import Feed, NumberedBatch
 from pasd_batch.training.checkpoints import load_latest
+from pasd_batch.training.frozen import check_frozen, frozen_digests
 from pasd_batch.training.keeper import Keeper, line_due
 from pasd_batch.training.placement import Placement
 from pasd_batch.training.prefetch import prefetched
@@ -40,14 +41,16 @@ def train_loop(
     task.objective.to(placement.device)
     task.prepare()
     stepper = Stepper(task.objective, settings, placement.device, workers=placement.workers)
+    frozen = frozen_digests(task.objective, stepper.state().weights)
     checkpoint = load_latest(storage)
     first_step, skipped = 0, 0
     if checkpoint is not None:
+        check_frozen(checkpoint.facts.get("frozen"), frozen)
         stepper.restore(checkpoint.state)
         first_step, skipped = checkpoint.step, checkpoint.facts["skipped"]
     window = StepWindow(placement, skipped)
     numbers = placement.plan(settings).batches(first_step, settings.steps)
-    keeper = Keeper(task, settings, stepper, storage, first_step) if placement.worker == 0 else None
+    keeper = Keeper(task, settings, stepper, storage, first_step, frozen) if placement.worker == 0 else None
     with closing(_iterate(feed, numbers)) as source, closing(prefetched(source, placement.device)) as batches:
         for step in range(first_step, settings.steps):
             made = list(islice(batches, settings.accumulation))

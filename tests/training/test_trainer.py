@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 import tiny_training
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_training import settings, values
 
@@ -95,6 +96,29 @@ def test_other_settings_do_not_resume_a_training(work):
     train(settings(work, steps=1))
     with pytest.raises(TrainingError, match=r"optimizer\.learning_rate, seed"):
         train(settings(work, steps=1, seed=4, optimizer={"learning_rate": 0.5}))
+
+
+def test_a_training_does_not_go_on_with_other_frozen_weights(work):
+    train(settings(work, steps=2))
+    file = work / "base" / "vae" / "diffusion_pytorch_model.safetensors"
+    untouched = file.read_bytes()
+    weights = load_file(file)
+    weights["decoder.conv_out.bias"] += 0.01
+    save_file(weights, file)
+    with pytest.raises(TrainingError, match="vae: not the frozen weights that the training began with"):
+        train(settings(work, steps=3))
+
+    marker = work / "output" / "checkpoints" / "step-00000002" / "checkpoint.json"
+    checkpoint = json.loads(marker.read_text())
+    assert checkpoint["facts"]["frozen"].keys() == {"vae", "alphas_cumprod"}
+    file.write_bytes(untouched)
+    train(settings(work, steps=3))
+    # A checkpoint of a version that did not keep digests.
+    del checkpoint["facts"]["frozen"]
+    marker.write_text(json.dumps(checkpoint))
+    save_file(weights, file)
+    shutil.rmtree(work / "output" / "checkpoints" / "step-00000003")
+    train(settings(work, steps=4))
 
 
 def test_a_training_of_an_older_version_is_gone_on_with(work):
