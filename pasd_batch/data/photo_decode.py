@@ -34,10 +34,10 @@ from pasd_batch.data.photo_metadata import (
 )
 from pasd_batch.data.raster import (
     Raster,
+    deep_raster,
     open_heif,
     raster_from_heif,
     raster_from_pillow,
-    raster_from_png,
     raster_from_tiff,
 )
 
@@ -92,7 +92,6 @@ def decode_photo(data: bytes, *, limits: DecodeLimits | None = None) -> Photo:
 def _decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits) -> Photo:
     with _open_image(data, kind, limits) as image:
         with _as_photo_errors(kind):
-            deep = kind is SourceFormat.PNG and data[24] == 16
             image.load()
             exif = image.getexif()
         info: dict[Any, Any] = image.info
@@ -105,7 +104,7 @@ def _decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits) -
             exif=clean_exif(exif),
         )
         with _as_photo_errors(kind):
-            raster = raster_from_png(data) if deep else _pillow_raster(image, metadata.icc)
+            raster = deep_raster(data, kind) or _pillow_raster(image, metadata.icc)
     return _photo(raster, metadata, orientation)
 
 

@@ -1,7 +1,8 @@
 """Decoded samples of any depth and channel layout as floating-point colour and transparency.
 
 8-bit photos are decoded by Pillow. Pillow reads 16-bit colour at 8 bits and does not know floating-point colour or
-inverted 16-bit grey, so PNG and TIFF with more than 8 bits come from imagecodecs and tifffile, HEIC from pillow-heif.
+inverted 16-bit grey, so PNG, AVIF and TIFF with more than 8 bits come from imagecodecs and tifffile, HEIC from
+pillow-heif.
 """
 
 import io
@@ -13,11 +14,13 @@ from PIL import Image, ImageCms
 
 from pasd_batch.data.color_profile import cmyk_to_rgb
 from pasd_batch.data.photo_errors import CorruptPhoto, TruncatedPhoto, UnsupportedPhoto
+from pasd_batch.data.photo_format import SourceFormat
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
 _CHANNELS_USED = 4
 _SIGNED, _FLOAT = 2, 3
 _PREMULTIPLIED, _SEPARATE = 1, 2
+_AV1_CONFIGURATION, _HIGH_BIT_DEPTH, _TWELVE_BIT = b"av1C", 0x40, 0x20
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +64,36 @@ def raster_from_pillow(image: Image.Image, icc: bytes | None) -> Raster:
     return _from_channels(np.asarray(image if image.mode == mode else image.convert(mode)))
 
 
+def deep_raster(data: bytes, kind: SourceFormat) -> Raster | None:
+    """PNG and AVIF samples that Pillow would read at 8 bits, not turned upright; None where it loses none."""
+    if kind is SourceFormat.PNG and data[24] == 16:
+        return raster_from_png(data)
+    if kind is SourceFormat.AVIF and (bits := avif_bits(data)) > 8:
+        return raster_from_avif(data, bits)
+    return None
+
+
 def raster_from_png(data: bytes) -> Raster:
     """A PNG with 16 bits per channel; colour keys become alpha."""
     import imagecodecs
 
     return _from_channels(np.asarray(imagecodecs.png_decode(data)))
+
+
+def avif_bits(data: bytes) -> int:
+    """Bits per channel of an AVIF file (8, 10 or 12), from its first picture's AV1 configuration; 8 if it has none."""
+    box = data.find(_AV1_CONFIGURATION)
+    flags = data[box + 6] if 0 <= box < len(data) - 6 else 0
+    if not flags & _HIGH_BIT_DEPTH:
+        return 8
+    return 12 if flags & _TWELVE_BIT else 10
+
+
+def raster_from_avif(data: bytes, bits: int) -> Raster:
+    """An AVIF with more than 8 bits per channel, not turned as its container says."""
+    import imagecodecs
+
+    return _from_channels(np.asarray(imagecodecs.avif_decode(data, index=0)), bits=bits)
 
 
 def raster_from_tiff(data: bytes) -> Raster:
@@ -115,8 +143,8 @@ def open_heif(data: bytes) -> Any:
     return pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
 
 
-def _from_channels(samples: np.ndarray, *, is_srgb: bool = False) -> Raster:
-    values = _normalised(samples, 1, samples.dtype.itemsize * 8)
+def _from_channels(samples: np.ndarray, *, bits: int | None = None, is_srgb: bool = False) -> Raster:
+    values = _normalised(samples, 1, bits or samples.dtype.itemsize * 8)
     channels = values if values.ndim == 3 else values[..., np.newaxis]
     colors = 1 if channels.shape[2] < 3 else 3
     raster = _split_alpha(channels, colors, ())

@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 
+import imagecodecs
 import numpy as np
 import pillow_heif
 import tifffile
@@ -42,6 +43,10 @@ def png16(samples: np.ndarray, *chunks: tuple[bytes, bytes]) -> bytes:
     parts += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     body = [struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in parts]
     return b"\x89PNG\r\n\x1a\n" + b"".join(body)
+
+
+def avif(samples: np.ndarray, **options) -> bytes:
+    return imagecodecs.avif_encode(samples, level=100, pixelformat="400" if samples.ndim == 2 else "444", **options)
 
 
 def heif(image: Image.Image, **options) -> bytes:

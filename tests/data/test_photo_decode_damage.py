@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
-from photo_files import deep_picture, heif, picture, png16, saved, tiff
+from photo_files import avif, deep_picture, heif, picture, png16, saved, tiff
 from PIL import Image
 
 from pasd_batch.config.photos import DecodeLimits
@@ -32,6 +32,7 @@ FILES = {
     "BMP": saved(Image.fromarray(picture(200, 300)), "BMP"),
     "GIF": saved(Image.fromarray(picture(200, 300)), "GIF"),
     "AVIF": saved(Image.fromarray(picture(200, 300)), "AVIF"),
+    "AVIF10": avif(np.tile(deep_picture() >> 6, (9, 9, 1)), bitspersample=10),
     "HEIF": heif(Image.fromarray(picture(64, 64))),
 }
 

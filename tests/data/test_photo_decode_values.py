@@ -16,7 +16,7 @@ from icc_profiles import (
     rgb_lookup_profile,
     srgb_curve,
 )
-from photo_files import deep_picture, picture, png16, saved, tiff
+from photo_files import avif, deep_picture, picture, png16, saved, tiff
 from PIL import Image
 
 from pasd_batch.data.photo_io import (
@@ -24,6 +24,7 @@ from pasd_batch.data.photo_io import (
     UnsupportedPhoto,
     decode_photo,
 )
+from pasd_batch.data.raster import raster_from_avif
 
 ADOBE = matrix_profile(ADOBE_RGB, gamma_curve(2.2))
 
@@ -60,6 +61,28 @@ def test_deep_png_keeps_every_bit(channels):
     np.testing.assert_array_equal(np.rint(photo.pixels[..., :colors] * 65535), samples[..., :colors])
     if channels in (2, 4):
         np.testing.assert_array_equal(np.rint(photo.alpha * 65535), samples[..., colors])
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_avif_keeps_every_bit(channels, bits):
+    # Greys, which the way to YUV and back leaves as they are.
+    largest = 2**bits - 1
+    samples = np.linspace(0, largest, 40).round().astype(np.uint8 if bits == 8 else np.uint16)
+    stored = np.broadcast_to(samples[np.newaxis, :, np.newaxis], (24, 40, channels)).squeeze()
+    data = avif(np.ascontiguousarray(stored), bitspersample=bits)
+    photo = decode_photo(data)
+    assert photo.bit_depth == (8 if bits == 8 else 16)
+    assert (photo.alpha is not None) == (channels == 4)
+    np.testing.assert_allclose(photo.pixels[3, :, 1], samples / largest, atol=1e-6)
+
+
+def test_deep_avif_comes_as_stored_so_that_it_is_turned_upright_only_once():
+    exif = Image.Exif()
+    exif[274] = 6
+    data = saved(Image.fromarray(picture()), "AVIF", exif=exif, quality=100, subsampling="4:4:4")
+    assert decode_photo(data).pixels.shape == (40, 24, 3)
+    assert raster_from_avif(data, 8).color.shape == (24, 40, 3)
 
 
 @pytest.mark.parametrize(
