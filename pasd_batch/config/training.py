@@ -10,7 +10,7 @@ from pasd_batch.config.base import ConfigError, InOrder, load_yaml, with_overrid
 from pasd_batch.config.losses import LossSettings, PredictionType
 from pasd_batch.config.restoration import SamplingSettings
 from pasd_batch.config.trainer import TrainerSettings
-from pasd_batch.config.training_model import FromPasd, ModelStart, TrainablePart
+from pasd_batch.config.training_model import FromPasd, FromScratch, ModelStart, TrainablePart
 from pasd_batch.config.training_vae import VaeTrainingSettings
 
 
@@ -65,7 +65,19 @@ class TrainingSettings(TrainerSettings):
             raise ValueError("a trained PASD (model.start: pasd) cannot lose paca or degradation_removal; start afresh")
         if not self.trainable:
             raise ValueError("trainable is empty; there is nothing to train")
+        if TrainablePart.TEXT_ENCODER in self.trainable and not self._exports_base():
+            raise ValueError(
+                "trainable has text_encoder, which the output would not hold; train it from scratch, or with "
+                "model.start: pasd and model.carries_base: true"
+            )
+        losses = self.losses
+        rgb_losses = Ablation.DEGRADATION_REMOVAL not in self.without and (losses.gamma or losses.colorfulness)
+        if not (losses.denoising or rgb_losses):
+            raise ValueError("without degradation_removal only losses.denoising is left; give it a weight")
         return self
+
+    def _exports_base(self) -> bool:
+        return isinstance(self.model, FromScratch) or (isinstance(self.model, FromPasd) and self.model.carries_base)
 
 
 AnyTraining = TrainingSettings | VaeTrainingSettings

@@ -1,9 +1,10 @@
 """What a training reads but does not change: a resumed training must find it as it was."""
 
 import hashlib
+import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from itertools import chain
+from collections.abc import Collection, Mapping
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,17 +13,31 @@ from pasd_batch.training.errors import TrainingError
 
 
 def frozen_digests(objective: nn.Module, kept: Collection[str]) -> dict[str, str]:
-    """A hash of the frozen tensors of every part (`vae`, `text_encoder` ...).
+    """A hash of everything that was read from model folders, by part (`vae`, `text_encoder`, `scheduler` ...).
+
+    Only of what was read, to the bit, and not of what was computed from it, which may round differently elsewhere.
 
     Args:
-        objective: holds the networks.
+        objective: holds the networks; `objective.read` has settings and digests of what else was read, by part.
         kept: names of the tensors that checkpoints hold, which are left out.
     """
-    parts: dict[str, list[tuple[str, Tensor]]] = defaultdict(list)
-    for name, tensor in chain(objective.state_dict().items(), objective.named_buffers(recurse=False)):
+    parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
+    for name, tensor in objective.state_dict().items():
         if name not in kept:
-            parts[name.split(".")[0]].append((name, tensor))
-    return {part: _digest(tensors) for part, tensors in parts.items()}
+            parts[name.split(".")[0]][name] = tensor
+    read: Mapping[str, Any] = cast(Any, objective).read
+    digests = {part: tensor_digest(tensors) for part, tensors in parts.items()}
+    facts = {part: json.dumps(value, sort_keys=True).encode() for part, value in read.items()}
+    return digests | {f"{part} settings": hashlib.sha256(text).hexdigest() for part, text in facts.items()}
+
+
+def tensor_digest(tensors: Mapping[str, Tensor]) -> str:
+    """A hash of names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for name, tensor in tensors.items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def check_frozen(begun_with: Mapping[str, str] | None, found: Mapping[str, str]) -> None:
@@ -41,14 +56,6 @@ def check_frozen(begun_with: Mapping[str, str] | None, found: Mapping[str, str])
         part for part in begun_with.keys() | found.keys() if begun_with.get(part) != found.get(part)
     ):
         raise TrainingError(
-            f"{', '.join(differing)}: not the frozen weights that the training began with; put the model folders back "
-            "as they were, or begin a new training at the last checkpoint with model.start: pasd"
+            f"{', '.join(differing)}: not what the training began with; put the model folders back as they were, or "
+            "begin a new training at the last checkpoint with model.start: pasd"
         )
-
-
-def _digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in tensors:
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

@@ -10,6 +10,9 @@ from pasd_batch.training.task import TrainingTask
 from pasd_batch.training.training_log import TrainingLog
 from pasd_batch.training.validation import judge, load_validation_photos, to_png
 
+_SECONDS_LEFT_ALONE = 60.0
+"""A temporary file that was written to so lately may be a living process's."""
+
 
 class Keeper:
     """Does what is due after each step."""
@@ -29,6 +32,7 @@ class Keeper:
         self._storage = storage
         self._frozen = frozen
         self._photos = load_validation_photos(settings)
+        storage.remove_partial(older_than=_SECONDS_LEFT_ALONE)
         self._log = TrainingLog(storage, settings.log, first_step=first_step, steps=settings.steps)
 
     def after_step(self, step: int, values: Mapping[str, float] | None, *, skipped: int) -> None:

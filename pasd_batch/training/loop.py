@@ -48,6 +48,7 @@ def train_loop(
         check_frozen(checkpoint.facts.get("frozen"), frozen)
         stepper.restore(checkpoint.state)
         first_step, skipped = checkpoint.step, checkpoint.facts["skipped"]
+    del checkpoint  # gigabytes for the published sizes
     window = StepWindow(placement, skipped)
     numbers = placement.plan(settings).batches(first_step, settings.steps)
     keeper = Keeper(task, settings, stepper, storage, first_step, frozen) if placement.worker == 0 else None

@@ -28,6 +28,8 @@ class PasdObjective(nn.Module):
         self.vae = networks.vae
         self.text_encoder = networks.text_encoder
         self.register_buffer("alphas_cumprod", networks.alphas_cumprod, persistent=False)
+        self.computed = networks.drawn
+        self.read = {"scheduler": networks.scheduler_config, "vae": networks.vae.config["scaling_factor"]}
         self._losses = losses
         self._prediction_type = PredictionType(networks.scheduler_config["prediction_type"])
         self._seed = seed

@@ -14,6 +14,7 @@ from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.training.ablations import ablated
 from pasd_batch.training.checkpoints import ModelFiles
+from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.first_crops import first_crops
 from pasd_batch.training.first_prediction import predict_degraded_photo
 from pasd_batch.training.model_files import pasd_files
@@ -69,15 +70,20 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
 
     Raises:
         CheckpointError: a model folder is missing, or does not hold what it should.
-        TrainingError: nothing would be trained.
+        TrainingError: nothing would be trained, or a loss has nothing to look at.
     """
     settings = ablated(settings)
     networks = build_start(settings.model, settings.losses.prediction_type, seed=settings.seed)
     start = settings.model
     if isinstance(start, FromScratch) and start.first_prediction is FirstPrediction.DEGRADED_PHOTO:
         predict_degraded_photo(networks, first_crops(settings))
-    objective = PasdObjective(networks, settings.losses, seed=settings.seed)
     losses = settings.losses
+    if (losses.gamma or losses.colorfulness) and networks.control_branch.controlnet_cond_embedding.to_rgbs is None:
+        raise TrainingError(
+            "losses.gamma and losses.colorfulness need the to-RGB heads of the degradation removal module, which this "
+            "model does not have; set both to 0, or start with heads (model.branch.return_rgbs: true)"
+        )
+    objective = PasdObjective(networks, losses, seed=settings.seed)
     choose_trainable(
         objective,
         settings.trainable,

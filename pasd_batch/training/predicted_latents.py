@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from pasd_batch.config.losses import PredictionType
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.training.diffusion import Latents, diffuse, predicted_latents
+from pasd_batch.training.frozen import tensor_digest
 from pasd_batch.training.sample_order import SampleDraws
 from pasd_batch.training.start import TrainingNetworks
 
@@ -26,6 +27,10 @@ class LatentPredictor(nn.Module):
         self.control_branch = networks.control_branch.requires_grad_(False)
         self.register_buffer("alphas_cumprod", networks.alphas_cumprod, persistent=False)
         self.register_buffer("text_state", _wordless(networks), persistent=False)
+        self.read = {
+            "predictor.scheduler": networks.scheduler_config,
+            "predictor.text_encoder": tensor_digest(networks.text_encoder.state_dict()),
+        }
         self._prediction_type = PredictionType(networks.scheduler_config["prediction_type"])
 
     @torch.no_grad()

@@ -1,6 +1,7 @@
 """Where a PASD training starts: the networks, from a Stable Diffusion base, a trained PASD, or from scratch."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,7 @@ from pasd_batch.config.training_model import (
 from pasd_batch.pasd.checkpoint import (
     initialise_control_branch,
     initialise_unet,
+    is_paca,
     load_base,
     load_control_branch,
     load_unet,
@@ -55,6 +57,9 @@ class TrainingNetworks:
 
     carries_base: bool
     """Whether the trained model's folder must have the base's parts as well."""
+
+    drawn: Callable[[str], bool]
+    """Whether a parameter (`unet...`, `control_branch...`) was drawn from the seed rather than read as it is."""
 
     @property
     def alphas_cumprod(self) -> Float[Tensor, " steps"]:
@@ -125,6 +130,7 @@ def _from_stable_diffusion(start: FromStableDiffusion) -> TrainingNetworks:
         tokenizer=base.tokenizer,
         scheduler_config=_with_schedule(base.scheduler_config, start.schedule),
         carries_base=False,
+        drawn=lambda name: name.startswith("control_branch.") or is_paca(name),
     )
 
 
@@ -138,6 +144,7 @@ def _from_pasd(start: FromPasd) -> TrainingNetworks:
         tokenizer=base.tokenizer,
         scheduler_config=_with_schedule(schedule_of(start.control, base), start.schedule),
         carries_base=start.carries_base,
+        drawn=lambda _: False,
     )
 
 
@@ -175,6 +182,7 @@ def _from_scratch(start: FromScratch) -> TrainingNetworks:
         tokenizer=tokenizer,
         scheduler_config=_with_schedule(SCHEDULER_CONFIG, start.schedule),
         carries_base=True,
+        drawn=lambda name: not name.startswith("vae."),
     )
 
 

@@ -127,13 +127,15 @@ class Stepper:
             TrainingError: it holds other weights.
         """
         weights = self._weights()
-        if differing := sorted(weights.keys() ^ state.weights.keys()):
+        # Older versions kept less of what is made when a training begins.
+        unkept = computed_parameters(self.objective) - self.parameters.keys() - state.weights.keys()
+        if differing := sorted((weights.keys() - unkept) ^ state.weights.keys()):
             raise TrainingError(
                 f"the checkpoint is of another training: {len(differing)} trained tensors differ, such as "
                 f"{differing[0]}"
             )
-        for name, tensor in weights.items():
-            tensor.copy_(state.weights[name])
+        for name in weights.keys() - unkept:
+            weights[name].copy_(state.weights[name])
         updates = state.numbers["updates"]
         for name, parameter in self.parameters.items():
             if name in state.moments[_MOMENTS[0]]:

@@ -1,6 +1,7 @@
 """Which parameters learn: the paper's parts by name."""
 
 from collections.abc import Collection, Iterator
+from typing import Any, cast
 
 from torch import nn
 
@@ -53,12 +54,12 @@ def choose_trainable(
 
 
 def computed_parameters(objective: nn.Module) -> set[str]:
-    """Names of what does not learn, but was made when the training began; `objective.computed` has their beginnings.
+    """Names of what was made when the training began, as `objective.computed` tells, whether or not it learns.
 
-    A resumed training must find them as they were, since what they were made from may have changed.
+    A resumed training must find it as it was: what it was made from may have changed, and another kind of processor
+    draws and computes a little differently.
     """
-    beginnings = tuple(getattr(objective, "computed", ()))
-    return {name for name, _ in objective.named_parameters() if beginnings and name.startswith(beginnings)}
+    return {name for name, _ in objective.named_parameters() if cast(Any, objective).computed(name)}
 
 
 def trained_parameters(objective: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:

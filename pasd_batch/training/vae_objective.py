@@ -49,7 +49,7 @@ class VaeObjective(nn.Module):
         self._predicted_share = predicted_share
         self._start_share = start_share * predicted_share
         self._decoder_only = decoder_only
-        self.computed = ("vae.encoder.", "vae.quant_conv.") if decoder_only else ()
+        self.read = {} if predictor is None else predictor.read
         if decoder_only:
             for part in (vae.encoder, vae.quant_conv):
                 cast(nn.Module, part).requires_grad_(False)
@@ -57,6 +57,10 @@ class VaeObjective(nn.Module):
         self._perceptual_share = losses.perceptual_share
         self._degraded_share = degraded_share
         self._seed = seed
+
+    def computed(self, name: str) -> bool:
+        """Whether a parameter was made when the training began, and does not learn."""
+        return self._decoder_only and name.startswith(("vae.encoder.", "vae.quant_conv."))
 
     def forward(self, made: NumberedBatch) -> dict[str, Tensor]:
         """The objective (`loss`) and its parts; the latents' noise follows from the samples' numbers."""

@@ -1,6 +1,7 @@
 """WebDataset tars: where each sample's photo lies in its tar, so that any sample can be read alone.
 
-A sample is all files of a tar that share their name up to the first dot (`000/12.jpg`, `000/12.txt`).
+A sample is all files of a tar that share their name up to the first dot (`000/12.jpg`, `000/12.txt`). Its photo is the
+one with nothing before the image suffix; `000/12.seg.png` is something about the photo, and is left alone.
 """
 
 import io
@@ -77,21 +78,33 @@ def _samples_of(file: BinaryIO, uri: str, tar_name: str, caption_suffix: str) ->
                     if current is not None and current.offset >= 0:
                         yield current
                     current = TarSample(f"{tar_name}/{key}", uri)
-                current = _with_member(current, tar, member, is_caption=suffix == caption_suffix)
+                if suffix == caption_suffix:
+                    current = replace(current, caption=_caption(tar, member))
+                elif is_image(f"photo.{suffix}") and "." not in suffix:
+                    current = replace(current, offset=member.offset_data, size=member.size)
+            _check_end(file, tar.offset)
     except tarfile.TarError as error:
         raise TrainingError(f"{uri}: not a readable tar ({error}); write it again, uncompressed") from None
     if current is not None and current.offset >= 0:
         yield current
 
 
-def _with_member(sample: TarSample, tar: tarfile.TarFile, member: tarfile.TarInfo, *, is_caption: bool) -> TarSample:
-    if is_caption:
-        content = tar.extractfile(member)
-        text = b"" if content is None else content.read(_LONGEST_CAPTION)
-        return replace(sample, caption=text.decode("utf-8", errors="replace").strip())
-    if is_image(member.name):
-        return replace(sample, offset=member.offset_data, size=member.size)
-    return sample
+def _caption(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:
+    content = tar.extractfile(member)
+    text = b"" if content is None else content.read(_LONGEST_CAPTION)
+    return text.decode("utf-8", errors="replace").strip()
+
+
+def _check_end(file: BinaryIO, offset: int) -> None:
+    """`tarfile` takes a damaged header for the end of the tar; a true end is a block of zeros.
+
+    Raises:
+        tarfile.ReadError: there is none.
+    """
+    file.seek(offset)
+    block = file.read(tarfile.BLOCKSIZE)
+    if len(block) < tarfile.BLOCKSIZE or any(block):
+        raise tarfile.ReadError(f"its headers end at byte {offset} without an end mark: cut short, or damaged there")
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -33,7 +33,10 @@ def write_tar(path, photos):
         add(tar, "a/0.txt", b"a red house\n")
         add(tar, "a/1.txt", "ein Café".encode())
         add(tar, "a/1.json", b"{}")
-        add(tar, "a/1.seg.png", photos[1])
+        add(tar, "a/1.depth.png", b"not a photo")
+        add(tar, "a/1.png", photos[1])
+        add(tar, "a/1.seg.png", b"not a photo")
+        add(tar, "a/2.seg.png", b"not a photo")
         add(tar, "b/0.png", photos[2])
         add(tar, "b/1.txt", b"nothing to see")
 
@@ -80,6 +83,25 @@ def test_photos_in_tars_have_the_same_limit_as_others(folder, tmp_path):
         index = list_photos([source], ACCESS)
         with pytest.raises(TooLarge, match="limit of 100"):
             index.fetch(0, max_bytes=100)
+
+
+@pytest.mark.parametrize("damage", ["cut between", "cut within", "damaged"])
+def test_a_tar_that_lost_its_later_photos_is_refused(damage, tmp_path):
+    file = tmp_path / "x.tar"
+    with tarfile.open(file, "w") as tar:
+        for number in range(5):
+            add(tar, f"{number}.png", b"photo" * 100)
+    data, third = file.read_bytes(), 2 * 1024
+    match damage:
+        case "cut between":
+            data = data[:third]
+        case "cut within":
+            data = data[: third + 100]
+        case "damaged":
+            data = data[:third] + b"?" * 20 + data[third + 20 :]
+    file.write_bytes(data)
+    with pytest.raises(TrainingError, match=r"x\.tar.* end at byte 2048 without an end mark.*write it again"):
+        list_photos([WebDatasetSource(path=str(tmp_path))], ACCESS)
 
 
 def test_a_compressed_tar_is_refused_with_the_remedy(tmp_path):
