@@ -16,8 +16,9 @@ Writes `ablations.md` and `.json`. Needs `pip install 'pasd-batch[quality]'`.
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from evaluation.captions import read_captions
+from evaluation.captions import caption_of, read_captions
 from evaluation.measuring import places_of
 from evaluation.methods import Pasd
 from evaluation.options import add_metric_options, add_overrides, add_photo_options, bench_of, samples_of
@@ -30,8 +31,13 @@ def main() -> None:
     options = parse_arguments()
     bench = bench_of(options)
     options.output.mkdir(parents=True, exist_ok=True)
+    samples = samples_of(options, options.degraded)
+    if options.captions is not None:
+        captions = read_captions(options.captions)
+        for photo in samples.photos:
+            caption_of(photo.stem, captions)
     methods = [load_variant(words, options) for words in options.variant]
-    measurements = bench.measure(samples_of(options, options.degraded), methods)
+    measurements = bench.measure(samples, methods)
     first = methods[0].name
     text = "\n\n".join(
         [
@@ -68,6 +74,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--name", default="ablations", help="file name of what is written")
     options = parser.parse_args()
     check_variants(options.variant)
+    # As paths, of which the results keep the last part alone.
+    options.variant = [[name, Path(folder), *settings] for name, folder, *settings in options.variant]
     if unknown := set(options.uncaptioned) - {words[0] for words in options.variant}:
         parser.error(f"--uncaptioned {', '.join(sorted(unknown))}: no variant of this name")
     return options
@@ -87,13 +95,13 @@ def check_variants(variants: Sequence[Sequence[str]]) -> None:
         raise SystemExit(f"--variant: {', '.join(twice)} is given twice; give each variant a name of its own")
 
 
-def load_variant(words: Sequence[str], options: argparse.Namespace) -> Pasd:
+def load_variant(words: Sequence[Any], options: argparse.Namespace) -> Pasd:
     """A model folder with its own settings over those of all variants, and with the captions that it is to have."""
     name, folder, *settings = words
     file: Path | None = None if name in options.uncaptioned else options.captions
     return Pasd.load(
         name,
-        Path(folder),
+        folder,
         [*options.overrides, *(f"sampling.{setting}" for setting in settings)],
         captions=None if file is None else read_captions(file),
     )

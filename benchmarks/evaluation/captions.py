@@ -12,12 +12,12 @@ def read_captions(file: Path) -> dict[str, str]:
         SystemExit: the file cannot be read, has other columns, or names a photo twice.
     """
     try:
-        with file.open(newline="", encoding="utf-8") as opened:
+        with file.open(newline="", encoding="utf-8-sig") as opened:
             reader = csv.DictReader(opened)
             if missing := {"uri", "prompt"} - set(reader.fieldnames or ()):
                 raise SystemExit(f"{file}: no column {' and '.join(sorted(missing))}; captions need uri and prompt")
             rows = [(Path(row["uri"]).stem, row["prompt"] or "") for row in reader]
-    except OSError as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SystemExit(f"{file} cannot be read as captions: {error}") from error
     captions = dict(rows)
     if len(captions) < len(rows):

@@ -77,7 +77,7 @@ class Pasd:
     ) -> "Pasd":
         """Load a model folder (default: the embedded one); overrides are `sampling.steps=8` or `model.device=cuda`.
 
-        With `captions`, by the photos' names, each photo has its own as prompt; without, all have the empty one.
+        With `captions`, by the photos' names, each photo has its own as prompt; without, all have `sampling.prompt`.
 
         Raises:
             CheckpointError: the folder does not hold a model.
@@ -120,7 +120,7 @@ class Pasd:
         sampling = self.settings.sampling.model_copy(update=scale)
         restorer = Restorer(self._models, self.settings.model_copy(update={"sampling": sampling}))
         photo = torch.from_numpy(np.ascontiguousarray(sample.degraded.transpose(2, 0, 1)))
-        prompt = "" if self._captions is None else caption_of(sample.key.photo, self._captions)
+        prompt = sampling.prompt if self._captions is None else caption_of(sample.key.photo, self._captions)
         (outcome,) = restorer.restore([photo], prompts=[prompt], seeds=[sample.key.seed])
         if isinstance(outcome, RestorationFailure):
             raise RuntimeError(f"{self.name} did not restore {sample.key.photo}: {outcome.message}")

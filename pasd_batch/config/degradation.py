@@ -91,13 +91,19 @@ class BlurSettings(Settings):
     """Direction of elliptic kernels, radians."""
 
     generalized_beta_heavy: NonNegativeInterval = (0.5, 1.0)
-    """Exponents with heavier tails than a Gaussian; this interval or the next, equally likely."""
+    """Exponents with heavier tails than a Gaussian."""
 
     generalized_beta_light: NonNegativeInterval = (1.0, 4.0)
     """Exponents with lighter tails than a Gaussian."""
 
+    generalized_heavy_probability: Probability = 0.5
+    """Probability of an exponent with heavier rather than lighter tails."""
+
     plateau_beta: NonNegativeInterval = (1.0, 2.0)
-    """Plateau exponents; its lowest value is taken half of the time."""
+    """Plateau exponents."""
+
+    plateau_lowest_probability: Probability = 0.5
+    """Probability of just the lowest plateau exponent."""
 
     sinc_probability: Probability = 0.1
     """Probability of a sinc (ringing) kernel instead of a bell."""
@@ -212,10 +218,13 @@ class RealEsrganSettings(Settings):
     """First round."""
 
     second: StageSettings = SECOND_STAGE
-    """Second round; its JPEG comes before or after the final sinc filter, equally likely."""
+    """Second round."""
 
     final_sinc: FinalSincSettings = FinalSincSettings()
     """Filter at the end."""
+
+    jpeg_first_probability: Probability = 0.5
+    """Probability that the second round's JPEG comes before the final resize and filter rather than after them."""
 
 
 class BicubicSettings(Settings):

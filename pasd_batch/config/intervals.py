@@ -23,6 +23,9 @@ Interval = Annotated[tuple[float, float], AfterValidator(_within(-math.inf, math
 NonNegativeInterval = Annotated[tuple[float, float], AfterValidator(_within(0.0, math.inf))]
 """An interval of amounts, of which 0 means none."""
 
+PositiveInterval = Annotated[tuple[float, float], AfterValidator(_within(0.1, math.inf))]
+"""An interval of lengths that things are divided by."""
+
 FractionInterval = Annotated[tuple[float, float], AfterValidator(_within(0.0, 1.0))]
 """An interval within [0, 1]."""
 

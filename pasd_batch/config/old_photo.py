@@ -11,6 +11,7 @@ from pasd_batch.config.intervals import (
     FractionInterval,
     Interval,
     NonNegativeInterval,
+    PositiveInterval,
     Probability,
     QualityInterval,
     Strength,
@@ -30,7 +31,16 @@ class ToneSettings(Settings):
     """How brown a toned print is."""
 
     dye_loss: FractionInterval = (0.05, 0.45)
-    """How much density the worst dye of a colour print has lost; the other two lose less."""
+    """How much density the dyes of a colour print can have lost; each loses a share of it."""
+
+    cyan_share: FractionInterval = (0.6, 1.0)
+    """Share of `dye_loss` that the cyan dye (seen in red) loses, which fades first."""
+
+    magenta_share: FractionInterval = (0.0, 0.4)
+    """Share that the magenta dye (seen in green) loses, which lasts longest."""
+
+    yellow_share: FractionInterval = (0.0, 1.0)
+    """Share that the yellow dye (seen in blue) loses."""
 
     cast: FractionInterval = (0.0, 0.08)
     """Largest shift of a colour print's channel."""
@@ -49,6 +59,9 @@ class ToneSettings(Settings):
 
     vignette: FractionInterval = (0.0, 0.4)
     """How much darker the corners are."""
+
+    vignette_center: FractionInterval = (0.35, 0.65)
+    """Where the vignette is brightest, along each side."""
 
 
 class GrainSettings(Settings):
@@ -76,14 +89,35 @@ class ScratchSettings(Settings):
     width: NonNegativeInterval = (0.2, 1.5)
     """Half width, pixels; thin ones are commoner."""
 
+    length: NonNegativeInterval = (0.03, 1.5)
+    """Length, fraction of the photo's diagonal; short ones are commoner."""
+
+    waver: NonNegativeInterval = (0.0, 3.0)
+    """How far a scratch leaves its line, pixels."""
+
+    wavelength: PositiveInterval = (60.0, 400.0)
+    """How soon it comes back, pixels."""
+
     opacity: FractionInterval = (0.25, 0.95)
     """How much of the picture a scratch hides at its centre; faint ones are commoner."""
 
     dark_probability: Probability = 0.25
     """Probability that a scratch is dark (a fold's shadow) rather than bare paper."""
 
+    dark_brightness: FractionInterval = (0.03, 0.2)
+    """Brightness of dark scratches."""
+
+    light_brightness: FractionInterval = (0.8, 1.0)
+    """Brightness of bare paper."""
+
     along_probability: Probability = 0.7
     """Probability that a scratch runs along the film's or the paper's edge, rather than anywhere."""
+
+    upright_probability: Probability = 0.75
+    """Probability that this edge is upright."""
+
+    leaning: Interval = (-0.06, 0.06)
+    """Angle between the edge and a scratch along it, radians."""
 
 
 class DustSettings(Settings):
@@ -104,8 +138,23 @@ class DustSettings(Settings):
     dark_probability: Probability = 0.3
     """Probability that the photo's specks are dark."""
 
+    dark_brightness: FractionInterval = (0.02, 0.2)
+    """Brightness of dark specks."""
+
+    light_brightness: FractionInterval = (0.85, 1.0)
+    """Brightness of light specks."""
+
     hair_share: FractionInterval = (0.0, 0.12)
     """Share of specks that are curled hairs instead."""
+
+    hair_length: NonNegativeInterval = (12.0, 70.0)
+    """Length of a hair, pixels."""
+
+    hair_width: NonNegativeInterval = (0.2, 0.6)
+    """Half width of a hair, pixels."""
+
+    hair_curl: Interval = (-3.0, 3.0)
+    """How far a hair turns from end to end, and how much more at one end than at the other, radians."""
 
 
 class BlotchSettings(Settings):
@@ -133,11 +182,14 @@ class HalftoneSettings(Settings):
     probability: Probability = 0.15
     """Probability that the photo is a printed one."""
 
-    period: NonNegativeInterval = (2.6, 5.0)
+    period: PositiveInterval = (2.6, 5.0)
     """Distance of the dots, pixels."""
 
     amount: FractionInterval = (0.25, 0.75)
     """How far the picture is made of dots."""
+
+    rotation: Interval = (-0.05, 0.05)
+    """How far the whole screen is turned, radians."""
 
 
 class CaptureSettings(Settings):

@@ -50,7 +50,8 @@ class TrainingSettings(TrainerSettings):
     """Ablations."""
 
     validation_sampling: SamplingSettings = SamplingSettings()
-    """How validation restores; photos are worked on at their own size, whatever `scale` and `min_short_side` say."""
+    """How validation restores. Photos are worked on at their own size, whatever `scale` and `min_short_side` say, each
+    with a seed of its own; `prompt` is for photos without a caption."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

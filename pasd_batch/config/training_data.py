@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pasd_batch.config.base import Settings
 from pasd_batch.config.run import ManifestSettings
@@ -27,7 +27,12 @@ class WebDatasetSource(Settings):
     """Tar, folder, prefix or glob (local, `s3://`, anything fsspec opens) of uncompressed `.tar` files."""
 
     caption_suffix: str = "txt"
-    """Suffix of the captions' files, without the dot; samples without such a file have no caption."""
+    """Suffix of the captions' files, upper or lower case; samples without such a file have no caption."""
+
+    @field_validator("caption_suffix")
+    @classmethod
+    def _as_in_names(cls, value: str) -> str:
+        return value.removeprefix(".").lower()
 
 
 DataSource = Annotated[PhotoSource | WebDatasetSource, Field(discriminator="kind")]

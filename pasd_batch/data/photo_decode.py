@@ -104,7 +104,8 @@ def _decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits) -
             exif=clean_exif(exif),
         )
         with _as_photo_errors(kind):
-            raster = deep_raster(data, kind) or _pillow_raster(image, metadata.icc)
+            frames = getattr(image, "n_frames", 1)
+            raster = deep_raster(data, kind, frames=frames) or _pillow_raster(image, metadata.icc)
     return _photo(raster, metadata, orientation)
 
 

@@ -6,6 +6,7 @@ pillow-heif.
 """
 
 import io
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from PIL import Image, ImageCms
 from pasd_batch.data.color_profile import cmyk_to_rgb
 from pasd_batch.data.photo_errors import CorruptPhoto, TruncatedPhoto, UnsupportedPhoto
 from pasd_batch.data.photo_format import SourceFormat
+
+_logger = logging.getLogger(__name__)
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
 _CHANNELS_USED = 4
@@ -64,12 +67,15 @@ def raster_from_pillow(image: Image.Image, icc: bytes | None) -> Raster:
     return _from_channels(np.asarray(image if image.mode == mode else image.convert(mode)))
 
 
-def deep_raster(data: bytes, kind: SourceFormat) -> Raster | None:
+def deep_raster(data: bytes, kind: SourceFormat, *, frames: int) -> Raster | None:
     """PNG and AVIF samples that Pillow would read at 8 bits, not turned upright; None where it loses none."""
     if kind is SourceFormat.PNG and data[24] == 16:
         return raster_from_png(data)
     if kind is SourceFormat.AVIF and (bits := avif_bits(data)) > 8:
-        return raster_from_avif(data, bits)
+        if frames == 1:
+            return raster_from_avif(data, bits)
+        # imagecodecs writes all pictures of an animation where it has room for one.
+        _logger.warning("the photo keeps 8 of its %d bits: it is the first picture of an animation", bits)
     return None
 
 
@@ -90,7 +96,7 @@ def avif_bits(data: bytes) -> int:
 
 
 def raster_from_avif(data: bytes, bits: int) -> Raster:
-    """An AVIF with more than 8 bits per channel, not turned as its container says."""
+    """An AVIF of one picture with more than 8 bits per channel, not turned as its container says."""
     import imagecodecs
 
     return _from_channels(np.asarray(imagecodecs.avif_decode(data, index=0)), bits=bits)

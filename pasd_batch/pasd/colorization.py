@@ -1,9 +1,12 @@
 """Colorization: what a model that was trained on grey photos is given, so that it makes their colours."""
 
+import re
+
 from jaxtyping import Float
 from torch import Tensor
 
 _LUMA = (0.299, 0.587, 0.114)
+_BLACK_AND_WHITE = re.compile(r"black[ -]and[ -]white", re.IGNORECASE)
 
 
 def to_gray(photos: Float[Tensor, "*batch 3 height width"]) -> Float[Tensor, "*batch 3 height width"]:
@@ -24,4 +27,4 @@ def with_luma(
 
 def color_prompt(prompt: str) -> str:
     """A prompt for the coloured photo from one for the grey one, as captions are: "black and white" becomes "color"."""
-    return prompt.replace("black and white", "color")
+    return _BLACK_AND_WHITE.sub("color", prompt)

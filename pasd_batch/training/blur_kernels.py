@@ -134,10 +134,11 @@ def _sample_bell(settings: BlurSettings, size: int, draws: Draws) -> BellKernel:
 
 def _sample_beta(settings: BlurSettings, kind: str, draws: Draws) -> float:
     if kind.startswith("generalized"):
-        heavy = draws.flag(0.5)
+        heavy = draws.flag(settings.generalized_heavy_probability)
         return draws.uniform(settings.generalized_beta_heavy if heavy else settings.generalized_beta_light)
     if kind.startswith("plateau"):
-        return settings.plateau_beta[0] if draws.flag(0.5) else draws.uniform(settings.plateau_beta)
+        lowest = draws.flag(settings.plateau_lowest_probability)
+        return settings.plateau_beta[0] if lowest else draws.uniform(settings.plateau_beta)
     return 1.0
 
 

@@ -51,7 +51,8 @@ class DustParameters:
 def sample_dust(settings: DustSettings, draws: Draws, *, pixels: int) -> DustParameters:
     """Draw the dust of one photo of so many pixels; perhaps none."""
     dusty = draws.flag(settings.probability)
-    brightness = draws.uniform((0.02, 0.2) if draws.flag(settings.dark_probability) else (0.85, 1.0))
+    dark = draws.flag(settings.dark_probability)
+    brightness = draws.uniform(settings.dark_brightness if dark else settings.light_brightness)
     # Rounded up or down at random: small crops then have as much dust on average as the photos they come from.
     count = int(draws.uniform(settings.density) * pixels / 1e6 + draws.fraction()) if dusty else 0
     hairs = int(count * draws.uniform(settings.hair_share) + draws.fraction()) if dusty else 0
@@ -88,12 +89,12 @@ def _sample_hair(settings: DustSettings, draws: Draws) -> Hair:
     return Hair(
         x=draws.fraction(),
         y=draws.fraction(),
-        length=draws.uniform((12.0, 70.0)),
-        half_width=draws.uniform((0.2, 0.6)),
+        length=draws.uniform(settings.hair_length),
+        half_width=draws.uniform(settings.hair_width),
         opacity=draws.uniform(settings.opacity),
         angle=draws.uniform((0.0, 2.0 * math.pi)),
-        curl=draws.uniform((-3.0, 3.0)),
-        curl_change=draws.uniform((-3.0, 3.0)),
+        curl=draws.uniform(settings.hair_curl),
+        curl_change=draws.uniform(settings.hair_curl),
     )
 
 

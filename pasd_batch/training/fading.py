@@ -43,19 +43,19 @@ def sample_fading(settings: ToneSettings, draws: Draws) -> FadingParameters:
     sepia = draws.uniform(settings.sepia)
     worst = draws.uniform(settings.dye_loss)
     cast = draws.uniform(settings.cast)
-    # Cyan dye (seen in red) and yellow dye (in blue) fade first in colour prints; magenta (in green) lasts longest.
-    losses = (worst * draws.uniform((0.6, 1.0)), worst * draws.uniform((0.0, 0.4)), worst * draws.fraction())
+    shares = (settings.cyan_share, settings.magenta_share, settings.yellow_share)
+    red, green, blue = (worst * draws.uniform(share) for share in shares)
     return FadingParameters(
         monochrome=draws.flag(settings.monochrome_probability),
         sepia=sepia if toned else 0.0,
-        dye_losses=losses,
+        dye_losses=(red, green, blue),
         casts=(draws.uniform((-cast, cast)), draws.uniform((-cast, cast)), draws.uniform((-cast, cast))),
         black=draws.uniform(settings.black_lift),
         white=1.0 - draws.uniform(settings.white_drop),
         exponent=math.exp(draws.uniform(settings.gamma)),
         unevenness=draws.uniform(settings.unevenness),
         vignette=draws.uniform(settings.vignette),
-        vignette_center=(draws.uniform((0.35, 0.65)), draws.uniform((0.35, 0.65))),
+        vignette_center=(draws.uniform(settings.vignette_center), draws.uniform(settings.vignette_center)),
     )
 
 

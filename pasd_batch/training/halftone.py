@@ -32,7 +32,7 @@ def sample_halftone(settings: HalftoneSettings, draws: Draws) -> HalftoneParamet
     return HalftoneParameters(
         amount=amount if printed else 0.0,
         period=draws.uniform(settings.period),
-        rotation=draws.uniform((-0.05, 0.05)),
+        rotation=draws.uniform(settings.rotation),
     )
 
 

@@ -47,6 +47,18 @@ class PasdTask:
 
     def restore(self, photos: Sequence[ValidationPhoto]) -> list[Tensor | None]:
         """Restore by the product's own restorer, at the photos' own size."""
+        prompts = [(photo.caption or self.sampling.prompt) if self.captions else "" for photo in photos]
+        outcomes = self.build_restorer().restore(
+            [photo.degraded for photo in photos], prompts=prompts, seeds=[photo.seed for photo in photos]
+        )
+        return [outcome.image if isinstance(outcome, Restoration) else None for outcome in outcomes]
+
+    def build_restorer(self) -> Restorer:
+        """The restorer of the present model.
+
+        Raises:
+            ValueError: scheduler or noise level do not exist.
+        """
         networks = self.networks
         models = Models(
             unet=networks.unet,
@@ -57,12 +69,7 @@ class PasdTask:
             device=networks.unet.device,
             dtype=torch.float32,
         )
-        outcomes = Restorer(models, RestorationSettings(sampling=self.sampling)).restore(
-            [photo.degraded for photo in photos],
-            prompts=[photo.caption if self.captions else "" for photo in photos],
-            seeds=[photo.seed for photo in photos],
-        )
-        return [outcome.image if isinstance(outcome, Restoration) else None for outcome in outcomes]
+        return Restorer(models, RestorationSettings(sampling=self.sampling))
 
 
 def build_pasd_task(settings: TrainingSettings) -> PasdTask:
@@ -70,7 +77,7 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
 
     Raises:
         CheckpointError: a model folder is missing, or does not hold what it should.
-        TrainingError: nothing would be trained, or a loss has nothing to look at.
+        TrainingError: nothing would be trained, a loss has nothing to look at, or validation cannot sample.
     """
     settings = ablated(settings)
     networks = build_start(settings.model, settings.losses.prediction_type, seed=settings.seed)
@@ -93,4 +100,15 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
     )
     sampling = settings.validation_sampling.model_copy(update={"scale": 1.0, "min_short_side": 8})
     captions = Ablation.HIGH_LEVEL_PROMPT not in settings.without
-    return PasdTask(networks, objective, sampling, settings.gradient_checkpointing, captions)
+    task = PasdTask(networks, objective, sampling, settings.gradient_checkpointing, captions)
+    if settings.validation.sources:
+        _check_sampling(task)
+    return task
+
+
+def _check_sampling(task: PasdTask) -> None:
+    # Now, and not at the first validation, a thousand steps later.
+    try:
+        task.build_restorer()
+    except ValueError as error:
+        raise TrainingError(f"{error}; change validation_sampling") from error

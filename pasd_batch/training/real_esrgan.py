@@ -73,7 +73,7 @@ def sample_chain(settings: RealEsrganSettings, draws: Draws, *, batch: int) -> C
         first=first,
         second=second,
         final_kernels=_stacked(sincs, mild.final_sinc.sizes.largest),
-        jpeg_first=tuple(draws.flag(0.5) for _ in range(batch)),
+        jpeg_first=tuple(draws.flag(settings.jpeg_first_probability) for _ in range(batch)),
         shrink_mode=_sample_mode(settings.resize_modes, draws),
         restore_mode=_sample_mode(settings.resize_modes, draws),
         scale=settings.scale,

@@ -12,7 +12,6 @@ from pasd_batch.config.old_photo import ScratchSettings
 from pasd_batch.training.draws import Draws
 
 _TAPER = 12.0
-_LEANING = 0.06
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def sample_scratches(settings: ScratchSettings, draws: Draws) -> tuple[Scratch, 
     if not draws.flag(settings.probability):
         return ()
     count = round(draws.skewed(settings.count))
-    upright = draws.flag(0.75)
+    upright = draws.flag(settings.upright_probability)
     return tuple(_sample_scratch(settings, draws, upright=upright) for _ in range(count))
 
 
@@ -56,7 +55,7 @@ def add_scratches(
 
 def _sample_scratch(settings: ScratchSettings, draws: Draws, *, upright: bool) -> Scratch:
     if draws.flag(settings.along_probability):
-        angle = (math.pi / 2 if upright else 0.0) + draws.uniform((-_LEANING, _LEANING))
+        angle = (math.pi / 2 if upright else 0.0) + draws.uniform(settings.leaning)
     else:
         angle = draws.uniform((0.0, math.pi))
     dark = draws.flag(settings.dark_probability)
@@ -64,13 +63,13 @@ def _sample_scratch(settings: ScratchSettings, draws: Draws, *, upright: bool) -
         x=draws.fraction(),
         y=draws.fraction(),
         angle=angle,
-        length=draws.skewed((0.03, 1.5)),
+        length=draws.skewed(settings.length),
         half_width=draws.skewed(settings.width),
-        waver=draws.uniform((0.0, 3.0)),
-        wavelength=draws.uniform((60.0, 400.0)),
+        waver=draws.uniform(settings.waver),
+        wavelength=draws.uniform(settings.wavelength),
         phase=draws.uniform((0.0, 2.0 * math.pi)),
         opacity=draws.skewed(settings.opacity),
-        brightness=draws.uniform((0.03, 0.2)) if dark else draws.uniform((0.8, 1.0)),
+        brightness=draws.uniform(settings.dark_brightness if dark else settings.light_brightness),
     )
 
 

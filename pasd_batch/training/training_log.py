@@ -82,8 +82,8 @@ def open_tensorboard(settings: TrainingLogSettings, first_step: int) -> "Summary
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise TrainingError(
-            f"log.tensorboard is set, but TensorBoard cannot be imported ({error}); run `pip install tensorboard`, or "
-            "remove log.tensorboard"
+            f"log.tensorboard is set, but TensorBoard cannot be imported ({error}); run "
+            "`pip install 'pasd-batch[tensorboard]'`, or remove log.tensorboard"
         ) from error
     return SummaryWriter(str(settings.tensorboard), purge_step=first_step + 1)
 

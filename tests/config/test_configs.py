@@ -68,7 +68,7 @@ def test_trainings_are_as_published():
         load(ROOT / "configs" / f"train_{name}.yaml") for name in ("realisr", "colorization")
     )
     for settings in (super_resolution, colorization):
-        assert settings.optimizer.learning_rate == 5e-5
+        assert (settings.optimizer.learning_rate, settings.optimizer.warm_up_steps) == (5e-5, 0)
         assert (settings.batch_size, settings.accumulation, settings.losses.gamma) == (4, 2, 1)
         samples = settings.data.samples
         assert (samples.crop_size, samples.caption_drop_probability) == (512, 0.5)

@@ -2,6 +2,8 @@
 
 import io
 import logging
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -75,6 +77,22 @@ def test_avif_keeps_every_bit(channels, bits):
     assert photo.bit_depth == (8 if bits == 8 else 16)
     assert (photo.alpha is not None) == (channels == 4)
     np.testing.assert_allclose(photo.pixels[3, :, 1], samples / largest, atol=1e-6)
+
+
+def test_an_animated_deep_avif_is_read_by_pillow():
+    """In a process of its own: imagecodecs would write beyond its memory."""
+    script = (
+        "import imagecodecs, numpy as np\n"
+        "from pasd_batch.data.photo_io import decode_photo\n"
+        "samples = np.stack([np.full((48, 64, 3), 300 * n + 100, np.uint16) for n in range(3)])\n"
+        "photo = decode_photo(imagecodecs.avif_encode(samples, level=100, bitspersample=10, pixelformat='444'))\n"
+        "print(photo.bit_depth, photo.pixels.shape, round(float(photo.pixels.mean()) * 1023))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    depth, *shape, level = done.stdout.split()
+    assert (depth, "".join(shape)) == ("8", "(48,64,3)")
+    assert abs(int(level) - 100) <= 3
+    assert "keeps 8 of its 10 bits" in done.stderr
 
 
 def test_deep_avif_comes_as_stored_so_that_it_is_turned_upright_only_once():

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.restoration import ColorFix, RestorationSettings
-from pasd_batch.pasd.colorization import to_gray, with_luma
+from pasd_batch.pasd.colorization import color_prompt, to_gray, with_luma
 from pasd_batch.pasd.restorer import Restoration
 
 
@@ -52,9 +52,10 @@ def upscaled(photo, like):
 
 def test_prompts_speak_of_color(make_restorer):
     (result,) = make_restorer(steps=1, colorize=True).restore(
-        [torch.rand(3, 16, 16)], prompts=["a black and white dog"], seeds=[1]
+        [torch.rand(3, 16, 16)], prompts=["Black and white dog"], seeds=[1]
     )
-    assert result.prompt == "a color dog"
+    assert result.prompt == "color dog"
+    assert color_prompt("a black-and-white dog, black and whiteish") == "a color dog, colorish"
 
 
 def test_what_is_not_set_is_as_the_released_colorization_has_it():

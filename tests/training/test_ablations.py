@@ -9,6 +9,7 @@ from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.data.storage import Storage
 from pasd_batch.pasd.checkpoint import is_paca
 from pasd_batch.pasd.restorer import Restoration, Restorer
+from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.photo_index import kept_index
 from pasd_batch.training.placement import Placement
 from pasd_batch.training.process_feed import make_batch
@@ -52,6 +53,15 @@ def test_without_degradation_removal_there_are_no_rgb_heads_and_no_loss_of_them(
     (first, *_) = read_log(Storage.open(str(work / "without")))
     assert "degradation_removal" not in first
     assert first["loss"] == first["denoising"]
+
+
+@pytest.mark.parametrize("losses", [{}, {"gamma": 0, "colorfulness": 0.001}])
+def test_losses_of_rgb_heads_that_are_not_there_are_refused(work, losses):
+    branch = {"conditioning_embedding_out_channels": [8, 8, 8, 8], "return_rgbs": False}
+    with pytest.raises(TrainingError, match=r"need the to-RGB heads .*set both to 0"):
+        build_task(settings(work, model=scratch(work / "base", branch=branch), losses=losses))
+    task = build_task(settings(work, model=scratch(work / "base", branch=branch), losses={"gamma": 0}))
+    assert task.networks.control_branch.controlnet_cond_embedding.to_rgbs is None
 
 
 def test_without_adjustable_noise_validation_starts_from_pure_noise(work):

@@ -17,7 +17,6 @@ import tiny_training
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_training import settings, values
 
 from pasd_batch.cli import main
@@ -170,23 +169,17 @@ def write_tar(path, photos):
                 tar.addfile(member, io.BytesIO(data))
 
 
-def test_validation_measures_and_shows_restored_photos(work):
-    source = [{"kind": "photos", "path": str(work / "photos")}]
-    validation = {"every": 2, "sources": source, "photos": 2, "crop_size": 32}
-    log = {"every": 1, "tensorboard": str(work / "board")}
-    train(settings(work, steps=2, validation=validation, validation_sampling={"steps": 2}, log=log))
-    (line,) = (line for line in read_log(Storage.open(str(work / "output"))) if line["kind"] == "validation")
-    assert line["failed"] == 0
-    assert 0 < line["psnr"] < line["psnr_input"] < 60
-    pictures = sorted((work / "output" / "validation" / "step-00000002").iterdir())
-    assert [picture.name for picture in pictures] == ["000-photo-0.png", "001-photo-1.png"]
-    with Image.open(pictures[0]) as image:
-        assert image.size == (96, 32)
-    board = EventAccumulator(str(work / "board"))
-    board.Reload()
-    assert [event.step for event in board.Scalars("step/loss")] == [1, 2]
-    assert {"step/learning_rate", "validation/psnr"} <= set(board.Tags()["scalars"])
-    assert "validation/000-photo-0.png" in board.Tags()["images"]
+def test_what_killed_trainings_left_half_written_is_removed(work):
+    left = work / "output" / "checkpoints" / "step-00000002" / ".weights.safetensors.1.pasd-partial"
+    train(settings(work, steps=1))
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    fresh = left.with_name(".exp_avg.safetensors.2.pasd-partial")
+    fresh.write_bytes(b"being written")
+    os.utime(left, (time.time() - 600,) * 2)
+    train(settings(work, steps=2))
+    assert not left.exists()
+    assert fresh.exists()
 
 
 def test_published_parts_are_trained_and_nothing_else(work):
