@@ -99,7 +99,8 @@ def raster_from_avif(data: bytes, bits: int) -> Raster:
     """An AVIF of one picture with more than 8 bits per channel, not turned as its container says."""
     import imagecodecs
 
-    return _from_channels(np.asarray(imagecodecs.avif_decode(data, index=0)), bits=bits)
+    samples = np.asarray(imagecodecs.avif_decode(data, index=0))
+    return _from_channels(samples, bits=bits if samples.dtype == np.uint16 else 8)
 
 
 def raster_from_tiff(data: bytes) -> Raster:
