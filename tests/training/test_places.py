@@ -10,7 +10,7 @@ def test_everything_a_training_names_is_found_from_any_folder(work):
     chosen = settings(
         work,
         output="runs/out",
-        model={"start": "pasd", "base": "runs/base", "control": "~/control"},
+        model={"start": "pasd", "base": "runs/base", "control": "~/control", "carries_base": True},
         data={**values(work)["data"], "sources": [{"kind": "photos", "path": "photos"}]},
         log={"tensorboard": "runs/log"},
     )
