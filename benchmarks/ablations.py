@@ -14,7 +14,7 @@ Writes `ablations.md` and `.json`. Needs `pip install 'pasd-batch[quality]'`.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,14 @@ def main() -> None:
     bench = bench_of(options)
     options.output.mkdir(parents=True, exist_ok=True)
     samples = samples_of(options, options.degraded)
-    if options.captions is not None:
-        captions = read_captions(options.captions)
+    captions = None if options.captions is None else read_captions(options.captions)
+    if captions is not None:
         for photo in samples.photos:
             caption_of(photo.stem, captions)
-    methods = [load_variant(words, options) for words in options.variant]
+    methods = [
+        load_variant(words, options.overrides, None if words[0] in options.uncaptioned else captions)
+        for words in options.variant
+    ]
     measurements = bench.measure(samples, methods)
     first = methods[0].name
     text = "\n\n".join(
@@ -95,16 +98,11 @@ def check_variants(variants: Sequence[Sequence[str]]) -> None:
         raise SystemExit(f"--variant: {', '.join(twice)} is given twice; give each variant a name of its own")
 
 
-def load_variant(words: Sequence[Any], options: argparse.Namespace) -> Pasd:
+def load_variant(words: Sequence[Any], overrides: Sequence[str], captions: Mapping[str, str] | None) -> Pasd:
     """A model folder with its own settings over those of all variants, and with the captions that it is to have."""
     name, folder, *settings = words
-    file: Path | None = None if name in options.uncaptioned else options.captions
-    return Pasd.load(
-        name,
-        folder,
-        [*options.overrides, *(f"sampling.{setting}" for setting in settings)],
-        captions=None if file is None else read_captions(file),
-    )
+    settings = [f"sampling.{setting}" for setting in settings]
+    return Pasd.load(name, folder, [*overrides, *settings], captions=captions)
 
 
 if __name__ == "__main__":

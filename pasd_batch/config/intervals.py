@@ -24,7 +24,7 @@ NonNegativeInterval = Annotated[tuple[float, float], AfterValidator(_within(0.0,
 """An interval of amounts, of which 0 means none."""
 
 PositiveInterval = Annotated[tuple[float, float], AfterValidator(_within(0.1, math.inf))]
-"""An interval of lengths that things are divided by."""
+"""An interval of lengths that things are divided by, at least 0.1."""
 
 FractionInterval = Annotated[tuple[float, float], AfterValidator(_within(0.0, 1.0))]
 """An interval within [0, 1]."""

@@ -44,7 +44,8 @@ def test_validation_measures_and_shows_restored_photos(work):
     ],
 )
 def test_validation_that_cannot_sample_is_refused_before_the_first_step(work, more, complaint):
-    model = tiny_training.scratch(work / "base", **more.pop("model", {}))
+    model = tiny_training.scratch(work / "base", **more.get("model", {}))
+    more = {name: value for name, value in more.items() if name != "model"}
     validation = {"sources": values(work)["data"]["sources"], "photos": 1, "crop_size": 32}
     with pytest.raises(TrainingError, match=f"{complaint}.*change validation_sampling"):
         train(settings(work, model=model, validation=validation, **more))
