@@ -6,19 +6,17 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from quick_retry import QUICK
 
 from pasd_batch.data.storage import (
     AlreadyExists,
     InvalidLocation,
     NotFound,
-    RetryPolicy,
     Storage,
     StorageError,
     TooLarge,
     read_uri,
 )
-
-QUICK = RetryPolicy(attempts=4, first_delay=0.01, max_delay=0.05, timeout=5.0)
 
 
 @pytest.fixture(params=["local", "s3", "memory"])

@@ -5,6 +5,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from quick_retry import QUICK
 
 from pasd_batch.data.storage import (
     Forbidden,
@@ -16,8 +17,6 @@ from pasd_batch.data.storage import (
     TransientStorageError,
     read_uri,
 )
-
-QUICK = RetryPolicy(attempts=4, first_delay=0.01, max_delay=0.05, timeout=5.0)
 
 
 class _Web(BaseHTTPRequestHandler):

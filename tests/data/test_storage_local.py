@@ -9,20 +9,18 @@ import sys
 import time
 
 import pytest
+from quick_retry import QUICK
 
 from pasd_batch.data.storage import (
     DEFAULT_SCHEMES,
     AlreadyExists,
     Forbidden,
     InvalidLocation,
-    RetryPolicy,
     Storage,
     StorageError,
     StorageFull,
     read_uri,
 )
-
-QUICK = RetryPolicy(attempts=4, first_delay=0.01, max_delay=0.05, timeout=5.0)
 
 
 def test_links_out_of_the_root_are_refused(tmp_path):

@@ -4,17 +4,15 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from quick_retry import QUICK
 
 from pasd_batch.data.storage import (
     AlreadyExists,
     Forbidden,
     NotFound,
-    RetryPolicy,
     Storage,
     TransientStorageError,
 )
-
-QUICK = RetryPolicy(attempts=4, first_delay=0.01, max_delay=0.05, timeout=5.0)
 
 
 def _times(number: int, trouble: str, method: str):
