@@ -2,8 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE = 1
+TEST_PROGRAMS = imagemagick libimage-exiftool-perl libvips-tools
 
-.PHONY: test lint types imports pytest conformance chaos demo clean
+.PHONY: test test-programs lint types imports pytest conformance chaos demo clean
 
 test: lint types imports pytest
 
@@ -24,6 +25,11 @@ imports: $(VENV)/.installed
 
 pytest: $(VENV)/.installed
 	$(BIN)/python -m pytest
+
+# Debian's programs that tests judge photos with; without them those tests are skipped
+test-programs:
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $(TEST_PROGRAMS) > /dev/null
 
 # The published numerics, on another folder: make conformance PASD_CONFORMANCE=DIR
 conformance: $(VENV)/.installed

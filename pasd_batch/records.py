@@ -154,6 +154,7 @@ RESULT_SCHEMA = pa.schema(
         pa.field("error_stage", pa.string()),
         pa.field("error_type", pa.string()),
         pa.field("error_message", pa.string()),
+        pa.field("warnings", pa.list_(pa.string())),
         pa.field("output_path", pa.string()),
         pa.field("output_uri", pa.string()),
         pa.field("input_sha256", pa.string()),

@@ -43,6 +43,8 @@ class Intake:
             trail.source = ImageFacts(hashlib.sha256(data).hexdigest(), len(data))
         with trail.through(Stage.DECODE):
             photo = decode_photo(data, limits=self.settings.limits)
+            for message in photo.warnings:
+                trail.warn(message)
             trail.source = replace(
                 trail.source, width=photo.width, height=photo.height, format=photo.metadata.source_format
             )
@@ -51,6 +53,8 @@ class Intake:
         if record.reference_uri is not None:
             with trail.through(Stage.REFERENCE):
                 reference = decode_photo(self._fetch(record.reference_uri), limits=self.settings.limits)
+                for message in reference.warnings:
+                    trail.warn(f"reference: {message}")
         return LoadedPhoto(trail, photo, reference)
 
     def _fetch(self, uri: str) -> bytes:

@@ -65,7 +65,9 @@ class Outlet:
             StorageError: one of `STORAGE_TROUBLE`.
         """
         with job.trail.through(Stage.ENCODE):
-            data = encode_photo(job.photo, settings=self.spec.settings.output.file, marker=self._marker())
+            data = encode_photo(
+                job.photo, settings=self.spec.settings.output.file, marker=self._marker(), warn=job.trail.warn
+            )
         if self.spec.keeps_files:
             with job.trail.through(Stage.STORE, beyond=STORAGE_TROUBLE):
                 data = self._create(_image_path(job), data, job.photo)

@@ -57,6 +57,7 @@ class RowWriter:
             "worker": self.origin.worker,
             "isolated": self.origin.isolated,
             "finished_at": datetime.now(UTC),
+            "warnings": list(trail.warnings),
             "seconds": {stage.value: taken for stage, taken in dict(trail.seconds).items()},
             **_source_columns(trail.source),
         }

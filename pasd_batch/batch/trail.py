@@ -51,6 +51,12 @@ class PhotoTrail:
     stage: Stage = Stage.FETCH
     source: ImageFacts | None = None
     seconds: dict[Stage, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, message: str) -> None:
+        """Note, in the row and the log, what is wrong with a photo that goes on all the same."""
+        self.warnings.append(message)
+        _logger.warning("photo %s: %s", self.task.record.photo_id, message)
 
     @contextmanager
     def through(self, stage: Stage, *, beyond: tuple[type[Exception], ...] = ()) -> Iterator[None]:

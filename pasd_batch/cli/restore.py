@@ -145,6 +145,7 @@ def restore_file(restorer: "Restorer", source: Path, target: Path) -> str | None
         photo = decode_photo(source.read_bytes())
     except (PhotoError, OSError) as error:
         return str(error)
+    warnings = list(photo.warnings)
     sampling = restorer.settings.sampling
     with tqdm(desc=source.name, unit="step", leave=False, disable=None) as bar:
 
@@ -160,9 +161,13 @@ def restore_file(restorer: "Restorer", source: Path, target: Path) -> str | None
     logger.info("%s: %s", source, outcome.report)
     restored = with_restored_image(photo, outcome.image, colorized=sampling.colorize)
     try:
-        write_whole(target, encode_photo(restored, settings=OutputSettings(), marker=_marker(restorer.settings)))
+        marker = _marker(restorer.settings)
+        write_whole(target, encode_photo(restored, settings=OutputSettings(), marker=marker, warn=warnings.append))
     except (PhotoError, OSError) as error:
         return str(error)
+    finally:
+        for message in warnings:
+            sys.stderr.write(f"{source}: warning: {message}\n")
     return None
 
 

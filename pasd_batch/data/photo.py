@@ -37,6 +37,7 @@ class Photo:
         bit_depth: 8, or 16 if the source had more than 8 bits per channel.
         grayscale: the source's channels are all equal, or it has but one.
         metadata: what the file carries besides pixels.
+        warnings: what was wrong with the file or left out of it, a sentence each; usually none.
     """
 
     pixels: np.ndarray
@@ -44,6 +45,7 @@ class Photo:
     bit_depth: int
     grayscale: bool
     metadata: PhotoMetadata
+    warnings: tuple[str, ...] = ()
 
     @property
     def height(self) -> int:

@@ -1,7 +1,6 @@
 """A file's bytes to a photo: the right way up, in sRGB, with what it carries kept for the output."""
 
 import io
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ from pasd_batch.data.photo_errors import (
     PhotoTooLarge,
     TruncatedPhoto,
     UnsupportedPhoto,
+    Warn,
 )
 from pasd_batch.data.photo_format import READ, SourceFormat, source_format
 from pasd_batch.data.photo_metadata import (
@@ -40,8 +40,6 @@ from pasd_batch.data.raster import (
     raster_from_pillow,
     raster_from_tiff,
 )
-
-_logger = logging.getLogger(__name__)
 
 _ORIENTATION = int(ExifTags.Base.Orientation)
 _WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PHOTOMETRIC, _NEW_SUBFILE_TYPE = 256, 257, 258, 262, 254
@@ -65,8 +63,8 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 def decode_photo(data: bytes, *, limits: DecodeLimits | None = None) -> Photo:
     """Decode a photo; of an animation or a document of several pages, the first picture.
 
-    A profile is applied (without one, pixels are taken as sRGB); an unusable one is ignored with a warning. Floats
-    and integers are scaled to [0, 1] as `raster` says.
+    A profile is applied (without one, pixels are taken as sRGB); an unusable one is ignored. Floats
+    and integers are scaled to [0, 1] as `raster` says. What is ignored, left out or repaired is in `Photo.warnings`.
 
     Raises:
         EmptyPhoto, UnsupportedPhoto, TruncatedPhoto, CorruptPhoto: as their names say.
@@ -81,15 +79,18 @@ def decode_photo(data: bytes, *, limits: DecodeLimits | None = None) -> Photo:
             "raise max_bytes, or save it smaller"
         )
     kind = source_format(data)
+    warnings: list[str] = []
     match kind:
         case SourceFormat.HEIF:
-            return _decode_heif(data, limits)
+            photo = _decode_heif(data, limits, warnings.append)
         case SourceFormat.TIFF:
-            return _decode_tiff(data, limits)
-    return _decode_with_pillow(data, kind, limits)
+            photo = _decode_tiff(data, limits, warnings.append)
+        case _:
+            photo = _decode_with_pillow(data, kind, limits, warnings.append)
+    return replace(photo, warnings=tuple(warnings))
 
 
-def _decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits) -> Photo:
+def _decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits, warn: Warn) -> Photo:
     with _open_image(data, kind, limits) as image:
         with _as_photo_errors(kind):
             image.load()
@@ -99,17 +100,17 @@ def _decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits) -
         metadata = PhotoMetadata(
             source_format=kind,
             xmp=_bytes_or_none(info.get("xmp")),
-            iptc=iptc_from_info(info) or iptc_from_exif(exif),
+            iptc=iptc_from_info(info, warn) or iptc_from_exif(exif),
             icc=_bytes_or_none(info.get("icc_profile")),
-            exif=clean_exif(exif),
+            exif=clean_exif(exif, warn),
         )
         with _as_photo_errors(kind):
             frames = getattr(image, "n_frames", 1)
-            raster = deep_raster(data, kind, frames=frames) or _pillow_raster(image, metadata.icc)
-    return _photo(raster, metadata, orientation)
+            raster = deep_raster(data, kind, warn, frames=frames) or _pillow_raster(image, metadata.icc, warn)
+    return _photo(raster, metadata, orientation, warn)
 
 
-def _decode_tiff(data: bytes, limits: DecodeLimits) -> Photo:
+def _decode_tiff(data: bytes, limits: DecodeLimits, warn: Warn) -> Photo:
     with _as_photo_errors(SourceFormat.TIFF):
         tags = _tiff_tags(data)
         size = int(tags[_WIDTH]), int(tags[_HEIGHT])
@@ -129,11 +130,11 @@ def _decode_tiff(data: bytes, limits: DecodeLimits) -> Photo:
     else:
         with _open_image(data, SourceFormat.TIFF, limits) as image, _as_photo_errors(SourceFormat.TIFF):
             image.load()
-            raster = _pillow_raster(image, icc)
+            raster = _pillow_raster(image, icc, warn)
         orientation = 1  # Pillow turns TIFF upright as it loads it
-    xmp, iptc = _tag_bytes(tags, XMP_TAG), iptc_from_tiff(data) if IPTC_TAG in tags else None
-    metadata = PhotoMetadata(SourceFormat.TIFF, exif=clean_exif(tags), xmp=xmp, iptc=iptc, icc=icc)
-    return _photo(raster, metadata, orientation)
+    xmp, iptc = _tag_bytes(tags, XMP_TAG), iptc_from_tiff(data, warn) if IPTC_TAG in tags else None
+    metadata = PhotoMetadata(SourceFormat.TIFF, exif=clean_exif(tags, warn), xmp=xmp, iptc=iptc, icc=icc)
+    return _photo(raster, metadata, orientation, warn)
 
 
 def _tiff_tags(data: bytes) -> Image.Exif:
@@ -146,7 +147,7 @@ def _tiff_tags(data: bytes) -> Image.Exif:
     return tags
 
 
-def _decode_heif(data: bytes, limits: DecodeLimits) -> Photo:
+def _decode_heif(data: bytes, limits: DecodeLimits, warn: Warn) -> Photo:
     with _as_photo_errors(SourceFormat.HEIF):
         file = open_heif(data)
         width, height = file.size
@@ -161,9 +162,9 @@ def _decode_heif(data: bytes, limits: DecodeLimits) -> Photo:
         xmp=_bytes_or_none(file.info.get("xmp")),
         iptc=iptc_from_exif(exif),
         icc=_bytes_or_none(file.info.get("icc_profile")),
-        exif=clean_exif(exif),
+        exif=clean_exif(exif, warn),
     )
-    return _photo(raster, metadata, 1)
+    return _photo(raster, metadata, 1, warn)
 
 
 def _open_image(data: bytes, kind: SourceFormat, limits: DecodeLimits) -> ImageFile:
@@ -197,15 +198,15 @@ def _check_pixels(width: int, height: int, limits: DecodeLimits) -> None:
         )
 
 
-def _pillow_raster(image: Image.Image, icc: bytes | None) -> Raster:
+def _pillow_raster(image: Image.Image, icc: bytes | None, warn: Warn) -> Raster:
     try:
         return raster_from_pillow(image, icc)
     except UnusableProfile as error:
-        _logger.warning("the photo's ICC profile is ignored: %s", error)
+        warn(f"the photo's ICC profile is ignored: {error}")
         return raster_from_pillow(image, None)
 
 
-def _photo(raster: Raster, metadata: PhotoMetadata, orientation: Any) -> Photo:
+def _photo(raster: Raster, metadata: PhotoMetadata, orientation: Any, warn: Warn) -> Photo:
     color, bit_depth = raster.color, raster.bit_depth
     grayscale = all(bool((row == row[..., :1]).all()) for row in color)  # nearly always decided by the first row
     pixels = np.repeat(color, 3, axis=2) if color.shape[2] == 1 else color
@@ -215,10 +216,10 @@ def _photo(raster: Raster, metadata: PhotoMetadata, orientation: Any) -> Photo:
         try:
             pixels, exact = to_srgb(pixels, metadata.icc)
             if bit_depth > 8 and not exact:
-                _logger.warning("the photo keeps 8 of its %d bits: its ICC profile is one of look-up tables", bit_depth)
+                warn(f"the photo keeps 8 of its {bit_depth} bits: its ICC profile is one of look-up tables")
                 bit_depth = 8
         except UnusableProfile as error:
-            _logger.warning("the photo's ICC profile is ignored: %s", error)
+            warn(f"the photo's ICC profile is ignored: {error}")
             metadata = replace(metadata, icc=None)
     turn = _UPRIGHT.get(orientation, lambda array: array)
     alpha = None if raster.alpha is None else np.ascontiguousarray(turn(raster.alpha))

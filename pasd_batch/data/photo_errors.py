@@ -1,4 +1,12 @@
-"""Why a photo cannot be read or written; one class for each thing that a person would do about it."""
+"""Why a photo cannot be read or written; one class for each thing that a person would do about it.
+
+What is wrong with a photo that can be used all the same is no error but a warning, a sentence told to a `Warn`.
+"""
+
+from collections.abc import Callable
+
+Warn = Callable[[str], None]
+"""Takes a sentence for a person about what was left out, repaired or guessed; it ends in a row's `warnings`."""
 
 
 class PhotoError(Exception):

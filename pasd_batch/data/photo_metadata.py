@@ -1,13 +1,12 @@
 """EXIF and IPTC records: read from any format, rid of what described the old file, made ready for a new one."""
 
 import io
-import logging
 import struct
 from typing import Any
 
 from PIL import ExifTags, Image
 
-_logger = logging.getLogger(__name__)
+from pasd_batch.data.photo_errors import Warn
 
 IPTC_TAG = 33723
 XMP_TAG = 700
@@ -26,10 +25,10 @@ _STRUCTURAL = frozenset(
 )
 
 
-def clean_exif(source: Image.Exif) -> bytes | None:
+def clean_exif(source: Image.Exif, warn: Warn) -> bytes | None:
     """The EXIF record without orientation, thumbnail, structure and oversized values; None if nothing is left.
 
-    `source` is changed. Tags whose values break their own types are dropped one by one, with a log message.
+    `source` is changed. Tags whose values break their own types are dropped one by one, with a warning.
     """
     source.bigtiff = False
     for tag in [tag for tag in source if tag in _STRUCTURAL]:
@@ -38,7 +37,7 @@ def clean_exif(source: Image.Exif) -> bytes | None:
         _drop_oversized(source)
         return source.tobytes() if len(source) else None
     except Exception:  # noqa: BLE001 (Pillow raises almost anything on malformed values)
-        return _salvaged(source)
+        return _salvaged(source, warn)
 
 
 def output_exif(record: bytes | None, *, software: str, width: int, height: int) -> Image.Exif:
@@ -61,14 +60,14 @@ def without_maker_note(exif: Image.Exif) -> Image.Exif:
     return exif
 
 
-def iptc_from_info(info: dict[str, Any]) -> bytes | None:
+def iptc_from_info(info: dict[str, Any], warn: Warn) -> bytes | None:
     """The IPTC record in what Pillow read: JPEG's Photoshop block, or a PNG text in ImageMagick's notation."""
     resources = info.get("photoshop")
     if isinstance(resources, dict) and isinstance(resources.get(_IPTC_RESOURCE), bytes):
         return resources[_IPTC_RESOURCE]
     for key in ("Raw profile type iptc", "Raw profile type 8bim"):
         if isinstance(text := info.get(key), str):
-            return _raw_profile(text)
+            return _raw_profile(text, warn)
     return None
 
 
@@ -78,7 +77,7 @@ def iptc_from_exif(exif: Image.Exif) -> bytes | None:
     return value if isinstance(value, bytes) else None
 
 
-def iptc_from_tiff(data: bytes) -> bytes | None:
+def iptc_from_tiff(data: bytes, warn: Warn) -> bytes | None:
     """The IPTC record of a TIFF file. Some programs write it as 32-bit words, of which Pillow gives the first."""
     import tifffile
 
@@ -87,7 +86,7 @@ def iptc_from_tiff(data: bytes) -> bytes | None:
             value = file.pages.first.tags[IPTC_TAG].value
             return value if isinstance(value, bytes) else struct.pack(f"{file.byteorder}{len(value)}I", *value)
     except (ValueError, KeyError, IndexError, TypeError, struct.error) as error:
-        _logger.warning("the IPTC record cannot be read and is left out: %s", error)
+        warn(f"the IPTC record cannot be read and is left out: {error}")
         return None
 
 
@@ -105,13 +104,13 @@ def _drop_oversized(exif: Image.Exif) -> None:
             del exif[tag]
 
 
-def _salvaged(source: Image.Exif) -> bytes | None:
+def _salvaged(source: Image.Exif, warn: Warn) -> bytes | None:
     kept = Image.Exif()
     kept.endian = source.endian
     dropped: list[str] = []
     for tag in list(source):
         _keep_if_writable(kept, source, tag, dropped)
-    _logger.warning("malformed EXIF tags were left out: %s", ", ".join(dropped))
+    warn(f"malformed EXIF tags were left out: {', '.join(dropped)}")
     return kept.tobytes() if len(kept) else None
 
 
@@ -138,7 +137,7 @@ def _is_writable(tag: int, value: Any, dropped: list[str]) -> bool:
     return True
 
 
-def _raw_profile(text: str) -> bytes | None:
+def _raw_profile(text: str, warn: Warn) -> bytes | None:
     # A name, a length in bytes, then the bytes in hexadecimal, on lines of their own.
     try:
         data = bytes.fromhex("".join(text.split()[2:]))
@@ -149,6 +148,6 @@ def _raw_profile(text: str) -> bytes | None:
         start = position + 6 + name_length + 1
         (length,) = struct.unpack_from(">I", data, start)
     except (ValueError, IndexError, struct.error) as error:
-        _logger.warning("the IPTC record cannot be read and is left out: %s", error)
+        warn(f"the IPTC record cannot be read and is left out: {error}")
         return None
     return data[start + 4 : start + 4 + length]

@@ -6,7 +6,6 @@ pillow-heif.
 """
 
 import io
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +13,8 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from pasd_batch.data.color_profile import cmyk_to_rgb
-from pasd_batch.data.photo_errors import CorruptPhoto, TruncatedPhoto, UnsupportedPhoto
+from pasd_batch.data.photo_errors import CorruptPhoto, TruncatedPhoto, UnsupportedPhoto, Warn
 from pasd_batch.data.photo_format import SourceFormat
-
-_logger = logging.getLogger(__name__)
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
 _CHANNELS_USED = 4
@@ -67,7 +64,7 @@ def raster_from_pillow(image: Image.Image, icc: bytes | None) -> Raster:
     return _from_channels(np.asarray(image if image.mode == mode else image.convert(mode)))
 
 
-def deep_raster(data: bytes, kind: SourceFormat, *, frames: int) -> Raster | None:
+def deep_raster(data: bytes, kind: SourceFormat, warn: Warn, *, frames: int) -> Raster | None:
     """PNG and AVIF samples that Pillow would read at 8 bits, not turned upright; None where it loses none."""
     if kind is SourceFormat.PNG and data[24] == 16:
         return raster_from_png(data)
@@ -75,7 +72,7 @@ def deep_raster(data: bytes, kind: SourceFormat, *, frames: int) -> Raster | Non
         if frames == 1:
             return raster_from_avif(data, bits)
         # imagecodecs writes all pictures of an animation where it has room for one.
-        _logger.warning("the photo keeps 8 of its %d bits: it is the first picture of an animation", bits)
+        warn(f"the photo keeps 8 of its {bits} bits: it is the first picture of an animation")
     return None
 
 

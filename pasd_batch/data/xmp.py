@@ -4,12 +4,11 @@ Iptc4xmpExt:DigitalSourceType and AISystemUsed are those of the IPTC Photo Metad
 photos that a trained model worked on is `compositeWithTrainedAlgorithmicMedia` of IPTC's NewsCodes.
 """
 
-import logging
 from dataclasses import dataclass
 from xml.dom import minidom
 from xml.parsers.expat import ExpatError
 
-_logger = logging.getLogger(__name__)
+from pasd_batch.data.photo_errors import Warn
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -56,15 +55,15 @@ class RestorationMarker:
         return text.encode("ascii", "replace").decode("ascii")
 
 
-def marked_xmp(packet: bytes | None, marker: RestorationMarker) -> bytes:
+def marked_xmp(packet: bytes | None, marker: RestorationMarker, warn: Warn) -> bytes:
     """`packet` with the marker added, everything else kept, statements about the old file's shape removed.
 
     A packet that cannot be parsed cannot be merged: it is replaced, and a warning says so.
     """
     try:
-        return _marked(_parse(packet) if packet else minidom.parseString(_EMPTY), marker)
+        return _marked(_parse(packet, warn) if packet else minidom.parseString(_EMPTY), marker)
     except RecursionError:
-        _logger.warning("an XMP packet is nested too deeply to be read and is replaced")
+        warn("an XMP packet is nested too deeply to be read and is replaced")
         return _marked(minidom.parseString(_EMPTY), marker)
 
 
@@ -80,7 +79,7 @@ def _marked(document: minidom.Document, marker: RestorationMarker) -> bytes:
     return wrapped.encode("utf-8")
 
 
-def _parse(packet: bytes) -> minidom.Document:
+def _parse(packet: bytes, warn: Warn) -> minidom.Document:
     try:
         document = minidom.parseString(_as_utf8(packet))
         if document.doctype is None and document.getElementsByTagNameNS(_RDF, "RDF"):
@@ -88,7 +87,7 @@ def _parse(packet: bytes) -> minidom.Document:
         problem = "it holds no rdf:RDF, or a DOCTYPE"
     except (ExpatError, ValueError, LookupError) as error:
         problem = str(error)
-    _logger.warning("an XMP packet cannot be read and is replaced: %s", problem)
+    warn(f"an XMP packet cannot be read and is replaced: {problem}")
     return minidom.parseString(_EMPTY)
 
 
