@@ -6,7 +6,6 @@ two of them at once make one result.
 
 import logging
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from pasd_batch.batch.summary import RunCounts, RunInconsistent, summarize
 from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
 from pasd_batch.config.run import RunSettings
 from pasd_batch.data.manifest_errors import ManifestError
+from pasd_batch.data.redaction import shown_command
 from pasd_batch.data.results import RESULTS_FOLDER
 from pasd_batch.data.storage import Storage, StorageError
 
@@ -74,7 +74,7 @@ def run_from_config(path: str, overrides: Sequence[str] = (), *, ray_address: st
     except ConfigError as error:
         _logger.error("%s", error)
         return ExitCode.CANNOT_START
-    command = shlex.join(["python", *sys.argv])
+    command = shown_command(["python", *sys.argv])
     report = run_archive(settings, ray_address=ray_address, resume_command=command)
     _logger.log(logging.INFO if report.exit_code is ExitCode.DONE else logging.ERROR, "%s", report.message)
     return report.exit_code

@@ -13,7 +13,7 @@ from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.ranged_file import open_for_reading
 from pasd_batch.data.results import ResultStore, result_path
 from pasd_batch.data.run_root import no_run
-from pasd_batch.data.storage import Storage
+from pasd_batch.data.storage import Storage, redact_uri
 from pasd_batch.records import Status
 
 _ATTEMPT = re.compile(rf"^{ATTEMPTS_FOLDER}/(\d+)/\d+$")
@@ -75,7 +75,7 @@ def read_status(uri: str, access: StorageSettings, *, examples: int = 5) -> RunS
     begun = {int(match.group(1)) for path in storage.list(ATTEMPTS_FOLDER) if (match := _ATTEMPT.match(path))}
     failed = _failed_photos(storage, access, [each.shard for each in shards if each.failed])
     return RunStatus(
-        uri=storage.uri(),
+        uri=redact_uri(storage.uri()),
         run=run,
         counts=add_up(shards),
         begun_shards=len(begun - set(committed)),

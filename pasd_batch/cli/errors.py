@@ -4,6 +4,7 @@ import sys
 
 from pasd_batch.config.base import ConfigError
 from pasd_batch.data.manifest_errors import ManifestError
+from pasd_batch.data.printable import printable
 from pasd_batch.data.storage_errors import StorageError
 
 EXIT_FAILED_PHOTOS = 1
@@ -22,5 +23,5 @@ USER_ERRORS = (ConfigError, ManifestError, StorageError, UsageError)
 
 def exit_with_message(error: Exception) -> int:
     """Show an error without a traceback; returns the exit code for a command that was not started."""
-    sys.stderr.write(f"pasd-batch: {error}\n")
+    sys.stderr.write(printable(f"pasd-batch: {error}\n"))
     return EXIT_NOT_STARTED

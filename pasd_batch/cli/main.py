@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pasd_batch.cli import demo, manifest, plan, report, restore, run, status, train
 from pasd_batch.cli.archive_options import take_overrides
 from pasd_batch.cli.errors import USER_ERRORS, exit_with_message
+from pasd_batch.cli.terminal import PrintableFormatter
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,11 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, left = parser.parse_known_args(arguments)
     if unknown := take_overrides(options, left):
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    logging.basicConfig(
-        level=logging.INFO if options.verbose else logging.WARNING,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, handlers=[handler])
     # A dependency of pyiqa that warns about missing quantisation kernels, which nothing here uses.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pasd_batch.cli.archive_options import add_schemes, storage_access
 from pasd_batch.cli.errors import UsageError
+from pasd_batch.data.printable import printable
 
 
 def add_command(commands: Any) -> None:
@@ -27,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the manifest and say how many photos it has."""
     from pasd_batch.data.manifest_making import failures_of, make_manifest
     from pasd_batch.data.run_root import require_run
-    from pasd_batch.data.storage import Storage
+    from pasd_batch.data.storage import Storage, redact_uri
 
     if (options.source is None) == (options.failures_of is None):
         raise UsageError("name either a SOURCE of photos or --failures-of RUN")
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         require_run(Storage.open(options.failures_of, retry=access.retry, allowed_schemes=access.allowed_schemes))
         photos = failures_of(options.failures_of, options.output, access)
         if photos == 0:
-            sys.stdout.write(f"no photo has failed in {options.failures_of}; nothing written\n")
+            sys.stdout.write(printable(f"no photo has failed in {redact_uri(options.failures_of)}; nothing written\n"))
             return 0
-    sys.stdout.write(f"{photos:,} photos listed in {options.output}\n")
+    sys.stdout.write(printable(f"{photos:,} photos listed in {redact_uri(options.output)}\n"))
     return 0

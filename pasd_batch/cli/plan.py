@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from pasd_batch.cli.archive_options import add_config, read_config
+from pasd_batch.data.printable import printable
 
 
 def add_command(commands: Any) -> None:
@@ -24,5 +25,5 @@ def run(options: argparse.Namespace) -> int:
 
     report = rehearse(read_config(options), ray_address=options.ray_address)
     stream = sys.stdout if report.exit_code == 0 else sys.stderr
-    stream.write(f"{report.message}\n")
+    stream.write(printable(f"{report.message}\n"))
     return report.exit_code

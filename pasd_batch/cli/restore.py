@@ -5,8 +5,6 @@ import hashlib
 import logging
 import os
 import sys
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +12,11 @@ from tqdm import tqdm
 
 from pasd_batch import __version__
 from pasd_batch.cli.errors import EXIT_FAILED_PHOTOS, UsageError
+from pasd_batch.cli.restore_targets import find_photos, plan_targets, refuse_no_folder
 from pasd_batch.config.base import ConfigError, with_overrides
 from pasd_batch.config.photos import OutputSettings
 from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.data.printable import printable_line
 
 if TYPE_CHECKING:
     from pasd_batch.data.photo_io import RestorationMarker
@@ -30,9 +30,10 @@ def add_command(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "restore",
         help="restore photos of this machine",
-        description="Restore photos to PNG files. Without --base and --control the embedded model is used.",
+        description="Restore photos to PNG files, those of folders into a tree like theirs. Without --base and "
+        "--control the embedded model is used.",
     )
-    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="image files")
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="image files, or folders of them")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder for the restored photos")
     parser.add_argument("--base", metavar="DIR", help="Stable Diffusion 1.5 folder")
     parser.add_argument("--control", metavar="DIR", help="PASD folder with unet/ and controlnet/")
@@ -60,8 +61,10 @@ def add_command(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Restore every photo; one that fails is named and does not stop the others."""
     settings = settings_from(options)
-    targets = plan_targets(options.photos, options.output)
+    photos, notes = find_photos(options.photos, options.output)
+    targets = plan_targets(photos, options.output)
     refuse_no_folder(options.output)
+    sys.stderr.writelines(f"{printable_line(note)}\n" for note in notes)
     restorer = _load(settings)
     _make_folder(options.output)
     failed = 0
@@ -69,8 +72,9 @@ def run(options: argparse.Namespace) -> int:
         problem = _why_not(restorer, source, target)
         if problem is not None:
             failed += 1
-            sys.stderr.write(f"{source}: {problem}\n")
-    sys.stdout.write(f"restored {len(targets) - failed} of {len(targets)} photos into {options.output}\n")
+            sys.stderr.write(printable_line(f"{source}: {problem}") + "\n")
+    done = f"restored {len(targets) - failed} of {len(targets)} photos into {options.output}"
+    sys.stdout.write(printable_line(done) + "\n")
     return EXIT_FAILED_PHOTOS if failed else 0
 
 
@@ -101,39 +105,6 @@ def settings_from(options: argparse.Namespace) -> RestorationSettings:
     return RestorationSettings.parse(with_overrides(values, options.overrides), source="command line")
 
 
-def plan_targets(photos: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """The output file of each photo: `photo.png`, or `photo.jpg.png` where two photos differ in their suffix only.
-
-    Raises:
-        UsageError: no photo is there, one is given twice, two share their whole name, or one would be overwritten.
-    """
-    if not any(photo.is_file() for photo in photos):
-        raise UsageError(f"{', '.join(map(str, photos))}: no such file; check the path")
-    sources = {photo.resolve() for photo in photos}
-    stems = Counter(photo.stem.casefold() for photo in photos)
-    targets: dict[Path, Path] = {}
-    for photo in photos:
-        name = f"{photo.name}.png" if stems[photo.stem.casefold()] > 1 else f"{photo.stem}.png"
-        target = folder / name
-        if target.resolve() in sources:
-            raise UsageError(f"{photo}: its result would replace the photo {target}; choose another --output")
-        if target in targets.values() or photo in targets:
-            raise UsageError(f"{photo}: another photo of the same name is restored into {target}; call them separately")
-        targets[photo] = target
-    return targets
-
-
-def refuse_no_folder(output: Path) -> None:
-    """Make sure that `output` is a folder or can become one, before a model is loaded for it.
-
-    Raises:
-        UsageError: a file is in its place or on the way to it.
-    """
-    existing = next(path for path in (output, *output.absolute().parents) if path.exists())
-    if not existing.is_dir():
-        raise UsageError(f"--output {output}: {existing} is a file; name a folder")
-
-
 def restore_file(restorer: "Restorer", source: Path, target: Path) -> str | None:
     """Restore one photo from file to file; returns why that was not possible, or None."""
     from pasd_batch.data.photo_io import PhotoError, decode_photo, encode_photo, to_tensor, with_restored_image
@@ -147,7 +118,7 @@ def restore_file(restorer: "Restorer", source: Path, target: Path) -> str | None
         return str(error)
     warnings = list(photo.warnings)
     sampling = restorer.settings.sampling
-    with tqdm(desc=source.name, unit="step", leave=False, disable=None) as bar:
+    with tqdm(desc=printable_line(source.name), unit="step", leave=False, disable=None) as bar:
 
         def show(done: int, of: int) -> None:
             bar.total = of
@@ -167,13 +138,14 @@ def restore_file(restorer: "Restorer", source: Path, target: Path) -> str | None
         return str(error)
     finally:
         for message in warnings:
-            sys.stderr.write(f"{source}: warning: {message}\n")
+            sys.stderr.write(printable_line(f"{source}: warning: {message}") + "\n")
     return None
 
 
 def write_whole(target: Path, data: bytes) -> None:
     """Write a file so that it is never seen half written."""
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         unfinished.write_bytes(data)
         unfinished.replace(target)

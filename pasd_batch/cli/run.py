@@ -1,11 +1,11 @@
 """`pasd-batch run CONFIG [key=value ...]`: restore an archive; the same command resumes it."""
 
 import argparse
-import shlex
 import sys
 from typing import Any
 
 from pasd_batch.cli.archive_options import add_config, read_config
+from pasd_batch.data.printable import printable
 
 
 def add_command(commands: Any) -> None:
@@ -23,14 +23,15 @@ def add_command(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run to the end, and say how it ended."""
     from pasd_batch.batch.run import ExitCode, run_archive
+    from pasd_batch.data.redaction import shown_command
 
     settings = read_config(options)
     report = run_archive(
         settings,
         ray_address=options.ray_address,
         show_progress=not options.no_progress,
-        resume_command=shlex.join(["pasd-batch", *sys.argv[1:]]),
+        resume_command=shown_command(["pasd-batch", *sys.argv[1:]]),
     )
     stream = sys.stdout if report.exit_code is ExitCode.DONE else sys.stderr
-    stream.write(f"{report.message}\n")
+    stream.write(printable(f"{report.message}\n"))
     return report.exit_code

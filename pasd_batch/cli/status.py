@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from pasd_batch.cli.archive_options import add_schemes, storage_access
+from pasd_batch.data.printable import printable_line
 
 
 def add_command(commands: Any) -> None:
@@ -21,5 +22,5 @@ def run(options: argparse.Namespace) -> int:
     from pasd_batch.batch.status import read_status
 
     status = read_status(options.uri, storage_access(options), examples=options.examples)
-    sys.stdout.write("\n".join(status.lines()) + "\n")
+    sys.stdout.writelines(f"{printable_line(line)}\n" for line in status.lines())
     return 0

@@ -1,7 +1,6 @@
 """`pasd-batch train CONFIG [key=value ...]`: train a model; the same command resumes it."""
 
 import argparse
-import shlex
 import signal
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -10,6 +9,7 @@ from typing import Any
 from pasd_batch.cli.archive_options import add_config
 from pasd_batch.cli.errors import UsageError
 from pasd_batch.config.training import AnyTraining, load_training
+from pasd_batch.data.redaction import shown_command
 
 
 def add_command(commands: Any) -> None:
@@ -62,7 +62,7 @@ def _ray(settings: AnyTraining, address: str | None) -> AbstractContextManager[N
 
 def _interrupted(number: int, options: argparse.Namespace, settings: AnyTraining) -> int:
     address = ["--ray-address", options.ray_address] if options.ray_address else []
-    command = shlex.join(["pasd-batch", "train", options.config, *options.overrides, *address])
+    command = shown_command(["pasd-batch", "train", options.config, *options.overrides, *address])
     sys.stderr.write(
         f"pasd-batch: ended by {signal.Signals(number).name}; {command} goes on from the last checkpoint in "
         f"{settings.output}\n"

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, PlainSerializer, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+
+from pasd_batch.config.strict_yaml import load_strictly
 
 
 class ConfigError(ValueError):
@@ -16,10 +18,20 @@ InOrder = PlainSerializer(sorted, return_type=list, when_used="json")
 """For sets, whose own order is another one in every process: sorted, so that equal settings are written alike."""
 
 
+def _refuse_empty(value: Any) -> Any:
+    if value == "":
+        raise ValueError("a path is needed, and this one is empty; null stands for none where that may be")
+    return value
+
+
+LocalPath = Annotated[Path, BeforeValidator(_refuse_empty)]
+"""A path on this machine; an empty one is not taken for the working folder."""
+
+
 class Settings(BaseModel):
     """A frozen group of settings; unknown keys are errors, every field is documented where it stands."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], *, source: str = "configuration") -> Self:
@@ -41,7 +53,7 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         ConfigError: the file is missing, cannot be read, is not YAML, or does not hold a mapping.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = load_strictly(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
     except IsADirectoryError:
@@ -60,6 +72,8 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
 def with_overrides(values: Mapping[str, Any], overrides: list[str]) -> dict[str, Any]:
     """Apply `dotted.key=value` overrides (values in YAML notation) to a nested mapping, returning a new one.
 
+    Nothing behind the `=` is an empty text, not YAML's null, which `dotted.key=null` gives.
+
     Raises:
         ConfigError: an override has no `=`, is not YAML, or its path runs through something that is not a mapping.
     """
@@ -69,7 +83,7 @@ def with_overrides(values: Mapping[str, Any], overrides: list[str]) -> dict[str,
         if not separator or not path:
             raise ConfigError(f"override {override!r}: write it as dotted.key=value")
         try:
-            value = yaml.safe_load(text)
+            value = load_strictly(text) if text.strip() else ""
         except yaml.YAMLError as error:
             raise ConfigError(f"override {override!r}: its value is not YAML: {error}") from None
         _assign(result, path.split("."), value, override)
@@ -97,6 +111,10 @@ def _describe(error: ValidationError, source: str) -> str:
             lines.append(f"  {path}: unknown setting; check the spelling, or remove it")
         elif problem["type"] == "missing":
             lines.append(f"  {path}: required, but not given")
+        elif problem["type"] == "finite_number":
+            lines.append(
+                f"  {path}: {problem['input']} is no number to work with; null stands for none where that may be"
+            )
         else:
             lines.append(f"  {path}: {problem['msg']} (got {problem['input']!r})")
     return "\n".join(lines)

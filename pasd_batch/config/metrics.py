@@ -1,10 +1,8 @@
 """Settings of scores: which metrics, where their weights are, and where they run."""
 
-from pathlib import Path
-
 from pydantic import Field, field_validator
 
-from pasd_batch.config.base import Settings
+from pasd_batch.config.base import LocalPath, Settings
 
 
 class MetricsSettings(Settings):
@@ -20,7 +18,7 @@ class MetricsSettings(Settings):
     full_reference: tuple[str, ...] = ("psnr", "ssim", "ms_ssim")
     """Metrics against the true photo, where the manifest's `reference_uri` names one."""
 
-    weights_dir: Path | None = None
+    weights_dir: LocalPath | None = None
     """Folder laid out like `$TORCH_HOME` (`hub/pyiqa`, `hub/checkpoints`, `hub/clip`), with timm's backbones in
     `huggingface/hub`; none: where those libraries look by themselves. Nothing is ever downloaded."""
 

@@ -1,11 +1,10 @@
 """Settings of the training loop itself: optimizer, checkpoints, log and processes; the optimizer's as released."""
 
 from enum import StrEnum
-from pathlib import Path
 
 from pydantic import Field
 
-from pasd_batch.config.base import Settings
+from pasd_batch.config.base import LocalPath, Settings
 from pasd_batch.config.restoration import Precision
 
 
@@ -63,7 +62,7 @@ class TrainingLogSettings(Settings):
     every: int = Field(default=10, ge=1)
     """Steps between lines; each has the means of the steps since the one before."""
 
-    tensorboard: Path | None = None
+    tensorboard: LocalPath | None = None
     """Local folder for TensorBoard's files (needs the package `tensorboard`); none: no TensorBoard."""
 
     progress: bool = True

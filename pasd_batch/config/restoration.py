@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from pasd_batch.config.base import Settings
+from pasd_batch.config.base import LocalPath, Settings
 from pasd_batch.config.embedded_model import over_embedded_sampling
 
 QUALITY_SUFFIX = "clean, high-resolution, 8k"
@@ -43,10 +42,10 @@ class TilePlacement(StrEnum):
 class ModelSettings(Settings):
     """Which weights, where they run, and how."""
 
-    base: Path | None = None
+    base: LocalPath | None = None
     """Stable Diffusion 1.5 folder (`vae/ text_encoder/ tokenizer/ scheduler/`); none: the embedded model."""
 
-    control: Path | None = None
+    control: LocalPath | None = None
     """PASD folder (`unet/ controlnet/`); none: the embedded model."""
 
     device: str = "auto"

@@ -10,7 +10,7 @@ from pasd_batch.config.base import Settings
 from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.config.photos import DecodeLimits, OutputSettings
 from pasd_batch.config.restoration import RestorationSettings
-from pasd_batch.config.storage import StorageSettings
+from pasd_batch.config.storage import LONGEST_WAIT, StorageSettings
 
 
 class RunMode(StrEnum):
@@ -119,13 +119,13 @@ class WorkerSettings(Settings):
 class DeadlineSettings(Settings):
     """Seconds after which a photo is given up, as a failed row; none: never."""
 
-    fetch: float | None = Field(default=120.0, gt=0.0)
+    fetch: float | None = Field(default=120.0, gt=0.0, le=LONGEST_WAIT)
     """Fetching a photo (and its reference), retries included, and decoding it."""
 
-    restore: float | None = Field(default=3600.0, gt=0.0)
+    restore: float | None = Field(default=3600.0, gt=0.0, le=LONGEST_WAIT)
     """Restoring and scoring one photo; a model call that outlives it many times over ends the process."""
 
-    store: float | None = Field(default=300.0, gt=0.0)
+    store: float | None = Field(default=300.0, gt=0.0, le=LONGEST_WAIT)
     """Encoding and storing the restored photo, retries included."""
 
 

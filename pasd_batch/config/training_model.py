@@ -1,12 +1,11 @@
 """Settings of the networks that are trained: where they start, how large they are, which parts learn."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pasd_batch.config.base import Settings
+from pasd_batch.config.base import LocalPath, Settings
 
 
 class TrainablePart(StrEnum):
@@ -111,7 +110,7 @@ class FromStableDiffusion(Settings):
     start: Literal["stable_diffusion"] = "stable_diffusion"
     """Names this start."""
 
-    base: Path
+    base: LocalPath
     """Stable Diffusion 1.5 folder (`unet/ vae/ text_encoder/ tokenizer/ scheduler/`)."""
 
     paca: PacaVariant = PacaVariant.PASD
@@ -136,10 +135,10 @@ class FromPasd(Settings):
     start: Literal["pasd"] = "pasd"
     """Names this start."""
 
-    base: Path
+    base: LocalPath
     """Folder with `vae/ text_encoder/ tokenizer/ scheduler/`."""
 
-    control: Path
+    control: LocalPath
     """PASD folder (`unet/ controlnet/`); for models trained from scratch the same folder as `base`."""
 
     carries_base: bool = False
@@ -166,7 +165,7 @@ class FromScratch(Settings):
     start: Literal["scratch"] = "scratch"
     """Names this start."""
 
-    vae: Path
+    vae: LocalPath
     """Folder with a trained `vae/`, such as the output of VAE training."""
 
     unet: UNetSizes = UNetSizes()

@@ -1,11 +1,10 @@
 """Settings of training the VAE below a model of one's own."""
 
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from pasd_batch.config.base import Settings
+from pasd_batch.config.base import LocalPath, Settings
 from pasd_batch.config.intervals import Probability
 from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.config.training_model import DecoderStart, EncoderStart, Upsampling, VaeSizes
@@ -39,7 +38,7 @@ class VaeLossSettings(Settings):
 class PredictedLatents(Settings):
     """Latents that a trained PASD predicts in one step, for a decoder that learns to make up for what they lack."""
 
-    model: Path
+    model: LocalPath
     """PASD folder that carries its base; its VAE has the encoder of the one that is trained."""
 
     share: Probability = 0.75
@@ -58,7 +57,7 @@ class VaeTrainingSettings(TrainerSettings):
     sizes: VaeSizes = VaeSizes()
     """The network."""
 
-    initial: Path | None = None
+    initial: LocalPath | None = None
     """Folder with a `vae/` of these sizes to train further; `decoder: linear` takes only its encoder."""
 
     encoder: EncoderStart = EncoderStart.RANDOM

@@ -5,13 +5,12 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from pasd_batch.data.redaction import has_plain_authority, redact_uri
 from pasd_batch.data.storage_errors import InvalidLocation
 
+__all__ = ["Location", "check_relative", "parse_location", "redact_uri"]
+
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://(.*)$", re.DOTALL)
-_USER_INFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
-_SECRET_PARAMETER = re.compile(
-    r"([?&][^=&#]*(?:sig|token|key|secret|pass|pwd|auth|cred|code|policy|session)[^=&#]*=)[^&#]*", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -47,22 +46,14 @@ def parse_location(uri: str, *, allowed_schemes: frozenset[str]) -> Location:
         return Location("file", _local_path(_file_uri_path(uri, rest)))
     if scheme in ("http", "https"):
         return Location(scheme, f"{scheme}://{rest}")
-    if "@" in rest.partition("/")[0]:
+    if not has_plain_authority(rest):
         raise InvalidLocation(
             f"{redact_uri(uri)}: accounts and credentials do not belong in the URI; write {scheme}://BUCKET/PATH "
             "and set them in the environment"
         )
     if not rest.strip("/"):
-        raise InvalidLocation(f"{uri} names no bucket or container; write {scheme}://BUCKET/PATH")
+        raise InvalidLocation(f"{redact_uri(uri)} names no bucket or container; write {scheme}://BUCKET/PATH")
     return Location(scheme, rest.strip("/") if scheme != "memory" else "/" + rest.strip("/"))
-
-
-def redact_uri(uri: str) -> str:
-    """`uri` with user names, passwords and secret query parameters (signatures, tokens) replaced by `***`."""
-    match = _USER_INFO.match(uri)
-    if match:
-        uri = f"{match.group(1)}***@{uri[match.end() :]}"
-    return _SECRET_PARAMETER.sub(r"\1***", uri)
 
 
 def check_relative(path: str) -> str:
@@ -83,7 +74,9 @@ def check_relative(path: str) -> str:
 def _file_uri_path(uri: str, rest: str) -> str:
     host, slash, path = rest.partition("/")
     if not slash or host not in ("", "localhost"):
-        raise InvalidLocation(f"{uri}: a file URI has three slashes and no host, as in file:///folder/a.jpg")
+        raise InvalidLocation(
+            f"{redact_uri(uri)}: a file URI has three slashes and no host, as in file:///folder/a.jpg"
+        )
     path = unquote(path)
     return path if os.name == "nt" and re.match(r"^[A-Za-z]:", path) else "/" + path
 

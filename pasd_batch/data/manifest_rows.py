@@ -60,6 +60,10 @@ def row_problems(table: pa.Table, allowed_schemes: frozenset[str]) -> Iterator[R
     if "photo_id" in table.column_names:
         for row in _rows_where(_blank(table["photo_id"])):
             yield RowProblem(row, "has no id; give it one, or leave the id column out of the manifest")
+        for row, shown in _with_secrets(table["photo_id"]):
+            yield RowProblem(
+                row, f"its id is a URI with credentials ({shown}), and ids are shown everywhere; change it"
+            )
     for row in _rows_where(_blank(table["uri"])):
         yield RowProblem(row, "has no URI; give it one, or remove the row")
     for name in ("uri", "reference_uri"):
@@ -72,6 +76,11 @@ def row_problems(table: pa.Table, allowed_schemes: frozenset[str]) -> Iterator[R
                 f"{name} {redact_uri(uri)}: scheme {schemes[row].as_py()!r} is not allowed "
                 f"(allowed: {', '.join(sorted(allowed_schemes)) or 'none'}); add it to storage.allowed_schemes",
             )
+        late = pc.and_not(
+            pc.match_substring(table[name], "://"), pc.match_substring_regex(table[name], _SCHEME_IN_ARROW)
+        )
+        for row in _rows_where(pc.fill_null(late, False)):
+            yield RowProblem(row, f"{name} {redact_uri(table[name][row].as_py())!r}: remove what is before the scheme")
 
 
 def photo_ids(table: pa.Table) -> list[str]:
@@ -88,8 +97,8 @@ def extra_fields(schema: pa.Schema) -> list[pa.Field]:
 
 def resolve_uri(uri: str, base: str) -> str:
     """`uri` made absolute: relative ones are relative to `base`, the manifest's folder (absolute, no end slash)."""
-    if _SCHEME.match(uri) or uri.startswith("/") or os.path.isabs(uri):
-        return uri
+    if "://" in uri or uri.startswith("/") or os.path.isabs(uri):
+        return uri  # something before the scheme is a problem of the row, not a folder's name
     scheme = _SCHEME.match(base)
     if scheme is None:
         return os.path.normpath(f"{base}/{uri}")
@@ -171,6 +180,14 @@ def _absolute(column: pa.ChunkedArray, base: str) -> pa.ChunkedArray:
 
 def _blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column), ""), True)
+
+
+def _with_secrets(column: pa.ChunkedArray) -> Iterator[tuple[int, str]]:
+    """Rows whose text is a URI with something to hide, and how it is shown."""
+    for row in _rows_where(pc.fill_null(pc.match_substring(column, "://"), False)):
+        text = column[row].as_py()
+        if (shown := redact_uri(text)) != text:
+            yield row, shown
 
 
 def _schemes(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from pasd_batch.data.printable import printable_line
+
 CELL = 512
 """Pixels that an image of the sheet is wide and high at most."""
 
@@ -135,7 +137,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def _fitted(draw: ImageDraw.ImageDraw, text: str, width: int, size: int) -> str:
     """The text in one line, cut in the middle where it is wider than so many pixels."""
-    text = " ".join(text.split())
+    text = printable_line(" ".join(text.split()))
     kept = len(text)
     shown = text
     while draw.textlength(shown, _font(size)) > width and kept > 2:

@@ -1,7 +1,9 @@
 """What a run came to, for people: counts, failures, scores before and after, and what took longest, as Markdown."""
 
 import heapq
+import html
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.printable import printable_line
 from pasd_batch.data.storage import Storage
 from pasd_batch.records import SCORE_METADATA_KEY, Status
 from pasd_batch.report.committed_rows import committed_tables
@@ -31,6 +34,8 @@ _COLUMNS = (
     "seconds",
     "scores",
 )
+# Markdown's marks, `_` but within words, and what GitHub makes links of without any mark.
+_MARKUP = re.compile(r"[\\`*\[\]#|~$@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.|:(?=//)")
 _BEFORE, _AFTER = "_before", "_after"
 
 
@@ -233,4 +238,5 @@ def _table(title: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]])
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    """Names and messages in one line, as text: no markup, no HTML, no links."""
+    return html.escape(_MARKUP.sub(r"\\\g<0>", printable_line(" ".join(text.split()))), quote=False)

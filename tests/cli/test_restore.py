@@ -44,6 +44,33 @@ def test_photos_come_back_enlarged_and_a_broken_one_is_named(model, photos, tmp_
     assert Image.open(output / "b.png").mode == "L"
 
 
+def test_photos_of_a_folder_come_back_in_its_tree(model, photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(restore, "restore_file", lambda restorer, source, target: restore.write_whole(target, b"PNG"))
+    for name in (
+        "sub/deep/a.JPG",
+        "sub/a.tif",
+        "sub/notes.txt",
+        "sub/film.mov",
+        "README",
+        ".hidden.jpg",
+        ".thumbs/a.jpg",
+    ):
+        (photos / name).parent.mkdir(parents=True, exist_ok=True)
+        (photos / name).touch()
+    (photos / "sub" / "a.png").touch()
+    output = photos / "restored"
+    for _ in range(2):  # what it has made is no part of the folder
+        assert main(["restore", str(photos), "--output", str(output), *model, *QUICK]) == 0
+        captured = capsys.readouterr()
+        assert (
+            f"{photos}: 3 file(s) left out whose names are not those of photos: 1 .mov, 1 .txt, 1 no ending"
+            in captured.err
+        )
+        assert captured.out == f"restored 6 of 6 photos into {output}\n"
+    names = sorted(str(path.relative_to(output)) for path in output.rglob("*.png"))
+    assert names == ["a.png", "b.png", "broken.png", "sub/a.png.png", "sub/a.tif.png", "sub/deep/a.png"]
+
+
 def test_a_grey_photo_comes_back_in_color_where_that_is_asked_for(model, photos, tmp_path):
     command = ["restore", str(photos / "b.png"), "--output", str(tmp_path / "out"), *model, *QUICK]
     assert main([*command, "--set", "sampling.colorize=true"]) == 0
@@ -79,8 +106,14 @@ def test_names_that_differ_in_their_suffix_only_are_told_apart(model, photos, tm
     ("arguments", "complaint"),
     [
         (["missing.jpg", "--output", "out"], "missing.jpg: no such file"),
-        (["b.png", "--output", "."], "its result would replace the photo"),
+        ([".", "--output", "."], "its result would replace the photo"),
         (["b.png", "b.png", "--output", "out"], "another photo of the same name"),
+        ([".", "b.png", "--output", "out"], "another photo of the same name"),
+        (
+            ["s3://me:HUSH@b/scans", "--output", "out"],
+            "s3://***@b/scans: restore takes files and folders of this machine",
+        ),
+        (["empty", "--output", "out"], "empty: no photos in this folder; check the path (1 file(s) left out"),
         (["b.png", "--output", "out", "--scale", "0"], "sampling.scale"),
         (["b.png", "--output", "out", "--set", "sampling.stepz=1"], "sampling.stepz: unknown setting"),
         (
@@ -96,6 +129,8 @@ def test_names_that_differ_in_their_suffix_only_are_told_apart(model, photos, tm
 )
 def test_what_cannot_be_started_says_why_and_writes_nothing(model, photos, monkeypatch, capsys, arguments, complaint):
     monkeypatch.chdir(photos)
+    (photos / "empty").mkdir()
+    (photos / "empty" / "notes.txt").touch()
     named = arguments if "--base" in arguments else [*arguments, *model]
     assert main(["restore", *named]) == 2
     assert complaint in capsys.readouterr().err

@@ -3,7 +3,11 @@
 import pytest
 
 from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
+from pasd_batch.config.old_photo import OldPhotoSettings
 from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.config.run import RunSettings
+
+RUN = {"manifest": {"path": "m.csv"}, "output": {"root": "run"}}
 
 
 def test_unknown_key_is_named_by_its_dotted_path():
@@ -47,14 +51,54 @@ def test_overrides_reach_into_groups_without_touching_the_original():
     assert values == {"sampling": {"scale": 2}}
 
 
-@pytest.mark.parametrize("override", ["scale", "=3", "sampling.scale.x=1", "sampling.prompt=[1"])
+def test_nothing_behind_the_equals_sign_is_an_empty_text(tmp_path):
+    values = with_overrides({}, ["sampling.prompt=", "sampling.negative_prompt= ", "model.base=null"])
+    assert values == {"sampling": {"prompt": "", "negative_prompt": ""}, "model": {"base": None}}
+    assert RestorationSettings.parse(values).sampling.prompt == ""
+    with pytest.raises(ConfigError, match=r"model\.base: .*a path is needed"):
+        RestorationSettings.parse(with_overrides({}, ["model.base="]))
+
+
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", "inf", "1e999"])
+def test_numbers_without_end_are_no_settings(value):
+    with pytest.raises(ConfigError, match=r"deadlines\.fetch: .* is no number to work with; null stands for none"):
+        RunSettings.parse(with_overrides(RUN, [f"deadlines.fetch={value}"]))
+    with pytest.raises(ConfigError, match=r"sampling\.scale"):
+        RestorationSettings.parse(with_overrides({}, [f"sampling.scale={value}"]))
+    with pytest.raises(ConfigError, match="no number"):
+        OldPhotoSettings.parse({"tone": {"gamma": [0.5, float("inf")]}})
+
+
+def test_waits_that_no_timer_takes_are_no_settings():
+    with pytest.raises(ConfigError, match=r"deadlines\.store"):
+        RunSettings.parse(with_overrides(RUN, ["deadlines.store=1e12"]))
+    assert RunSettings.parse(with_overrides(RUN, ["deadlines.store=null"])).deadlines.store is None
+
+
+def test_aliases_and_merges_are_read(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("base: &base {a: 1, b: 2}\nother: {<<: *base, b: 3}\nagain: *base\n")
+    assert load_yaml(path) == {"base": {"a": 1, "b": 2}, "other": {"a": 1, "b": 3}, "again": {"a": 1, "b": 2}}
+
+
+@pytest.mark.parametrize("override", ["scale", "=3", "sampling.scale.x=1", "sampling.prompt=[1", "a={b: 1, b: 2}"])
 def test_overrides_that_cannot_be_read(override):
     with pytest.raises(ConfigError, match="override"):
         with_overrides({"sampling": {"scale": 2}}, [override])
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"), [("a: [1", "not valid YAML"), ("- 1", "expected a mapping"), ("", "expected")]
+    ("text", "complaint"),
+    [
+        ("a: [1", "not valid YAML"),
+        ("- 1", "expected a mapping"),
+        ("", "expected"),
+        ("mode: score\na:\n  b: 1\n  c: 2\n  b: 3\n", r"'b' is set twice, first in line 3; remove one(.|\n)*line 5"),
+        ("mode: score\nmode: score\n", "'mode' is set twice, first in line 1"),
+        ("a: &a {b: *a}", "stand for more than 100,000 values"),
+        ("\n".join(["a0: &a0 [1, 1]", *(f"a{n}: &a{n} [{f'*a{n - 1},' * 9}]" for n in range(1, 9))]), "100,000 values"),
+        ("a: " + "[" * 5000, "nested too deeply"),
+    ],
 )
 def test_yaml_that_is_no_configuration(tmp_path, text, complaint):
     path = tmp_path / "run.yaml"

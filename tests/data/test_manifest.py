@@ -184,6 +184,8 @@ def test_the_digest_does_not_depend_on_batches():
         ("m.csv", "uri\na.jpg\n", {"prompt": "caption"}, ["no column 'caption'", "manifest.columns.prompt"]),
         ("m.csv", "uri,id\na.jpg,1\n,2\nc.jpg,\n", {}, ["2 problem", "row 2: has no URI", "row 3: has no id"]),
         ("m.csv", "uri\nftp://h/a.jpg\n", {}, ["row 1", "scheme 'ftp'", "storage.allowed_schemes"]),
+        ("m.csv", "uri\n https://me:pw@h/a.jpg\n", {}, ["row 1", "' https://***@h/a.jpg'", "before the scheme"]),
+        ("m.csv", "id,uri\nhttps://h/a?sig=1,a.jpg\n", {}, ["row 1", "(https://h/a?sig=***)", "its id"]),
         ("m.csv", "uri,reference_uri\na.jpg,ftp://x/b.jpg\n", {}, ["row 1: reference_uri ftp://x/b.jpg"]),
         ("m.csv", "uri\n", {}, ["m.csv", "has no rows"]),
         ("m.csv", "", {}, ["m.csv", "no column names"]),
@@ -268,7 +270,7 @@ def test_secrets_in_the_places_of_manifests_do_not_reach_messages(tmp_path, capl
     assert str(ManifestPiece(place, ManifestFormat.CSV)) == "https://h/list?sig=***"
     caplog.set_level("INFO", "pasd_batch")
     list_photos(photo, ACCESS, measure=True)
-    assert "sig=***&n=.jpg: size unknown" in caplog.text
+    assert "sig=***&n=***: size unknown" in caplog.text
     assert "SECRET" not in caplog.text
 
 

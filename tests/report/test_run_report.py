@@ -17,7 +17,7 @@ from pasd_batch.data.storage import Storage
 from pasd_batch.records import RESULT_SCHEMA, ScoreColumn, result_schema
 from pasd_batch.report.render import SheetPhoto, contact_sheet, shrunk
 from pasd_batch.report.run_report import CONTACT_SHEET, write_report
-from pasd_batch.report.summary import collect, to_markdown
+from pasd_batch.report.summary import RunStatistics, collect, to_markdown
 
 ACCESS = StorageSettings()
 SCORES = [
@@ -106,6 +106,27 @@ def test_the_summary_counts_failures_scores_and_times(tmp_path):
         assert part in page, page
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("photos/my_rocket (1).jpg", "photos/my_rocket (1).jpg"),
+        ("a|b\n\tc", r"a\|b c"),
+        ("`rm` **b** _i_ ~~s~~ $x$ #1 @me", r"\`rm\` \*\*b\*\* \_i\_ \~\~s\~\~ \$x\$ \#1 \@me"),
+        ("<img src=x onerror=alert(1)> &lt;", "&lt;img src=x onerror=alert(1)&gt; &amp;lt;"),
+        ("![x](javascript:y) http://e www.e", r"!\[x\](javascript:y) http\://e www\.e"),
+        ("\\| \x1b[2J", r"\\\| \\x1b\[2J"),
+    ],
+)
+def test_names_and_messages_are_text_in_the_summary(tmp_path, text, shown):
+    values = row(0, tmp_path, failed=True, in_rows=False) | {"photo_id": text, "error_message": text}
+    statistics = RunStatistics()
+    statistics.add(pa.Table.from_pylist([values]))
+    page = to_markdown(statistics, title=text)
+    assert page.startswith(f"# {shown}\n")
+    assert f"| 1 | decode | CorruptPhoto | {shown}: {shown} |\n" in page
+    assert f"| {shown} | 30 x 20 |  |" in page
+
+
 def test_a_run_without_rows_has_a_summary(tmp_path):
     statistics = collect(Storage.open(str(tmp_path / "run")), ACCESS)
     assert to_markdown(statistics, title="Run", planned=3) == (
@@ -169,6 +190,12 @@ def test_shrunk_photos_give_the_same_sheet():
     assert max(max(each.before.shape[:2] + each.after.shape[:2]) for each in small) == 256
     sheets = [np.asarray(contact_sheet(each, title="t", cell=256)) for each in (photos, small)]
     assert np.array_equal(*sheets)
+
+
+def test_captions_show_control_characters():
+    image = np.zeros((20, 300, 3), np.float32)
+    plain, hostile = (contact_sheet([SheetPhoto(name, image, image)], title="t") for name in (r"a\x1b", "a\x1b"))
+    np.testing.assert_array_equal(np.asarray(plain), np.asarray(hostile))
 
 
 def test_sheets_hold_any_shape_and_any_name():

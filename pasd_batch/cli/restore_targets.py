@@ -1,0 +1,101 @@
+"""Which photos `pasd-batch restore` works on, and which file each one becomes."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pasd_batch.cli.errors import UsageError
+from pasd_batch.data.output_paths import IMAGE_SUFFIXES
+from pasd_batch.data.redaction import redact_uri
+
+PhotoFile = tuple[Path, Path]
+"""A photo, and its path below the output folder; that of a photo in a given folder is its path below that one."""
+
+
+def find_photos(given: Sequence[str], output: Path) -> tuple[list[PhotoFile], list[str]]:
+    """The files given, and all photos below the folders given, in order; and what was left out of those, a line each.
+
+    Hidden files and folders, links to folders, and `output` are no part of a folder.
+
+    Raises:
+        UsageError: a URI is given, a folder has no photos or cannot be read, or there is no photo at all.
+    """
+    photos: list[PhotoFile] = []
+    notes: list[str] = []
+    for name in given:
+        if "://" in name:
+            raise UsageError(
+                f"{redact_uri(name)}: restore takes files and folders of this machine; for other places list them with "
+                "pasd-batch manifest, and restore them with pasd-batch run"
+            )
+        path = Path(name)
+        if not path.is_dir():
+            photos.append((path, Path(path.name)))
+            continue
+        found, left_out = _photos_below(path, output)
+        photos.extend((file, file.relative_to(path)) for file in found)
+        notes.extend([f"{path}: {left_out}"] if left_out else [])
+    if not any(photo.is_file() for photo, _ in photos):
+        raise UsageError(f"{', '.join(given)}: no such file; check the path")
+    return photos, notes
+
+
+def plan_targets(photos: Sequence[PhotoFile], output: Path) -> dict[Path, Path]:
+    """The output file of each photo: `photo.png`, or `photo.jpg.png` where two photos differ in their suffix only.
+
+    Raises:
+        UsageError: one is given twice, two share their whole name, or one would be overwritten.
+    """
+    sources = {photo.resolve() for photo, _ in photos}
+    stems = Counter(str(place.with_suffix("")).casefold() for _, place in photos)
+    targets: dict[Path, Path] = {}
+    planned: set[Path] = set()
+    for photo, place in photos:
+        shared = stems[str(place.with_suffix("")).casefold()] > 1
+        target = output / (place.with_name(f"{place.name}.png") if shared else place.with_suffix(".png"))
+        if target.resolve() in sources:
+            raise UsageError(f"{photo}: its result would replace the photo {target}; choose another --output")
+        if target in planned or photo in targets:
+            raise UsageError(f"{photo}: another photo of the same name is restored into {target}; call them separately")
+        targets[photo] = target
+        planned.add(target)
+    return targets
+
+
+def refuse_no_folder(output: Path) -> None:
+    """Make sure that `output` is a folder or can become one, before a model is loaded for it.
+
+    Raises:
+        UsageError: a file is in its place or on the way to it.
+    """
+    existing = next(path for path in (output, *output.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise UsageError(f"--output {output}: {existing} is a file; name a folder")
+
+
+def _photos_below(folder: Path, output: Path) -> tuple[list[Path], str]:
+    """The photos, and what was left out in words."""
+    files = list(_files_below(folder, output))
+    found = [file for file in files if _is_photo(file)]
+    others = Counter(file.suffix.lower() or "no ending" for file in files if not _is_photo(file))
+    counts = ", ".join(f"{count:,} {ending}" for ending, count in sorted(others.items()))
+    left_out = f"{others.total():,} file(s) left out whose names are not those of photos: {counts}" if others else ""
+    if not found:
+        raise UsageError(f"{folder}: no photos in this folder; check the path{f' ({left_out})' if left_out else ''}")
+    return found, left_out
+
+
+def _is_photo(file: Path) -> bool:
+    return file.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _files_below(folder: Path, output: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise UsageError(f"{error.filename}: cannot be read: {error.strerror}; check its permissions") from error
+
+    results = output.resolve()
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        shown = [name for name in sorted(folders) if not name.startswith(".")]
+        folders[:] = [name for name in shown if Path(place, name).resolve() != results]
+        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))

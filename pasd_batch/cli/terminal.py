@@ -1,0 +1,13 @@
+"""Log lines for a terminal."""
+
+import logging
+
+from pasd_batch.data.printable import printable
+
+
+class PrintableFormatter(logging.Formatter):
+    """Log lines as `printable` text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and a traceback where there is one."""
+        return printable(super().format(record))

@@ -1,0 +1,51 @@
+"""YAML as settings need it: a key that is given twice is an error, and a few lines cannot stand for millions."""
+
+from typing import Any
+
+import yaml
+from yaml.composer import ComposerError
+
+_MOST_VALUES = 100_000
+"""Values that a document may have when its aliases are written out; no configuration comes near."""
+
+
+def load_strictly(text: str) -> Any:
+    """The values of one YAML document.
+
+    Raises:
+        yaml.YAMLError: it is no YAML, sets a key twice, or is too large or too deep when its aliases are written out.
+    """
+    try:
+        return yaml.load(text, _StrictLoader)
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deeply") from None
+
+
+class _StrictLoader(yaml.SafeLoader):
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            name = (key.tag, str(key.value))
+            if name in lines:
+                problem = f"{key.value!r} is set twice, first in line {lines[name]}; remove one of them"
+                raise ComposerError(problem=problem, problem_mark=key.start_mark)
+            lines[name] = key.start_mark.line + 1
+        return node
+
+    def compose_document(self) -> yaml.Node | None:
+        document = super().compose_document()
+        if document is not None and _written_out(document, {}) > _MOST_VALUES:
+            raise ComposerError(problem=f"its aliases stand for more than {_MOST_VALUES:,} values")
+        return document
+
+
+def _written_out(node: yaml.Node, known: dict[int, int]) -> int:
+    """Number of values below `node` where every alias is a copy; an alias within itself has no end."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = _MOST_VALUES + 1  # what an alias of a node that it stands in counts for
+        parts = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
+        known[id(node)] = 1 + sum(_written_out(part, known) for part in parts)
+    return known[id(node)]

@@ -1,0 +1,89 @@
+"""URIs shown without their secrets: what is not known to be harmless is replaced by `***`.
+
+Only what has a scheme (`https://...`) is a URI; local paths are shown as they are, whatever is in them.
+"""
+
+import re
+import shlex
+from collections.abc import Sequence
+
+_HIDDEN = "***"
+_SCHEME_BEFORE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*$")
+_OVERRIDDEN = re.compile(r"^[\w.-]+=")
+_AUTHORITY = re.compile(r"[^/?#\\]*")
+# A host or bucket, with a port perhaps; an IPv6 address; the ARN of an S3 access point.
+_PLAIN_AUTHORITY = re.compile(r"[^:@\s]*(:\d{0,5})?|\[[0-9A-Fa-f:.]+\](:\d{0,5})?|arn:[\w.:-]*")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,40}")
+_HTTP_QUERY = re.compile(r"[?#]")
+# In the other schemes `?` and `#` may as well be part of a name, unless a parameter follows.
+_OTHER_QUERY = re.compile(r"[?#](?=[^/=]*=)")
+_PATH_PARAMETERS = re.compile(r"(;|%3[bf])[^/]*", re.IGNORECASE)
+_SECRET_IN_PATH = re.compile(
+    r"((?:sig|jwt|token|key|secret|pass|pwd|auth|cred|code|policy|session)[^/=]*=)[^/]*", re.IGNORECASE
+)
+
+
+def redact_uri(uri: str) -> str:
+    """`uri` with user names, passwords, all values of its query and its fragment replaced by `***`.
+
+    In `http` and `https` also parameters of the path (`;name=value`). What stands before the scheme, such as blanks
+    or half a token from a slip of the clipboard, does not keep the rest from being recognised.
+    """
+    before, separator, rest = uri.partition("://")
+    if not separator:
+        return uri
+    scheme = _SCHEME_BEFORE.search(before)
+    if scheme is None:
+        return _HIDDEN
+    prefix = before[: scheme.start()]
+    shown = f"{_HIDDEN if prefix.strip() else prefix}{scheme.group()}://"
+    rest = _without_user(rest)
+    if scheme.group().lower() not in ("http", "https"):
+        mark = _OTHER_QUERY.search(rest)
+        return shown + (rest if mark is None else rest[: mark.end()] + _masked(rest[mark.end() :]))
+    mark = _HTTP_QUERY.search(rest)
+    path = rest if mark is None else rest[: mark.start()]
+    path = _SECRET_IN_PATH.sub(rf"\1{_HIDDEN}", _PATH_PARAMETERS.sub(rf"\1{_HIDDEN}", path))
+    if mark is None:
+        return shown + path
+    query, fragment, _ = rest[mark.start() :].partition("#")
+    return shown + path + query[:1] + (_masked(query[1:]) if query else "") + (f"#{_HIDDEN}" if fragment else "")
+
+
+def shown_command(words: Sequence[str]) -> str:
+    """A command line that can be typed again; one with secrets in it is `the same command`."""
+    secret = any(redact_uri(value) != value for word in words for value in [_OVERRIDDEN.sub("", word)])
+    return "the same command" if secret else shlex.join(words)
+
+
+def has_plain_authority(rest: str) -> bool:
+    """Whether what stands between `://` and the path is a host or bucket alone, without user name or password."""
+    authority = _AUTHORITY.match(rest)
+    return authority is not None and _PLAIN_AUTHORITY.fullmatch(authority.group()) is not None
+
+
+def _without_user(rest: str) -> str:
+    """What follows `://`, its user and password hidden, even where the password has a `/`, `?`, `#` or `@` in it."""
+    if has_plain_authority(rest):
+        return rest
+    authority = _AUTHORITY.match(rest)
+    assert authority is not None, "it matches the empty text too"
+    if "@" in authority.group():
+        mark = _HTTP_QUERY.search(rest)
+        end = len(rest) if mark is None else mark.start()
+        return f"{_HIDDEN}@{rest[:end].rpartition('@')[2]}{rest[end:]}"
+    if "@" in rest:
+        # Where the password ends is a guess now, and what follows shows no more than host and path.
+        return f"{_HIDDEN}@{re.split('[?#&;=]', rest.rpartition('@')[2])[0]}"
+    return _HIDDEN + rest[authority.end() :]
+
+
+def _masked(query: str) -> str:
+    """Names of parameters stay, values do not; a parameter without a value is taken for one."""
+    return "&".join(_masked_parameter(parameter) for parameter in query.split("&")) if query else query
+
+
+def _masked_parameter(parameter: str) -> str:
+    name, _, value = parameter.partition("=")
+    harmless = value.strip("= ") and _PLAIN_NAME.fullmatch(name.strip())
+    return f"{name}={_HIDDEN}" if harmless else _HIDDEN
