@@ -20,12 +20,12 @@ from icc_profiles import (
 from photo_files import avif, deep_picture, picture, png16, saved, tiff
 from PIL import Image
 
+from pasd_batch.data.decode_pillow import raster_from_avif
 from pasd_batch.data.photo_io import (
     CorruptPhoto,
     UnsupportedPhoto,
     decode_photo,
 )
-from pasd_batch.data.raster import raster_from_avif
 
 ADOBE = matrix_profile(ADOBE_RGB, gamma_curve(2.2))
 

@@ -1,0 +1,58 @@
+"""HEIC and other HEIF photos, by pillow-heif, which turns them upright itself."""
+
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pasd_batch.config.photos import DecodeLimits
+from pasd_batch.data.decoded_file import DecodedFile, bytes_or_none
+from pasd_batch.data.decoder_errors import as_photo_errors
+from pasd_batch.data.photo import PhotoMetadata
+from pasd_batch.data.photo_errors import UnsupportedPhoto, Warn
+from pasd_batch.data.photo_format import SourceFormat
+from pasd_batch.data.photo_limits import check_pixels
+from pasd_batch.data.photo_metadata import clean_exif, iptc_from_exif
+from pasd_batch.data.raster import Raster, raster_from_channels
+
+
+def decode_heif(data: bytes, limits: DecodeLimits, warn: Warn) -> DecodedFile:
+    """Decode the main picture of a HEIF file."""
+    with as_photo_errors(SourceFormat.HEIF):
+        file = open_heif(data)
+        width, height = file.size
+    check_pixels(width, height, limits)
+    with as_photo_errors(SourceFormat.HEIF):
+        raster = raster_from_heif(file)
+        exif = Image.Exif()
+        if file.info.get("exif"):
+            exif.load(file.info["exif"])
+    metadata = PhotoMetadata(
+        source_format=SourceFormat.HEIF,
+        xmp=bytes_or_none(file.info.get("xmp")),
+        iptc=iptc_from_exif(exif),
+        icc=bytes_or_none(file.info.get("icc_profile")),
+        exif=clean_exif(exif, warn),
+    )
+    return DecodedFile(raster, metadata, 1)
+
+
+def raster_from_heif(file: Any) -> Raster:
+    """A photo opened with `open_heif`, with 16 bits if it has more than 8; the format turns it upright itself."""
+    return raster_from_channels(np.asarray(file))
+
+
+def open_heif(data: bytes) -> Any:
+    """pillow-heif's `HeifFile`, whose pixels are not decoded yet.
+
+    Raises:
+        UnsupportedPhoto: pillow-heif is not installed.
+    """
+    try:
+        import pillow_heif
+    except ImportError:
+        raise UnsupportedPhoto(
+            "HEIC needs another package: pip install 'pasd-batch[heif]', or convert the photo to JPEG"
+        ) from None
+    return pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)

@@ -1,0 +1,76 @@
+"""JPEG, PNG, WebP, BMP, GIF and AVIF by Pillow; 16-bit PNG and deep AVIF, which it reads at 8 bits, by imagecodecs."""
+
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags
+
+from pasd_batch.config.photos import DecodeLimits
+from pasd_batch.data.decoded_file import DecodedFile, bytes_or_none
+from pasd_batch.data.decoder_errors import as_photo_errors
+from pasd_batch.data.photo import PhotoMetadata
+from pasd_batch.data.photo_errors import Warn
+from pasd_batch.data.photo_format import SourceFormat
+from pasd_batch.data.photo_metadata import clean_exif, iptc_from_exif, iptc_from_info
+from pasd_batch.data.pillow_image import open_with_pillow, pillow_raster
+from pasd_batch.data.raster import Raster, raster_from_channels
+
+_ORIENTATION = int(ExifTags.Base.Orientation)
+_AV1_CONFIGURATION, _HIGH_BIT_DEPTH, _TWELVE_BIT = b"av1C", 0x40, 0x20
+
+
+def decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits, warn: Warn) -> DecodedFile:
+    """Decode the first picture of any format but TIFF and HEIF."""
+    with open_with_pillow(data, kind, limits) as image:
+        with as_photo_errors(kind):
+            image.load()
+            exif = image.getexif()
+        info: dict[Any, Any] = image.info
+        orientation = exif.get(_ORIENTATION, 1)
+        metadata = PhotoMetadata(
+            source_format=kind,
+            xmp=bytes_or_none(info.get("xmp")),
+            iptc=iptc_from_info(info, warn) or iptc_from_exif(exif),
+            icc=bytes_or_none(info.get("icc_profile")),
+            exif=clean_exif(exif, warn),
+        )
+        with as_photo_errors(kind):
+            frames = getattr(image, "n_frames", 1)
+            raster = deep_raster(data, kind, warn, frames=frames) or pillow_raster(image, metadata.icc, warn)
+    return DecodedFile(raster, metadata, orientation)
+
+
+def deep_raster(data: bytes, kind: SourceFormat, warn: Warn, *, frames: int) -> Raster | None:
+    """PNG and AVIF samples that Pillow would read at 8 bits, not turned upright; None where it loses none."""
+    if kind is SourceFormat.PNG and data[24] == 16:
+        return raster_from_png(data)
+    if kind is SourceFormat.AVIF and (bits := avif_bits(data)) > 8:
+        if frames == 1:
+            return raster_from_avif(data, bits)
+        # imagecodecs writes all pictures of an animation where it has room for one.
+        warn(f"the photo keeps 8 of its {bits} bits: it is the first picture of an animation")
+    return None
+
+
+def raster_from_png(data: bytes) -> Raster:
+    """A PNG with 16 bits per channel; colour keys become alpha."""
+    import imagecodecs
+
+    return raster_from_channels(np.asarray(imagecodecs.png_decode(data)))
+
+
+def avif_bits(data: bytes) -> int:
+    """Bits per channel of an AVIF file (8, 10 or 12), from its first picture's AV1 configuration; 8 if it has none."""
+    box = data.find(_AV1_CONFIGURATION)
+    flags = data[box + 6] if 0 <= box < len(data) - 6 else 0
+    if not flags & _HIGH_BIT_DEPTH:
+        return 8
+    return 12 if flags & _TWELVE_BIT else 10
+
+
+def raster_from_avif(data: bytes, bits: int) -> Raster:
+    """An AVIF of one picture with more than 8 bits per channel, not turned as its container says."""
+    import imagecodecs
+
+    samples = np.asarray(imagecodecs.avif_decode(data, index=0))
+    return raster_from_channels(samples, bits=bits if samples.dtype == np.uint16 else 8)

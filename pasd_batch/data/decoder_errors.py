@@ -1,0 +1,28 @@
+"""Decoders' exceptions as photo errors, which say what is wrong with the file and what to do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pasd_batch.data.color_profile import UnusableProfile
+from pasd_batch.data.photo_errors import CorruptPhoto, PhotoError, TruncatedPhoto
+from pasd_batch.data.photo_format import SourceFormat
+
+
+@contextmanager
+def as_photo_errors(kind: SourceFormat) -> Iterator[None]:
+    """Raise whatever a decoder raises as a `PhotoError`."""
+    try:
+        yield
+    except (PhotoError, UnusableProfile, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 (decoders raise almost anything on hostile files)
+        raise photo_error(error, kind) from None
+
+
+def photo_error(error: Exception, kind: SourceFormat) -> PhotoError:
+    """The error for what a decoder raised: `TruncatedPhoto` if it says so, else `CorruptPhoto`."""
+    text = f"{type(error).__name__}: {error}"
+    ends_early = ("truncated", "too small", "premature", "unexpected end", "end of file", "corrupted strip")
+    if isinstance(error, EOFError) or any(words in text.lower() for words in ends_early):
+        return TruncatedPhoto(f"the {kind} file ends before the photo does ({text}); fetch it again")
+    return CorruptPhoto(f"the {kind} file is damaged ({text}); fetch it again, or save it anew")

@@ -1,0 +1,20 @@
+"""What a photo may at most be, checked before its pixels are decoded."""
+
+from pasd_batch.config.photos import DecodeLimits
+from pasd_batch.data.photo_errors import CorruptPhoto, PhotoTooLarge
+
+
+def check_pixels(width: int, height: int, limits: DecodeLimits) -> None:
+    """Check the size in a file's header.
+
+    Raises:
+        CorruptPhoto: no pixels.
+        PhotoTooLarge: more than the limit.
+    """
+    if width < 1 or height < 1:
+        raise CorruptPhoto(f"its header says {width} x {height} pixels; fetch it again")
+    if width * height > limits.max_pixels:
+        raise PhotoTooLarge(
+            f"{width} x {height} = {width * height:,} pixels is more than the limit of {limits.max_pixels:,}; "
+            "raise max_pixels if the photo is meant to be that large"
+        )
