@@ -38,6 +38,7 @@ from pasd_batch.config.run import ManifestColumns, ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.location import redact_uri
 from pasd_batch.data.manifest import ManifestPiece, find_pieces
+from pasd_batch.data.manifest_carried import cast_extra
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_rows import photo_ids
 from pasd_batch.data.manifest_survey import (
@@ -193,6 +194,7 @@ def _find_repeated_keys(checked: CheckedManifest) -> pa.Table:
     def keys(index: int) -> Iterator[pa.Table]:
         first = spans[index].first
         for table in read_span(spans[index], checked.columns, checked.access):
+            cast_extra(table, checked.survey.extra)  # what fails here must not fail when shards are written
             rows = key_table(first, table, checked.paths)
             bucket = np.mod(rows["low"].to_numpy(), buckets).astype(np.int32)
             yield rows.append_column("bucket", pa.array(bucket))

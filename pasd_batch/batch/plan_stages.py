@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 from pasd_batch.config.run import ManifestColumns
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.manifest import ManifestPiece
+from pasd_batch.data.manifest_carried import cast_extra
 from pasd_batch.data.manifest_errors import ManifestError
-from pasd_batch.data.manifest_rows import photo_ids, read_rows
+from pasd_batch.data.manifest_rows import KNOWN_COLUMNS, photo_ids, read_rows
 from pasd_batch.data.manifest_survey import SOURCE_ROOT_KEY
 from pasd_batch.data.output_paths import plain_path
 from pasd_batch.data.results import shard_file_name
@@ -148,17 +149,11 @@ def planned_rows(first_row: int, rows: pa.Table, colliding: np.ndarray, layout: 
         )
         for uri, photo_id, collision in zip(rows["uri"].to_pylist(), ids, collides, strict=True)
     ]
+    columns = {name: rows[name] for name in KNOWN_COLUMNS if name in rows.column_names}
+    columns |= {"photo_id": pa.array(ids, pa.string()), "output_path": pa.array(outputs, pa.string())}
+    columns |= cast_extra(rows, layout.extra)
     schema = plan_schema(layout.extra)
-    known = {"photo_id": pa.array(ids, pa.string()), "output_path": pa.array(outputs, pa.string())}
-    columns = []
-    for column in schema:
-        if column.name in known:
-            columns.append(known[column.name])
-        elif column.name in rows.column_names:
-            columns.append(rows[column.name].cast(column.type))
-        else:
-            columns.append(pa.nulls(rows.num_rows, column.type))
-    return pa.table(columns, schema=schema)
+    return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
 def cut_shards(tables: Iterable[pa.Table], shard_size: int) -> Iterator[pa.Table]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.utils import glob_translate
 
@@ -188,7 +189,7 @@ def _footer(piece: ManifestPiece, access: StorageSettings) -> pq.FileMetaData:
     with open_for_reading(piece.uri, access) as file:
         try:
             return pq.ParquetFile(file).metadata
-        except (OSError, ValueError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise ManifestError(f"{piece}: not a Parquet file ({error}); write it again") from None
 
 

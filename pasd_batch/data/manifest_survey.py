@@ -4,23 +4,21 @@
 # (pyarrow makes its compute functions at import, where pyright cannot see them)
 
 import hashlib
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pasd_batch.config.run import ManifestColumns
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.manifest import ManifestPiece
+from pasd_batch.data.manifest_carried import carrying_problems, refuse_unstorable
 from pasd_batch.data.manifest_digest import TableDigest
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_rows import RowProblem, extra_fields, read_rows, row_problems
 from pasd_batch.data.output_paths import common_folder
-from pasd_batch.records import plan_schema
 
 SOURCE_ROOT_KEY = b"pasd_batch.source_root"
 """Key in a Parquet manifest's metadata under which the folder stands that its photos were found in."""
@@ -82,11 +80,13 @@ def survey_piece(
     uris: list[str] = []
     rows = problem_count = sized_rows = tiles = 0
     for table in read_rows(piece, columns, access):
-        for problem in row_problems(table, access.allowed_schemes):
+        uncarried = list(carrying_problems(table))
+        for problem in (*row_problems(table, access.allowed_schemes), *uncarried):
             problem_count += 1
             if len(problems) < MOST_PROBLEMS_SHOWN:
                 problems.append(RowProblem(rows + problem.row, problem.message))
-        digest.update(table)
+        if not uncarried:  # else the manifest is refused, and not all values can be read
+            digest.update(table)
         schema = unify([schema, pa.schema(extra_fields(table.schema))], [str(piece)] * 2)
         metadata = table.schema.metadata or metadata
         ends = pc.min_max(table["uri"]).as_py()
@@ -100,7 +100,7 @@ def survey_piece(
         lowest_uri=min(uris, default=None),
         highest_uri=max(uris, default=None),
         schema=schema,
-        source_root=root.decode() if root is not None else None,
+        source_root=root.decode(errors="replace") if root is not None else None,
         problems=tuple(problems),
         problem_count=problem_count,
         sized_rows=sized_rows,
@@ -118,8 +118,9 @@ def merge_surveys(pieces: Sequence[ManifestPiece], surveys: Sequence[PieceSurvey
     _refuse_problems(pieces, surveys, starts)
     if starts[-1] == 0:
         raise ManifestError(f"{pieces[0]}: the manifest has no rows; add a row for each photo")
-    extra = tuple(unify([survey.schema for survey in surveys], [str(piece) for piece in pieces]))
-    _refuse_unstorable(extra, pieces, surveys)
+    names = [str(piece) for piece in pieces]
+    extra = tuple(unify([survey.schema for survey in surveys], names))
+    refuse_unstorable(extra, names, [survey.schema for survey in surveys])
     digests = "\n".join(survey.digest for survey in surveys)
     return ManifestSurvey(
         rows=starts[-1],
@@ -175,27 +176,6 @@ def _refuse_problems(pieces: Sequence[ManifestPiece], surveys: Sequence[PieceSur
     ]
     more = [f"  and {total - MOST_PROBLEMS_SHOWN:,} more"] if total > MOST_PROBLEMS_SHOWN else []
     raise ManifestError("\n".join([f"{total:,} problem(s) in the manifest:", *lines[:MOST_PROBLEMS_SHOWN], *more]))
-
-
-def _refuse_unstorable(
-    extra: Sequence[pa.Field], pieces: Sequence[ManifestPiece], surveys: Sequence[PieceSurvey]
-) -> None:
-    """Find now what would otherwise fail when shards are written, which is after the run has begun."""
-    try:
-        plan_schema(extra)
-    except ValueError as error:
-        raise ManifestError(f"{pieces[0]}: {error}") from None
-    for column in extra:
-        try:
-            pq.write_table(pa.schema([column]).empty_table(), io.BytesIO())
-        except pa.ArrowException as error:
-            where = next(
-                piece for piece, survey in zip(pieces, surveys, strict=True) if column.name in survey.schema.names
-            )
-            raise ManifestError(
-                f"{where}: column {column.name!r} ({column.type}) cannot be stored in Parquet ({error}); "
-                "leave it out, or write its values as plain text"
-            ) from None
 
 
 def _source_root(surveys: Sequence[PieceSurvey]) -> str:

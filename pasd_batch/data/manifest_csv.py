@@ -1,0 +1,149 @@
+"""CSV manifests: read by Python's csv module in its strict mode, the rows counted a second time by their quotes.
+
+In CSV as RFC 4180 has it a line end belongs to a value if an odd number of quotes of its row stand before it, and
+ends the row otherwise. That is told without reading values. Where the two ways differ, rows would be lost or merged.
+"""
+
+# pyright: reportAttributeAccessIssue=false
+# (pyarrow makes its compute functions at import, where pyright cannot see them)
+
+import csv
+import os
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pasd_batch.data.manifest import COMPRESSIONS, ManifestPiece, is_image
+from pasd_batch.data.manifest_errors import ManifestError
+from pasd_batch.data.manifest_header import check_names
+from pasd_batch.data.manifest_text import LONGEST_LINE, text_lines
+
+_BATCH_ROWS = 20_000
+_BATCH_CHARACTERS = 32 << 20
+_REMEDY = "put values that hold quotes, delimiters or line ends in quotes, and write quotes within them twice"
+
+
+class _Lines:
+    """Lines on their way to the csv module, and where rows begin according to the quotes alone."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.number = 0
+        """Of the last line, from 1."""
+        self.rows = 0
+        """Rows that have begun."""
+        self.row_start = 0
+        """Line in which the last of them begins."""
+        self.inside = False
+        """Whether a quote is open behind the last line."""
+        self.quoted: list[str] = []
+        """The lines of the last row if it has quotes."""
+        self.characters = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for number, line in enumerate(self._lines, start=1):
+            self.number = number
+            if not self.inside:
+                if line.isspace() and not line.strip("\r\n"):
+                    continue  # an empty line: no row for any reader
+                self.rows += 1
+                self.row_start = self.number
+                self.quoted = []
+            if '"' in line or self.inside:
+                self.quoted.append(line)
+                self.inside ^= bool(line.count('"') % 2)
+            self.characters += len(line)
+            yield line
+
+
+def read_csv(file: BinaryIO, piece: ManifestPiece) -> Iterator[pa.Table]:
+    """Tables of strings, as CSV has no types; an empty field is null. The first has no rows.
+
+    Raises:
+        ManifestError: naming the line.
+    """
+    lines = _Lines(text_lines(file, piece))
+    rows = _checked_rows(lines, "\t" if _is_tsv(piece.uri) else ",", piece)
+    names = next(rows, [])
+    check_names(names, piece)
+    yield _table(names, [])
+    batch: list[list[str]] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == _BATCH_ROWS or lines.characters > _BATCH_CHARACTERS:
+            yield _table(names, batch)
+            batch, lines.characters = [], 0
+    if batch:
+        yield _table(names, batch)
+
+
+def _checked_rows(lines: _Lines, delimiter: str, piece: ManifestPiece) -> Iterator[list[str]]:
+    csv.field_size_limit(LONGEST_LINE)
+    count, width = 0, 0
+    try:
+        for row in csv.reader(iter(lines), delimiter=delimiter, strict=True):
+            count += 1
+            width = width or len(row)
+            if lines.inside or lines.rows != count:
+                raise _refused(piece, lines, "a quote in the middle of a value", _REMEDY)
+            if len(row) != width:
+                told = f"{len(row)} value(s) where the first line has {width}"
+                raise _refused(piece, lines, told, "give every row as many as there are columns")
+            if lines.quoted:
+                _check_quoted(row, delimiter, lines, piece)
+            yield row
+    except csv.Error as error:
+        raise _refused(piece, lines, *_explained(error)) from None
+
+
+def _explained(error: csv.Error) -> tuple[str, str]:
+    """What is wrong in plain words, and what to do."""
+    told = str(error)
+    if "unexpected end of data" in told or "field larger" in told:
+        return "a quote is opened here and never closed", f"close it, or remove it; {_REMEDY}"
+    if "new-line character" in told:
+        return "a CR without LF outside of quotes", "convert line ends: tr '\\r' '\\n' < FILE > NEW_FILE"
+    return f"text behind a closing quote ({told})", f"is a quote before it not closed? {_REMEDY}"
+
+
+def _check_quoted(row: list[str], delimiter: str, lines: _Lines, piece: ManifestPiece) -> None:
+    """Refuse quotes in values that are not in quotes themselves, and values that have swallowed rows."""
+    text = "".join(lines.quoted)
+    for value in row:
+        if '"' in value and '"{}"'.format(value.replace('"', '""')) not in text:
+            raise _refused(piece, lines, "a quote in the middle of a value", _REMEDY)
+        if "\n" in value and _looks_like_rows(value, row, delimiter):
+            raise _refused(
+                piece,
+                lines,
+                "a value in quotes goes over several lines that look like rows",
+                "is its quote closed too late? If it is right as it is, write the manifest as JSONL or Parquet",
+            )
+
+
+def _looks_like_rows(value: str, row: list[str], delimiter: str) -> bool:
+    """Whether a line of the value has as many fields as the row and names a photo where the row does."""
+    photos = [index for index, field in enumerate(row) if field is not value and is_image(field)]
+    inner = (line.split(delimiter) for line in re.split(r"\r?\n", value)[1:])
+    return any(len(fields) >= len(row) and any(is_image(fields[index]) for index in photos) for fields in inner)
+
+
+def _refused(piece: ManifestPiece, lines: _Lines, what: str, remedy: str) -> ManifestError:
+    start, stop = max(1, lines.row_start), lines.number
+    where = f"line {start}" if stop <= start else f"lines {start} to {stop}"
+    return ManifestError(f"{piece}, {where}: {what}; {remedy}")
+
+
+def _table(names: list[str], rows: list[list[str]]) -> pa.Table:
+    values = zip(*rows, strict=True) if rows else [[] for _ in names]
+    columns = [pa.array(column, pa.string()) for column in values]
+    empty = pa.scalar(None, pa.string())
+    return pa.table([pc.if_else(pc.equal(column, ""), empty, column) for column in columns], names=names)
+
+
+def _is_tsv(uri: str) -> bool:
+    stem, suffix = os.path.splitext(uri.lower())
+    return (os.path.splitext(stem)[1] if suffix in COMPRESSIONS else suffix) == ".tsv"
