@@ -242,6 +242,12 @@ def result_schema(extra: Sequence[pa.Field], scores: Sequence[ScoreColumn], *, w
     return pa.schema(columns, metadata=_metadata(scores, with_images=with_images))
 
 
+def lacks_scores(row: Mapping[str, Any]) -> bool:
+    """Whether a result row (from `Table.to_pylist`) that is not failed has no score at all, in a run that scores."""
+    scores = row.get("scores")
+    return row["status"] == Status.OK and scores is not None and all(value is None for value in scores.values())
+
+
 def record_from_row(row: Mapping[str, Any]) -> PhotoRecord:
     """A plan row (from `Table.to_pylist`) as a record."""
     own = {name: row[name] for name in PLAN_SCHEMA.names}

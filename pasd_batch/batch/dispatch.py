@@ -14,8 +14,9 @@ from pasd_batch.batch.run_file import RunFile
 from pasd_batch.batch.scheduler import read_board, run_shards, start_board
 from pasd_batch.batch.spec import WorkerSpec
 from pasd_batch.batch.summary import expected_photos
-from pasd_batch.batch.worker import ShardProgress, ShardState
+from pasd_batch.batch.worker import ShardOutcome, ShardProgress, ShardState
 from pasd_batch.data.results import ResultStore
+from pasd_batch.data.run_folder import RunDamaged
 from pasd_batch.data.storage import Storage, StorageError
 
 _logger = logging.getLogger(__name__)
@@ -29,7 +30,12 @@ or models are not to be had. One machine's broken worker does not stop the other
 
 
 def work_off(run: RunFile, spec: WorkerSpec, storage: Storage, *, resumed: bool, show_progress: bool) -> str | None:
-    """Work until every shard is committed, or nothing gets better; what the trouble is, if any."""
+    """Work until every shard is committed, or nothing gets better; what the trouble is, if any.
+
+    Raises:
+        RunDamaged: shards are left that cannot be done before the run's own files are mended.
+        StorageError: results cannot be listed.
+    """
     results = ResultStore(storage)
     done = {shard for shard in results.committed() if shard < run.shards}
     photos_done = sum(expected_photos(run, shard) for shard in done)
@@ -44,22 +50,31 @@ def work_off(run: RunFile, spec: WorkerSpec, storage: Storage, *, resumed: bool,
             trouble = _one_pass(run, spec, pending, board, progress)
             before, done = len(done), {shard for shard in results.committed() if shard < run.shards}
             if trouble is not None and len(done) == before:
-                return f"{run.shards - len(done):,} of {run.shards:,} shards are left: {trouble}"
+                message = f"{run.shards - len(done):,} of {run.shards:,} shards are left: {trouble.message}"
+                if trouble.state is ShardState.DAMAGED:
+                    raise RunDamaged(message)
+                return message
     return None
 
 
-def _one_pass(run: RunFile, spec: WorkerSpec, pending: Sequence[int], board: Any, progress: RunProgress) -> str | None:
-    """Hand out all pending shards once; why shards were given back, if any were."""
+def _one_pass(
+    run: RunFile, spec: WorkerSpec, pending: Sequence[int], board: Any, progress: RunProgress
+) -> ShardOutcome | None:
+    """Hand out all pending shards once; the last outcome of those that were given back, damaged ones first."""
     trouble, in_a_row = None, 0
     try:
         with closing(run_shards(spec, pending, board)) as outcomes:
             for outcome in outcomes:
-                if outcome.state is not ShardState.GIVEN_BACK:
+                if outcome.state in (ShardState.COMMITTED, ShardState.COMMITTED_BEFORE):
                     progress.commit(outcome.shard, expected_photos(run, outcome.shard), outcome.failed)
                     in_a_row = 0
                     continue
-                trouble, in_a_row = outcome.message, in_a_row + 1
-                _logger.warning("shard %d was given back: %s", outcome.shard, trouble)
+                _logger.warning("shard %d was given back: %s", outcome.shard, outcome.message)
+                if outcome.state is ShardState.DAMAGED:
+                    trouble = outcome
+                    continue
+                trouble = trouble if trouble is not None and trouble.state is ShardState.DAMAGED else outcome
+                in_a_row += 1
                 if in_a_row >= GIVEN_BACK_IN_A_ROW and not read_board(board):
                     break
     except Interrupted:

@@ -18,6 +18,7 @@ from pasd_batch.batch.rows import Row, RowWriter
 from pasd_batch.batch.spec import WorkerSpec
 from pasd_batch.batch.trail import PhotoTask, PhotoTrail
 from pasd_batch.data.results import encode_rows
+from pasd_batch.data.run_folder import RunDamaged, parsing
 from pasd_batch.data.storage import AlreadyExists, StorageError
 from pasd_batch.records import PhotoFailure, Stage, WorkOrigin
 
@@ -84,11 +85,18 @@ class IsolatedShard:
         return RowWriter(self.spec, origin).failed(PhotoTrail(task), failure)
 
     def _kept_row(self, task: PhotoTask) -> Row | None:
-        path = self._row_path(task)
-        if not self.ledger.storage.exists(path):
+        path, storage = self._row_path(task), self.ledger.storage
+        if not storage.exists(path):
             return None
-        table = pq.read_table(io.BytesIO(self.ledger.storage.read(path)))
-        return table.to_pylist()[0]
+        data = storage.read(path)
+        try:
+            with parsing(storage, path):
+                (row,) = pq.read_table(io.BytesIO(data)).to_pylist()
+        except RunDamaged as error:
+            _logger.warning("%s; the photo is done again", error)
+            storage.delete(path)
+            return None
+        return row
 
     def _keep(self, task: PhotoTask, row: Row) -> Row:
         try:

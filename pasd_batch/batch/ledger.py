@@ -10,9 +10,8 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pasd_batch.data.run_folder import ATTEMPTS_FOLDER
 from pasd_batch.data.storage import AlreadyExists, Storage
-
-ATTEMPTS_FOLDER = "attempts"
 
 
 @dataclass(frozen=True)

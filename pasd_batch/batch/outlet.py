@@ -10,6 +10,7 @@ from pasd_batch.batch.trail import PhotoTrail
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.data.photo import Photo
 from pasd_batch.data.photo_io import PhotoError, RestorationMarker, decode_photo, encode_photo
+from pasd_batch.data.run_folder import image_path
 from pasd_batch.data.storage import (
     AlreadyExists,
     Forbidden,
@@ -21,8 +22,6 @@ from pasd_batch.data.storage import (
 from pasd_batch.records import ImageFacts, RestoredPhoto, Stage
 
 _logger = logging.getLogger(__name__)
-
-IMAGES_FOLDER = "images"
 
 STORAGE_TROUBLE = (TransientStorageError, Forbidden, StorageFull, NotFound)
 """What says that the run's own storage is in trouble, not a photo: the shard is given back, not failed."""
@@ -119,7 +118,7 @@ class Outlet:
 
 
 def _image_path(job: StoreJob) -> str:
-    return f"{IMAGES_FOLDER}/{job.trail.task.record.output_path}"
+    return image_path(job.trail.task.record.output_path)
 
 
 def _shows_photo_of_size(data: bytes, height: int, width: int) -> bool:

@@ -160,14 +160,7 @@ class _Passage:
             self._collect(within=math.inf)
 
     def _score_only(self, loaded: LoadedPhoto) -> None:
-        scores = self._model.score(loaded, None)
-        if any(score.value is not None for score in scores):
-            self._add(loaded.trail, self._writer.done(loaded.trail, None, scores))
-            return
-        reasons = "; ".join(f"{score.name}: {score.error}" for score in scores if score.error)
-        self._fail(
-            loaded.trail, PhotoFailure(Stage.SCORE, "NoScores", f"no metric gave a score: {reasons or 'none applies'}")
-        )
+        self._add(loaded.trail, self._writer.done(loaded.trail, None, self._model.score(loaded, None)))
 
     def _store_and_score(self, loaded: LoadedPhoto, restoration: RestoredImage) -> None:
         try:

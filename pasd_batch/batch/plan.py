@@ -22,7 +22,6 @@ from pasd_batch.batch.parts import dataset_of, own_errors, rows_of
 from pasd_batch.batch.plan_stages import (
     ID_KEY,
     PATH_KEY,
-    PLAN_FOLDER,
     PathRules,
     ShardLayout,
     Span,
@@ -50,6 +49,7 @@ from pasd_batch.data.manifest_survey import (
     row_name,
     survey_piece,
 )
+from pasd_batch.data.run_folder import PLAN_FOLDER, numbered_shards
 from pasd_batch.data.storage import Storage, StorageError
 
 _logger = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ def number_of_shards(photos: int, shard_size: int) -> int:
 
 def plan_is_complete(storage: Storage, shards: int) -> bool:
     """Whether all shards of the plan are stored."""
-    return sum(1 for _ in storage.list(PLAN_FOLDER)) >= shards
+    return sum(number < shards for number in numbered_shards(storage, PLAN_FOLDER)) == shards
 
 
 def _survey_pieces(

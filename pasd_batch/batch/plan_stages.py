@@ -20,11 +20,9 @@ from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_rows import KNOWN_COLUMNS, photo_ids, read_rows
 from pasd_batch.data.manifest_survey import SOURCE_ROOT_KEY
 from pasd_batch.data.output_paths import plain_path
-from pasd_batch.data.results import shard_file_name
+from pasd_batch.data.run_folder import plan_path
 from pasd_batch.data.storage import Storage
 from pasd_batch.records import plan_schema
-
-PLAN_FOLDER = "plan"
 
 ID_KEY, PATH_KEY = 0, 1
 """Kinds of keys: two photos may not share an id, and must not share an output path."""
@@ -187,7 +185,7 @@ def write_shards(first_shard: int, shards: Iterable[pa.Table], storage: Storage,
     with ThreadPoolExecutor(_WRITERS) as pool:
         for number, shard in enumerate(shards, start=first_shard + 1):
             data = _encode(shard.replace_schema_metadata({SOURCE_ROOT_KEY: source_root}))
-            waiting.append(pool.submit(storage.write, f"{PLAN_FOLDER}/{shard_file_name(number - 1)}", data))
+            waiting.append(pool.submit(storage.write, plan_path(number - 1), data))
             if len(waiting) >= _QUEUED:
                 waiting.popleft().result()
         for task in waiting:
@@ -211,5 +209,7 @@ def _keys(kind: int, values: list[bytes], rows: np.ndarray) -> pa.Table:
 def _encode(shard: pa.Table) -> bytes:
     # Four times as fast as with dictionaries and zstd, and no larger: there are few rows, and all of them differ.
     buffer = io.BytesIO()
-    pq.write_table(shard, buffer, compression="snappy", use_dictionary=False, write_statistics=False)
+    pq.write_table(
+        shard, buffer, compression="snappy", use_dictionary=False, write_statistics=False, write_page_checksum=True
+    )
     return buffer.getvalue()

@@ -118,6 +118,8 @@ def _score_columns(scores: Sequence[Score]) -> Row:
     if not scores:
         return {}
     errors = [f"{score.name}: {score.error}" for score in scores if score.error]
+    if not errors and all(score.value is None for score in scores):
+        errors = ["no metric of this run applies: all compare with a reference_uri, which the manifest does not give"]
     return {
         "scores": {score.name: score.value for score in scores},
         "score_errors": "; ".join(errors) or None,

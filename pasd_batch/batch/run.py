@@ -21,12 +21,12 @@ from pasd_batch.batch.preflight import PreflightFailed, check_run
 from pasd_batch.batch.run_file import AnotherRun, RunFile, claim_run, describe_run, read_run
 from pasd_batch.batch.scheduler import ClusterFailed, ray_session
 from pasd_batch.batch.spec import WorkerSpec
-from pasd_batch.batch.summary import RunCounts, RunInconsistent, summarize
+from pasd_batch.batch.summary import RunCounts, summarize
 from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
 from pasd_batch.config.run import RunSettings
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.redaction import shown_command
-from pasd_batch.data.results import RESULTS_FOLDER
+from pasd_batch.data.run_folder import RESULTS_FOLDER, RunDamaged, RunFolder
 from pasd_batch.data.storage import Storage, StorageError
 
 _logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class ExitCode(IntEnum):
     CANNOT_START = 2
     """Settings, manifest, models, storage, or a folder that belongs to another run; nothing was done."""
     INCOMPLETE = 3
-    """Photos without a row are left, because storage or models were in trouble; the same command resumes."""
+    """Photos without a row are left, because storage or models were in trouble, or the run's files are damaged."""
     INTERRUPTED = 130
     """Ended by SIGINT; the same command resumes."""
     TERMINATED = 143
@@ -120,8 +120,10 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
         trouble = work_off(run, spec, storage, resumed=resumed, show_progress=show_progress)
         if trouble is not None:
             return RunReport(ExitCode.INCOMPLETE, None, f"{trouble}\n{resume} resumes the run")
-        counts = summarize(storage, settings.storage, run)
-    except (StorageError, RunInconsistent, ClusterFailed) as error:
+        counts = summarize(RunFolder(storage, settings.storage), run)
+    except RunDamaged as error:
+        return RunReport(ExitCode.INCOMPLETE, None, str(error))
+    except (StorageError, ClusterFailed) as error:
         return RunReport(ExitCode.INCOMPLETE, None, f"{error}\n{resume} resumes the run")
     return _report(counts, settings, storage)
 
@@ -194,7 +196,7 @@ def _prepare(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> 
 
 
 def _report(counts: RunCounts, settings: RunSettings, storage: Storage) -> RunReport:
-    done = f"{counts.photos:,} photos, {counts.failed:,} failed; results in {storage.uri(RESULTS_FOLDER)}"
+    done = f"{counts.photos:,} photos, {counts.outcomes()}; results in {storage.uri(RESULTS_FOLDER)}"
     if counts.error_rate <= settings.max_error_rate:
         return RunReport(ExitCode.DONE, counts, done)
     reasons = ", ".join(f"{number:,} x {reason}" for reason, number in counts.failures.items())

@@ -11,7 +11,7 @@ from typing import Any
 
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.data.location import redact_uri
-from pasd_batch.data.run_root import RUN_FILE
+from pasd_batch.data.run_folder import RUN_FILE, damaged, parsing, read_json
 from pasd_batch.data.storage import AlreadyExists, NotFound, Storage
 from pasd_batch.records import Provenance, ScoreColumn
 
@@ -101,18 +101,23 @@ def read_run(storage: Storage) -> RunFile | None:
 
     Raises:
         AnotherRun: it was made by a version that writes another format.
+        RunDamaged: `run.json` is damaged.
+        StorageError: it cannot be read.
     """
     try:
-        values = json.loads(storage.read(RUN_FILE))
+        values = read_json(storage, RUN_FILE)
     except NotFound:
         return None
-    if values.get("format") != FORMAT:
+    if not isinstance(values.get("format"), int):
+        raise damaged(storage, RUN_FILE, "is no run file, which has a number as its `format`")
+    if values["format"] != FORMAT:
         raise AnotherRun(
             f"{storage.uri(RUN_FILE)} has format {values.get('format')}, this version reads {FORMAT}; "
             f"use the version that began the run: {values.get('software')}"
         )
-    values["score_columns"] = tuple(ScoreColumn(**column) for column in values["score_columns"])
-    return RunFile(**values)
+    with parsing(storage, RUN_FILE):
+        values["score_columns"] = tuple(ScoreColumn(**column) for column in values["score_columns"])
+        return RunFile(**values)
 
 
 def refuse_strangers(storage: Storage) -> None:

@@ -4,16 +4,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import pyarrow.parquet as pq
-
-from pasd_batch.batch.ledger import ATTEMPTS_FOLDER
 from pasd_batch.batch.run_file import RunFile, read_run
-from pasd_batch.batch.summary import SUMMARY_FILE, RunCounts, add_up, count_results
+from pasd_batch.batch.summary import RunCounts, add_up, count_results
 from pasd_batch.config.storage import StorageSettings
-from pasd_batch.data.ranged_file import open_for_reading
-from pasd_batch.data.results import ResultStore, result_path
-from pasd_batch.data.run_root import no_run
-from pasd_batch.data.storage import Storage, redact_uri
+from pasd_batch.data.run_folder import ATTEMPTS_FOLDER, SUMMARY_FILE, RunFolder, no_run
+from pasd_batch.data.storage import redact_uri
 from pasd_batch.records import Status
 
 _ATTEMPT = re.compile(rf"^{ATTEMPTS_FOLDER}/(\d+)/\d+$")
@@ -51,7 +46,7 @@ class RunStatus:
         lines = [
             f"run: {self.uri} ({state})",
             f"begun: {run.created_at}, {run.provenance.software}, config {run.config_fingerprint}",
-            f"photos: {counts.photos:,} of {run.photos:,} ({share:.1%}), {counts.failed:,} failed",
+            f"photos: {counts.photos:,} of {run.photos:,} ({share:.1%}), {counts.outcomes()}",
             f"shards: {counts.shards:,} of {run.shards:,} committed, {self.begun_shards:,} in work or interrupted",
         ]
         lines += [f"  {number:,} x {reason}" for reason, number in counts.failures.items()]
@@ -64,16 +59,17 @@ def read_status(uri: str, access: StorageSettings, *, examples: int = 5) -> RunS
 
     Raises:
         NotFound: there is no run.
-        StorageError: the run cannot be read.
+        StorageError: the run cannot be read, or is damaged.
     """
-    storage = Storage.open(uri, retry=access.retry, allowed_schemes=access.allowed_schemes)
+    folder = RunFolder.open(uri, access)
+    storage = folder.storage
     run = read_run(storage)
     if run is None:
         raise no_run(storage)
-    committed = sorted(ResultStore(storage).committed())
-    shards = list(count_results(storage, access, committed))
+    committed = folder.committed()
+    shards = list(count_results(folder, committed))
     begun = {int(match.group(1)) for path in storage.list(ATTEMPTS_FOLDER) if (match := _ATTEMPT.match(path))}
-    failed = _failed_photos(storage, access, [each.shard for each in shards if each.failed])
+    failed = _failed_photos(folder, [each.shard for each in shards if each.failed])
     return RunStatus(
         uri=redact_uri(storage.uri()),
         run=run,
@@ -84,12 +80,9 @@ def read_status(uri: str, access: StorageSettings, *, examples: int = 5) -> RunS
     )
 
 
-def _failed_photos(storage: Storage, access: StorageSettings, shards: list[int]) -> Iterator[FailedPhoto]:
+def _failed_photos(folder: RunFolder, shards: list[int]) -> Iterator[FailedPhoto]:
     for shard in shards:
-        with open_for_reading(storage.uri(result_path(shard)), access) as file:
-            rows = pq.ParquetFile(file).read(
-                columns=["photo_id", "uri", "status", "error_stage", "error_type", "error_message"]
-            )
+        rows = folder.rows(shard, ["photo_id", "uri", "status", "error_stage", "error_type", "error_message"])
         for row in rows.to_pylist():
             if row["status"] == Status.FAILED:
                 yield FailedPhoto(

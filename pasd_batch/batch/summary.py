@@ -3,27 +3,24 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from itertools import islice
-
-import pyarrow.parquet as pq
 
 from pasd_batch.batch.run_file import RunFile
-from pasd_batch.config.storage import StorageSettings
-from pasd_batch.data.ranged_file import open_for_reading
-from pasd_batch.data.results import ResultStore, result_path
-from pasd_batch.data.storage import Storage
-from pasd_batch.records import Status
+from pasd_batch.data.run_folder import SUMMARY_FILE, RunDamaged, RunFolder, in_threads, result_path
+from pasd_batch.data.storage import redact_uri
+from pasd_batch.records import Status, lacks_scores
 
-SUMMARY_FILE = "summary.json"
-
-_READERS = 16
-_COLUMNS = ["status", "error_stage", "error_type", "input_bytes", "output_bytes", "isolated", "seconds"]
-
-
-class RunInconsistent(Exception):
-    """Committed rows that do not add up to the plan: somebody has changed the run's files."""
+_COLUMNS = [
+    "status",
+    "error_stage",
+    "error_type",
+    "input_bytes",
+    "output_bytes",
+    "isolated",
+    "seconds",
+    "warnings",
+    "scores",
+]
 
 
 @dataclass(frozen=True)
@@ -35,6 +32,8 @@ class ShardCounts:
     failed: int
     failures: Counter[str]
     """Failed photos by `stage/type`."""
+    with_warnings: int
+    without_scores: int
     isolated: int
     input_bytes: int
     output_bytes: int
@@ -49,6 +48,10 @@ class RunCounts:
     photos: int = 0
     failed: int = 0
     failures: dict[str, int] = field(default_factory=dict)
+    with_warnings: int = 0
+    """Photos, failed ones among them, whose rows have warnings."""
+    without_scores: int = 0
+    """Photos that did not fail and of which no score could be had, in a run that scores."""
     isolated: int = 0
     input_bytes: int = 0
     output_bytes: int = 0
@@ -60,28 +63,36 @@ class RunCounts:
         """Share of the photos that failed."""
         return self.failed / self.photos if self.photos else 0.0
 
+    def outcomes(self) -> str:
+        """How many failed, have warnings or have no scores, for people."""
+        parts = [f"{self.failed:,} failed"]
+        if self.with_warnings:
+            parts.append(f"{self.with_warnings:,} with warnings")
+        if self.without_scores:
+            parts.append(f"{self.without_scores:,} without scores")
+        return ", ".join(parts)
 
-def count_results(storage: Storage, access: StorageSettings, shards: Iterable[int]) -> Iterator[ShardCounts]:
+
+def count_results(run: RunFolder, shards: Iterable[int]) -> Iterator[ShardCounts]:
     """What the given committed shards add up to, each by itself.
 
     Raises:
         StorageError: a shard cannot be read.
     """
-    left = iter(shards)
-    with ThreadPoolExecutor(_READERS) as pool:
-        while batch := list(islice(left, 8 * _READERS)):
-            yield from pool.map(lambda shard: _count_shard(storage, access, shard), batch)
+    return in_threads(lambda shard: _count_shard(run, shard), shards)
 
 
 def add_up(counts: Iterable[ShardCounts]) -> RunCounts:
     """The sum of shards' counts."""
-    shards = photos = failed = isolated = input_bytes = output_bytes = 0
+    shards = photos = failed = with_warnings = without_scores = isolated = input_bytes = output_bytes = 0
     failures: Counter[str] = Counter()
     seconds: dict[str, float] = defaultdict(float)
     for each in counts:
         shards += 1
         photos += each.photos
         failed += each.failed
+        with_warnings += each.with_warnings
+        without_scores += each.without_scores
         isolated += each.isolated
         input_bytes += each.input_bytes
         output_bytes += each.output_bytes
@@ -93,6 +104,8 @@ def add_up(counts: Iterable[ShardCounts]) -> RunCounts:
         photos=photos,
         failed=failed,
         failures=dict(failures.most_common()),
+        with_warnings=with_warnings,
+        without_scores=without_scores,
         isolated=isolated,
         input_bytes=input_bytes,
         output_bytes=output_bytes,
@@ -106,31 +119,37 @@ def expected_photos(run: RunFile, shard: int) -> int:
     return min(size, run.photos - shard * size)
 
 
-def summarize(storage: Storage, access: StorageSettings, run: RunFile) -> RunCounts:
+def summarize(folder: RunFolder, run: RunFile) -> RunCounts:
     """Add up a complete run, make sure that it has the plan's photos shard by shard, and write `summary.json`.
 
     Raises:
-        RunInconsistent: rows or shards are missing or too many.
+        RunDamaged: rows, shards or restored photos are missing, or shards too many.
         StorageError: results cannot be read, or the summary not be written.
     """
-    committed = sorted(ResultStore(storage).committed())
+    committed = folder.committed()
     if committed != list(range(run.shards)):
         strange = sorted(set(committed) ^ set(range(run.shards)))
-        raise RunInconsistent(f"{storage.uri()} should have {run.shards} shards; missing or too many: {strange[:10]}")
-    shards = list(count_results(storage, access, committed))
+        raise _unlike_plan(folder, f"should have {run.shards} shards; missing or too many: {strange[:10]}")
+    shards = list(count_results(folder, committed))
     wrong = [each for each in shards if each.photos != expected_photos(run, each.shard)]
     if wrong:
         lines = [
             f"{result_path(each.shard)}: {each.photos} rows, {expected_photos(run, each.shard)} planned"
             for each in wrong
         ]
-        raise RunInconsistent(f"{storage.uri()} does not add up to its plan: {'; '.join(lines[:10])}")
+        raise _unlike_plan(folder, f"does not add up to its plan: {'; '.join(lines[:10])}")
     counts = add_up(shards)
-    storage.write(SUMMARY_FILE, json.dumps(_summary(run, counts), indent=2).encode())
+    folder.storage.write(SUMMARY_FILE, json.dumps(summary_of(run, counts), indent=2).encode())
     return counts
 
 
-def _summary(run: RunFile, counts: RunCounts) -> dict[str, object]:
+def _unlike_plan(folder: RunFolder, problem: str) -> RunDamaged:
+    place = redact_uri(folder.storage.uri())
+    return RunDamaged(f"{place} {problem}; `pasd-batch verify {place}` says more, and with --repair mends it")
+
+
+def summary_of(run: RunFile, counts: RunCounts) -> dict[str, object]:
+    """What `summary.json` says of a complete run."""
     return {
         "photos": counts.photos,
         "ok": counts.photos - counts.failed,
@@ -142,19 +161,20 @@ def _summary(run: RunFile, counts: RunCounts) -> dict[str, object]:
     }
 
 
-def _count_shard(storage: Storage, access: StorageSettings, shard: int) -> ShardCounts:
-    with open_for_reading(storage.uri(result_path(shard)), access) as file:
-        rows = pq.ParquetFile(file).read(columns=_COLUMNS).to_pylist()
+def _count_shard(folder: RunFolder, shard: int) -> ShardCounts:
+    rows = folder.rows(shard, _COLUMNS).to_pylist()
     failed = [row for row in rows if row["status"] == Status.FAILED]
     seconds: dict[str, float] = defaultdict(float)
     for row in rows:
-        for stage, taken in row["seconds"].items():
+        for stage, taken in (row["seconds"] or {}).items():
             seconds[stage] += taken or 0.0
     return ShardCounts(
         shard=shard,
         photos=len(rows),
         failed=len(failed),
         failures=Counter(f"{row['error_stage']}/{row['error_type']}" for row in failed),
+        with_warnings=sum(bool(row["warnings"]) for row in rows),
+        without_scores=sum(lacks_scores(row) for row in rows),
         isolated=sum(row["isolated"] for row in rows),
         input_bytes=sum(row["input_bytes"] or 0 for row in rows),
         output_bytes=sum(row["output_bytes"] or 0 for row in rows),

@@ -1,17 +1,12 @@
 """A photo's way through a worker: where it is, how long each stage took, what is known of it, why it failed."""
 
-import io
 import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import pyarrow.parquet as pq
-
-from pasd_batch.batch.plan_stages import PLAN_FOLDER
-from pasd_batch.data.results import shard_file_name
-from pasd_batch.data.storage import Storage
+from pasd_batch.data.run_folder import RunFolder, parsing, plan_path
 from pasd_batch.records import ImageFacts, PhotoFailure, PhotoRecord, Stage, record_from_row
 
 _logger = logging.getLogger(__name__)
@@ -25,14 +20,16 @@ class PhotoTask:
     record: PhotoRecord
 
 
-def read_tasks(storage: Storage, shard: int) -> list[PhotoTask]:
+def read_tasks(run: RunFolder, shard: int) -> list[PhotoTask]:
     """The photos of a planned shard, in the plan's order.
 
     Raises:
+        RunDamaged: the plan's file is damaged.
         StorageError: the plan cannot be read.
     """
-    table = pq.read_table(io.BytesIO(storage.read(f"{PLAN_FOLDER}/{shard_file_name(shard)}")))
-    return [PhotoTask(row, record_from_row(values)) for row, values in enumerate(table.to_pylist())]
+    table = run.plan(shard)
+    with parsing(run.storage, plan_path(shard)):
+        return [PhotoTask(row, record_from_row(values)) for row, values in enumerate(table.to_pylist())]
 
 
 class StageFailed(Exception):

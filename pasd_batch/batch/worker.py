@@ -17,6 +17,7 @@ from pasd_batch.batch.rows import Row, without_images_beyond
 from pasd_batch.batch.spec import WorkerSpec, process_name
 from pasd_batch.batch.trail import PhotoTask, read_tasks
 from pasd_batch.data.results import ResultStore
+from pasd_batch.data.run_folder import RunDamaged, RunFolder
 from pasd_batch.data.storage import StorageError
 from pasd_batch.records import Status, WorkOrigin
 
@@ -37,6 +38,8 @@ class ShardState(StrEnum):
     COMMITTED = "committed"
     COMMITTED_BEFORE = "committed before"
     GIVEN_BACK = "given back"
+    DAMAGED = "damaged"
+    """Given back because the run's own files are damaged: nobody can do it before they are mended."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +93,14 @@ class ShardWorker:
             raise
         except Exception as error:
             _logger.warning("shard %d is given back", shard, exc_info=error)
-            message = f"{type(error).__name__}: {error}"
-            outcome = ShardOutcome(shard, ShardState.GIVEN_BACK, message=message)
+            state = ShardState.DAMAGED if isinstance(error, RunDamaged) else ShardState.GIVEN_BACK
+            outcome = ShardOutcome(shard, state, message=f"{type(error).__name__}: {error}")
         return replace(outcome, seconds=time.monotonic() - began)
 
     def _commit_once(self, shard: int) -> ShardOutcome:
         if self._results.is_committed(shard):
             return ShardOutcome(shard, ShardState.COMMITTED_BEFORE)
-        tasks = read_tasks(self._storage, shard)
+        tasks = read_tasks(RunFolder(self._storage, self._spec.settings.storage), shard)
         ledger = AttemptLedger.of_shard(self._storage, shard)
         while True:
             attempt = ledger.begin(process_name())

@@ -27,7 +27,7 @@ def add_command(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the manifest and say how many photos it has."""
     from pasd_batch.data.manifest_making import failures_of, make_manifest
-    from pasd_batch.data.run_root import require_run
+    from pasd_batch.data.run_folder import require_run
     from pasd_batch.data.storage import Storage, redact_uri
 
     if (options.source is None) == (options.failures_of is None):

@@ -1,13 +1,11 @@
 """Manifests made from photos themselves, and from the photos that a run failed on."""
 
-import io
 import itertools
 import logging
 import posixpath
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,17 +17,13 @@ from pasd_batch.data.manifest import KNOWN_NAMES_KEY, find_files, is_image
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_survey import SOURCE_ROOT_KEY
 from pasd_batch.data.ranged_file import open_for_reading
-from pasd_batch.data.results import ResultStore, shard_file_name
+from pasd_batch.data.run_folder import RunFolder, damaged, in_threads, plan_path
 from pasd_batch.data.storage import Storage, StorageError
 from pasd_batch.records import PLAN_SCHEMA, RENAMED_PREFIX, Status, extra_columns
 
 _logger = logging.getLogger(__name__)
 
 _BATCH_ROWS = 50_000
-_THREADS = 16
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 def make_manifest(source: str, target: str, access: StorageSettings, *, measure: bool = False) -> int:
@@ -80,9 +74,8 @@ def failures_of(run: str, target: str, access: StorageSettings) -> int:
     Raises:
         StorageError: the run cannot be read, or the target not be written.
     """
-    storage = Storage.open(run, retry=access.retry, allowed_schemes=access.allowed_schemes)
-    store = ResultStore(storage)
-    tables = _in_threads(lambda shard: _failed_rows(shard, store), sorted(store.committed()))
+    folder = RunFolder.open(run, access)
+    tables = in_threads(lambda shard: _failed_rows(shard, folder), folder.committed())
     filled = (table for table in tables if table.num_rows)
     first = next(filled, None)
     if first is None:
@@ -99,7 +92,7 @@ def _photo_tables(uris: Iterator[str], folder: str, access: StorageSettings, *, 
             _refuse_undecodable(uri)
         columns = {"id": pa.array([uri[len(folder) :].lstrip("/") for uri in batch]), "uri": pa.array(batch)}
         if measure:
-            sizes = list(_in_threads(lambda uri: _size_of(uri, access), batch))
+            sizes = list(in_threads(lambda uri: _size_of(uri, access), batch))
             columns["width"] = pa.array([size[0] if size else None for size in sizes], pa.int32())
             columns["height"] = pa.array([size[1] if size else None for size in sizes], pa.int32())
         table = pa.table(columns)
@@ -116,13 +109,15 @@ def _size_of(uri: str, access: StorageSettings) -> tuple[int, int] | None:
         return None
 
 
-def _failed_rows(shard: int, store: ResultStore) -> pa.Table:
-    results = store.read(shard, columns=["photo_id", "status"])
+def _failed_rows(shard: int, folder: RunFolder) -> pa.Table:
+    results = folder.rows(shard, ["photo_id", "status"])
     failed = {row["photo_id"] for row in results.to_pylist() if row["status"] == Status.FAILED}
     if not failed:
         return pa.table({})
-    planned = pq.read_table(io.BytesIO(store.storage.read(f"plan/{shard_file_name(shard)}")))
+    planned = folder.plan(shard)
     rows = planned.filter(pa.array([identity in failed for identity in planned["photo_id"].to_pylist()]))
+    if rows.num_rows != len(failed):
+        raise damaged(folder.storage, plan_path(shard), "does not plan all photos of which there are rows")
     columns = {"id": rows["photo_id"]}
     for name in PLAN_SCHEMA.names:
         if name not in ("photo_id", "output_path"):
@@ -160,11 +155,3 @@ def _refuse_undecodable(uri: str) -> None:
         uri.encode()
     except UnicodeEncodeError:
         raise ManifestError(f"{redact_uri(uri)!r}: the file's name is not valid UTF-8; rename the file") from None
-
-
-def _in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """`work` of every item, in order, some items at a time so that few results wait."""
-    remaining = iter(items)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        while batch := list(itertools.islice(remaining, 8 * _THREADS)):
-            yield from pool.map(work, batch)

@@ -5,7 +5,6 @@ at any moment and with any Parquet reader, sees every finished shard exactly onc
 """
 
 import io
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,23 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pasd_batch.data.run_folder import RESULTS_FOLDER, numbered_shards, result_path
 from pasd_batch.data.storage import AlreadyExists, Storage
 
-RESULTS_FOLDER = "results"
 ROW_GROUP_BYTES = 64 * 2**20
 ROW_GROUP_ROWS = 10_000
-
-_SHARD_FILE = re.compile(rf"^{RESULTS_FOLDER}/shard-(\d{{6,}})\.parquet$")
-
-
-def shard_file_name(shard: int) -> str:
-    """File name of a shard, the same in `plan/` and `results/`."""
-    return f"shard-{shard:06d}.parquet"
-
-
-def result_path(shard: int) -> str:
-    """Where a shard's rows are committed, relative to the run's root."""
-    return f"{RESULTS_FOLDER}/{shard_file_name(shard)}"
 
 
 @dataclass(frozen=True)
@@ -57,19 +44,7 @@ class ResultStore:
 
     def committed(self) -> Iterator[int]:
         """Numbers of all committed shards, in no set order."""
-        for path in self.storage.list(RESULTS_FOLDER):
-            match = _SHARD_FILE.match(path)
-            if match:
-                yield int(match.group(1))
-
-    def read(self, shard: int, columns: Sequence[str] | None = None) -> pa.Table:
-        """A committed shard's rows, all columns or some.
-
-        Raises:
-            NotFound: the shard is not committed.
-        """
-        data = self.storage.read(result_path(shard))
-        return pq.read_table(io.BytesIO(data), columns=None if columns is None else list(columns))
+        return numbered_shards(self.storage, RESULTS_FOLDER)
 
 
 def encode_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> bytes:
@@ -85,6 +60,7 @@ def encode_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> bytes:
         compression="none" if with_images else "zstd",
         use_dictionary=not with_images,
         write_page_index=True,
+        write_page_checksum=True,
     )
     with writer:
         for group in _row_groups(rows):

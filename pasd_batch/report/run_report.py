@@ -1,23 +1,28 @@
 """The report of a run: `report/summary.md` and `report/contact_sheet.png` beside its results."""
 
 import io
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.photo_io import PhotoError, decode_photo
-from pasd_batch.data.ranged_file import open_for_reading
-from pasd_batch.data.results import ResultStore, result_path, shard_file_name
-from pasd_batch.data.run_root import RUN_FILE, require_run
+from pasd_batch.data.run_folder import (
+    RUN_FILE,
+    RunFolder,
+    damaged,
+    image_path,
+    parsing,
+    plan_path,
+    read_json,
+    require_run,
+    result_path,
+)
 from pasd_batch.data.storage import NotFound, Storage, StorageError, read_uri
 from pasd_batch.records import Status
-from pasd_batch.report.committed_rows import read_columns
 from pasd_batch.report.render import SheetPhoto, contact_sheet, shrunk
 from pasd_batch.report.summary import collect, to_markdown
 
@@ -54,12 +59,13 @@ def write_report(
     """
     if photos < 0:
         raise ValueError(f"{photos} photos on the sheet: give 0 or more")
-    storage = Storage.open(run, retry=access.retry, allowed_schemes=access.allowed_schemes)
+    folder = RunFolder.open(run, access)
+    storage = folder.storage
     require_run(storage)
-    page = to_markdown(collect(storage, access), title=f"Run {storage.uri()}", planned=_planned_photos(storage))
+    page = to_markdown(collect(folder), title=f"Run {storage.uri()}", planned=_planned_photos(storage))
     written = [SUMMARY]
     storage.write(SUMMARY, page.encode())
-    chosen = sorted(_sheet_photos(storage, access, photos, limits or DecodeLimits()), key=lambda photo: photo.name)
+    chosen = sorted(_sheet_photos(folder, photos, limits or DecodeLimits()), key=lambda photo: photo.name)
     if chosen:
         buffer = io.BytesIO()
         contact_sheet(chosen, title=f"{storage.uri()}: before and after").save(buffer, "PNG", optimize=True)
@@ -69,27 +75,26 @@ def write_report(
 
 
 def _planned_photos(storage: Storage) -> int:
-    return int(json.loads(storage.read(RUN_FILE))["photos"])
+    values = read_json(storage, RUN_FILE)
+    with parsing(storage, RUN_FILE):
+        return int(values["photos"])
 
 
-def _sheet_photos(storage: Storage, access: StorageSettings, wanted: int, limits: DecodeLimits) -> Iterator[SheetPhoto]:
+def _sheet_photos(folder: RunFolder, wanted: int, limits: DecodeLimits) -> Iterator[SheetPhoto]:
     """Restored photos spread evenly over the committed shards, as many as wanted; each shard is looked at once."""
-    shards = sorted(ResultStore(storage).committed()) if wanted else []
+    shards = folder.committed() if wanted else []
     missing = wanted
     for visited, shard in enumerate(_spread(shards)):
-        rows = [row for row in _rows(storage, access, shard) if row["status"] == Status.OK and row["output_path"]]
+        every = folder.rows(shard, _COLUMNS).to_pylist()
+        rows = [row for row in every if row["status"] == Status.OK and row["output_path"]]
         share = -(-missing // (len(shards) - visited))
         for row in _spread(rows)[:share]:
-            photo = _load(row, shard, storage, access, limits)
+            photo = _load(row, shard, folder, limits)
             if photo is not None:
                 missing -= 1
                 yield photo
             if missing == 0:
                 return
-
-
-def _rows(storage: Storage, access: StorageSettings, shard: int) -> list[dict[str, Any]]:
-    return read_columns(storage, access, shard, _COLUMNS).to_pylist()
 
 
 def _spread(items: list[Any]) -> list[Any]:
@@ -102,19 +107,18 @@ def _reversed_bits(number: int, bits: int) -> int:
     return int(format(number, f"0{bits}b")[::-1], 2)
 
 
-def _load(
-    row: Mapping[str, Any], shard: int, storage: Storage, access: StorageSettings, limits: DecodeLimits
-) -> SheetPhoto | None:
+def _load(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: DecodeLimits) -> SheetPhoto | None:
     """The photo before and after; None, with a warning, if either is not to be had any more."""
+    access = folder.access
     try:
         source = read_uri(
-            _planned_uri(storage, shard, row["photo_id"]),
+            _planned_uri(folder, shard, row["photo_id"]),
             max_bytes=limits.max_bytes,
             retry=access.retry,
             allowed_schemes=access.allowed_schemes,
         )
         before = decode_photo(source, limits=limits)
-        after = decode_photo(_restored_bytes(row, shard, storage, access), limits=DecodeLimits(max_pixels=2**40))
+        after = decode_photo(_restored_bytes(row, shard, folder), limits=DecodeLimits(max_pixels=2**40))
     except (StorageError, PhotoError) as error:
         _logger.warning("%s is not on the contact sheet: %s", row["photo_id"], error)
         return None
@@ -137,17 +141,20 @@ def _score_line(scores: Mapping[str, float | None]) -> str:
     return ", ".join(parts)
 
 
-def _planned_uri(storage: Storage, shard: int, photo_id: str) -> str:
+def _planned_uri(folder: RunFolder, shard: int, photo_id: str) -> str:
     """The photo's URI from the plan: results have it without the secrets that fetching it may need."""
-    planned = pq.read_table(io.BytesIO(storage.read(f"plan/{shard_file_name(shard)}")), columns=["photo_id", "uri"])
-    return next(row["uri"] for row in planned.to_pylist() if row["photo_id"] == photo_id)
+    planned = folder.plan(shard).select(["photo_id", "uri"]).to_pylist()
+    for row in planned:
+        if row["photo_id"] == photo_id:
+            return row["uri"]
+    raise damaged(folder.storage, plan_path(shard), f"does not plan {photo_id}, of which there is a row")
 
 
-def _restored_bytes(row: Mapping[str, Any], shard: int, storage: Storage, access: StorageSettings) -> bytes:
+def _restored_bytes(row: Mapping[str, Any], shard: int, folder: RunFolder) -> bytes:
     if row["output_uri"] is not None:
-        return storage.read(f"images/{row['output_path']}")
-    with open_for_reading(storage.uri(result_path(shard)), access) as file:
-        for batch in pq.ParquetFile(file).iter_batches(1, columns=["photo_id", "image"]):
+        return folder.storage.read(image_path(row["output_path"]))
+    with folder.open_rows(shard) as file:
+        for batch in file.iter_batches(1, columns=["photo_id", "image"]):
             found = pa.Table.from_batches([batch]).to_pylist()[0]
             if found["photo_id"] == row["photo_id"]:
                 return found["image"]["bytes"]

@@ -12,11 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.printable import printable_line
-from pasd_batch.data.storage import Storage
-from pasd_batch.records import SCORE_METADATA_KEY, Status
-from pasd_batch.report.committed_rows import committed_tables
+from pasd_batch.data.run_folder import RunFolder
+from pasd_batch.records import SCORE_METADATA_KEY, Status, lacks_scores
 
 SLOWEST = 10
 """So many of the slowest photos are named."""
@@ -33,6 +31,7 @@ _COLUMNS = (
     "finished_at",
     "seconds",
     "scores",
+    "warnings",
 )
 # Markdown's marks, `_` but within words, and what GitHub makes links of without any mark.
 _MARKUP = re.compile(r"[\\`*\[\]#|~$@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.|:(?=//)")
@@ -83,6 +82,9 @@ class RunStatistics:
 
     ok: int = 0
     failed: int = 0
+    with_warnings: int = 0
+    without_scores: int = 0
+    """Photos that did not fail and of which no score could be had."""
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Failed photos by stage and error type."""
     examples: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
@@ -110,6 +112,8 @@ class RunStatistics:
                 self._add_scores(row.get("scores") or {})
             else:
                 self._add_failure(row)
+            self.with_warnings += bool(row["warnings"])
+            self.without_scores += lacks_scores(row)
             self._add_time(row)
 
     def _add_failure(self, row: Mapping[str, Any]) -> None:
@@ -146,14 +150,14 @@ class RunStatistics:
         self.last_finished = max(self.last_finished or finished, finished)
 
 
-def collect(storage: Storage, access: StorageSettings) -> RunStatistics:
-    """Add up what is committed so far in the run at `storage`.
+def collect(run: RunFolder) -> RunStatistics:
+    """Add up what is committed so far in a run.
 
     Raises:
         StorageError: results cannot be read.
     """
     statistics = RunStatistics()
-    for table in committed_tables(storage, access, _COLUMNS):
+    for table in run.tables(_COLUMNS):
         statistics.add(table)
     return statistics
 
@@ -172,6 +176,10 @@ def to_markdown(statistics: RunStatistics, *, title: str, planned: int | None = 
 
 def _counts(statistics: RunStatistics, planned: int | None) -> str:
     lines = [f"{statistics.photos:,} photos: {statistics.ok:,} ok, {statistics.failed:,} failed."]
+    if statistics.with_warnings:
+        lines.append(f"{statistics.with_warnings:,} have warnings (column `warnings`).")
+    if statistics.without_scores:
+        lines.append(f"{statistics.without_scores:,} have no score at all (column `score_errors` says why).")
     if planned is not None and planned > statistics.photos:
         lines.append(f"{planned - statistics.photos:,} of {planned:,} planned photos have no row yet.")
     if statistics.first_finished and statistics.last_finished:

@@ -20,5 +20,19 @@ def test_one_broken_worker_stops_the_run_only_where_nobody_else_is_at_work(monke
     monkeypatch.setattr(dispatch, "run_shards", run_shards)
     monkeypatch.setattr(dispatch, "read_board", lambda board: at_work)
     trouble = dispatch._one_pass(SimpleNamespace(), SimpleNamespace(), range(20), None, SimpleNamespace())
-    assert trouble == "weights: no such folder"
+    assert trouble is not None
+    assert trouble.message == "weights: no such folder"
     assert len(given) == handed_out
+
+
+def test_damage_of_one_shard_keeps_nobody_from_the_others(monkeypatch):
+    def run_shards(spec, shards, board):
+        for shard in shards:
+            state = ShardState.GIVEN_BACK if shard in (3, 19) else ShardState.DAMAGED
+            yield ShardOutcome(shard, state, message=f"trouble of {shard}")
+
+    monkeypatch.setattr(dispatch, "run_shards", run_shards)
+    monkeypatch.setattr(dispatch, "read_board", lambda board: [])
+    trouble = dispatch._one_pass(SimpleNamespace(), SimpleNamespace(), range(20), None, SimpleNamespace())
+    assert trouble is not None
+    assert (trouble.state, trouble.message) == (ShardState.DAMAGED, "trouble of 18")

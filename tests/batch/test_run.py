@@ -187,6 +187,8 @@ def test_rows_that_do_not_add_up_to_the_plan_are_noticed(archive, finished_run):
     report = run(settings(root, archive.manifest))
     assert report.exit_code is ExitCode.INCOMPLETE
     assert "[7]" in report.message
+    assert f"pasd-batch verify {root}" in report.message
+    assert "resumes" not in report.message
 
 
 def contents(folder):

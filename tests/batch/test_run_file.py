@@ -4,7 +4,7 @@ import pytest
 from photo_archive import settings
 
 from pasd_batch.batch.run_file import AnotherRun, claim_run, describe_run, read_run
-from pasd_batch.data.run_root import RUN_FILE, require_run
+from pasd_batch.data.run_folder import RUN_FILE, RunDamaged, require_run
 from pasd_batch.data.storage import NotFound, Storage
 from pasd_batch.records import ScoreColumn
 
@@ -124,3 +124,16 @@ def test_a_folder_of_another_format_or_of_strangers_is_refused(storage):
 def _published_defaults(monkeypatch):
     """The published sampling defaults, whether or not the package has weights with their own."""
     monkeypatch.setattr("pasd_batch.config.embedded_model.embedded_sampling", dict)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b'{"format": 1, "photos": 25', b"[1]", b"{}", b'{"format": 1}', b'{"format": 1, "score_columns": [3]}'],
+)
+def test_a_damaged_run_file_is_named_with_the_remedy(storage, data):
+    storage.write(RUN_FILE, data)
+    with pytest.raises(RunDamaged, match=r"run/run\.json: .*pasd-batch verify .*--repair --config CONFIG"):
+        read_run(storage)
+    with pytest.raises(RunDamaged):
+        claim_run(storage, described())
+    assert storage.read(RUN_FILE) == data

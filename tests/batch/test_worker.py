@@ -14,10 +14,14 @@ from PIL import Image
 
 from pasd_batch.batch import pipeline
 from pasd_batch.batch import worker as worker_module
+from pasd_batch.batch.intake import Intake
 from pasd_batch.batch.spec import photo_seed
+from pasd_batch.batch.summary import add_up, count_results
 from pasd_batch.batch.worker import ShardState, ShardWorker
-from pasd_batch.data.results import ResultStore
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.run_folder import RunFolder
 from pasd_batch.data.storage import Storage
+from pasd_batch.records import Score
 
 
 @pytest.fixture
@@ -195,6 +199,49 @@ def test_scores_alone_need_no_model(root, tmp_path):
     assert not (root / "images").exists()
 
 
+class Unable(tiny_models.TinyScorer):
+    """No score, with a reason for each, or with none."""
+
+    def __init__(self, error):
+        self._error = error
+
+    def score(self, photo, restored, reference):
+        return [Score(column.name, None, self._error) for column in self.columns]
+
+
+@pytest.mark.parametrize("mode", ["score", "restore"])
+@pytest.mark.parametrize(("error", "reason"), [("too small", "contrast_input: too small"), (None, "no metric")])
+def test_a_photo_without_any_score_is_no_failure_and_its_row_says_why(root, tmp_path, mode, error, reason):
+    write_plan(root, [*good_photos(tmp_path / "in", 3), record(tmp_path / "missing.png")])
+    loaders = dataclasses.replace(tiny_models.TINY, scorer=lambda _: Unable(error))
+    [outcome] = run(spec(settings(root, mode=mode), loaders))
+    assert (outcome.photos, outcome.failed) == (4, 1)
+    rows = list(results(root).values())
+    assert [row["status"] for row in rows] == ["ok"] * 3 + ["failed"]
+    for row in rows[:3]:
+        assert set(row["scores"].values()) == {None}
+        assert row["score_errors"].startswith(reason)
+        assert row["error_type"] is None
+    counts = add_up(count_results(RunFolder.open(str(root), StorageSettings()), [0]))
+    assert (counts.failed, counts.without_scores, counts.with_warnings) == (1, 3, 0)
+    assert counts.outcomes() == "1 failed, 3 without scores"
+
+
+def test_photos_with_warnings_are_counted(root, tmp_path, monkeypatch):
+    write_plan(root, [*good_photos(tmp_path / "in", 2), record(tmp_path / "missing.png")])
+    load = Intake.load
+
+    def warn_of_one(self, trail):
+        if trail.task.row == 1:
+            trail.warn("its profile is damaged and was left out")
+        return load(self, trail)
+
+    monkeypatch.setattr(Intake, "load", warn_of_one)
+    run(spec(settings(root)))
+    counts = add_up(count_results(RunFolder.open(str(root), StorageSettings()), [0]))
+    assert counts.outcomes() == "1 failed, 1 with warnings"
+
+
 def test_images_in_parquet_are_the_files_that_would_have_been_written(root, tmp_path):
     records = good_photos(tmp_path / "in", 4)
     for images in ("files", "parquet", "both"):
@@ -309,9 +356,9 @@ def test_rows_have_the_runs_schema_in_every_shard(root, tmp_path):
     shards = write_plan(root, records)
     run_spec = spec(settings(root))
     run(run_spec, shards)
-    store = ResultStore(Storage.open(str(root)))
+    folder = RunFolder.open(str(root), StorageSettings())
     for shard in range(shards):
-        assert store.read(shard).schema.equals(run_spec.schema)
+        assert folder.rows(shard).schema.equals(run_spec.schema)
 
 
 @pytest.mark.parametrize(("colorize", "mode"), [(False, "L"), (True, "RGB")])

@@ -4,14 +4,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from manifests import ACCESS, make_photos, rows_of, survey
+from result_rows import row as result_row
 
 from pasd_batch.config.run import ManifestColumns, ManifestFormat, ManifestSettings
 from pasd_batch.data.manifest import find_files, is_image_source
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_making import count_photos, failures_of, make_manifest
-from pasd_batch.data.results import ResultStore, shard_file_name
+from pasd_batch.data.results import ResultStore
+from pasd_batch.data.run_folder import shard_file_name
 from pasd_batch.data.storage import Storage
-from pasd_batch.records import PLAN_SCHEMA
+from pasd_batch.records import PLAN_SCHEMA, RESULT_SCHEMA
 
 
 def test_a_manifest_is_made_from_a_folder_and_from_a_glob(tmp_path):
@@ -51,7 +53,6 @@ def test_a_manifest_is_made_from_an_s3_prefix(s3, tmp_path):
 def test_failures_become_a_manifest_with_the_planned_rows(tmp_path):
     storage = Storage.open(str(tmp_path / "run"))
     schema = pa.schema([*PLAN_SCHEMA, pa.field("id", pa.int64()), pa.field("year", pa.int64())])
-    results = pa.schema([("photo_id", pa.string()), ("status", pa.string()), ("uri", pa.string())])
     for shard in range(3):
         rows = [
             {"photo_id": f"p{shard}{n}", "uri": f"/x/{shard}/{n}.jpg?token=t", "output_path": "o", "year": n, "id": 5}
@@ -61,10 +62,10 @@ def test_failures_become_a_manifest_with_the_planned_rows(tmp_path):
         (tmp_path / "run/plan").mkdir(parents=True, exist_ok=True)
         pq.write_table(table, tmp_path / "run/plan" / shard_file_name(shard))
         done = [
-            {"photo_id": row["photo_id"], "status": "failed" if shard == 1 and n % 2 else "ok", "uri": "redacted"}
+            result_row(n, photo_id=row["photo_id"], status="failed" if shard == 1 and n % 2 else "ok")
             for n, row in enumerate(rows)
         ]
-        ResultStore(storage).commit(shard, done, results)
+        ResultStore(storage).commit(shard, done, RESULT_SCHEMA)
     target = str(tmp_path / "again.parquet")
     assert failures_of(str(tmp_path / "run"), target, ACCESS) == 2
     rows = rows_of(target)

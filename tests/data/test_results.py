@@ -1,6 +1,5 @@
 import io
 import threading
-from datetime import UTC, datetime
 
 import datasets
 import duckdb
@@ -9,8 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from result_rows import row
 
-from pasd_batch.data.results import ROW_GROUP_BYTES, ResultStore, encode_rows, result_path
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.results import ROW_GROUP_BYTES, ResultStore, encode_rows
+from pasd_batch.data.run_folder import RunFolder, result_path
 from pasd_batch.data.storage import NotFound, Storage
 from pasd_batch.records import ScoreColumn, result_schema
 
@@ -19,32 +21,18 @@ SCHEMA = result_schema([ALBUM], [ScoreColumn("psnr", higher_is_better=True)], wi
 IMAGE_SCHEMA = result_schema([ALBUM], [], with_images=True)
 
 
-def row(number, **values):
-    return {
-        "photo_id": f"photo-{number}",
-        "uri": f"/photos/{number}.jpg",
-        "status": "ok",
-        "config_fingerprint": "c",
-        "manifest_fingerprint": "m",
-        "software": "pasd_batch 0",
-        "shard": 0,
-        "attempt": 0,
-        "worker": "w",
-        "isolated": False,
-        "finished_at": datetime.now(UTC),
-        "album": "Röntgen",
-        **values,
-    }
-
-
 @pytest.fixture
 def results(tmp_path):
     return ResultStore(Storage.open(str(tmp_path)))
 
 
+def read(results, shard):
+    return RunFolder(results.storage, StorageSettings()).rows(shard)
+
+
 def test_rows_come_back_in_order_with_the_runs_schema(results):
     assert results.commit(3, [row(1, scores={"psnr": 30.5}), row(2, status="failed")], SCHEMA)
-    table = results.read(3)
+    table = read(results, 3)
     assert table.schema.equals(SCHEMA, check_metadata=False)
     assert table["photo_id"].to_pylist() == ["photo-1", "photo-2"]
     assert table["scores"].to_pylist() == [{"psnr": 30.5}, None]
@@ -54,7 +42,7 @@ def test_rows_come_back_in_order_with_the_runs_schema(results):
 def test_a_shard_is_committed_once_and_never_overwritten(results):
     assert results.commit(0, [row(1)], SCHEMA)
     assert not results.commit(0, [row(2)], SCHEMA)
-    assert results.read(0)["photo_id"].to_pylist() == ["photo-1"]
+    assert read(results, 0)["photo_id"].to_pylist() == ["photo-1"]
 
 
 def test_of_many_committing_at_once_exactly_one_wins(results):
@@ -70,13 +58,13 @@ def test_of_many_committing_at_once_exactly_one_wins(results):
     for thread in threads:
         thread.join()
     assert sorted(won) == [False] * 7 + [True]
-    assert results.read(0).num_rows == 1
+    assert read(results, 0).num_rows == 1
 
 
 def test_reading_what_is_not_committed_says_so(results):
     assert not results.is_committed(7)
     with pytest.raises(NotFound):
-        results.read(7)
+        read(results, 7)
 
 
 def test_other_objects_in_the_folder_are_no_commits(results):

@@ -12,7 +12,8 @@ from PIL import Image
 
 from pasd_batch.cli.main import main
 from pasd_batch.config.storage import StorageSettings
-from pasd_batch.data.results import ResultStore, shard_file_name
+from pasd_batch.data.results import ResultStore
+from pasd_batch.data.run_folder import RunFolder, shard_file_name
 from pasd_batch.data.storage import Storage
 from pasd_batch.records import RESULT_SCHEMA, ScoreColumn, result_schema
 from pasd_batch.report.render import SheetPhoto, contact_sheet, shrunk
@@ -75,7 +76,11 @@ def make_run(folder: Path, *, in_rows: bool = False) -> str:
             if not in_rows:
                 storage.write(f"images/{number}.png", picture(COLOURS[number], (60, 40)))
         plan = pa.table(
-            {"photo_id": [f"photo{n}" for n in numbers], "uri": [str(folder / f"{n}.png") for n in numbers]}
+            {
+                "photo_id": [f"photo{n}" for n in numbers],
+                "uri": [str(folder / f"{n}.png") for n in numbers],
+                "output_path": [f"{n}.png" for n in numbers],
+            }
         )
         (run / "plan").mkdir(parents=True, exist_ok=True)
         pq.write_table(plan, run / "plan" / shard_file_name(shard))
@@ -86,7 +91,7 @@ def make_run(folder: Path, *, in_rows: bool = False) -> str:
 
 
 def test_the_summary_counts_failures_scores_and_times(tmp_path):
-    statistics = collect(Storage.open(make_run(tmp_path)), ACCESS)
+    statistics = collect(RunFolder.open(make_run(tmp_path), ACCESS))
     assert (statistics.photos, statistics.ok, statistics.failed) == (6, 5, 1)
     pair = statistics.pairs["piqe"]
     assert pair.before.value == 80.0
@@ -127,8 +132,20 @@ def test_names_and_messages_are_text_in_the_summary(tmp_path, text, shown):
     assert f"| {shown} | 30 x 20 |  |" in page
 
 
+def test_the_summary_counts_warnings_and_photos_without_scores(tmp_path):
+    folder = RunFolder.open(make_run(tmp_path), ACCESS)
+    values = [row(number, tmp_path, failed=number == 11, in_rows=False) for number in range(10, 14)]
+    values[0]["warnings"], values[1]["warnings"] = ["its profile is damaged"], ["no end mark"]
+    values[2]["scores"] = dict.fromkeys(values[2]["scores"])
+    ResultStore(folder.storage).commit(3, values, result_schema([], SCORES, with_images=False))
+    statistics = collect(folder)
+    assert (statistics.with_warnings, statistics.without_scores) == (2, 1)
+    page = to_markdown(statistics, title="Run x")
+    assert "2 have warnings (column `warnings`). 1 have no score at all (column `score_errors` says why)." in page
+
+
 def test_a_run_without_rows_has_a_summary(tmp_path):
-    statistics = collect(Storage.open(str(tmp_path / "run")), ACCESS)
+    statistics = collect(RunFolder.open(str(tmp_path / "run"), ACCESS))
     assert to_markdown(statistics, title="Run", planned=3) == (
         "# Run\n\n0 photos: 0 ok, 0 failed. 3 of 3 planned photos have no row yet.\n"
     )
