@@ -14,7 +14,7 @@ from pasd_batch.data.photo_format import SourceFormat
 from pasd_batch.data.photo_limits import check_pixels
 from pasd_batch.data.photo_metadata import ICC_TAG, IPTC_TAG, XMP_TAG, clean_exif, iptc_from_tiff
 from pasd_batch.data.pillow_image import open_with_pillow, pillow_raster
-from pasd_batch.data.raster import Raster, normalised, split_alpha
+from pasd_batch.data.raster import Raster, largest_sample, raster_from_samples
 
 _ORIENTATION = int(ExifTags.Base.Orientation)
 _WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PHOTOMETRIC, _NEW_SUBFILE_TYPE = 256, 257, 258, 262, 254
@@ -84,12 +84,12 @@ def raster_from_tiff(data: bytes) -> Raster:
             raise UnsupportedPhoto(f"a TIFF page with axes {page.axes} is not a photo; save it as one flat image")
         if samples.ndim == 3:
             samples = samples[..., :_CHANNELS_USED]  # colour and the first further one, which may be transparency
-        values = normalised(samples, int(page.sampleformat), int(page.bitspersample))
+        largest = largest_sample(samples, int(page.sampleformat), int(page.bitspersample))
         photometric = int(page.photometric)
         extra = tuple(int(kind) for kind in page.extrasamples)
     if photometric not in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB):
         raise UnsupportedPhoto(f"16-bit TIFF of photometric {photometric} is not read; save it as RGB")
-    channels = values if values.ndim == 3 else values[..., np.newaxis]
-    raster = split_alpha(channels, 3 if photometric == _RGB else 1, extra)
-    color = 1.0 - raster.color if photometric == _MIN_IS_WHITE else raster.color
-    return Raster(color, raster.alpha, 16)
+    raster = raster_from_samples(samples, largest, 3 if photometric == _RGB else 1, extra)
+    if photometric == _MIN_IS_WHITE:
+        np.subtract(1.0, raster.color, out=raster.color)
+    return raster

@@ -60,9 +60,11 @@ def decode_photo(data: bytes, *, limits: DecodeLimits | None = None) -> Photo:
 
 def _upright_in_srgb(file: DecodedFile, warn: Warn) -> Photo:
     raster, metadata = file.raster, file.metadata
-    color, bit_depth = raster.color, raster.bit_depth
+    color, alpha, bit_depth = raster.color, raster.alpha, raster.bit_depth
+    del raster.color, raster.alpha  # each copy goes as soon as the next is made
     grayscale = all(bool((row == row[..., :1]).all()) for row in color)  # nearly always decided by the first row
     pixels = np.repeat(color, 3, axis=2) if color.shape[2] == 1 else color
+    del color
     if raster.is_srgb:
         metadata = replace(metadata, icc=None)
     elif metadata.icc is not None:
@@ -75,5 +77,5 @@ def _upright_in_srgb(file: DecodedFile, warn: Warn) -> Photo:
             warn(f"the photo's ICC profile is ignored: {error}")
             metadata = replace(metadata, icc=None)
     turn = _UPRIGHT.get(file.orientation, lambda array: array)
-    alpha = None if raster.alpha is None else np.ascontiguousarray(turn(raster.alpha))
+    alpha = None if alpha is None else np.ascontiguousarray(turn(alpha))
     return Photo(np.ascontiguousarray(turn(pixels)), alpha, bit_depth, grayscale, metadata)

@@ -49,16 +49,25 @@ def pillow_raster(image: Image.Image, icc: bytes | None, warn: Warn) -> Raster:
 def raster_from_pillow(image: Image.Image, icc: bytes | None) -> Raster:
     """An 8-bit image of any mode: palette, 1-bit, premultiplied, CMYK and Lab included; colour keys become alpha.
 
+    The image is closed as soon as its samples are copied, so that it takes no memory beside the floats.
+
     Raises:
         UnsupportedPhoto: a mode that is none of these.
         UnusableProfile: a CMYK photo with a damaged profile, or one of another colour space.
     """
-    if image.mode == "CMYK":
-        return raster_from_channels(np.asarray(cmyk_to_rgb(image, icc)), is_srgb=True)
-    if image.mode == "LAB":
-        return raster_from_channels(np.asarray(_lab_to_rgb(image)), is_srgb=True)
+    is_srgb = image.mode in ("CMYK", "LAB")
+    samples = np.asarray(_with_plain_channels(image, icc))
+    image.close()
+    return raster_from_channels(samples, is_srgb=is_srgb)
+
+
+def _with_plain_channels(image: Image.Image, icc: bytes | None) -> Image.Image:
     keyed = "transparency" in image.info
     match image.mode:
+        case "CMYK":
+            return cmyk_to_rgb(image, icc)
+        case "LAB":
+            return _lab_to_rgb(image)
         case "1" | "L" | "LA" | "La":
             mode = "LA" if keyed or image.mode in ("LA", "La") else "L"
         case "P" | "RGB" | "RGBX" | "YCbCr" | "HSV":
@@ -67,7 +76,7 @@ def raster_from_pillow(image: Image.Image, icc: bytes | None) -> Raster:
             mode = "RGBA"
         case other:
             raise UnsupportedPhoto(f"pixels of mode {other} are not read; save the photo as 8- or 16-bit RGB")
-    return raster_from_channels(np.asarray(image if image.mode == mode else image.convert(mode)))
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _lab_to_rgb(image: Image.Image) -> Image.Image:

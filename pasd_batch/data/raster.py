@@ -1,5 +1,6 @@
 """Decoded samples of any depth and channel layout as floating-point colour and transparency."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +9,10 @@ from pasd_batch.data.photo_errors import CorruptPhoto, UnsupportedPhoto
 
 _SIGNED, _FLOAT = 2, 3
 _PREMULTIPLIED, _SEPARATE = 1, 2
+_ROWS_AT_ONCE = 256
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Raster:
     """A photo's samples as stored (not yet turned upright, in the colour space of its own profile).
 
@@ -29,44 +31,53 @@ class Raster:
 
 def raster_from_channels(samples: np.ndarray, *, bits: int | None = None, is_srgb: bool = False) -> Raster:
     """Grey, grey and alpha, RGB or RGBA samples, of `bits` each (those of their type if not given)."""
-    values = normalised(samples, 1, bits or samples.dtype.itemsize * 8)
-    channels = values if values.ndim == 3 else values[..., np.newaxis]
-    colors = 1 if channels.shape[2] < 3 else 3
-    raster = split_alpha(channels, colors, ())
+    colors = 1 if samples.ndim == 2 or samples.shape[2] < 3 else 3
+    raster = raster_from_samples(samples, 2 ** (bits or samples.dtype.itemsize * 8) - 1, colors, ())
     return Raster(raster.color, raster.alpha, 8 if samples.dtype == np.uint8 else 16, is_srgb)
 
 
-def split_alpha(channels: np.ndarray, colors: int, extra: tuple[int, ...]) -> Raster:
-    """Colour and the first extra channel, if it is (or, undeclared, must be) transparency."""
+def raster_from_samples(samples: np.ndarray, largest: float, colors: int, extra: tuple[int, ...]) -> Raster:
+    """Colour and the first extra channel, if it is (or, undeclared, must be) transparency; `largest` becomes 1."""
+    channels = samples if samples.ndim == 3 else samples[..., np.newaxis]
     if channels.shape[2] < colors:
         raise CorruptPhoto(f"{channels.shape[2]} channels are too few for a photo of {colors}")
-    color, alpha = channels[..., :colors], None
+    color, alpha = _floats(channels[..., :colors], largest), None
     kind = extra[0] if extra else _SEPARATE
     if channels.shape[2] > colors and kind in (_PREMULTIPLIED, _SEPARATE):
-        alpha = np.ascontiguousarray(channels[..., colors])
+        alpha = _floats(channels[..., colors], largest)
         if kind == _PREMULTIPLIED:
-            color = np.clip(color / np.maximum(alpha, 1e-6)[..., np.newaxis], 0.0, 1.0)
-    return Raster(np.ascontiguousarray(color), alpha, 16)
+            for rows in _bands(color):
+                color[rows] = np.clip(color[rows] / np.maximum(alpha[rows], 1e-6)[..., np.newaxis], 0.0, 1.0)
+    return Raster(color, alpha, 16)
 
 
-def normalised(samples: np.ndarray, sample_format: int, bits: int) -> np.ndarray:
-    """Samples as float32 in [0, 1]: integers by the largest their bits can hold, negative ones as 0.
+def largest_sample(samples: np.ndarray, sample_format: int, bits: int) -> float:
+    """The sample that stands for 1: of integers the largest that their bits can hold.
 
     Floats are taken as 0 to 1; if some are larger, as 0 to 255 or 0 to 65535, whichever holds them all.
     """
-    if sample_format == _FLOAT:
-        return _normalised_floats(samples)
-    if samples.dtype.kind == "u" and bits <= 16:
-        return np.divide(samples, np.float32(2**bits - 1), dtype=np.float32)
-    largest = 2 ** (bits - 1) - 1 if sample_format == _SIGNED else 2**bits - 1
-    return np.clip(samples.astype(np.float64) / largest, 0.0, 1.0).astype(np.float32)
-
-
-def _normalised_floats(samples: np.ndarray) -> np.ndarray:
-    if not np.isfinite(samples).all():
+    if sample_format != _FLOAT:
+        return 2 ** (bits - 1) - 1 if sample_format == _SIGNED else 2**bits - 1
+    if not all(np.isfinite(samples[rows]).all() for rows in _bands(samples)):
         raise CorruptPhoto("some pixels are not finite numbers; replace them and save the photo again")
     peak = float(samples.max(initial=0.0))
     scale = next((scale for scale in (1.0, 255.0, 65535.0) if peak <= scale), None)
     if scale is None:
         raise UnsupportedPhoto(f"floating-point pixels up to {peak:g}; scale them to between 0 and 1")
-    return np.clip(samples / scale, 0.0, 1.0).astype(np.float32)
+    return scale
+
+
+def _floats(samples: np.ndarray, largest: float) -> np.ndarray:
+    """Samples as float32 in [0, 1], negative ones as 0; in bands of rows, so that what is in between stays small."""
+    values = np.empty(samples.shape, dtype=np.float32)
+    for rows in _bands(samples):
+        if samples.dtype.kind == "u" and samples.dtype.itemsize <= 2:
+            np.divide(samples[rows], np.float32(largest), out=values[rows], dtype=np.float32)
+        else:
+            exact = samples[rows] if samples.dtype.kind == "f" else samples[rows].astype(np.float64)
+            values[rows] = np.clip(exact / largest, 0.0, 1.0)
+    return values
+
+
+def _bands(array: np.ndarray) -> Iterator[slice]:
+    return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(array), _ROWS_AT_ONCE))
