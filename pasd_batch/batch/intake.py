@@ -7,7 +7,8 @@ from pasd_batch.batch.trail import PhotoTrail
 from pasd_batch.config.run import RunSettings
 from pasd_batch.data.photo import Photo
 from pasd_batch.data.photo_io import decode_photo
-from pasd_batch.data.storage import read_uri
+from pasd_batch.data.source_health import SourceInTrouble, trouble_of_source
+from pasd_batch.data.storage import StorageError, read_uri
 from pasd_batch.records import ImageFacts, Stage
 
 
@@ -36,10 +37,11 @@ class Intake:
 
         Raises:
             StageFailed: it, or its reference, cannot be had.
+            SourceInTrouble: where it comes from is in trouble, which says nothing about it.
         """
         record = trail.task.record
-        with trail.through(Stage.FETCH):
-            data = self._fetch(record.uri)
+        with trail.through(Stage.FETCH, beyond=is_trouble_of_source):
+            data = self._fetch(record.uri, trail.task.source_root)
             trail.source = ImageFacts(hashlib.sha256(data).hexdigest(), len(data))
         with trail.through(Stage.DECODE):
             photo = decode_photo(data, limits=self.settings.limits)
@@ -51,17 +53,28 @@ class Intake:
         del data
         reference = None
         if record.reference_uri is not None:
-            with trail.through(Stage.REFERENCE):
-                reference = decode_photo(self._fetch(record.reference_uri), limits=self.settings.limits)
+            with trail.through(Stage.REFERENCE, beyond=is_trouble_of_source):
+                reference = decode_photo(self._fetch(record.reference_uri, None), limits=self.settings.limits)
                 for message in reference.warnings:
                     trail.warn(f"reference: {message}")
         return LoadedPhoto(trail, photo, reference)
 
-    def _fetch(self, uri: str) -> bytes:
+    def _fetch(self, uri: str, source_root: str | None) -> bytes:
         access = self.settings.storage
-        return read_uri(
-            uri,
-            max_bytes=self.settings.limits.max_bytes,
-            retry=access.retry,
-            allowed_schemes=access.allowed_schemes,
-        )
+        try:
+            return read_uri(
+                uri,
+                max_bytes=self.settings.limits.max_bytes,
+                retry=access.retry,
+                allowed_schemes=access.allowed_schemes,
+            )
+        except StorageError as error:
+            trouble = trouble_of_source(uri, error, source_root, access)
+            if trouble is None:
+                raise
+            raise SourceInTrouble(f"{error}; {trouble}") from error
+
+
+def is_trouble_of_source(error: Exception) -> bool:
+    """Whether an error of fetching a photo says that its source as a whole is in trouble: the shard is given back."""
+    return isinstance(error, SourceInTrouble)

@@ -11,20 +11,18 @@ from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.data.photo import Photo
 from pasd_batch.data.photo_io import PhotoError, RestorationMarker, decode_photo, encode_photo
 from pasd_batch.data.run_folder import image_path
-from pasd_batch.data.storage import (
-    AlreadyExists,
-    Forbidden,
-    NotFound,
-    Storage,
-    StorageFull,
-    TransientStorageError,
-)
+from pasd_batch.data.storage import AlreadyExists, NameRefused, Storage, StorageError, TooLarge
 from pasd_batch.records import ImageFacts, RestoredPhoto, Stage
 
 _logger = logging.getLogger(__name__)
 
-STORAGE_TROUBLE = (TransientStorageError, Forbidden, StorageFull, NotFound)
-"""What says that the run's own storage is in trouble, not a photo: the shard is given back, not failed."""
+
+def is_trouble_of_run(error: Exception) -> bool:
+    """Whether an error of storing a photo says that the run's own storage is in trouble: the shard is given back.
+
+    Its name and its size are all that a photo itself can be refused for there.
+    """
+    return isinstance(error, StorageError) and not isinstance(error, NameRefused | TooLarge)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,15 +58,15 @@ class Outlet:
         """Encode and store a restored photo.
 
         Raises:
-            StageFailed: it cannot be encoded, or its path cannot be written.
-            StorageError: one of `STORAGE_TROUBLE`.
+            StageFailed: it cannot be encoded, or the storage takes no file of its name or size.
+            StorageError: the run's own storage is in trouble.
         """
         with job.trail.through(Stage.ENCODE):
             data = encode_photo(
                 job.photo, settings=self.spec.settings.output.file, marker=self._marker(), warn=job.trail.warn
             )
         if self.spec.keeps_files:
-            with job.trail.through(Stage.STORE, beyond=STORAGE_TROUBLE):
+            with job.trail.through(Stage.STORE, beyond=is_trouble_of_run):
                 data = self._create(_image_path(job), data, job.photo)
         return self._described(job, data)
 

@@ -2,10 +2,11 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from pasd_batch.data.manifest_survey import SOURCE_ROOT_KEY
 from pasd_batch.data.run_folder import RunFolder, parsing, plan_path
 from pasd_batch.records import ImageFacts, PhotoFailure, PhotoRecord, Stage, record_from_row
 
@@ -18,6 +19,8 @@ class PhotoTask:
 
     row: int
     record: PhotoRecord
+    source_root: str | None = None
+    """Path or URI of the folder that all photos of the manifest have in common, if there is one."""
 
 
 def read_tasks(run: RunFolder, shard: int) -> list[PhotoTask]:
@@ -28,8 +31,9 @@ def read_tasks(run: RunFolder, shard: int) -> list[PhotoTask]:
         StorageError: the plan cannot be read.
     """
     table = run.plan(shard)
+    root = (table.schema.metadata or {}).get(SOURCE_ROOT_KEY, b"").decode() or None
     with parsing(run.storage, plan_path(shard)):
-        return [PhotoTask(row, record_from_row(values)) for row, values in enumerate(table.to_pylist())]
+        return [PhotoTask(row, record_from_row(values), root) for row, values in enumerate(table.to_pylist())]
 
 
 class StageFailed(Exception):
@@ -56,10 +60,10 @@ class PhotoTrail:
         _logger.warning("photo %s: %s", self.task.record.photo_id, message)
 
     @contextmanager
-    def through(self, stage: Stage, *, beyond: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    def through(self, stage: Stage, *, beyond: Callable[[Exception], bool] = lambda _: False) -> Iterator[None]:
         """Run a block as `stage`: its time is taken, and what it raises is this photo's failure.
 
-        Errors of the types `beyond` are not the photo's fault and pass as they are.
+        `beyond` says which errors are not the photo's fault; they pass as they are.
 
         Raises:
             StageFailed: the block failed.
@@ -68,9 +72,11 @@ class PhotoTrail:
         began = time.monotonic()
         try:
             yield
-        except (StageFailed, *beyond):
+        except StageFailed:
             raise
         except Exception as error:
+            if beyond(error):
+                raise
             _logger.info("photo %s failed in %s", self.task.record.photo_id, stage, exc_info=error)
             raise StageFailed(failure_of(stage, error)) from error
         finally:

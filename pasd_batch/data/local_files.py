@@ -18,6 +18,8 @@ _logger = logging.getLogger(__name__)
 _PARTIAL_PREFIX = "."
 _PARTIAL_SUFFIX = ".pasd-partial"
 _CHUNK = 1 << 20
+_NO_FOLDER_FLUSH = frozenset({errno.EINVAL, errno.EBADF})  # what file systems say that cannot flush a folder
+_undeleted: set[Path] = set()
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
@@ -58,7 +60,7 @@ class LocalFiles:
         try:
             os.replace(partial, target)
         except OSError:
-            os.unlink(partial)
+            _discard(partial)
             raise
         _flush_folder(target.parent)
 
@@ -87,7 +89,7 @@ class LocalFiles:
                 ) from None
             raise
         finally:
-            os.unlink(partial)
+            _discard(partial)
         _flush_folder(target.parent)
 
     def creator(self, key: str) -> str | None:
@@ -144,6 +146,8 @@ class LocalFiles:
 
 
 def _write_partial(target: Path, data: bytes) -> Path:
+    for left in list(_undeleted):
+        _discard(left)
     target.parent.mkdir(parents=True, exist_ok=True)
     # The name stays short, because the target's own may already be as long as the file system allows.
     partial = target.parent / f"{_PARTIAL_PREFIX}{uuid.uuid4().hex}{_PARTIAL_SUFFIX}"
@@ -153,9 +157,19 @@ def _write_partial(target: Path, data: bytes) -> Path:
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
-        partial.unlink(missing_ok=True)
+        _discard(partial)
         raise
     return partial
+
+
+def _discard(partial: Path) -> None:
+    """Delete a temporary file; one whose disk refuses that for now goes before the next file is written."""
+    try:
+        partial.unlink(missing_ok=True)
+    except OSError:
+        _undeleted.add(partial)
+    else:
+        _undeleted.discard(partial)
 
 
 def _flush_folder(folder: Path) -> None:
@@ -164,6 +178,9 @@ def _flush_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_FLUSH:
+            raise
     finally:
         os.close(handle)
 

@@ -15,6 +15,7 @@ import fsspec
 import fsspec.config
 from fsspec.spec import AbstractFileSystem
 
+from pasd_batch.data.answers import require_no_page, require_whole_object
 from pasd_batch.data.location import redact_uri
 from pasd_batch.data.storage_errors import StorageError, TooLarge, TransientStorageError
 
@@ -56,6 +57,8 @@ class RemoteFiles:
         """The object's bytes, at most `max_bytes` of them; a body that is cut short is a transient failure."""
         if self.scheme in _HTTP:
             return self._read_http(key, max_bytes)
+        if self.scheme == "s3":
+            return self._read_s3(key, max_bytes)
         path, size = self._path(key), self.size(key)
         if size is None:
             raise FileNotFoundError(path)
@@ -142,6 +145,30 @@ class RemoteFiles:
         keys = [self._key(f"{bucket}/{name}") for name in names if not name.endswith("/")]
         return keys, answer.get("NextContinuationToken")
 
+    def _read_s3(self, key: str, max_bytes: int | None) -> bytes:
+        from fsspec.asyn import sync
+
+        filesystem = self.filesystem
+        bucket, _, name = self._path(key).partition("/")
+
+        async def fetch() -> bytes:
+            async with asyncio.timeout(self.timeout) as deadline:
+                answer = await filesystem._call_s3("get_object", Bucket=bucket, Key=name)
+                size = answer["ContentLength"]
+                data = bytearray()
+                try:
+                    self._check_size(key, size, max_bytes)
+                    deadline.reschedule(asyncio.get_running_loop().time() + self._seconds(size))
+                    while chunk := await answer["Body"].read(_CHUNK):
+                        data += chunk
+                finally:
+                    answer["Body"].close()
+            require_whole_object(answer, data, bucket=bucket, shown=self.shown(key))
+            return bytes(data)
+
+        content: Any = sync(filesystem.loop, fetch)
+        return content
+
     def _read_http(self, key: str, max_bytes: int | None) -> bytes:
         from aiohttp import ClientTimeout
         from fsspec.asyn import sync
@@ -162,6 +189,7 @@ class RemoteFiles:
                 async for chunk in response.content.iter_chunked(_CHUNK):
                     data += chunk
                     self._check_size(key, len(data), max_bytes)
+            require_no_page(response.content_type, data, shown=self.shown(key))
             return bytes(data)
 
         content: Any = sync(filesystem.loop, fetch)
@@ -205,7 +233,9 @@ def _open_filesystem(scheme: str, timeout: float) -> Any:
             "read_timeout": timeout,
             "max_pool_connections": 64,
         }
-    filesystem = fsspec.filesystem(scheme, **options)
-    if scheme == "s3":
+        from pasd_batch.data.s3_filesystem import CheckedS3FileSystem
+
+        filesystem = CheckedS3FileSystem(**options)
         filesystem.retries = 1  # the library's own loop; botocore's is set above
-    return filesystem
+        return filesystem
+    return fsspec.filesystem(scheme, **options)

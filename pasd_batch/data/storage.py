@@ -17,8 +17,10 @@ from pasd_batch.data.remote_files import RemoteFiles
 from pasd_batch.data.retry import with_retries
 from pasd_batch.data.storage_errors import (
     AlreadyExists,
+    CredentialsRefused,
     Forbidden,
     InvalidLocation,
+    NameRefused,
     NotFound,
     StorageError,
     StorageFull,
@@ -31,8 +33,10 @@ from pasd_batch.data.storage_errors import (
 __all__ = [
     "DEFAULT_SCHEMES",
     "AlreadyExists",
+    "CredentialsRefused",
     "Forbidden",
     "InvalidLocation",
+    "NameRefused",
     "NotFound",
     "RetryPolicy",
     "Storage",

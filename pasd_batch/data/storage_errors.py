@@ -1,13 +1,17 @@
 """What can go wrong with storage, and how a library's error is told apart.
 
 fsspec backends report the same trouble in different ways: s3fs translates some codes into `OSError`s and leaves
-others as botocore errors, HTTP gives aiohttp errors, local files give `errno`s. `classify` looks at the HTTP
-status where there is one, else at the error's type and `errno`, anywhere in the chain of explicit causes.
+others as botocore errors, HTTP gives aiohttp errors, local files give `errno`s. `classify` looks at the store's error
+code and the HTTP status where there are any, else at the error's type and `errno`, anywhere in the chain of explicit
+causes; `storage_faults.py` is its table.
 """
 
 import errno
 from collections.abc import Callable, Iterator
+from ssl import SSLError
 from typing import TypeVar
+
+from pasd_batch.data.storage_faults import Fault, fault_of_code, fault_of_errno, fault_of_status, fault_of_type
 
 Result = TypeVar("Result")
 
@@ -25,7 +29,11 @@ class NotFound(StorageError):
 
 
 class Forbidden(StorageError):
-    """Credentials are missing or do not allow it (401, 403, local permissions)."""
+    """Credentials or permissions do not allow it (401, 403, local permissions)."""
+
+
+class CredentialsRefused(Forbidden):
+    """Credentials are missing, unknown or expired, so that nothing is allowed, whatever is asked for."""
 
 
 class AlreadyExists(StorageError):
@@ -33,7 +41,11 @@ class AlreadyExists(StorageError):
 
 
 class TooLarge(StorageError):
-    """More bytes than the caller's limit."""
+    """More bytes than the caller's limit, or than the storage takes in one piece."""
+
+
+class NameRefused(StorageError):
+    """The storage takes no such name: too long, or with characters that it does not have."""
 
 
 class StorageFull(StorageError):
@@ -41,47 +53,26 @@ class StorageFull(StorageError):
 
 
 class TransientStorageError(StorageError):
-    """Throttling, a lost connection or a timeout: trying again may help."""
+    """Trouble of the storage or the way to it, not of the object: trying again may help."""
 
 
-_TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
-_TRANSIENT_CODES = frozenset(
-    {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "ConditionalRequestConflict"}
-)
-_TRANSIENT_ERRNO = frozenset(
-    {
-        errno.EAGAIN,
-        errno.EBUSY,
-        errno.ECONNABORTED,
-        errno.ECONNREFUSED,
-        errno.ECONNRESET,
-        errno.EHOSTUNREACH,
-        errno.ENETUNREACH,
-        errno.EPIPE,
-        errno.ETIMEDOUT,
-        getattr(errno, "EREMOTEIO", errno.ETIMEDOUT),
-        getattr(errno, "ESTALE", errno.ETIMEDOUT),
-    }
-)
-# By name, because the libraries they come from (botocore, aiohttp, azure, google) need not be installed.
-_TRANSIENT_TYPES = frozenset(
-    {
-        "HTTPClientError",
-        "ResponseParserError",
-        "ResponseStreamingError",
-        "IncompleteRead",
-        "IncompleteReadError",
-        "ClientConnectionError",
-        "ClientPayloadError",
-        "ServiceRequestError",
-        "ServiceResponseError",
-        "TransportError",
-    }
-)
-_CREDENTIAL_TYPES = frozenset(
-    {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "DefaultCredentialsError"}
-)
-
+_KINDS: dict[Fault, tuple[type[StorageError], str]] = {
+    Fault.PASSING: (TransientStorageError, "the storage is busy or failing; try again later or ask it for less"),
+    Fault.CONNECTION: (TransientStorageError, "the connection failed; check the network and the address"),
+    Fault.DAMAGED: (TransientStorageError, "what came is not what was sent; check the network, and proxies in it"),
+    Fault.DEVICE: (TransientStorageError, "the disk or mount is in trouble; check it and the system's log"),
+    Fault.MACHINE: (TransientStorageError, "the machine is short of files or memory; raise its limits (ulimit -n)"),
+    Fault.CREDENTIALS: (CredentialsRefused, "the credentials are missing, unknown or expired; renew them"),
+    Fault.CLOCK: (CredentialsRefused, "this machine's clock is wrong; set it"),
+    Fault.FORBIDDEN: (Forbidden, "check the credentials and that they allow this"),
+    Fault.MISSING: (NotFound, "check the path, or whether the file was moved or deleted"),
+    Fault.EXISTS: (AlreadyExists, "it was created before"),
+    Fault.FULL: (StorageFull, "the disk or quota is full; free some space and run again (nothing was written)"),
+    Fault.TOO_LARGE: (TooLarge, "the storage takes no file of this size; use another one, or smaller files"),
+    Fault.NAME: (NameRefused, "the storage takes no such name; use another one, or a shorter name without : ? * |"),
+    Fault.LINK: (InvalidLocation, "links lead in a circle; replace them by the file"),
+    Fault.OTHER: (StorageError, "the storage refused it"),
+}
 
 _BUGS = (TypeError, AttributeError, NameError, LookupError, AssertionError)
 
@@ -111,30 +102,20 @@ def classify(error: BaseException, where: str) -> StorageError:
         return error
     chain = list(_causes(error))
     detail = _detail(chain)
-    kind, remedy = _kind(chain)
+    kind, remedy = _KINDS[_fault(chain)]
     return kind(f"{where}: {detail}; {remedy}")
 
 
-def _kind(chain: list[BaseException]) -> tuple[type[StorageError], str]:
+def _fault(chain: list[BaseException]) -> Fault:
     status = next((found for link in chain if (found := _status(link)) is not None), None)
-    code = next((found for link in chain if (found := _code(link))), "")
-    numbers = {link.errno for link in chain if isinstance(link, OSError)}
     names = {base.__name__ for link in chain for base in type(link).__mro__}
-    if status in _TRANSIENT_STATUS or code in _TRANSIENT_CODES:
-        return TransientStorageError, "the storage is busy or failing; try again later or ask it for less"
-    if status in (401, 403) or names & _CREDENTIAL_TYPES or "PermissionError" in names:
-        return Forbidden, "check the credentials and that they allow this"
-    if status in (404, 410) or "FileNotFoundError" in names or "NotADirectoryError" in names:
-        return NotFound, "check the path, or whether the file was moved or deleted"
-    if status == 412 or "FileExistsError" in names:
-        return AlreadyExists, "it was created before"
-    if numbers & {errno.ENOSPC, errno.EDQUOT}:
-        return StorageFull, "the disk or quota is full; free some space and run again (nothing was written)"
-    if "ConnectionError" in names or "TimeoutError" in names or names & _TRANSIENT_TYPES:
-        return TransientStorageError, "the connection failed; check the network and the address"
-    if status is None and numbers & _TRANSIENT_ERRNO:
-        return TransientStorageError, "the storage is busy or cannot be reached; try again later"
-    return StorageError, "the storage refused it"
+    told = (
+        *(fault_of_code(_code(link)) for link in chain),
+        None if status is None else fault_of_status(status),
+        fault_of_type(names),
+        *(fault_of_errno(number) for link in chain if (number := _errno(link)) is not None),
+    )
+    return next((fault for fault in told if fault is not None), Fault.OTHER)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -156,6 +137,11 @@ def _status(error: BaseException) -> int | None:
     for name in ("status", "status_code", "code"):
         found = found if isinstance(found, int) else getattr(error, name, None)
     return found if isinstance(found, int) and 100 <= found < 600 else None
+
+
+def _errno(error: BaseException) -> int | None:
+    # The numbers of name resolution are negative, and those of TLS are no errno: both are told by their types.
+    return error.errno if isinstance(error, OSError) and not isinstance(error, SSLError) else None
 
 
 def _code(error: BaseException) -> str:

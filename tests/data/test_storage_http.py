@@ -35,6 +35,14 @@ class _Web(BaseHTTPRequestHandler):
                         self.wfile.write(b"x" * 65536)
                     except OSError:
                         return
+            case "/portal.jpg" if type(self).calls % 3:
+                self._answer(200, b"<!DOCTYPE html>\n<p>Please log in.</p>", "text/html; charset=utf-8")
+            case "/cut.jpg" if type(self).calls % 3:
+                self._answer(200, b"pho", length=5)
+            case "/portal.jpg" | "/cut.jpg":
+                self._answer(200, b"photo")
+            case "/page.html":
+                self._answer(200, b"<html></html>", "text/html")
             case "/busy.jpg":
                 self._answer(429, b"")
             case "/forbidden.jpg":
@@ -44,9 +52,11 @@ class _Web(BaseHTTPRequestHandler):
             case _:
                 self._answer(404, b"")
 
-    def _answer(self, status, body):
+    def _answer(self, status, body, content_type=None, length=None):
         self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
+        if content_type:
+            self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(length or len(body)))
         self.end_headers()
         self.wfile.write(body)
 
@@ -77,6 +87,18 @@ def test_photos_come_over_http(web):
         Storage.open(f"http://{web}").write("a", b"")
     with pytest.raises(StorageError, match="no listing"):
         list(Storage.open(f"http://{web}").list())
+
+
+@pytest.mark.parametrize("name", ["portal.jpg", "cut.jpg"])
+def test_pages_of_portals_and_answers_cut_short_are_asked_for_again(web, name):
+    _Web.calls = 0
+    assert read_uri(f"http://{web}/{name}", retry=QUICK) == b"photo"
+    assert _Web.calls == 3
+
+
+def test_an_address_of_a_page_is_said_to_be_one(web):
+    with pytest.raises(TransientStorageError, match="a web page or an error message, not a file"):
+        read_uri(f"http://{web}/page.html", retry=QUICK)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("busy", TransientStorageError), ("forbidden", Forbidden)])

@@ -4,6 +4,7 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from other_answers import times
 from quick_retry import QUICK
 
 from pasd_batch.data.storage import (
@@ -15,28 +16,15 @@ from pasd_batch.data.storage import (
 )
 
 
-def _times(number: int, trouble: str, method: str):
-    """Trouble for the first so many requests with that method."""
-    left = [number]
-
-    def decide(environ):
-        if environ["REQUEST_METHOD"] != method or left[0] == 0:
-            return None
-        left[0] -= 1
-        return trouble
-
-    return decide
-
-
 def test_throttling_is_tried_again(s3):
     storage = Storage.open("s3://archive", retry=QUICK)
-    s3.trouble = _times(3, "503", "PUT")
+    s3.trouble = times(3, "503", "PUT")
     storage.create("a", b"1")
-    s3.trouble = _times(3, "503", "GET")
+    s3.trouble = times(3, "503", "GET")
     assert storage.read("a") == b"1"
-    s3.trouble = _times(3, "503", "HEAD")
+    s3.trouble = times(3, "503", "HEAD")
     assert storage.exists("a")
-    s3.trouble = _times(3, "503", "GET")
+    s3.trouble = times(3, "503", "GET")
     assert list(storage.list()) == ["a"]
 
 
@@ -65,7 +53,7 @@ def test_forbidden_and_missing_are_not_tried_again(s3):
 
 def test_a_create_whose_answer_was_lost_succeeded(s3):
     storage = Storage.open("s3://archive", retry=QUICK)
-    s3.trouble = _times(1, "drop", "PUT")
+    s3.trouble = times(1, "drop", "PUT")
     storage.create("a", b"mine")
     assert storage.read("a") == b"mine"
 
@@ -74,7 +62,7 @@ def test_a_create_whose_answer_was_lost_succeeded(s3):
 def test_a_create_that_failed_does_not_take_anothers_object_for_its_own(s3, trouble):
     storage = Storage.open("s3://archive", retry=QUICK)
     storage.create("a", b"the same bytes")
-    s3.trouble = _times(1, trouble, "PUT")
+    s3.trouble = times(1, trouble, "PUT")
     with pytest.raises(AlreadyExists):
         storage.create("a", b"the same bytes")
 
@@ -82,7 +70,7 @@ def test_a_create_that_failed_does_not_take_anothers_object_for_its_own(s3, trou
 def test_a_body_cut_short_is_fetched_again(s3):
     storage = Storage.open("s3://archive", retry=QUICK)
     storage.write("a", b"0123456789" * 100)
-    s3.trouble = _times(2, "short", "GET")
+    s3.trouble = times(2, "short", "GET")
     assert storage.read("a") == b"0123456789" * 100
 
 
