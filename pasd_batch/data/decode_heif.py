@@ -4,16 +4,14 @@ import io
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from pasd_batch.config.photos import DecodeLimits
-from pasd_batch.data.decoded_file import DecodedFile, bytes_or_none
+from pasd_batch.data.decoded_file import DecodedFile
 from pasd_batch.data.decoder_errors import as_photo_errors
-from pasd_batch.data.photo import PhotoMetadata
 from pasd_batch.data.photo_errors import UnsupportedPhoto, Warn
 from pasd_batch.data.photo_format import SourceFormat
 from pasd_batch.data.photo_limits import check_pixels
-from pasd_batch.data.photo_metadata import clean_exif, iptc_from_exif
+from pasd_batch.data.photo_metadata import read_metadata
 from pasd_batch.data.raster import Raster, raster_from_channels
 
 
@@ -25,16 +23,7 @@ def decode_heif(data: bytes, limits: DecodeLimits, warn: Warn) -> DecodedFile:
     check_pixels(width, height, limits)
     with as_photo_errors(SourceFormat.HEIF):
         raster = raster_from_heif(file)
-        exif = Image.Exif()
-        if file.info.get("exif"):
-            exif.load(file.info["exif"])
-    metadata = PhotoMetadata(
-        source_format=SourceFormat.HEIF,
-        xmp=bytes_or_none(file.info.get("xmp")),
-        iptc=iptc_from_exif(exif),
-        icc=bytes_or_none(file.info.get("icc_profile")),
-        exif=clean_exif(exif, warn),
-    )
+    metadata, _ = read_metadata(data, SourceFormat.HEIF, file.info, warn)
     return DecodedFile(raster, metadata, 1)
 
 

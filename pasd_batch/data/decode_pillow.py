@@ -1,39 +1,30 @@
 """JPEG, PNG, WebP, BMP, GIF and AVIF by Pillow; 16-bit PNG and deep AVIF, which it reads at 8 bits, by imagecodecs."""
 
-from typing import Any
-
 import numpy as np
-from PIL import ExifTags
 
 from pasd_batch.config.photos import DecodeLimits
-from pasd_batch.data.decoded_file import DecodedFile, bytes_or_none
+from pasd_batch.data.decoded_file import DecodedFile
 from pasd_batch.data.decoder_errors import as_photo_errors
-from pasd_batch.data.photo import PhotoMetadata
+from pasd_batch.data.heif_items import without_exif
+from pasd_batch.data.metadata_blocks import ORIENTATION_TAG
 from pasd_batch.data.photo_errors import Warn
 from pasd_batch.data.photo_format import SourceFormat
-from pasd_batch.data.photo_metadata import clean_exif, iptc_from_exif, iptc_from_info
+from pasd_batch.data.photo_metadata import read_metadata
 from pasd_batch.data.pillow_image import open_with_pillow, pillow_raster
 from pasd_batch.data.raster import Raster, raster_from_channels
 
-_ORIENTATION = int(ExifTags.Base.Orientation)
 _AV1_CONFIGURATION, _HIGH_BIT_DEPTH, _TWELVE_BIT = b"av1C", 0x40, 0x20
 
 
 def decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits, warn: Warn) -> DecodedFile:
     """Decode the first picture of any format but TIFF and HEIF."""
-    with open_with_pillow(data, kind, limits) as image:
+    # A junk record makes Pillow refuse an AVIF, and metadata is read from the file itself anyhow.
+    with open_with_pillow(without_exif(data) if kind is SourceFormat.AVIF else data, kind, limits) as image:
         with as_photo_errors(kind):
             image.load()
-            exif = image.getexif()
-        info: dict[Any, Any] = image.info
-        orientation = exif.get(_ORIENTATION, 1)
-        metadata = PhotoMetadata(
-            source_format=kind,
-            xmp=bytes_or_none(info.get("xmp")),
-            iptc=iptc_from_info(info, warn) or iptc_from_exif(exif),
-            icc=bytes_or_none(info.get("icc_profile")),
-            exif=clean_exif(exif, warn),
-        )
+            turned = image.getexif().get(ORIENTATION_TAG, 1) if kind is SourceFormat.AVIF else None
+        metadata, stated = read_metadata(data, kind, image.info, warn)
+        orientation = stated if turned is None else turned  # what AVIF's container says is the last word, as in HEIC
         with as_photo_errors(kind):
             frames = getattr(image, "n_frames", 1)
             raster = deep_raster(data, kind, warn, frames=frames) or pillow_raster(image, metadata.icc, warn)

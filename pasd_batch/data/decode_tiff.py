@@ -3,20 +3,18 @@
 import io
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
 from pasd_batch.config.photos import DecodeLimits
-from pasd_batch.data.decoded_file import DecodedFile, bytes_or_none
+from pasd_batch.data.decoded_file import DecodedFile
 from pasd_batch.data.decoder_errors import as_photo_errors
-from pasd_batch.data.photo import PhotoMetadata
 from pasd_batch.data.photo_errors import TruncatedPhoto, UnsupportedPhoto, Warn
 from pasd_batch.data.photo_format import SourceFormat
 from pasd_batch.data.photo_limits import check_pixels
-from pasd_batch.data.photo_metadata import ICC_TAG, IPTC_TAG, XMP_TAG, clean_exif, iptc_from_tiff
+from pasd_batch.data.photo_metadata import read_metadata
 from pasd_batch.data.pillow_image import open_with_pillow, pillow_raster
 from pasd_batch.data.raster import Raster, largest_sample, raster_from_samples
 
-_ORIENTATION = int(ExifTags.Base.Orientation)
 _WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PHOTOMETRIC, _NEW_SUBFILE_TYPE = 256, 257, 258, 262, 254
 _SAMPLES_PER_PIXEL = 277
 _MOST_SAMPLES = 8
@@ -33,23 +31,20 @@ def decode_tiff(data: bytes, limits: DecodeLimits, warn: Warn) -> DecodedFile:
         is_raw = _DNG_VERSION in tags or bool(tags.get(_NEW_SUBFILE_TYPE, 0) & 1)
         bits, samples = tags.get(_BITS_PER_SAMPLE, 1), int(tags.get(_SAMPLES_PER_PIXEL, 1))
         is_deep = (max(bits) if isinstance(bits, tuple) else bits) > 8
-        orientation = tags.get(_ORIENTATION, 1)
     if is_raw:
         raise UnsupportedPhoto("a camera's raw file, which holds only a preview as a photo; develop it first")
     check_pixels(*size, limits)
     if samples > _MOST_SAMPLES:
         raise UnsupportedPhoto(f"{samples} values a pixel are not a photo's; save it as RGB")
-    icc = _tag_bytes(tags, ICC_TAG)
+    metadata, orientation = read_metadata(data, SourceFormat.TIFF, {}, warn)
     if is_deep and tags.get(_PHOTOMETRIC) in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB):
         with as_photo_errors(SourceFormat.TIFF):
             raster = raster_from_tiff(data)
     else:
         with open_with_pillow(data, SourceFormat.TIFF, limits) as image, as_photo_errors(SourceFormat.TIFF):
             image.load()
-            raster = pillow_raster(image, icc, warn)
+            raster = pillow_raster(image, metadata.icc, warn)
         orientation = 1  # Pillow turns TIFF upright as it loads it
-    xmp, iptc = _tag_bytes(tags, XMP_TAG), iptc_from_tiff(data, warn) if IPTC_TAG in tags else None
-    metadata = PhotoMetadata(SourceFormat.TIFF, exif=clean_exif(tags, warn), xmp=xmp, iptc=iptc, icc=icc)
     return DecodedFile(raster, metadata, orientation)
 
 
@@ -61,11 +56,6 @@ def _tiff_tags(data: bytes) -> Image.Exif:
     tags = Image.Exif()
     tags.load(data)
     return tags
-
-
-def _tag_bytes(tags: Image.Exif, tag: int) -> bytes | None:
-    value = tags.get(tag)
-    return bytes(value) if isinstance(value, tuple) else bytes_or_none(value)
 
 
 def raster_from_tiff(data: bytes) -> Raster:

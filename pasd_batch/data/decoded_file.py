@@ -1,7 +1,6 @@
 """What the reader of a format gives: samples as stored, and what the file says about them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from pasd_batch.data.photo import PhotoMetadata
 from pasd_batch.data.raster import Raster
@@ -19,11 +18,4 @@ class DecodedFile:
 
     raster: Raster
     metadata: PhotoMetadata
-    orientation: Any
-
-
-def bytes_or_none(value: Any) -> bytes | None:
-    """A value that Pillow gives as bytes or text, as bytes; None if it is neither, or empty."""
-    if isinstance(value, str):
-        value = value.encode("utf-8")
-    return value if isinstance(value, bytes) and value else None
+    orientation: int

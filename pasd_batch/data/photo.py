@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from pasd_batch.data.photo_texts import Text
+from pasd_batch.data.resolution import Resolution
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -25,6 +28,8 @@ class PhotoMetadata:
     xmp: bytes | None = None
     iptc: bytes | None = None
     icc: bytes | None = None
+    resolution: Resolution | None = None
+    texts: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,17 +2,22 @@
 
 import io
 import logging
-from typing import Any
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 from PIL import Image
 
 from pasd_batch.config.photos import ImageFormat, OutputSettings
 from pasd_batch.data.color_profile import UnusableProfile, color_space, from_srgb
-from pasd_batch.data.photo import Photo
+from pasd_batch.data.jpeg_file import jpeg_file
+from pasd_batch.data.jpeg_segments import LARGEST_ICC, is_jpeg_comment
+from pasd_batch.data.photo import Photo, PhotoMetadata
 from pasd_batch.data.photo_errors import PhotoNotWritable, Warn
-from pasd_batch.data.photo_metadata import IPTC_TAG, output_exif, photoshop_segment, without_maker_note
+from pasd_batch.data.photo_metadata import output_exif, with_iptc, with_resolution
+from pasd_batch.data.photo_texts import SOFTWARE, Text
 from pasd_batch.data.png_file import png_file
+from pasd_batch.data.resolution import LengthUnit, Resolution
 from pasd_batch.data.tiff_file import tiff_file
 from pasd_batch.data.xmp import RestorationMarker, marked_xmp
 
@@ -20,8 +25,7 @@ _logger = logging.getLogger(__name__)
 
 _LARGEST_SIDE = {ImageFormat.JPEG: 65535, ImageFormat.WEBP: 16383}
 _LARGEST_TIFF = 2**32 - 2**26  # 32-bit offsets, less room for metadata and what does not compress
-_JPEG_SEGMENT = 65533
-_JPEG_XMP = _JPEG_SEGMENT - 29  # less the segment's name
+_UNKNOWN_RESOLUTION = Resolution(Fraction(1), Fraction(1), LengthUnit.NONE)  # TIFF demands one
 _NEUTRAL = 2e-3  # half a step of 8 bits: profiles' primaries add up to white only about so well
 
 
@@ -32,40 +36,67 @@ def encode_photo(
 
     Pixels are brought back to the source's RGB or grey profile, which is attached; where there was none, or one for
     CMYK, they stay sRGB without a profile. Grey photos are written as grey (as neutral RGB if their profile is for
-    RGB, and in WebP, which has no grey). Transparency is kept, but laid over `settings.background` in JPEG. IPTC
-    records go into JPEG's Photoshop segment, TIFF's tag, and in PNG and WebP, which have no place of their own, into
-    that same tag of the EXIF record. What has no place in the format is left out, and `warn` is told.
+    RGB, and in WebP, which has no grey). Transparency is kept, but laid over `settings.background` in JPEG.
+    Metadata goes where the format's readers look for it (docs/results.md has the table); what has no place in the
+    format is left out, and `warn` is told.
 
     Raises:
         PhotoNotWritable: a pixel is not a number, or the photo is too large for the format.
     """
     _check_writable(photo, settings.format)
+    if settings.format is ImageFormat.JPEG and len(photo.metadata.icc or b"") > LARGEST_ICC:
+        warn(f"the photo's ICC profile is left out: it has more than the {LARGEST_ICC:,} bytes that JPEG can hold")
+        photo = replace(photo, metadata=replace(photo.metadata, icc=None))
     colors, icc = _output_colors(photo, settings, warn)
     samples = _quantised(colors, photo.alpha, deep=_is_deep(photo, settings))
     if settings.format is ImageFormat.TIFF and samples.nbytes > _LARGEST_TIFF:
         raise PhotoNotWritable(f"{samples.nbytes:,} bytes of pixels are more than TIFF can hold; write png")
-    exif = output_exif(photo.metadata.exif, software=marker.summary, width=photo.width, height=photo.height)
-    xmp = marked_xmp(photo.metadata.xmp, marker, warn)
+    exif = output_exif(photo.metadata, software=marker.summary, width=photo.width, height=photo.height)
+    own_texts, others = _texts(photo.metadata, settings.format)
+    xmp = marked_xmp(photo.metadata.xmp, marker, warn, texts=others)
+    iptc, resolution = photo.metadata.iptc, photo.metadata.resolution
     match settings.format:
         case ImageFormat.PNG:
             return png_file(
                 samples if samples.shape[2] > 1 else samples[..., 0],
                 compression=settings.compression,
                 software=marker.summary,
-                exif=_with_iptc(exif, photo.metadata.iptc).tobytes().removeprefix(b"Exif\0\0"),
+                exif=exif.to_bytes(),
                 xmp=xmp,
+                iptc=iptc,
                 icc=icc,
+                resolution=resolution,
+                texts=own_texts,
+                warn=warn,
             )
         case ImageFormat.TIFF:
-            return tiff_file(
-                samples, compression=settings.compression, exif=exif, xmp=xmp, iptc=photo.metadata.iptc, icc=icc
-            )
+            exif = with_resolution(exif, resolution or _UNKNOWN_RESOLUTION)
+            return tiff_file(samples, compression=settings.compression, exif=exif, xmp=xmp, iptc=iptc, icc=icc)
         case ImageFormat.JPEG:
-            fitted = _fitted_xmp(xmp, marker, warn)
-            return _jpeg(samples, settings, warn, exif=exif, xmp=fitted, iptc=photo.metadata.iptc, icc=icc)
+            return jpeg_file(
+                samples,
+                quality=settings.quality,
+                subsampling=settings.subsampling,
+                exif=with_resolution(exif, resolution),
+                xmp=xmp,
+                iptc=iptc,
+                icc=icc,
+                resolution=resolution,
+                comments=own_texts,
+                warn=warn,
+            )
         case ImageFormat.WEBP:
-            exif = _with_iptc(exif, photo.metadata.iptc)
-            return _saved(samples, "WEBP", _webp_options(settings), exif=exif.tobytes(), xmp=xmp, icc=icc)
+            record = with_iptc(with_resolution(exif, resolution), iptc).to_bytes()
+            return _webp(samples, settings, exif=record, xmp=xmp, icc=icc)
+
+
+def _texts(metadata: PhotoMetadata, image_format: ImageFormat) -> tuple[list[Text], list[Text]]:
+    """The texts that the format has a place for, and those that go into XMP."""
+    places = {ImageFormat.PNG: lambda text: text.keyword != SOFTWARE, ImageFormat.JPEG: is_jpeg_comment}
+    has_place = places.get(image_format, lambda _: False)
+    return [text for text in metadata.texts if has_place(text)], [
+        text for text in metadata.texts if not has_place(text)
+    ]
 
 
 def _check_writable(photo: Photo, image_format: ImageFormat) -> None:
@@ -128,56 +159,18 @@ def _quantised(colors: np.ndarray, alpha: np.ndarray | None, *, deep: bool) -> n
     return np.ascontiguousarray(np.rint(np.clip(channels, 0.0, 1.0) * largest).astype(kind))
 
 
-def _jpeg(
-    samples: np.ndarray,
-    settings: OutputSettings,
-    warn: Warn,
-    *,
-    exif: Image.Exif,
-    xmp: bytes,
-    iptc: bytes | None,
-    icc: bytes | None,
-) -> bytes:
-    options: dict[str, Any] = {"quality": settings.quality, "subsampling": settings.subsampling.value}
-    record = exif.tobytes()
-    if len(record) > _JPEG_SEGMENT:
-        warn("the EXIF record is too long for JPEG; the camera maker's block is left out")
-        record = without_maker_note(exif).tobytes()
-    if len(record) > _JPEG_SEGMENT:
-        software = str(exif[305])
-        record = output_exif(None, software=software, width=0, height=0).tobytes()
-        warn("the EXIF record is too long for JPEG and is left out")
-    if iptc is not None and (segment := photoshop_segment(iptc)) is not None:
-        options["extra"] = segment
-    elif iptc is not None:
-        warn(f"the IPTC record of {len(iptc)} bytes is too long for JPEG and is left out")
-    # The colours were laid over the background before; what is left of transparency has no place here.
-    opaque = samples[..., : 1 if samples.shape[2] < 3 else 3]
-    return _saved(opaque, "JPEG", options, exif=record, xmp=xmp, icc=icc)
-
-
-def _fitted_xmp(xmp: bytes, marker: RestorationMarker, warn: Warn) -> bytes:
-    if len(xmp) <= _JPEG_XMP:
-        return xmp
-    warn(f"the XMP packet of {len(xmp)} bytes is too long for JPEG; only the marker is written")
-    return marked_xmp(None, marker, warn)
-
-
-def _webp_options(settings: OutputSettings) -> dict[str, Any]:
-    return {"lossless": settings.lossless, "quality": settings.quality, "method": 4, "exact": True}
-
-
-def _saved(
-    samples: np.ndarray, name: str, options: dict[str, Any], *, exif: bytes, xmp: bytes, icc: bytes | None
-) -> bytes:
+def _webp(samples: np.ndarray, settings: OutputSettings, *, exif: bytes, xmp: bytes, icc: bytes | None) -> bytes:
     image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     file = io.BytesIO()
-    # `None` would make Pillow take the profile from the image, which has none.
-    image.save(file, name, exif=exif, xmp=xmp, icc_profile=icc, **options)
+    image.save(
+        file,
+        "WEBP",
+        lossless=settings.lossless,
+        quality=settings.quality,
+        method=4,
+        exact=True,
+        exif=exif,
+        xmp=xmp,
+        icc_profile=icc,  # `None` would make Pillow take the profile from the image, which has none
+    )
     return file.getvalue()
-
-
-def _with_iptc(exif: Image.Exif, iptc: bytes | None) -> Image.Exif:
-    if iptc is not None:
-        exif[IPTC_TAG] = iptc
-    return exif

@@ -1,153 +1,210 @@
-"""EXIF and IPTC records: read from any format, rid of what described the old file, made ready for a new one."""
+"""What a photo's file says about it: read from any format, rid of what described the old file, ready for a new one."""
 
-import io
-import struct
+import re
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
+from pasd_batch.data.heif_items import read_heif
+from pasd_batch.data.iptc_record import iptc_record
+from pasd_batch.data.jpeg_segments import read_jpeg
+from pasd_batch.data.metadata_blocks import (
+    ICC_TAG,
+    IPTC_TAG,
+    ORIENTATION_TAG,
+    PHOTOSHOP_TAG,
+    SOFTWARE_TAG,
+    XMP_TAG,
+    MetadataBlocks,
+    exif_directories,
+)
+from pasd_batch.data.photo import PhotoMetadata
 from pasd_batch.data.photo_errors import Warn
-
-IPTC_TAG = 33723
-XMP_TAG = 700
-ICC_TAG = 34675
-MAKER_NOTE = 37500
-_IPTC_RESOURCE = 0x0404
-_PIXEL_WIDTH, _PIXEL_HEIGHT = 40962, 40963
-_LONGEST_VALUE = 1 << 18
-
-# TIFF tags about how the old file stored its pixels, and those carried on their own (XMP, IPTC, ICC, Photoshop).
-_STRUCTURAL = frozenset(
-    {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 274, 277, 278, 279, 280, 281, 284, 288, 289}
-    | {290, 291, 292, 293, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330, 332, 333, 334, 336, 337, 338}
-    | {339, 340, 341, 342, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532, 700}
-    | {33723, 34377, 34675, 37724, 50255, 50341}
+from pasd_batch.data.photo_format import SourceFormat
+from pasd_batch.data.photo_texts import SOFTWARE, Text, comment
+from pasd_batch.data.png_chunks import read_png
+from pasd_batch.data.resolution import LengthUnit, Resolution, from_metres, resolution
+from pasd_batch.data.tiff_directory import (
+    CAMERA,
+    LONG,
+    MAKER_NOTE,
+    SHORT,
+    UNDEFINED,
+    TiffDirectories,
+    Value,
+    read_directories,
+    text_value,
 )
 
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
+_PIXEL_WIDTH, _PIXEL_HEIGHT = 40962, 40963
+_YCBCR_POSITIONING, _EXIF_VERSION, _COMPONENTS, _FLASHPIX_VERSION, _COLOR_SPACE = 531, 36864, 37121, 40960, 40961
+_CENTRED, _SRGB, _UNCALIBRATED = 1, 1, 0xFFFF
+_UNKNOWN_RESOLUTION = Fraction(72)  # EXIF 3.0, section 4.6.4: "when the image resolution is unknown, 72 [dpi]"
+_XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)\s*([1-8])\b")
+_XMP_OF_GIF, _END_OF_XMP_OF_GIF = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe"
 
-def clean_exif(source: Image.Exif, warn: Warn) -> bytes | None:
-    """The EXIF record without orientation, thumbnail, structure and oversized values; None if nothing is left.
 
-    `source` is changed. Tags whose values break their own types are dropped one by one, with a warning.
+def read_metadata(data: bytes, kind: SourceFormat, info: dict[Any, Any], warn: Warn) -> tuple[PhotoMetadata, int]:
+    """What the file carries, and how it says its pixels are to be turned (1 to 8 as EXIF numbers it).
+
+    `info` is what the decoder found: blocks of formats whose containers are not read here, and the ICC profile.
+    Nothing in metadata costs the photo: what cannot be read is left out with a warning.
     """
-    source.bigtiff = False
-    for tag in [tag for tag in source if tag in _STRUCTURAL]:
-        del source[tag]
-    try:
-        _drop_oversized(source)
-        return source.tobytes() if len(source) else None
-    except Exception:  # noqa: BLE001 (Pillow raises almost anything on malformed values)
-        return _salvaged(source, warn)
+    match kind:
+        case SourceFormat.JPEG:
+            blocks = read_jpeg(data, warn)
+        case SourceFormat.PNG:
+            blocks = read_png(data, warn)
+        case SourceFormat.TIFF:
+            blocks = _of_tiff(data, warn)
+        case SourceFormat.HEIF | SourceFormat.AVIF:
+            blocks = read_heif(data, warn)
+        case SourceFormat.WEBP | SourceFormat.GIF | SourceFormat.BMP:
+            blocks = _of_info(info, warn)
+    if kind is SourceFormat.GIF:
+        blocks.xmp = _xmp_of_gif(data)
+    exif = blocks.exif
+    orientation = _taken_orientation(blocks)
+    _take_software(blocks)
+    iptc = blocks.iptc or _taken_iptc(exif, warn)
+    own_resolution = None if exif is None else _exif_resolution(exif)
+    metadata = PhotoMetadata(
+        source_format=kind,
+        exif=None if exif is None or not any(exif.directories()) else exif.to_bytes(),
+        xmp=blocks.xmp,
+        iptc=iptc,
+        icc=blocks.icc or _bytes(info.get("icc_profile")),
+        resolution=blocks.resolution or own_resolution,
+        texts=tuple(blocks.texts),
+    )
+    return metadata, orientation
 
 
-def output_exif(record: bytes | None, *, software: str, width: int, height: int) -> Image.Exif:
+def output_exif(metadata: PhotoMetadata, *, software: str, width: int, height: int) -> TiffDirectories:
     """An EXIF record for a new file of that size in pixels: upright, with `software` as the program."""
-    exif = Image.Exif()
-    if record is not None:
-        exif.load(record)
-    exif[ExifTags.Base.Orientation] = 1
-    exif[ExifTags.Base.Software] = software
-    camera = exif.get_ifd(ExifTags.IFD.Exif)
+    exif = read_directories(metadata.exif, lambda _: None) if metadata.exif else TiffDirectories()
+    exif.main[ORIENTATION_TAG] = exif.integers(SHORT, 1)
+    exif.main[SOFTWARE_TAG] = text_value(software)
+    camera = exif.others.get(CAMERA, {})
     for tag, value in ((_PIXEL_WIDTH, width), (_PIXEL_HEIGHT, height)):
         if tag in camera:
-            camera[tag] = value
+            camera[tag] = exif.integers(LONG, value)
     return exif
 
 
-def without_maker_note(exif: Image.Exif) -> Image.Exif:
-    """The record without the camera maker's private block, which is what makes records too long for JPEG."""
-    exif.get_ifd(ExifTags.IFD.Exif).pop(MAKER_NOTE, None)
-    return exif
+def with_resolution(exif: TiffDirectories, found: Resolution | None) -> TiffDirectories:
+    """The record with the resolution in it, for formats that hold it nowhere else; its own stands if it has one."""
+    if found is None or _exif_resolution(exif) is not None:
+        return exif
+    tags = {
+        _X_RESOLUTION: exif.rational(found.x),
+        _Y_RESOLUTION: exif.rational(found.y),
+        _RESOLUTION_UNIT: exif.integers(SHORT, found.unit),
+    }
+    return replace(exif, main={**exif.main, **tags})
 
 
-def iptc_from_info(info: dict[str, Any], warn: Warn) -> bytes | None:
-    """The IPTC record in what Pillow read: JPEG's Photoshop block, or a PNG text in ImageMagick's notation."""
-    resources = info.get("photoshop")
-    if isinstance(resources, dict) and isinstance(resources.get(_IPTC_RESOURCE), bytes):
-        return resources[_IPTC_RESOURCE]
-    for key in ("Raw profile type iptc", "Raw profile type 8bim"):
-        if isinstance(text := info.get(key), str):
-            return _raw_profile(text, warn)
-    return None
+def complete_for_jpeg(exif: TiffDirectories, *, width: int, height: int, is_srgb: bool) -> TiffDirectories:
+    """The record with the tags that EXIF demands of every JPEG; those that are there stand."""
+    main = {
+        _X_RESOLUTION: exif.rational(_UNKNOWN_RESOLUTION),
+        _Y_RESOLUTION: exif.rational(_UNKNOWN_RESOLUTION),
+        _RESOLUTION_UNIT: exif.integers(SHORT, LengthUnit.INCH),
+        _YCBCR_POSITIONING: exif.integers(SHORT, _CENTRED),
+    }
+    camera = {
+        _EXIF_VERSION: Value(UNDEFINED, b"0232"),
+        _COMPONENTS: Value(UNDEFINED, b"\1\2\3\0"),
+        _FLASHPIX_VERSION: Value(UNDEFINED, b"0100"),
+        _COLOR_SPACE: exif.integers(SHORT, _SRGB if is_srgb else _UNCALIBRATED),
+        _PIXEL_WIDTH: exif.integers(LONG, width),
+        _PIXEL_HEIGHT: exif.integers(LONG, height),
+    }
+    others = {**exif.others, CAMERA: {**camera, **exif.others.get(CAMERA, {})}}
+    return replace(exif, main={**main, **exif.main}, others=others)
 
 
-def iptc_from_exif(exif: Image.Exif) -> bytes | None:
-    """The IPTC record in the EXIF record's tag for it, which is where formats without a place for IPTC have it."""
-    value = exif.get(IPTC_TAG)
-    return value if isinstance(value, bytes) else None
+def with_iptc(exif: TiffDirectories, iptc: bytes | None) -> TiffDirectories:
+    """The record with an IPTC record under TIFF's tag, for formats that have no place of their own for it."""
+    return exif if iptc is None else replace(exif, main={**exif.main, IPTC_TAG: Value(UNDEFINED, iptc)})
 
 
-def iptc_from_tiff(data: bytes, warn: Warn) -> bytes | None:
-    """The IPTC record of a TIFF file. Some programs write it as 32-bit words, of which Pillow gives the first."""
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            value = file.pages.first.tags[IPTC_TAG].value
-            return value if isinstance(value, bytes) else struct.pack(f"{file.byteorder}{len(value)}I", *value)
-    except (ValueError, KeyError, IndexError, TypeError, struct.error) as error:
-        warn(f"the IPTC record cannot be read and is left out: {error}")
-        return None
-
-
-def photoshop_segment(iptc: bytes) -> bytes | None:
-    """A JPEG APP13 segment with the IPTC record; None if it is too long for one."""
-    resource = struct.pack(">4sHHI", b"8BIM", _IPTC_RESOURCE, 0, len(iptc)) + iptc + b"\0" * (len(iptc) % 2)
-    body = b"Photoshop 3.0\0" + resource
-    return b"\xff\xed" + struct.pack(">H", len(body) + 2) + body if len(body) <= 65533 else None
+def fitted(exif: TiffDirectories, largest: int, place: str, warn: Warn) -> bytes:
+    """The record in at most `largest` bytes: where it is longer, first the camera maker's block is left out, then
+    the longest values.
+    """
+    others = {name: dict(directory) for name, directory in exif.others.items()}
+    record, left_out = replace(exif, main=dict(exif.main), others=others), list[str]()
+    while len(data := record.to_bytes()) > largest:
+        values = ((tag == MAKER_NOTE, len(tags[tag].data), tag, tags) for tags in record.directories() for tag in tags)
+        _, _, tag, directory = max(values, key=lambda value: value[:3])
+        del directory[tag]
+        left_out.append(str(ExifTags.TAGS.get(tag, tag)))
+    if left_out:
+        warn(f"the EXIF record is too long for {place}; left out: {', '.join(left_out)}")
+    return data
 
 
-def _drop_oversized(exif: Image.Exif) -> None:
-    for tag in list(exif):
-        value = exif[tag]
-        if isinstance(value, bytes | str | tuple) and len(value) > _LONGEST_VALUE:
-            del exif[tag]
+def _of_tiff(data: bytes, warn: Warn) -> MetadataBlocks:
+    blocks = MetadataBlocks(exif=exif_directories(data, warn))
+    if blocks.exif is not None:
+        main = blocks.exif.main
+        xmp, icc = main.pop(XMP_TAG, None), main.pop(ICC_TAG, None)
+        blocks.xmp, blocks.icc = (None if value is None else value.data for value in (xmp, icc))
+    return blocks
 
 
-def _salvaged(source: Image.Exif, warn: Warn) -> bytes | None:
-    kept = Image.Exif()
-    kept.endian = source.endian
-    dropped: list[str] = []
-    for tag in list(source):
-        _keep_if_writable(kept, source, tag, dropped)
-    warn(f"malformed EXIF tags were left out: {', '.join(dropped)}")
-    return kept.tobytes() if len(kept) else None
+def _of_info(info: dict[Any, Any], warn: Warn) -> MetadataBlocks:
+    exif, note = _bytes(info.get("exif")), _bytes(info.get("comment"))
+    blocks = MetadataBlocks(exif=None if exif is None else exif_directories(exif, warn), xmp=_bytes(info.get("xmp")))
+    if note is not None:
+        blocks.texts.append(comment(note))
+    dots = info.get("dpi")
+    if isinstance(dots, tuple) and min(dots) > 0:
+        blocks.resolution = from_metres(*(round(dot / 0.0254) for dot in dots))
+    return blocks
 
 
-def _keep_if_writable(kept: Image.Exif, source: Image.Exif, tag: int, dropped: list[str]) -> None:
-    try:
-        is_directory = tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
-        value = source.get_ifd(tag) if is_directory else source[tag]
-        if isinstance(value, dict):
-            value = {key: entry for key, entry in value.items() if _is_writable(key, entry, dropped)}
-        if _is_writable(tag, value, dropped):
-            kept[tag] = value
-    except Exception:  # noqa: BLE001 (Pillow raises almost anything on malformed values)
-        dropped.append(str(tag))
+def _xmp_of_gif(data: bytes) -> bytes | None:
+    """The packet of GIF's application extension, which is not cut into blocks but followed by a trailer for readers."""
+    _, _, rest = data.partition(_XMP_OF_GIF)
+    packet, trailer, _ = rest.partition(_END_OF_XMP_OF_GIF)
+    return packet if trailer else None
 
 
-def _is_writable(tag: int, value: Any, dropped: list[str]) -> bool:
-    alone = Image.Exif()
-    alone[tag] = value
-    try:
-        alone.tobytes()
-    except Exception:  # noqa: BLE001 (as above)
-        dropped.append(str(tag))
-        return False
-    return True
+def _taken_orientation(blocks: MetadataBlocks) -> int:
+    numbers = () if blocks.exif is None else blocks.exif.numbers(ORIENTATION_TAG)
+    if blocks.exif is not None:
+        blocks.exif.main.pop(ORIENTATION_TAG, None)
+    if not numbers and (stated := _XMP_ORIENTATION.search(blocks.xmp or b"")):
+        return int(stated[1])
+    return numbers[0] if numbers else 1
 
 
-def _raw_profile(text: str, warn: Warn) -> bytes | None:
-    # A name, a length in bytes, then the bytes in hexadecimal, on lines of their own.
-    try:
-        data = bytes.fromhex("".join(text.split()[2:]))
-        position = data.find(struct.pack(">4sH", b"8BIM", _IPTC_RESOURCE))
-        if position < 0:
-            return data
-        name_length = data[position + 6] | 1  # a Pascal string, padded to an even length with its count
-        start = position + 6 + name_length + 1
-        (length,) = struct.unpack_from(">I", data, start)
-    except (ValueError, IndexError, struct.error) as error:
-        warn(f"the IPTC record cannot be read and is left out: {error}")
-        return None
-    return data[start + 4 : start + 4 + length]
+def _take_software(blocks: MetadataBlocks) -> None:
+    """Move what names the program that wrote the file to the texts: as such it is not true of the output."""
+    value = None if blocks.exif is None else blocks.exif.main.pop(SOFTWARE_TAG, None)
+    if value is not None and (name := value.data.rstrip(b"\0 ").decode("utf-8", "replace")):
+        blocks.texts.append(Text(SOFTWARE, name))
+
+
+def _taken_iptc(exif: TiffDirectories | None, warn: Warn) -> bytes | None:
+    """The IPTC record of TIFF's two places for it, which are taken out of the EXIF record."""
+    values = () if exif is None else (exif.main.pop(IPTC_TAG, None), exif.main.pop(PHOTOSHOP_TAG, None))
+    found = (iptc_record(value.data, warn) for value in values if value is not None)
+    return next((iptc for iptc in found if iptc is not None), None)
+
+
+def _exif_resolution(exif: TiffDirectories) -> Resolution | None:
+    unit = exif.numbers(_RESOLUTION_UNIT) or (LengthUnit.INCH,)
+    x, y = exif.fraction(_X_RESOLUTION), exif.fraction(_Y_RESOLUTION)
+    return resolution(x or y, y or x, unit[0])
+
+
+def _bytes(value: Any) -> bytes | None:
+    if isinstance(value, str):
+        value = value.encode("utf-8")
+    return value if isinstance(value, bytes) and value else None

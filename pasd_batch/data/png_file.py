@@ -1,9 +1,20 @@
-"""PNG files of 8 or 16 bits with what photos carry: EXIF, XMP, ICC and a plain text saying what wrote them."""
+"""PNG files of 8 or 16 bits with what photos carry: EXIF, XMP, IPTC, ICC, resolution and texts."""
 
-import struct
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
+
+from pasd_batch.data.photo_errors import Warn
+from pasd_batch.data.photo_texts import SOFTWARE, Text
+from pasd_batch.data.png_chunks import (
+    iptc_chunk,
+    png_chunk,
+    resolution_chunk,
+    text_chunk,
+    xmp_chunk,
+)
+from pasd_batch.data.resolution import Resolution
 
 _SIGNATURE_AND_HEADER = 33  # 8 bytes signature, IHDR of 13 bytes with 12 around it
 
@@ -15,7 +26,11 @@ def png_file(
     software: str,
     exif: bytes,
     xmp: bytes,
+    iptc: bytes | None,
     icc: bytes | None,
+    resolution: Resolution | None,
+    texts: Sequence[Text],
+    warn: Warn,
 ) -> bytes:
     """Encode uint8 or uint16 samples (height, width) or (height, width, 2-4): grey, grey and alpha, RGB, RGBA.
 
@@ -25,14 +40,11 @@ def png_file(
 
     # 0xF8: libpng tries all five row filters and takes the one that compresses best, as photos need.
     encoded = bytes(imagecodecs.png_encode(samples, level=compression, filter=0xF8))
-    chunks = [] if icc is None else [_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))]
-    chunks += [
-        _chunk(b"eXIf", exif),
-        _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp),
-        _chunk(b"tEXt", b"Software\0" + software.encode("latin-1", "replace")),
-    ]
+    chunks = [] if icc is None else [png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))]
+    if resolution is not None:
+        chunks.append(resolution_chunk(resolution, warn))
+    chunks += [png_chunk(b"eXIf", exif), xmp_chunk(xmp)]
+    if iptc is not None:
+        chunks.append(iptc_chunk(iptc))
+    chunks += [text_chunk(text) for text in (*texts, Text(SOFTWARE, software))]
     return encoded[:_SIGNATURE_AND_HEADER] + b"".join(chunks) + encoded[_SIGNATURE_AND_HEADER:]
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))

@@ -4,22 +4,33 @@ Iptc4xmpExt:DigitalSourceType and AISystemUsed are those of the IPTC Photo Metad
 photos that a trained model worked on is `compositeWithTrainedAlgorithmicMedia` of IPTC's NewsCodes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.dom import minidom
-from xml.parsers.expat import ExpatError
 
 from pasd_batch.data.photo_errors import Warn
+from pasd_batch.data.photo_texts import Text
+from pasd_batch.data.xmp_extended import HAS_EXTENDED
+from pasd_batch.data.xmp_packet import (
+    PropertyName,
+    UnreadablePacket,
+    descriptions,
+    empty_packet,
+    new_description,
+    packet_bytes,
+    parse_packet,
+    properties,
+    remove_properties,
+)
+from pasd_batch.data.xmp_texts import add_texts
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _MARKER = "urn:pasd-batch:restoration#"
-_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _TIFF = "http://ns.adobe.com/tiff/1.0/"
 _EXIF = "http://ns.adobe.com/exif/1.0/"
-_XMP = "http://ns.adobe.com/xap/1.0/"
-_XMLNS = "http://www.w3.org/2000/xmlns/"
-
-_EMPTY = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{_RDF}"/></x:xmpmeta>'
+_SHAPE = "Orientation ImageWidth ImageLength BitsPerSample Compression PhotometricInterpretation SamplesPerPixel"
+_SHAPE += " PlanarConfiguration YCbCrSubSampling YCbCrPositioning"
 
 # What no longer holds: the mark's own properties are set anew, the rest described the file the photo came from.
 _OUTDATED = frozenset(
@@ -30,14 +41,30 @@ _OUTDATED = frozenset(
         (_MARKER, "Software"),
         (_MARKER, "Model"),
         (_MARKER, "ConfigFingerprint"),
-        (_TIFF, "Orientation"),
-        (_TIFF, "ImageWidth"),
-        (_TIFF, "ImageLength"),
         (_EXIF, "PixelXDimension"),
         (_EXIF, "PixelYDimension"),
-        (_XMP, "Thumbnails"),
+        ("http://ns.adobe.com/xap/1.0/", "Thumbnails"),
+        ("http://ns.adobe.com/photoshop/1.0/", "ColorMode"),
+        ("http://purl.org/dc/elements/1.1/", "format"),
+        HAS_EXTENDED,
+        *((_TIFF, name) for name in _SHAPE.split()),
     }
 )
+
+# Namespaces about further parts of the old file, which are not carried over, by how they begin.
+_PARTS = {
+    "http://ns.adobe.com/hdr-gain-map/": "a gain map",
+    "http://ns.apple.com/HDRGainMap/": "a gain map",
+    "http://ns.google.com/photos/1.0/container/": "further pictures",
+    "http://ns.google.com/photos/1.0/depthmap/": "a depth map",
+    "http://ns.google.com/photos/dd/": "a depth map",
+    "http://ns.apple.com/depthData/": "a depth map",
+    "http://ns.apple.com/pixeldatainfo/": "a depth map",
+    "http://ns.google.com/photos/1.0/image/": "a second picture",
+    "http://ns.google.com/photos/1.0/audio/": "a sound",
+    "http://ns.oplus.com/photos/1.0/camera/": "a video",
+}
+_VIDEO_NAMES = ("MotionPhoto", "MicroVideo")  # in the namespaces of several makers
 
 
 @dataclass(frozen=True)
@@ -55,71 +82,45 @@ class RestorationMarker:
         return text.encode("ascii", "replace").decode("ascii")
 
 
-def marked_xmp(packet: bytes | None, marker: RestorationMarker, warn: Warn) -> bytes:
-    """`packet` with the marker added, everything else kept, statements about the old file's shape removed.
+def marked_xmp(packet: bytes | None, marker: RestorationMarker, warn: Warn, *, texts: Sequence[Text] = ()) -> bytes:
+    """`packet` with the marker and `texts` added, and everything kept but statements about the old file.
 
-    A packet that cannot be parsed cannot be merged: it is replaced, and a warning says so.
+    A packet that cannot be parsed cannot be merged: it is replaced, and a warning says so. Marks of parts that the
+    old file had beside its picture (a video, a gain map, a depth map) go, with a warning.
     """
     try:
-        return _marked(_parse(packet, warn) if packet else minidom.parseString(_EMPTY), marker)
+        document = parse_packet(packet) if packet else empty_packet()
+        return _marked(document, marker, warn, texts)
+    except UnreadablePacket as error:
+        warn(f"an XMP packet cannot be read and is replaced: {error}")
     except RecursionError:
-        warn("an XMP packet is nested too deeply to be read and is replaced")
-        return _marked(minidom.parseString(_EMPTY), marker)
+        warn("an XMP packet cannot be read and is replaced: it is nested too deeply")
+    return _marked(empty_packet(), marker, warn, texts)
 
 
-def _marked(document: minidom.Document, marker: RestorationMarker) -> bytes:
-    rdf = document.getElementsByTagNameNS(_RDF, "RDF")[0]
-    for description in [node for node in rdf.childNodes if isinstance(node, minidom.Element)]:
-        _remove_outdated(description)
-        if _says_nothing(description):
-            rdf.removeChild(description)
-    rdf.appendChild(_marker_description(document, marker))
-    body = document.documentElement.toxml() if document.documentElement else ""
-    wrapped = f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>{body}<?xpacket end="w"?>'
-    return wrapped.encode("utf-8")
+def _marked(document: minidom.Document, marker: RestorationMarker, warn: Warn, texts: Sequence[Text]) -> bytes:
+    names = {name for description in descriptions(document) for name, _ in properties(description)}
+    parts = {name: part for name in names if (part := _part(name)) is not None}
+    remove_properties(document, _OUTDATED | parts.keys())
+    add_texts(document, texts, warn)
+    _add_marker(document, marker)
+    packet = packet_bytes(document)
+    if parts:
+        warn(f"parts of the file beside its picture were left out: {', '.join(sorted(set(parts.values())))}")
+    return packet
 
 
-def _parse(packet: bytes, warn: Warn) -> minidom.Document:
-    try:
-        document = minidom.parseString(_as_utf8(packet))
-        if document.doctype is None and document.getElementsByTagNameNS(_RDF, "RDF"):
-            return document
-        problem = "it holds no rdf:RDF, or a DOCTYPE"
-    except (ExpatError, ValueError, LookupError) as error:
-        problem = str(error)
-    warn(f"an XMP packet cannot be read and is replaced: {problem}")
-    return minidom.parseString(_EMPTY)
+def _part(name: PropertyName) -> str | None:
+    """What a property says the old file had beside its picture; None for other properties."""
+    if name[1].startswith(_VIDEO_NAMES):
+        return "a video"
+    return next((part for start, part in _PARTS.items() if name[0].startswith(start)), None)
 
 
-def _as_utf8(packet: bytes) -> bytes:
-    if packet.startswith((b"\xff\xfe", b"\xfe\xff")):
-        packet = packet[: len(packet) // 2 * 2].decode("utf-16").encode("utf-8")
-    return packet.strip(b"\0 \r\n\t")
-
-
-def _says_nothing(description: minidom.Element) -> bool:
-    names = [(uri, name) for uri, name in description.attributes.keysNS() if uri != _XMLNS]
-    has_children = any(isinstance(child, minidom.Element) for child in description.childNodes)
-    return not has_children and all(name == (_RDF, "about") for name in names)
-
-
-def _remove_outdated(description: minidom.Element) -> None:
-    for uri, name in _OUTDATED:
-        if description.hasAttributeNS(uri, name):
-            description.removeAttributeNS(uri, name)
-    for child in list(description.childNodes):
-        if isinstance(child, minidom.Element) and (child.namespaceURI, child.localName) in _OUTDATED:
-            description.removeChild(child)
-
-
-def _marker_description(document: minidom.Document, marker: RestorationMarker) -> minidom.Element:
-    description = document.createElementNS(_RDF, "rdf:Description")
-    for prefix, uri in (("rdf", _RDF), ("Iptc4xmpExt", _IPTC), ("pasd", _MARKER)):
-        description.setAttributeNS(_XMLNS, f"xmlns:{prefix}", uri)
-    description.setAttributeNS(_RDF, "rdf:about", "")
+def _add_marker(document: minidom.Document, marker: RestorationMarker) -> None:
+    description = new_description(document, {"Iptc4xmpExt": _IPTC, "pasd": _MARKER})
     description.setAttributeNS(_IPTC, "Iptc4xmpExt:DigitalSourceType", DIGITAL_SOURCE_TYPE)
     description.setAttributeNS(_IPTC, "Iptc4xmpExt:AISystemUsed", f"{marker.software}, {marker.model}")
     description.setAttributeNS(_MARKER, "pasd:Software", marker.software)
     description.setAttributeNS(_MARKER, "pasd:Model", marker.model)
     description.setAttributeNS(_MARKER, "pasd:ConfigFingerprint", marker.config_fingerprint)
-    return description

@@ -1,0 +1,131 @@
+"""What HEIC and AVIF files hold in items beside their pictures (ISO 23008-12, annex A; ISO 14496-12, section 8.11)."""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pasd_batch.data.metadata_blocks import MetadataBlocks, exif_directories
+from pasd_batch.data.photo_errors import Warn
+
+_EXIF, _MIME, _XMP_TYPE = b"Exif", b"mime", b"application/rdf+xml"
+_IN_FILE, _IN_META = 0, 1
+
+
+@dataclass(frozen=True)
+class _Item:
+    number: int
+    kind: bytes
+    content_type: bytes
+    kind_at: int
+
+
+class _Bytes:
+    """A reader of big-endian numbers of any size, one after the other."""
+
+    def __init__(self, data: bytes, at: int, end: int) -> None:
+        self.data, self.at, self._end = data, at, end
+
+    def number(self, size: int) -> int:
+        if self.at + size > self._end:
+            raise IndexError("a box ends within a number")
+        self.at += size
+        return int.from_bytes(self.data[self.at - size : self.at], "big")
+
+    def word(self) -> bytes:
+        """What stands before the next zero byte."""
+        end = self.data.index(b"\0", self.at, self._end)
+        self.at, word = end + 1, self.data[self.at : end]
+        return word
+
+
+def read_heif(data: bytes, warn: Warn) -> MetadataBlocks:
+    """The metadata of a HEIC or AVIF file; what cannot be read is left out with a warning."""
+    found = MetadataBlocks()
+    try:
+        boxes = _meta(data)
+        places = _places(data, boxes) if boxes else {}
+        for item in _items(data, boxes):
+            if item.kind not in (_EXIF, _MIME):
+                continue
+            content = b"".join(data[start:end] for start, end in places.get(item.number, ()))
+            if item.kind == _EXIF and found.exif is None:
+                start = 4 + int.from_bytes(content[:4], "big")  # to the TIFF header, counted from after this number
+                found.exif = exif_directories(content[start:] or content, warn)
+            elif item.kind == _MIME and item.content_type == _XMP_TYPE and found.xmp is None:
+                found.xmp = content or None
+    except (ValueError, IndexError, struct.error) as error:
+        warn(f"the items beside the picture cannot be read and are left out: {error}")
+    return found
+
+
+def without_exif(data: bytes) -> bytes:
+    """The file with its EXIF renamed to what no decoder reads: a junk record makes some refuse the picture."""
+    changed = bytearray(data)
+    try:
+        for item in _items(data, _meta(data)):
+            if item.kind == _EXIF:
+                changed[item.kind_at : item.kind_at + 4] = b"skip"
+    except (ValueError, IndexError, struct.error):
+        return data
+    return bytes(changed)
+
+
+def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and end of the content of the boxes between two places."""
+    while start + 8 <= end:
+        size, name = struct.unpack_from(">I4s", data, start)
+        content = start + 8
+        if size == 1 and start + 16 <= end:
+            (size,), content = struct.unpack_from(">Q", data, content), content + 8
+        stop = end if size == 0 else min(start + size, end)
+        if stop < content:
+            return
+        yield name, content, stop
+        start = stop
+
+
+def _meta(data: bytes) -> dict[bytes, tuple[int, int]]:
+    """Where the content of the boxes in the file's `meta` box lies."""
+    for name, start, end in _boxes(data, 0, len(data)):
+        if name == b"meta":
+            return {name: (start, end) for name, start, end in _boxes(data, start + 4, end)}
+    return {}
+
+
+def _items(data: bytes, boxes: dict[bytes, tuple[int, int]]) -> Iterator[_Item]:
+    if b"iinf" not in boxes:
+        return
+    start, end = boxes[b"iinf"]
+    for name, at, stop in _boxes(data, start + (6 if data[start] == 0 else 8), end):
+        if name == b"infe" and data[at] >= 2:
+            entry = _Bytes(data, at + 4, stop)
+            number = entry.number(2 if data[at] == 2 else 4)
+            kind_at = entry.at + 2
+            kind = data[kind_at : kind_at + 4]
+            entry.at = kind_at + 4
+            content_type = (entry.word(), entry.word())[1] if kind == _MIME else b""
+            yield _Item(number, kind, content_type, kind_at)
+
+
+def _places(data: bytes, boxes: dict[bytes, tuple[int, int]]) -> dict[int, list[tuple[int, int]]]:
+    """Where the pieces of every item's content begin and end."""
+    if b"iloc" not in boxes:
+        return {}
+    start, end = boxes[b"iloc"]
+    version, sizes = data[start], _Bytes(data, start + 4, end)
+    widths = sizes.number(2)
+    offset_size, length_size, base_size, index_size = (widths >> shift & 15 for shift in (12, 8, 4, 0))
+    places: dict[int, list[tuple[int, int]]] = {}
+    for _ in range(sizes.number(2 if version < 2 else 4)):
+        number = sizes.number(2 if version < 2 else 4)
+        method = sizes.number(2) & 15 if version > 0 else _IN_FILE
+        sizes.number(2)  # which file: only this one is read
+        base = sizes.number(base_size)
+        if method == _IN_META:
+            base += boxes.get(b"idat", (0, 0))[0]
+        places[number] = []
+        for _ in range(sizes.number(2)):
+            sizes.number(index_size if version > 0 else 0)
+            offset, length = base + sizes.number(offset_size), sizes.number(length_size)
+            places[number].append((offset, offset + length if length else len(data)))
+    return places

@@ -1,0 +1,40 @@
+"""Short texts that formats hold beside EXIF, XMP and IPTC: PNG's text chunks, comments of JPEG and GIF."""
+
+from dataclasses import dataclass
+
+COMMENT = "Comment"
+"""What JPEG and GIF have one kind of text for."""
+
+SOFTWARE = "Software"
+"""What wrote the source; in the output this program's name stands there, the source's goes into XMP."""
+
+MODIFIED = "tIME"
+"""PNG's chunk for the time of the last change; not a keyword of a text chunk, but carried like one."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text under one of PNG's keywords (PNG 3, section 11.3.3), with the language it is in, if that is told.
+
+    Bytes of comments that are not UTF-8 are kept as Python's `surrogateescape` keeps them.
+    """
+
+    keyword: str
+    text: str
+    language: str = ""
+    translated_keyword: str = ""
+
+    @property
+    def readable(self) -> str:
+        """The text without the bytes kept as surrogates, which are taken for Latin-1."""
+        return as_bytes(self).decode("latin-1") if any("\ud800" <= c <= "\udfff" for c in self.text) else self.text
+
+
+def comment(content: bytes) -> Text:
+    """A comment of JPEG or GIF, whose encoding is told nowhere."""
+    return Text(COMMENT, content.rstrip(b"\0").decode("utf-8", "surrogateescape"))
+
+
+def as_bytes(text: Text) -> bytes:
+    """A comment's bytes as they were; other texts in UTF-8."""
+    return text.text.encode("utf-8", "surrogateescape")
