@@ -62,12 +62,7 @@ class Intake:
     def _fetch(self, uri: str, source_root: str | None) -> bytes:
         access = self.settings.storage
         try:
-            return read_uri(
-                uri,
-                max_bytes=self.settings.limits.max_bytes,
-                retry=access.retry,
-                allowed_schemes=access.allowed_schemes,
-            )
+            return read_uri(uri, access, max_bytes=self.settings.limits.max_bytes)
         except StorageError as error:
             trouble = trouble_of_source(uri, error, source_root, access)
             if trouble is None:

@@ -36,8 +36,8 @@ def read_config(options: argparse.Namespace) -> RunSettings:
     return RunSettings.parse(values, source=options.config)
 
 
-def add_schemes(parser: argparse.ArgumentParser) -> None:
-    """Which kinds of storage may be opened."""
+def add_access(parser: argparse.ArgumentParser) -> None:
+    """What may be opened."""
     parser.add_argument(
         "--scheme",
         action="append",
@@ -45,9 +45,21 @@ def add_schemes(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"URI scheme that may be opened; repeat for several (default: {', '.join(sorted(DEFAULT_SCHEMES))})",
     )
+    parser.add_argument(
+        "--host",
+        action="append",
+        dest="hosts",
+        default=[],
+        metavar="NAME",
+        help="host, address or network that http and https may reach though it is not public; repeat for several",
+    )
 
 
 def storage_access(options: argparse.Namespace) -> StorageSettings:
-    """Access to storage as the command line allows it."""
-    schemes = frozenset(options.schemes) if options.schemes else DEFAULT_SCHEMES
-    return StorageSettings(allowed_schemes=schemes)
+    """Access to storage as the command line allows it.
+
+    Raises:
+        ConfigError: a host is not written as one.
+    """
+    values = {"allowed_schemes": options.schemes or DEFAULT_SCHEMES, "allowed_hosts": options.hosts}
+    return StorageSettings.parse(values, source="command line")

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from pasd_batch.cli.archive_options import add_schemes, storage_access
+from pasd_batch.cli.archive_options import add_access, storage_access
 from pasd_batch.cli.errors import UsageError
 from pasd_batch.data.printable import printable
 
@@ -20,7 +20,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="manifest to write, local or s3://...")
     parser.add_argument("--failures-of", metavar="RUN", help="instead: the photos that failed in this run")
     parser.add_argument("--sizes", action="store_true", help="read every photo's header, so that plan can count tiles")
-    add_schemes(parser)
+    add_access(parser)
     parser.set_defaults(run=run)
 
 

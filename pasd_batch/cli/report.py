@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from pasd_batch.cli.archive_options import add_schemes, storage_access
+from pasd_batch.cli.archive_options import add_access, storage_access
 from pasd_batch.cli.errors import UsageError
 
 
@@ -19,7 +19,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--photos", type=int, default=12, metavar="N", help="photos on the sheet, 0: no sheet (default 12)"
     )
-    add_schemes(parser)
+    add_access(parser)
     parser.set_defaults(run=run)
 
 

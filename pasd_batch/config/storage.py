@@ -1,16 +1,27 @@
-"""Settings of how files and objects are reached: which schemes, how often and how long to try."""
+"""Settings of how files and objects are reached: which ones, how often and how long to try."""
 
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pasd_batch.config.base import InOrder, Settings
 
-DEFAULT_SCHEMES = frozenset({"file", "s3", "gs", "gcs", "abfs", "az", "http", "https"})
+DEFAULT_SCHEMES = frozenset({"file", "s3", "gs", "gcs", "abfs", "az"})
+"""Without `http` and `https`: whoever writes a manifest would have workers open addresses of their choice."""
 
 
 LONGEST_WAIT = 365 * 86400.0
 """Seconds that may be set for a wait or a deadline at most: a year, as timers take no numbers of any size."""
+
+
+def network_of(text: str) -> IPv4Network | IPv6Network | None:
+    """The network that an address or `10.0.0.0/8` means; None: it is neither."""
+    try:
+        return ip_network(text.strip("[]"), strict=False)
+    except ValueError:
+        return None
 
 
 class RetryPolicy(Settings):
@@ -33,7 +44,20 @@ class StorageSettings(Settings):
     """Where photos may be fetched from, and how patiently."""
 
     allowed_schemes: Annotated[frozenset[str], InOrder] = DEFAULT_SCHEMES
-    """URI schemes that are opened; anything else is refused. `file` covers bare local paths."""
+    """URI schemes that are opened; anything else is refused. `file` covers bare local paths. Add `https`, and `http`
+    if need be, for manifests that you trust with it."""
+
+    allowed_hosts: Annotated[frozenset[str], InOrder] = frozenset()
+    """Host names, addresses or networks (`10.1.0.0/16`) that `http` and `https` may reach though they are this
+    machine's, link-local or of a private network. Public ones need not be named."""
 
     retry: RetryPolicy = RetryPolicy()
     """How failures that may pass are tried again."""
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts_alone(cls, hosts: frozenset[str]) -> frozenset[str]:
+        for host in hosts:
+            if not re.fullmatch(r"[\w.-]+", host) and network_of(host) is None:
+                raise ValueError(f"{host!r}: write a host name, an address or a network, without scheme and port")
+        return hosts

@@ -28,7 +28,7 @@ def open_for_reading(uri: str, access: StorageSettings) -> BinaryIO:
     if location.scheme == "file":
         return translated(lambda: redact_uri(uri), lambda: open(location.path, "rb"))
     if location.scheme in ("http", "https"):
-        return io.BytesIO(read_uri(uri, retry=access.retry, allowed_schemes=access.allowed_schemes))
+        return io.BytesIO(read_uri(uri, access))
     return cast(BinaryIO, io.BufferedReader(_open_remote(uri, location.scheme, location.path, access.retry), _BUFFER))
 
 

@@ -19,7 +19,9 @@ from pasd_batch.data.answers import require_no_page, require_whole_object
 from pasd_batch.data.location import redact_uri
 from pasd_batch.data.storage_errors import StorageError, TooLarge, TransientStorageError
 
-_HTTP = ("http", "https")
+HTTP = ("http", "https")
+"""Schemes that are only read, and only by whole URLs."""
+
 _CHUNK = 1 << 20
 _CONNECT_TIMEOUT = 10.0
 _CREATOR = "pasd-batch-create"
@@ -32,22 +34,24 @@ class RemoteFiles:
     scheme: str
     root: str
     timeout: float
+    allowed_hosts: tuple[str, ...] = ()
+    """What HTTP may reach besides the public internet."""
 
     @cached_property
     def filesystem(self) -> Any:
         """The file system of this process; made on first use, shared by threads, left out when pickled."""
         try:
-            return _open_filesystem(self.scheme, self.timeout)
+            return _open_filesystem(self.scheme, self.timeout, self.allowed_hosts)
         except ImportError as error:
             raise StorageError(f"{self.scheme}:// needs another package: {error}") from None
 
-    def __reduce__(self) -> tuple[type["RemoteFiles"], tuple[str, str, float]]:
-        return RemoteFiles, (self.scheme, self.root, self.timeout)
+    def __reduce__(self) -> tuple[type["RemoteFiles"], tuple[Any, ...]]:
+        return RemoteFiles, (self.scheme, self.root, self.timeout, self.allowed_hosts)
 
     def uri(self, key: str) -> str:
         """The object's full URI."""
         path = self._path(key)
-        return path if self.scheme in _HTTP else f"{self.scheme}://{path.lstrip('/')}"
+        return path if self.scheme in HTTP else f"{self.scheme}://{path.lstrip('/')}"
 
     def shown(self, key: str) -> str:
         """What messages call the object: its URI without secrets."""
@@ -55,7 +59,7 @@ class RemoteFiles:
 
     def read(self, key: str, max_bytes: int | None) -> bytes:
         """The object's bytes, at most `max_bytes` of them; a body that is cut short is a transient failure."""
-        if self.scheme in _HTTP:
+        if self.scheme in HTTP:
             return self._read_http(key, max_bytes)
         if self.scheme == "s3":
             return self._read_s3(key, max_bytes)
@@ -85,12 +89,10 @@ class RemoteFiles:
 
     def write(self, key: str, data: bytes) -> None:
         """Put the object there whole, in place of any that is there."""
-        self._writable()
         self.filesystem.pipe_file(self._path(key), data, **self._limit(len(data)))
 
     def create(self, key: str, data: bytes, creator: str) -> None:
         """Put the object there whole unless one is there, by a conditional request; record `creator` on S3."""
-        self._writable()
         options = {"Metadata": {_CREATOR: creator}} if self.scheme == "s3" else {}
         self.filesystem.pipe_file(self._path(key), data, mode="create", **options, **self._limit(len(data)))
 
@@ -119,7 +121,6 @@ class RemoteFiles:
 
     def remove(self, key: str) -> None:
         """Delete the object if it is there."""
-        self._writable()
         try:
             self.filesystem.rm_file(self._path(key), **self._limit(0))
         except FileNotFoundError:
@@ -130,8 +131,6 @@ class RemoteFiles:
 
         Only S3 is read by pages, so that millions of objects need not be held; others answer all at once.
         """
-        if self.scheme in _HTTP:
-            raise StorageError(f"{self.shown('')}: HTTP has no listing; name the photos in a manifest")
         folder = self._path(prefix).rstrip("/") + "/"
         if self.scheme != "s3":
             found = [str(path) for path in self.filesystem.find(folder, **self._limit(0))]
@@ -173,14 +172,17 @@ class RemoteFiles:
         from aiohttp import ClientTimeout
         from fsspec.asyn import sync
 
+        from pasd_batch.data.web_guard import stay_encrypted
+
         filesystem = self.filesystem
+        middlewares = (stay_encrypted,) if self.scheme == "https" else ()
 
         async def fetch() -> bytes:
             session = await filesystem.set_session()
             data = bytearray()
             async with (
                 asyncio.timeout(self.timeout) as deadline,
-                session.get(self._path(key), timeout=ClientTimeout()) as response,
+                session.get(self._path(key), timeout=ClientTimeout(), middlewares=middlewares) as response,
             ):
                 response.raise_for_status()
                 length = response.content_length or max_bytes or 0
@@ -198,7 +200,7 @@ class RemoteFiles:
     def _path(self, key: str) -> str:
         if not key or not self.root:
             return key or self.root
-        return f"{self.root.rstrip('/')}/{quote(key) if self.scheme in _HTTP else key}"
+        return f"{self.root.rstrip('/')}/{quote(key) if self.scheme in HTTP else key}"
 
     def _key(self, path: str) -> str:
         return path.removeprefix(self.root.rstrip("/")).lstrip("/") if self.root else path
@@ -217,13 +219,13 @@ class RemoteFiles:
                 "raise it or shrink the file"
             )
 
-    def _writable(self) -> None:
-        if self.scheme in _HTTP:
-            raise StorageError(f"{self.shown('')}: HTTP can only be read; give a local folder or object storage")
 
-
-def _open_filesystem(scheme: str, timeout: float) -> Any:
+def _open_filesystem(scheme: str, timeout: float, allowed_hosts: tuple[str, ...]) -> Any:
     options: dict[str, Any] = {"use_listings_cache": False}
+    if scheme in HTTP:
+        from pasd_batch.data.web_guard import GuardedClient
+
+        options["get_client"] = GuardedClient(allowed_hosts)
     if scheme == "s3":
         configured = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
         options["config_kwargs"] = {

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pasd_batch.config.storage import DEFAULT_SCHEMES, RetryPolicy
+from pasd_batch.config.storage import DEFAULT_SCHEMES, RetryPolicy, StorageSettings
 from pasd_batch.data.local_files import LocalFiles
 from pasd_batch.data.location import check_relative, parse_location, redact_uri
-from pasd_batch.data.remote_files import RemoteFiles
+from pasd_batch.data.remote_files import HTTP, RemoteFiles
 from pasd_batch.data.retry import with_retries
 from pasd_batch.data.storage_errors import (
     AlreadyExists,
@@ -73,13 +73,16 @@ class Storage:
         """The storage at a local folder or URI, which need not exist yet; nothing is contacted.
 
         Raises:
-            InvalidLocation: the scheme is not allowed or the URI malformed.
+            InvalidLocation: the scheme is not allowed or the URI malformed, or it is HTTP, which has no listing and
+                cannot be written.
             StorageError: a package that the scheme needs is not installed.
         """
         retry = retry or RetryPolicy()
         location = parse_location(uri, allowed_schemes=allowed_schemes)
         if location.scheme == "file":
             return cls(LocalFiles(location.path), retry)
+        if location.scheme in HTTP:
+            raise InvalidLocation(f"{redact_uri(uri)}: HTTP can only be read; give a local folder or object storage")
         remote = RemoteFiles(location.scheme, location.path, retry.timeout)
         _ = remote.filesystem  # a missing package is found here, not in the middle of a run
         return cls(remote, retry)
@@ -211,20 +214,19 @@ class Storage:
 
 def read_uri(
     uri: str,
+    access: StorageSettings | None = None,
     *,
     max_bytes: int | None = None,
-    retry: RetryPolicy | None = None,
-    allowed_schemes: frozenset[str] = DEFAULT_SCHEMES,
 ) -> bytes:
-    """The content of a file or object anywhere: a local path, `file://`, `s3://`, `https://` ...
+    """The content of a file or object anywhere that `access` allows: a local path, `file://`, `s3://`, `https://` ...
 
     Raises:
-        StorageError: as `Storage.read` does; `InvalidLocation` for a scheme that is not allowed.
+        StorageError: as `Storage.read` does; `InvalidLocation` for a scheme or a host that is not allowed.
     """
-    retry = retry or RetryPolicy()
-    location = parse_location(uri, allowed_schemes=allowed_schemes)
+    access = access or StorageSettings()
+    location = parse_location(uri, allowed_schemes=access.allowed_schemes)
     if location.scheme == "file":
         files = LocalFiles(Path(location.path).anchor)
     else:
-        files = RemoteFiles(location.scheme, "", retry.timeout)
-    return Storage(files, retry)._run(location.path, lambda: files.read(location.path, max_bytes))
+        files = RemoteFiles(location.scheme, "", access.retry.timeout, tuple(sorted(access.allowed_hosts)))
+    return Storage(files, access.retry)._run(location.path, lambda: files.read(location.path, max_bytes))

@@ -111,12 +111,7 @@ def _load(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: DecodeL
     """The photo before and after; None, with a warning, if either is not to be had any more."""
     access = folder.access
     try:
-        source = read_uri(
-            _planned_uri(folder, shard, row["photo_id"]),
-            max_bytes=limits.max_bytes,
-            retry=access.retry,
-            allowed_schemes=access.allowed_schemes,
-        )
+        source = read_uri(_planned_uri(folder, shard, row["photo_id"]), access, max_bytes=limits.max_bytes)
         before = decode_photo(source, limits=limits)
         after = decode_photo(_restored_bytes(row, shard, folder), limits=DecodeLimits(max_pixels=2**40))
     except (StorageError, PhotoError) as error:

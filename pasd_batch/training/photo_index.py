@@ -61,8 +61,7 @@ class PhotoIndex:
             _refuse_large(values, max_bytes)
             data = read_member(values["uri"], values["offset"], values["size"], self._access)
         else:
-            schemes = self._access.allowed_schemes
-            data = read_uri(values["uri"], max_bytes=max_bytes, retry=self._access.retry, allowed_schemes=schemes)
+            data = read_uri(values["uri"], self._access, max_bytes=max_bytes)
         return EncodedPhoto(values["name"], data, values["caption"])
 
     def first(self, count: int) -> "PhotoIndex":

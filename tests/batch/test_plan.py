@@ -112,8 +112,8 @@ def test_duplicate_given_ids_are_named(tmp_path):
 
 
 def test_duplicate_uris_are_named_without_their_secrets(tmp_path):
-    (tmp_path / "m.csv").write_text("uri\n" + "https://h/1.jpg?sig=SECRET\n" * 2)
-    with pytest.raises(ManifestError, match=r"row 1: URI 'https://h/1.jpg\?sig=\*\*\*'") as error:
+    (tmp_path / "m.csv").write_text("uri\n" + "s3://h/1.jpg?sig=SECRET\n" * 2)
+    with pytest.raises(ManifestError, match=r"row 1: URI 's3://h/1.jpg\?sig=\*\*\*'") as error:
         check(tmp_path / "m.csv")
     assert "SECRET" not in str(error.value)
 

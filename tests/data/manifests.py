@@ -5,12 +5,15 @@ from pathlib import Path
 from PIL import Image
 
 from pasd_batch.config.run import ManifestColumns, ManifestSettings
-from pasd_batch.config.storage import RetryPolicy, StorageSettings
+from pasd_batch.config.storage import DEFAULT_SCHEMES, RetryPolicy, StorageSettings
 from pasd_batch.data.manifest import find_pieces
 from pasd_batch.data.manifest_rows import read_rows
 from pasd_batch.data.manifest_survey import merge_surveys, survey_piece
 
 ACCESS = StorageSettings(retry=RetryPolicy(attempts=3, first_delay=0.01))
+WEB = StorageSettings(
+    allowed_schemes=DEFAULT_SCHEMES | {"http", "https"}, allowed_hosts=frozenset({"127.0.0.1"}), retry=ACCESS.retry
+)
 
 
 def survey(settings: ManifestSettings, access: StorageSettings = ACCESS):

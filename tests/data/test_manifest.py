@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from manifests import ACCESS, make_photos, rows_of, survey
+from manifests import ACCESS, WEB, make_photos, rows_of, survey
 
 from pasd_batch.config.run import ManifestColumns, ManifestFormat, ManifestSettings
 from pasd_batch.config.storage import StorageSettings
@@ -256,10 +256,10 @@ def test_secrets_in_the_places_of_manifests_do_not_reach_messages(tmp_path, capl
     make_photos(tmp_path / "photos", ["a.jpg"])
     place, photo = "https://h/list?sig=SECRET", "http://127.0.0.1:9/x?sig=SECRET&n=.jpg"
     attempts = [
-        lambda: is_image_source(ManifestSettings(path=place), ACCESS),
-        lambda: find_pieces(ManifestSettings(path=place), ACCESS),
-        lambda: list_photos(place, ACCESS, measure=False),
-        lambda: list_photos("https://h/\udcff?sig=SECRET&n=.jpg", ACCESS, measure=False),
+        lambda: is_image_source(ManifestSettings(path=place), WEB),
+        lambda: find_pieces(ManifestSettings(path=place), WEB),
+        lambda: list_photos(place, WEB, measure=False),
+        lambda: list_photos("https://h/\udcff?sig=SECRET&n=.jpg", WEB, measure=False),
         lambda: make_manifest(str(tmp_path / "photos"), "s3://b/x?sig=SECRET/", ACCESS),
     ]
     for attempt in attempts:
@@ -269,7 +269,7 @@ def test_secrets_in_the_places_of_manifests_do_not_reach_messages(tmp_path, capl
         assert "sig=***" in str(error.value)
     assert str(ManifestPiece(place, ManifestFormat.CSV)) == "https://h/list?sig=***"
     caplog.set_level("INFO", "pasd_batch")
-    list_photos(photo, ACCESS, measure=True)
+    list_photos(photo, WEB, measure=True)
     assert "sig=***&n=***: size unknown" in caplog.text
     assert "SECRET" not in caplog.text
 
@@ -328,6 +328,10 @@ def test_a_manifest_is_read_over_http(tmp_path):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_port}"
     try:
-        assert [row["uri"] for row in rows_of(f"{base}/m.csv")][:2] == [f"{base}/a.jpg", f"{base}/sub/b.jpg"]
+        uris = [row["uri"] for row in rows_of(f"{base}/m.csv", access=WEB)]
+        assert uris[:2] == [
+            f"{base}/a.jpg",
+            f"{base}/sub/b.jpg",
+        ]
     finally:
         server.shutdown()

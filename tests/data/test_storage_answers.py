@@ -31,7 +31,7 @@ def test_what_is_not_the_object_is_asked_for_again(s3, storage):
         s3.trouble = times(3, trouble, "GET")
         assert storage.read("a") == DATA, trouble
         s3.trouble = times(3, trouble, "GET")
-        assert read_uri("s3://archive/a", retry=QUICK) == DATA, trouble
+        assert read_uri("s3://archive/a", StorageSettings(retry=QUICK)) == DATA, trouble
 
 
 def test_what_is_never_the_object_is_trouble_of_the_storage(s3, storage):

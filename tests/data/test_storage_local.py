@@ -11,6 +11,7 @@ import time
 import pytest
 from quick_retry import QUICK
 
+from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.storage import (
     DEFAULT_SCHEMES,
     AlreadyExists,
@@ -150,7 +151,7 @@ def test_local_files_are_named_by_path_or_uri(tmp_path, monkeypatch):
         assert read_uri(uri) == b"1"
     assert Storage.open(".").uri("x/y") == str(tmp_path / "x/y")
     with pytest.raises(InvalidLocation, match="'file' is not allowed"):
-        read_uri(str(path), allowed_schemes=DEFAULT_SCHEMES - {"file"})
+        read_uri(str(path), StorageSettings(allowed_schemes=DEFAULT_SCHEMES - {"file"}))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
