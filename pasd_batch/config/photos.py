@@ -7,6 +7,13 @@ from pydantic import Field
 from pasd_batch.config.base import Settings
 
 
+class OnDamage(StrEnum):
+    """What becomes of a photo that can be decoded, but whose decoder says that it is damaged."""
+
+    WARN = "warn"
+    FAIL = "fail"
+
+
 class DecodeLimits(Settings):
     """What a photo may at most be; more is an error for that photo, not for the run."""
 
@@ -15,6 +22,9 @@ class DecodeLimits(Settings):
 
     max_bytes: int = Field(default=1 << 30, ge=1)
     """Size of the file."""
+
+    on_damage: OnDamage = OnDamage.WARN
+    """Restore a damaged photo with a warning in its row, or make it a failed row. One that ends too early fails."""
 
 
 class ImageFormat(StrEnum):

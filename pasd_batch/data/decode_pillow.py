@@ -1,8 +1,10 @@
 """JPEG, PNG, WebP, BMP, GIF and AVIF by Pillow; 16-bit PNG and deep AVIF, which it reads at 8 bits, by imagecodecs."""
 
 import numpy as np
+from PIL.ImageFile import ImageFile
 
 from pasd_batch.config.photos import DecodeLimits
+from pasd_batch.data.decode_jpeg import raster_from_jpeg
 from pasd_batch.data.decoded_file import DecodedFile
 from pasd_batch.data.decoder_errors import as_photo_errors
 from pasd_batch.data.heif_items import without_exif
@@ -21,26 +23,29 @@ def decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits, wa
     # A junk record makes Pillow refuse an AVIF, and metadata is read from the file itself anyhow.
     with open_with_pillow(without_exif(data) if kind is SourceFormat.AVIF else data, kind, limits) as image:
         with as_photo_errors(kind):
-            image.load()
+            if kind is not SourceFormat.JPEG:
+                image.load()
             turned = image.getexif().get(ORIENTATION_TAG, 1) if kind is SourceFormat.AVIF else None
         metadata, stated = read_metadata(data, kind, image.info, warn)
         orientation = stated if turned is None else turned  # what AVIF's container says is the last word, as in HEIC
         with as_photo_errors(kind):
-            frames = getattr(image, "n_frames", 1)
-            raster = deep_raster(data, kind, warn, frames=frames) or pillow_raster(image, metadata.icc, warn)
+            raster = _raster(data, image, metadata.icc, limits, warn)
     return DecodedFile(raster, metadata, orientation)
 
 
-def deep_raster(data: bytes, kind: SourceFormat, warn: Warn, *, frames: int) -> Raster | None:
-    """PNG and AVIF samples that Pillow would read at 8 bits, not turned upright; None where it loses none."""
-    if kind is SourceFormat.PNG and data[24] == 16:
-        return raster_from_png(data)
-    if kind is SourceFormat.AVIF and (bits := avif_bits(data)) > 8:
-        if frames == 1:
-            return raster_from_avif(data, bits)
-        # imagecodecs writes all pictures of an animation where it has room for one.
-        warn(f"the photo keeps 8 of its {bits} bits: it is the first picture of an animation")
-    return None
+def _raster(data: bytes, image: ImageFile, icc: bytes | None, limits: DecodeLimits, warn: Warn) -> Raster:
+    """The samples, not turned upright, by whichever library reads them at their depth and tells of damage."""
+    match image.format:
+        case "JPEG" | "MPO":
+            return raster_from_jpeg(data, image, icc, limits, warn)
+        case SourceFormat.PNG if data[24] == 16:
+            return raster_from_png(data)
+        case SourceFormat.AVIF if (bits := avif_bits(data)) > 8:
+            if getattr(image, "n_frames", 1) == 1:
+                return raster_from_avif(data, bits)
+            # imagecodecs writes all pictures of an animation where it has room for one.
+            warn(f"the photo keeps 8 of its {bits} bits: it is the first picture of an animation")
+    return pillow_raster(image, icc, warn)
 
 
 def raster_from_png(data: bytes) -> Raster:

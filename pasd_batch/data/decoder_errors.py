@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pasd_batch.config.photos import DecodeLimits, OnDamage
 from pasd_batch.data.color_profile import UnusableProfile
-from pasd_batch.data.photo_errors import CorruptPhoto, PhotoError, TruncatedPhoto
+from pasd_batch.data.photo_errors import CorruptPhoto, PhotoError, TruncatedPhoto, Warn
 from pasd_batch.data.photo_format import SourceFormat
 
 
@@ -26,3 +27,14 @@ def photo_error(error: Exception, kind: SourceFormat) -> PhotoError:
     if isinstance(error, EOFError) or any(words in text.lower() for words in ends_early):
         return TruncatedPhoto(f"the {kind} file ends before the photo does ({text}); fetch it again")
     return CorruptPhoto(f"the {kind} file is damaged ({text}); fetch it again, or save it anew")
+
+
+def tell_damage(sentence: str, limits: DecodeLimits, warn: Warn) -> None:
+    """Warn of damage that leaves a photo to look at, or refuse the photo, as `limits.on_damage` says.
+
+    Raises:
+        CorruptPhoto: damaged photos are refused.
+    """
+    if limits.on_damage is OnDamage.FAIL:
+        raise CorruptPhoto(f"{sentence}; fetch it again, or set limits.on_damage to warn")
+    warn(sentence)
