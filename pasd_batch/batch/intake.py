@@ -23,7 +23,7 @@ class LoadedPhoto:
     @property
     def nbytes(self) -> int:
         """Memory that the decoded pixels take."""
-        return self.photo.pixels.nbytes + (0 if self.reference is None else self.reference.pixels.nbytes)
+        return self.photo.nbytes + (0 if self.reference is None else self.reference.nbytes)
 
 
 @dataclass(frozen=True)

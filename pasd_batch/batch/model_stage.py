@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pasd_batch.batch.intake import LoadedPhoto
 from pasd_batch.batch.models import Models, Refusal, RestoredImage
@@ -16,11 +15,8 @@ from pasd_batch.batch.spec import photo_seed
 from pasd_batch.batch.trail import failure_of
 from pasd_batch.batch.watchdog import process_ends_after
 from pasd_batch.config.run import RunSettings
-from pasd_batch.data.photo import to_tensor
+from pasd_batch.data.photo import Photo, to_tensor
 from pasd_batch.records import PhotoFailure, Score, Stage
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _logger = logging.getLogger(__name__)
 
@@ -62,8 +58,8 @@ class ModelStage:
         """Whether the colours that the model makes are kept in grey photos, too."""
         return self.settings.restoration.sampling.colorize
 
-    def score(self, loaded: LoadedPhoto, restored: np.ndarray | None) -> Sequence[Score]:
-        """Scores of a photo and of its restoration (float32 (height, width, 3), sRGB in [0, 1]), if any.
+    def score(self, loaded: LoadedPhoto, restored: Photo | None) -> Sequence[Score]:
+        """Scores of a photo and of its restoration, if any; transparent ones as they are seen over a plain grey.
 
         A scorer that fails as a whole gives scores without values: the restored photo is not thrown away for it.
 
@@ -73,11 +69,14 @@ class ModelStage:
         scorer = self.models.scorer
         if scorer is None:
             return ()
-        reference = None if loaded.reference is None else loaded.reference.pixels
         began = time.monotonic()
         try:
             with process_ends_after(self._stuck_after(1)):
-                scores = scorer.score(loaded.photo.pixels, restored, reference)
+                scores = scorer.score(
+                    loaded.photo.as_seen(),
+                    None if restored is None else restored.as_seen(),
+                    None if loaded.reference is None else loaded.reference.as_seen(),
+                )
         except Exception as error:
             _raise_if_poisoned(error)
             _logger.warning("scoring %s failed", loaded.trail.task.record.photo_id, exc_info=error)

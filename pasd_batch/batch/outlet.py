@@ -37,7 +37,7 @@ class StoreJob:
     @property
     def nbytes(self) -> int:
         """Memory that the pixels take."""
-        return self.photo.pixels.nbytes
+        return self.photo.nbytes
 
 
 @dataclass(frozen=True)

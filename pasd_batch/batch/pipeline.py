@@ -173,7 +173,7 @@ class _Passage:
             self._collect(within=math.inf)
         scored = _ScoredJob(StoreJob(loaded.trail, photo, restoration.prompt, restoration.report))
         self._behind.start(scored)
-        scored.scores = self._model.score(loaded, photo.pixels)
+        scored.scores = self._model.score(loaded, photo)
 
     def _collect(self, *, within: float) -> None:
         with process_ends_after(self._behind.seconds):

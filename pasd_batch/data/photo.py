@@ -12,6 +12,9 @@ from pasd_batch.data.resolution import Resolution
 if TYPE_CHECKING:
     from torch import Tensor
 
+GROUND = 0.5
+"""The grey (sRGB) that transparent photos lie on when they are scored: input, result and reference alike."""
+
 _LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 
 
@@ -38,7 +41,8 @@ class Photo:
 
     Attributes:
         pixels: float32 (height, width, 3), RGB, sRGB in [0, 1].
-        alpha: float32 (height, width) in [0, 1], not multiplied into `pixels`; None if the file has none.
+        alpha: float32 (height, width) in [0, 1], not multiplied into `pixels`; None if the file has none. Where it
+            hides colours, `pixels` has those of the visible edge.
         bit_depth: 8, or 16 if the source had more than 8 bits per channel.
         grayscale: the source's channels are all equal, or it has but one.
         metadata: what the file carries besides pixels.
@@ -62,6 +66,15 @@ class Photo:
         """Columns of pixels."""
         return self.pixels.shape[1]
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that colours and transparency take."""
+        return sum(part.nbytes for part in (self.pixels, self.alpha) if part is not None)
+
+    def as_seen(self) -> np.ndarray:
+        """The pixels, transparent ones over a plain ground of grey, as what scores compare."""
+        return self.pixels if self.alpha is None else laid_over(self.pixels, self.alpha, GROUND)
+
 
 def with_restored_pixels(photo: Photo, pixels: np.ndarray, *, colorized: bool = False) -> Photo:
     """`photo` with other pixels of any size: alpha is scaled to it, a grey photo stays grey unless `colorized`.
@@ -76,6 +89,12 @@ def with_restored_pixels(photo: Photo, pixels: np.ndarray, *, colorized: bool = 
     if alpha is not None:
         alpha = scale_alpha(alpha, height=pixels.shape[0], width=pixels.shape[1])
     return replace(photo, pixels=pixels, alpha=alpha, grayscale=grayscale)
+
+
+def laid_over(pixels: np.ndarray, alpha: np.ndarray, ground: float | np.ndarray) -> np.ndarray:
+    """Pixels (height, width, 3) of opacity `alpha` (height, width) over a plain colour, mixed in sRGB as viewers do."""
+    opacity = alpha[..., np.newaxis]
+    return pixels * opacity + np.asarray(ground, dtype=np.float32) * (1.0 - opacity)
 
 
 def scale_alpha(alpha: np.ndarray, *, height: int, width: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from pasd_batch.data.decode_heif import decode_heif
 from pasd_batch.data.decode_pillow import decode_with_pillow
 from pasd_batch.data.decode_tiff import decode_tiff
 from pasd_batch.data.decoded_file import DecodedFile
+from pasd_batch.data.hidden_colors import without_hidden_colors
 from pasd_batch.data.photo import Photo
 from pasd_batch.data.photo_errors import EmptyPhoto, PhotoTooLarge, Warn
 from pasd_batch.data.photo_format import SourceFormat, source_format
@@ -62,6 +63,8 @@ def _upright_in_srgb(file: DecodedFile, warn: Warn) -> Photo:
     raster, metadata = file.raster, file.metadata
     color, alpha, bit_depth = raster.color, raster.alpha, raster.bit_depth
     del raster.color, raster.alpha  # each copy goes as soon as the next is made
+    if alpha is not None:
+        color = without_hidden_colors(color, alpha)
     grayscale = all(bool((row == row[..., :1]).all()) for row in color)  # nearly always decided by the first row
     pixels = np.repeat(color, 3, axis=2) if color.shape[2] == 1 else color
     del color

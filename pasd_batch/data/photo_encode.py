@@ -12,7 +12,7 @@ from pasd_batch.config.photos import ImageFormat, OutputSettings
 from pasd_batch.data.color_profile import UnusableProfile, color_space, from_srgb
 from pasd_batch.data.jpeg_file import jpeg_file
 from pasd_batch.data.jpeg_segments import LARGEST_ICC, is_jpeg_comment
-from pasd_batch.data.photo import Photo, PhotoMetadata
+from pasd_batch.data.photo import Photo, PhotoMetadata, laid_over
 from pasd_batch.data.photo_errors import PhotoNotWritable, Warn
 from pasd_batch.data.photo_metadata import output_exif, with_iptc, with_resolution
 from pasd_batch.data.photo_texts import SOFTWARE, Text
@@ -36,7 +36,8 @@ def encode_photo(
 
     Pixels are brought back to the source's RGB or grey profile, which is attached; where there was none, or one for
     CMYK, they stay sRGB without a profile. Grey photos are written as grey (as neutral RGB if their profile is for
-    RGB, and in WebP, which has no grey). Transparency is kept, but laid over `settings.background` in JPEG.
+    RGB, and in WebP, which has no grey). Transparency is kept, but laid over `settings.background` in JPEG; where it
+    hides colours, those that the photo has there (of the visible edge, as restored) are written.
     Metadata goes where the format's readers look for it (docs/results.md has the table); what has no place in the
     format is left out, and `warn` is told.
 
@@ -120,7 +121,7 @@ def _output_colors(photo: Photo, settings: OutputSettings, warn: Warn) -> tuple[
     icc, pixels = photo.metadata.icc, photo.pixels
     has_grey = settings.format is not ImageFormat.WEBP
     if settings.format is ImageFormat.JPEG and photo.alpha is not None:
-        pixels = _laid_over(pixels, photo.alpha, settings.background)
+        pixels = laid_over(pixels, photo.alpha, np.array(settings.background, dtype=np.float32) / 255.0)
     single = photo.grayscale and bool((pixels == pixels[..., :1]).all())
     as_grey = single and has_grey
     converted = None if icc is None else _converted(pixels, icc, as_grey, warn)
@@ -145,12 +146,6 @@ def _converted(pixels: np.ndarray, icc: bytes, as_grey: bool, warn: Warn) -> np.
     if converted is None:
         warn(f"the photo's ICC profile for {space} has no way back from sRGB and is left out")
     return converted
-
-
-def _laid_over(pixels: np.ndarray, alpha: np.ndarray, background: tuple[int, int, int]) -> np.ndarray:
-    behind = np.array(background, dtype=np.float32) / 255.0
-    opacity = alpha[..., np.newaxis]
-    return pixels * opacity + behind * (1.0 - opacity)
 
 
 def _quantised(colors: np.ndarray, alpha: np.ndarray | None, *, deep: bool) -> np.ndarray:

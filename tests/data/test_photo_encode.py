@@ -47,6 +47,11 @@ def grey_photo(**changes) -> Photo:
     return photo(pixels=np.repeat(photo().pixels[..., 2:], 3, axis=2), grayscale=True, **changes)
 
 
+def visible_alpha() -> np.ndarray:
+    """Transparency that hides no colour wholly."""
+    return 0.1 + 0.9 * photo().pixels[..., 1]
+
+
 def written(source: Photo, **settings) -> bytes:
     return encode_photo(source, settings=OutputSettings(**settings), marker=MARKER)
 
@@ -191,7 +196,7 @@ def test_grey_stays_grey(name):
 @pytest.mark.parametrize("grayscale", [False, True])
 @pytest.mark.parametrize("has_alpha", [False, True])
 def test_sixteen_bits_are_kept(name, grayscale, has_alpha):
-    source = (grey_photo if grayscale else photo)(bit_depth=16, alpha=photo().pixels[..., 1] if has_alpha else None)
+    source = (grey_photo if grayscale else photo)(bit_depth=16, alpha=visible_alpha() if has_alpha else None)
     data = written(source, format=name)
     again = decode_photo(data)
     assert (again.bit_depth, again.grayscale) == (16, grayscale)
@@ -217,7 +222,7 @@ def test_formats_without_sixteen_bits_take_eight(name):
 
 @pytest.mark.parametrize("name", ["png", "tiff", "webp"])
 def test_transparency_is_put_back(name):
-    alpha = photo().pixels[..., 1]
+    alpha = visible_alpha()
     data = written(photo(alpha=alpha), format=name, lossless=True)
     assert opened(data).mode == "RGBA"
     again = decode_photo(data)
