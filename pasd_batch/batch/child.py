@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +18,7 @@ from typing import Any, Self
 from pasd_batch.batch.pipeline import ModelsUnavailable, load_pipeline
 from pasd_batch.batch.rows import Row
 from pasd_batch.batch.spec import WorkerSpec
+from pasd_batch.batch.supervisor import end_with_parent
 from pasd_batch.batch.trail import PhotoTask
 from pasd_batch.config.run import DeadlineSettings
 from pasd_batch.data.storage import StorageError
@@ -27,7 +27,6 @@ from pasd_batch.records import WorkOrigin
 _logger = logging.getLogger(__name__)
 
 _START_TRIES = 3
-_ORPHAN_CHECK_SECONDS = 0.5
 _END_SECONDS = 10.0
 _PATIENCE = 8.0
 _SLACK_SECONDS = 600.0
@@ -137,7 +136,7 @@ def main(descriptor: int) -> None:
     """The child's side: loads the models, then answers with a row for every photo, until the parent goes away."""
     connection = Connection(descriptor)
     parent, spec = connection.recv()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=end_with_parent, args=(parent,), daemon=True).start()
     _be_first_out_of_memory()
     try:
         pipeline = load_pipeline(spec)
@@ -161,12 +160,6 @@ def _patience(deadlines: DeadlineSettings) -> float | None:
     every = (deadlines.fetch, deadlines.restore, deadlines.store)
     given = [seconds for seconds in every if seconds is not None]
     return sum(given) * _PATIENCE + _SLACK_SECONDS if len(given) == len(every) else None
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_ORPHAN_CHECK_SECONDS)
-    os._exit(1)
 
 
 def _be_first_out_of_memory() -> None:

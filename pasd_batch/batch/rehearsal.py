@@ -5,9 +5,10 @@ import time
 from datetime import timedelta
 
 from pasd_batch.batch.estimate import PlanSummary, dry_run
+from pasd_batch.batch.exit_code import ExitCode
 from pasd_batch.batch.models import ModelLoaders, Refusal
 from pasd_batch.batch.preflight import WORKER_SECONDS, PreflightFailed, WorkerReport, check_storage_and_workers
-from pasd_batch.batch.run import ExitCode, RunReport, with_absolute_paths
+from pasd_batch.batch.run import RunReport, with_absolute_paths
 from pasd_batch.batch.run_file import AnotherRun, describe_run, read_run, refuse_another, refuse_strangers
 from pasd_batch.batch.scheduler import ClusterFailed, WorkerResources, ray_session, run_on_worker
 from pasd_batch.config.run import RunMode, RunSettings

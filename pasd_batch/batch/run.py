@@ -9,11 +9,11 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 from pasd_batch.batch.dispatch import work_off
+from pasd_batch.batch.exit_code import ExitCode
 from pasd_batch.batch.interrupts import Interrupted, signals_as_interrupts
 from pasd_batch.batch.models import ModelLoaders
 from pasd_batch.batch.plan import plan_is_complete, write_plan
@@ -22,6 +22,7 @@ from pasd_batch.batch.run_file import AnotherRun, RunFile, claim_run, describe_r
 from pasd_batch.batch.scheduler import ClusterFailed, ray_session
 from pasd_batch.batch.spec import WorkerSpec
 from pasd_batch.batch.summary import RunCounts, summarize
+from pasd_batch.batch.supervisor import supervised
 from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
 from pasd_batch.config.run import RunSettings
 from pasd_batch.data.manifest_errors import ManifestError
@@ -35,23 +36,6 @@ _JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """What Ray sets in the environment of a submitted job's entrypoint (ray/_private/runtime_env/constants.py)."""
 
 
-class ExitCode(IntEnum):
-    """How a run ended."""
-
-    DONE = 0
-    """Every photo has its row, and few enough failed."""
-    TOO_MANY_FAILURES = 1
-    """Every photo has its row, and more than `max_error_rate` failed."""
-    CANNOT_START = 2
-    """Settings, manifest, models, storage, or a folder that belongs to another run; nothing was done."""
-    INCOMPLETE = 3
-    """Photos without a row are left, because storage or models were in trouble, or the run's files are damaged."""
-    INTERRUPTED = 130
-    """Ended by SIGINT; the same command resumes."""
-    TERMINATED = 143
-    """Ended by SIGTERM; the same command resumes."""
-
-
 @dataclass(frozen=True)
 class RunReport:
     """What a call of `run_archive` came to."""
@@ -61,11 +45,18 @@ class RunReport:
     message: str
 
 
-def run_from_config(path: str, overrides: Sequence[str] = (), *, ray_address: str | None = None) -> int:
+def run_from_config(path: str, overrides: Sequence[str] = ()) -> int:
     """Begin or resume the run of a YAML file with `dotted.key=value` overrides; logs how it ended, gives its exit code.
 
-    For programs of their own, such as jobs: an interruption names this process's command line as what resumes.
+    For programs of their own, such as jobs, and nothing else that they do: this process's command line runs again in
+    a child process, and an interruption names it as what resumes.
     """
+    command = shown_command(["python", *sys.argv])
+    remedy = f"photos without a row may be left; everything committed is safe, {command} resumes the run"
+    return supervised(lambda: _drive(path, overrides, command), lost=ExitCode.INCOMPLETE, remedy=remedy)
+
+
+def _drive(path: str, overrides: Sequence[str], command: str) -> int:
     if not logging.getLogger().hasHandlers():
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
@@ -74,8 +65,7 @@ def run_from_config(path: str, overrides: Sequence[str] = (), *, ray_address: st
     except ConfigError as error:
         _logger.error("%s", error)
         return ExitCode.CANNOT_START
-    command = shown_command(["python", *sys.argv])
-    report = run_archive(settings, ray_address=ray_address, resume_command=command)
+    report = run_archive(settings, resume_command=command)
     _logger.log(logging.INFO if report.exit_code is ExitCode.DONE else logging.ERROR, "%s", report.message)
     return report.exit_code
 
@@ -94,7 +84,8 @@ def run_archive(
     cluster of `RAY_ADDRESS` is used, or a local Ray that ends with the call.
     """
     try:
-        with ray_session(ray_address), signals_as_interrupts():
+        # Before Ray begins, which may take minutes, and after, because Ray sets a handler of its own.
+        with signals_as_interrupts(), ray_session(ray_address), signals_as_interrupts():
             return _run(settings, loaders or ModelLoaders(), show_progress=show_progress, resume=resume_command)
     except Interrupted as interrupt:
         message = f"ended by {interrupt}; everything committed is safe, {resume_command} resumes the run"

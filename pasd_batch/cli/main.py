@@ -14,7 +14,8 @@ from pasd_batch.cli.terminal import PrintableFormatter
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0 on success, 1 when photos failed, 2 when nothing could be started.
 
-    `run` and `train` have more of them, see `pasd_batch.batch.run.ExitCode`.
+    `run` and `train` have more of them, see `pasd_batch.batch.exit_code.ExitCode`. Without `arguments` they are those
+    of the process, and commands that drive Ray run in a child process.
     """
     parser = argparse.ArgumentParser(
         prog="pasd-batch",
@@ -27,6 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, left = parser.parse_known_args(arguments)
     if unknown := take_overrides(options, left):
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if arguments is None and (supervise := getattr(options, "supervise", None)) is not None:
+        return supervise(lambda: _run(options))
+    return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PrintableFormatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, handlers=[handler])

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from pasd_batch.cli.archive_options import add_config, read_config
@@ -16,7 +17,15 @@ def add_command(commands: Any) -> None:
         description="Check manifest, storage, models and metrics of a configuration, and count its photos and tiles.",
     )
     add_config(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, supervise=supervise)
+
+
+def supervise(driver: Callable[[], int]) -> int:
+    """Plan in a child process, whose end without a word means that nothing is known."""
+    from pasd_batch.batch.exit_code import ExitCode
+    from pasd_batch.batch.supervisor import supervised
+
+    return supervised(driver, lost=ExitCode.CANNOT_START, remedy="nothing was begun; try again")
 
 
 def run(options: argparse.Namespace) -> int:

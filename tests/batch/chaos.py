@@ -102,7 +102,7 @@ class Chaos:
     def _alive(self):
         """A child process of a worker, or else a worker, and which of them it is; None if there is none."""
         workers = {int(json.loads(text)["worker"].rpartition("/")[2]) for text in self.attempts()}
-        children = {child for worker in workers for child in _children(worker)}
+        children = {child for worker in workers for child in children(worker)}
         for kind, processes in (("child", children), ("worker", workers)):
             alive = [process for process in sorted(processes) if _is_ours(process)]
             if alive:
@@ -110,7 +110,8 @@ class Chaos:
         return None
 
 
-def _children(process):
+def children(process):
+    """Ids of the processes that a process has started and that live."""
     try:
         text = Path(f"/proc/{process}/task/{process}/children").read_text()
     except OSError:

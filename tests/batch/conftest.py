@@ -65,7 +65,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
 
 @pytest.fixture(scope="session")
 def _finished_run(archive: Archive, ray_cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from pasd_batch.batch.run import ExitCode, run_archive
+    from pasd_batch.batch.exit_code import ExitCode
+    from pasd_batch.batch.run import run_archive
 
     root = tmp_path_factory.mktemp("finished") / "run"
     report = run_archive(

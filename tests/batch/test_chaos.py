@@ -21,7 +21,8 @@ from chaos import Chaos, Driver
 from photo_archive import Archive, settings, store_photos, without_traces
 from troubled_s3 import BUCKET
 
-from pasd_batch.batch.run import ExitCode, run_archive
+from pasd_batch.batch.exit_code import ExitCode
+from pasd_batch.batch.run import run_archive
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.storage import NotFound, Storage, read_uri
 

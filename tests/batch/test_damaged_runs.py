@@ -4,8 +4,9 @@ import pytest
 import tiny_models
 from photo_archive import picture, record, results, settings, spec, store_photos, write_plan
 
+from pasd_batch.batch.exit_code import ExitCode
 from pasd_batch.batch.ledger import AttemptLedger
-from pasd_batch.batch.run import ExitCode, run_archive
+from pasd_batch.batch.run import run_archive
 from pasd_batch.batch.status import read_status
 from pasd_batch.batch.worker import ShardState, ShardWorker
 from pasd_batch.config.storage import StorageSettings

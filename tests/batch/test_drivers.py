@@ -14,7 +14,7 @@ import pytest
 from chaos import Driver
 from photo_archive import Archive, picture, results, settings, store_photos, without_traces
 
-from pasd_batch.batch.run import ExitCode
+from pasd_batch.batch.exit_code import ExitCode
 
 pytestmark = pytest.mark.timeout(2400)
 

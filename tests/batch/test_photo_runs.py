@@ -7,7 +7,8 @@ import pytest
 import tiny_models
 from photo_archive import picture, results, settings, store_photos
 
-from pasd_batch.batch.run import ExitCode, run_archive
+from pasd_batch.batch.exit_code import ExitCode
+from pasd_batch.batch.run import run_archive
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 

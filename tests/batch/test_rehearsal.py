@@ -7,10 +7,11 @@ from photo_archive import settings
 
 from pasd_batch.batch import rehearsal
 from pasd_batch.batch.estimate import PlanSummary
+from pasd_batch.batch.exit_code import ExitCode
 from pasd_batch.batch.models import Refusal
 from pasd_batch.batch.preflight import Findings, WorkerReport
 from pasd_batch.batch.rehearsal import rehearse, seconds_per_tile
-from pasd_batch.batch.run import ExitCode, run_archive
+from pasd_batch.batch.run import run_archive
 from pasd_batch.batch.run_file import claim_run, describe_run
 from pasd_batch.data.storage import Storage
 

@@ -10,7 +10,8 @@ import tiny_models
 from photo_archive import picture, results, settings, store_photos, without_traces
 
 from pasd_batch.batch import run as run_module
-from pasd_batch.batch.run import ExitCode, run_archive
+from pasd_batch.batch.exit_code import ExitCode
+from pasd_batch.batch.run import run_archive
 from pasd_batch.batch.status import read_status
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.storage import StorageSettings
