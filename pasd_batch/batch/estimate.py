@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pasd_batch.batch.plan import check_manifest, number_of_shards
 from pasd_batch.config.restoration import SamplingSettings
 from pasd_batch.config.run import RunMode, RunSettings
-from pasd_batch.data.location import redact_uri
 from pasd_batch.data.manifest import is_image_source
-from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_making import count_photos
 from pasd_batch.data.manifest_survey import TileCounter
 
@@ -28,6 +26,8 @@ class PlanSummary:
     """Photos whose output names are marked, because others would have the same."""
     fingerprint: str | None = None
     """Of the manifest; None for a folder of photos, which is listed when the run is planned."""
+    left_out: tuple[str, ...] = ()
+    """What a folder of photos has besides them, a line each."""
 
     @property
     def tiles(self) -> int | None:
@@ -45,7 +45,7 @@ class PlanSummary:
             known = "" if self.sized_photos == self.photos else f" (sizes known of {self.sized_photos:,} photos)"
             tiles = f"{self.tiles:,}{known}"
         marked = [f"names told apart: {self.colliding_photos:,}"] if self.colliding_photos else []
-        return [f"photos: {self.photos:,}", f"shards: {self.shards:,}", f"tiles: {tiles}", *marked]
+        return [f"photos: {self.photos:,}", f"shards: {self.shards:,}", f"tiles: {tiles}", *marked, *self.left_out]
 
 
 def dry_run(settings: RunSettings, *, suffix: str) -> PlanSummary:
@@ -55,10 +55,9 @@ def dry_run(settings: RunSettings, *, suffix: str) -> PlanSummary:
         ManifestError, StorageError: as planning would.
     """
     if is_image_source(settings.manifest, settings.storage):
-        photos = count_photos(settings.manifest.path, settings.storage)
-        if photos == 0:
-            raise ManifestError(f"{redact_uri(settings.manifest.path)}: no photos there; check manifest.path")
-        return PlanSummary(photos=photos, shards=number_of_shards(photos, settings.shard_size))
+        photos, left_out = count_photos(settings.manifest.path, settings.storage)
+        shards = number_of_shards(photos, settings.shard_size)
+        return PlanSummary(photos=photos, shards=shards, left_out=tuple(left_out.lines()))
     restores = settings.mode is RunMode.RESTORE
     counter = tile_counter(settings.restoration.sampling) if restores else None
     checked = check_manifest(settings.manifest, settings.storage, suffix=suffix, count_tiles=counter)

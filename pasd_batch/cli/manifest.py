@@ -6,7 +6,7 @@ from typing import Any
 
 from pasd_batch.cli.archive_options import add_access, storage_access
 from pasd_batch.cli.errors import UsageError
-from pasd_batch.data.printable import printable
+from pasd_batch.data.printable import printable, printable_line
 
 
 def add_command(commands: Any) -> None:
@@ -17,7 +17,9 @@ def add_command(commands: Any) -> None:
         description="Write a Parquet manifest of a folder, prefix or glob of photos, or of the photos a run failed on.",
     )
     parser.add_argument("source", nargs="?", help="folder, prefix or glob of photos, local or s3://...")
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="manifest to write, local or s3://...")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="manifest to write (.parquet), local or s3://..."
+    )
     parser.add_argument("--failures-of", metavar="RUN", help="instead: the photos that failed in this run")
     parser.add_argument("--sizes", action="store_true", help="read every photo's header, so that plan can count tiles")
     add_access(parser)
@@ -25,7 +27,7 @@ def add_command(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the manifest and say how many photos it has."""
+    """Write the manifest and say how many photos it has, and what was left out."""
     from pasd_batch.data.manifest_making import failures_of, make_manifest
     from pasd_batch.data.run_folder import require_run
     from pasd_batch.data.storage import Storage, redact_uri
@@ -34,12 +36,14 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("name either a SOURCE of photos or --failures-of RUN")
     access = storage_access(options)
     if options.failures_of is None:
-        photos = make_manifest(options.source, options.output, access, measure=options.sizes)
+        listed = make_manifest(options.source, options.output, access, measure=options.sizes)
+        photos, lines = listed.photos, listed.left_out.lines()
     else:
         require_run(Storage.open(options.failures_of, retry=access.retry, allowed_schemes=access.allowed_schemes))
-        photos = failures_of(options.failures_of, options.output, access)
+        photos, lines = failures_of(options.failures_of, options.output, access), []
         if photos == 0:
             sys.stdout.write(printable(f"no photo has failed in {redact_uri(options.failures_of)}; nothing written\n"))
             return 0
-    sys.stdout.write(printable(f"{photos:,} photos listed in {redact_uri(options.output)}\n"))
+    told = [f"{photos:,} photos listed in {redact_uri(options.output)}", *lines]
+    sys.stdout.writelines(f"{printable_line(line)}\n" for line in told)
     return 0

@@ -7,13 +7,22 @@ import os
 import stat
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from pasd_batch.data.storage_errors import InvalidLocation, StorageError, TooLarge
 
 _logger = logging.getLogger(__name__)
+
+Skip = Callable[[str, str], None]
+"""Is told of a path that a listing leaves out, and why."""
+
+UNREADABLE = "cannot be read"
+LINKED_FOLDER = "links to folders are not followed"
+DANGLING_LINK = "links that lead nowhere"
+NO_FILE = "neither files nor folders"
 
 _PARTIAL_PREFIX = "."
 _PARTIAL_SUFFIX = ".pasd-partial"
@@ -39,12 +48,8 @@ class LocalFiles:
 
     def read(self, key: str, max_bytes: int | None) -> bytes:
         """The file's bytes, at most `max_bytes` of them."""
-        path = self._inside(key)
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise StorageError(f"{path} is a folder or a device; give the path of a file")
-        _check_size(self.shown(key), status.st_size, max_bytes)
-        with open(path, "rb") as file:
+        with open_regular(self._inside(key)) as file:
+            _check_size(self.shown(key), os.fstat(file.fileno()).st_size, max_bytes)
             chunks: list[bytes] = []
             total = 0
             while chunk := file.read(_CHUNK):
@@ -104,20 +109,29 @@ class LocalFiles:
         """Delete the file if it is there."""
         self._inside(key).unlink(missing_ok=True)
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Relative paths of all files below the folder `prefix`, in no set order; linked folders are left out."""
-        folders = [self._inside(prefix) if prefix else Path(self.root)]
+    def list(self, prefix: str, skip: Skip | None = None) -> Iterator[str]:
+        """Relative paths of all files below the folder `prefix`, in no set order; linked folders are left out.
+
+        With `skip` it is told of what cannot be listed below the folder, and of what is no file; else that is an error,
+        or listed.
+        """
+        top = self._inside(prefix) if prefix else Path(self.root)
+        folders = [top]
         while folders:
+            folder = folders.pop()
             try:
-                entries = list(os.scandir(folders.pop()))
+                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
             except FileNotFoundError:
                 continue
-            for entry in sorted(entries, key=lambda entry: entry.name):
+            except OSError as error:
+                if skip is None or folder is top:
+                    raise
+                skip(str(folder), _reason(error))
+                continue
+            for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(Path(entry.path))
-                elif entry.is_dir():
-                    _logger.warning("%s is a link to a folder and is not followed", entry.path)
-                elif not _is_partial(entry.name):
+                elif not _is_partial(entry.name) and not _left_out(entry, skip):
                     yield Path(entry.path).relative_to(self.root).as_posix()
 
     def remove_partial(self, older_than: float) -> int:
@@ -143,6 +157,17 @@ class LocalFiles:
         if not target.resolve().is_relative_to(root):
             raise InvalidLocation(f"{target} leads out of {self.root} through a link; replace the link by the file")
         return target
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """The file at `path`, opened for reading; the system's errors.
+
+    Raises:
+        StorageError: it is a folder, or a pipe or device, where opening or reading may wait for ever.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise StorageError(f"{path} is a folder or a device; give the path of a file")
+    return open(path, "rb")
 
 
 def _write_partial(target: Path, data: bytes) -> Path:
@@ -183,6 +208,30 @@ def _flush_folder(folder: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def _left_out(entry: os.DirEntry[str], skip: Skip | None) -> bool:
+    """Whether what is no folder itself is left out of a listing."""
+    try:
+        linked_folder = entry.is_symlink() and entry.is_dir()
+        if skip is None:
+            if linked_folder:
+                _logger.warning("%s is a link to a folder and is not followed", entry.path)
+            return linked_folder
+        if not linked_folder and entry.is_file():
+            return False
+        dangling = entry.is_symlink() and not os.path.exists(entry.path)
+    except OSError as error:
+        if skip is None:
+            raise
+        skip(entry.path, _reason(error))
+        return True
+    skip(entry.path, LINKED_FOLDER if linked_folder else DANGLING_LINK if dangling else NO_FILE)
+    return True
+
+
+def _reason(error: OSError) -> str:
+    return f"{UNREADABLE} ({os.strerror(error.errno) if error.errno else type(error).__name__})"
 
 
 def _is_partial(name: str) -> bool:

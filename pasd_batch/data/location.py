@@ -53,7 +53,8 @@ def parse_location(uri: str, *, allowed_schemes: frozenset[str]) -> Location:
         )
     if not rest.strip("/"):
         raise InvalidLocation(f"{redact_uri(uri)} names no bucket or container; write {scheme}://BUCKET/PATH")
-    return Location(scheme, rest.strip("/") if scheme != "memory" else "/" + rest.strip("/"))
+    # Keys are kept as they are: they may have empty parts and end in slashes.
+    return Location(scheme, rest.lstrip("/") if scheme != "memory" else "/" + rest.strip("/"))
 
 
 def check_relative(path: str) -> str:

@@ -1,23 +1,18 @@
-"""The files of a manifest: found by path, folder, prefix or glob, and cut into pieces that can be read apart."""
+"""The files of a manifest, cut into pieces that can be read apart."""
 
 import os
-import posixpath
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fsspec.utils import glob_translate
 
 from pasd_batch.config.run import ManifestFormat, ManifestSettings
 from pasd_batch.config.storage import StorageSettings
-from pasd_batch.data.location import Location, parse_location, redact_uri
+from pasd_batch.data.listing import ending_of, find_files, is_image
+from pasd_batch.data.location import redact_uri
 from pasd_batch.data.manifest_errors import ManifestError
-from pasd_batch.data.output_paths import IMAGE_SUFFIXES
 from pasd_batch.data.ranged_file import open_for_reading
-from pasd_batch.data.storage import Storage
 
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 """Suffixes behind `.csv` or `.jsonl` of files that are unpacked while they are read."""
@@ -36,7 +31,6 @@ _FORMATS = {
     ".jsonl": ManifestFormat.JSONL,
     ".ndjson": ManifestFormat.JSONL,
 }
-_MAGIC = re.compile(r"[*?\[]")
 _PEEK = 1000
 _MOST_FILES_CUT = 64  # more files than this are parallel enough as they are
 
@@ -92,63 +86,21 @@ def find_pieces(settings: ManifestSettings, access: StorageSettings) -> list[Man
         StorageError: the place cannot be looked at.
     """
     wanted = _wanted_format(settings, access)
-    files = [
-        (uri, wanted if wanted is not ManifestFormat.AUTO else found)
-        for uri in sorted(find_files(settings.path, access).uris)
-        if (found := _format_of(uri)) is not None or wanted is not ManifestFormat.AUTO
-    ]
-    pieces = [ManifestPiece(uri, file_format) for uri, file_format in files if file_format]
+    found = find_files(settings.path, access)
+    pieces: list[ManifestPiece] = []
+    for uri in sorted(found.uris):
+        known = _format_of(uri)
+        if known is not None or wanted is not ManifestFormat.AUTO:
+            pieces.append(ManifestPiece(uri, wanted if known is None or wanted is not ManifestFormat.AUTO else known))
+        else:
+            found.left_out.endings[ending_of(uri)] += 1
+    found.left_out.warn(settings.path)
     if not pieces:
         shown = redact_uri(settings.path)
         raise ManifestError(f"{shown}: no manifest file there; check manifest.path and manifest.format")
     if len(pieces) > _MOST_FILES_CUT:
         return pieces
     return [part for piece in pieces for part in _cut(piece, access)]
-
-
-@dataclass(frozen=True)
-class FoundFiles:
-    """Files below a folder, as they are found."""
-
-    folder: str
-    """The folder itself, without a slash at its end."""
-    uris: Iterator[str]
-    """In no set order."""
-
-
-def find_files(path: str, access: StorageSettings) -> FoundFiles:
-    """The file, all files below the folder or prefix, or those that the glob matches.
-
-    In a glob `*` stays within a folder and `**` does not; a folder that is really called so goes before. Hidden files
-    and folders are left out, and but for photos (cameras write `_DSC0001.jpg`) names that begin with `_`, as those of
-    notes such as `_SUCCESS` do, unless the path itself names the file.
-
-    Raises:
-        StorageError: the place cannot be looked at.
-    """
-    location = parse_location(path, allowed_schemes=access.allowed_schemes)
-    root, name = posixpath.split(location.path.rstrip("/"))
-    if location.scheme in ("http", "https") or (root and name and _open(location, root, access).exists(name)):
-        return FoundFiles(_uri(location, root), iter([_uri(location, location.path)]))
-    root, pattern = location.path.rstrip("/"), ""
-    magic = _MAGIC.search(location.path)
-    if magic is not None and next(_open(location, root, access).list(), None) is None:
-        root = location.path[: magic.start()].rpartition("/")[0]
-        pattern = location.path[len(root) + 1 :]
-    return FoundFiles(_uri(location, root), _listed(location, root, pattern, access))
-
-
-def _listed(location: Location, root: str, pattern: str, access: StorageSettings) -> Iterator[str]:
-    matches = re.compile(glob_translate(pattern) if pattern else "").match
-    for key in _open(location, root, access).list():
-        left_out = (".",) if is_image(key) else (".", "_")
-        if matches(key) and not any(part.startswith(left_out) for part in key.split("/")):
-            yield _uri(location, f"{root}/{key}")
-
-
-def is_image(uri: str) -> bool:
-    """Whether the name ends like that of a photo that can be read."""
-    return os.path.splitext(uri)[1].lower() in IMAGE_SUFFIXES
 
 
 def _format_of(uri: str) -> ManifestFormat | None:
@@ -191,14 +143,3 @@ def _footer(piece: ManifestPiece, access: StorageSettings) -> pq.FileMetaData:
             return pq.ParquetFile(file).metadata
         except (pa.ArrowException, OSError, ValueError) as error:
             raise ManifestError(f"{piece}: not a Parquet file ({error}); write it again") from None
-
-
-def _open(location: Location, root: str, access: StorageSettings) -> Storage:
-    return Storage.open(_uri(location, root) or "/", retry=access.retry, allowed_schemes=access.allowed_schemes)
-
-
-def _uri(location: Location, path: str) -> str:
-    """A path of the location's scheme as manifests write it: local ones bare."""
-    if location.scheme in ("file", "http", "https"):
-        return path
-    return f"{location.scheme}://{path.lstrip('/')}"

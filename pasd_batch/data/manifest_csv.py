@@ -16,7 +16,8 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pasd_batch.data.manifest import COMPRESSIONS, ManifestPiece, is_image
+from pasd_batch.data.listing import is_image
+from pasd_batch.data.manifest import COMPRESSIONS, ManifestPiece
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_header import check_names
 from pasd_batch.data.manifest_text import LONGEST_LINE, text_lines

@@ -42,14 +42,15 @@ def draft_list(source: str, storage: Storage, access: StorageSettings) -> Iterat
     """The photos of a folder, prefix or glob, listed in a file that is gone afterwards unless `keep_list` keeps it.
 
     Raises:
-        ManifestError: there are no photos, or one's name is not text.
+        ManifestError: there are no photos.
         StorageError: the source cannot be listed, or the list not be written.
     """
     name = f".pasd-batch-list-{uuid.uuid4().hex}.parquet"
-    data, _ = list_photos(source, access, measure=False)
+    listed = list_photos(source, access, measure=False)
+    listed.left_out.warn(source)
     try:
-        storage.write(name, data)
-        yield DraftList(_manifest(storage.uri(name)), data)
+        storage.write(name, listed.data)
+        yield DraftList(_manifest(storage.uri(name)), listed.data)
     finally:
         storage.delete(name)
 

@@ -5,6 +5,7 @@ import logging
 import posixpath
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -12,8 +13,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.listing import FoundFiles, LeftOut, ending_of, find_files
 from pasd_batch.data.location import redact_uri
-from pasd_batch.data.manifest import KNOWN_NAMES_KEY, find_files, is_image
+from pasd_batch.data.manifest import KNOWN_NAMES_KEY
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_survey import SOURCE_ROOT_KEY
 from pasd_batch.data.ranged_file import open_for_reading
@@ -26,42 +28,68 @@ _logger = logging.getLogger(__name__)
 _BATCH_ROWS = 50_000
 
 
-def make_manifest(source: str, target: str, access: StorageSettings, *, measure: bool = False) -> int:
-    """Write a Parquet manifest of all photos in a folder, below a prefix or that match a glob; how many there are.
+@dataclass(frozen=True)
+class PhotoList:
+    """A manifest of photos that were found."""
+
+    data: bytes
+    """The Parquet file."""
+    photos: int
+    left_out: LeftOut
+
+
+def make_manifest(source: str, target: str, access: StorageSettings, *, measure: bool = False) -> PhotoList:
+    """Write a Parquet manifest of all photos in a folder, below a prefix or that match a glob.
 
     Columns: `id` (the path below the folder) and `uri`; with `measure` also `width` and `height`, read from each
     photo's header (null where it cannot be), from which planning counts tiles.
 
     Raises:
-        ManifestError: there are no photos, or one's name is not text.
+        ManifestError: there are no photos, or the target is not called like a Parquet file.
         StorageError: the source cannot be listed, or the target not be written.
     """
-    data, photos = list_photos(source, access, measure=measure)
-    _write(target, data, access)
-    return photos
+    refuse_other_formats(target)
+    listed = list_photos(source, access, measure=measure)
+    _write(target, listed.data, access)
+    return listed
 
 
-def list_photos(source: str, access: StorageSettings, *, measure: bool) -> tuple[bytes, int]:
-    """The manifest that `make_manifest` writes, as bytes, and how many photos it has.
+def list_photos(source: str, access: StorageSettings, *, measure: bool) -> PhotoList:
+    """The manifest that `make_manifest` writes.
 
     Raises:
-        ManifestError: there are no photos, or one's name is not text.
+        ManifestError: there are no photos.
         StorageError: the source cannot be listed.
     """
     found = find_files(source, access)
-    uris = (uri for uri in found.uris if is_image(uri))
     with tempfile.TemporaryFile() as file:
-        photos = _write_tables(file, _photo_tables(uris, found.folder, access, measure=measure))
-        if photos == 0:
-            raise ManifestError(
-                f"{redact_uri(source)}: no photos there; check the path, and that their names end in .jpg, .png ..."
-            )
-        return file.read(), photos
+        photos = _write_tables(file, _photo_tables(found, access, measure=measure))
+        _refuse_no_photos(source, photos, found.left_out)
+        return PhotoList(file.read(), photos, found.left_out)
 
 
-def count_photos(source: str, access: StorageSettings) -> int:
-    """How many photos a folder, prefix or glob has."""
-    return sum(1 for uri in find_files(source, access).uris if is_image(uri))
+def count_photos(source: str, access: StorageSettings) -> tuple[int, LeftOut]:
+    """How many photos a folder, prefix or glob has, and what else is there.
+
+    Raises:
+        ManifestError: there are no photos.
+        StorageError: the source cannot be listed.
+    """
+    found = find_files(source, access)
+    photos = sum(1 for _ in found.photos())
+    _refuse_no_photos(source, photos, found.left_out)
+    return photos, found.left_out
+
+
+def refuse_other_formats(target: str) -> None:
+    """Refuse a name under which a Parquet file would not be found again, or be taken for something else.
+
+    Raises:
+        ManifestError: naming the ending.
+    """
+    if ending_of(target) not in (".parquet", ".pq") and not target.endswith("/"):
+        shown = redact_uri(target)
+        raise ManifestError(f"{shown}: manifests are written as Parquet; give the file a name that ends in .parquet")
 
 
 def failures_of(run: str, target: str, access: StorageSettings) -> int:
@@ -72,8 +100,10 @@ def failures_of(run: str, target: str, access: StorageSettings) -> int:
     Nothing is written if there is none.
 
     Raises:
+        ManifestError: the target is not called like a Parquet file.
         StorageError: the run cannot be read, or the target not be written.
     """
+    refuse_other_formats(target)
     folder = RunFolder.open(run, access)
     tables = in_threads(lambda shard: _failed_rows(shard, folder), folder.committed())
     filled = (table for table in tables if table.num_rows)
@@ -86,17 +116,24 @@ def failures_of(run: str, target: str, access: StorageSettings) -> int:
     return photos
 
 
-def _photo_tables(uris: Iterator[str], folder: str, access: StorageSettings, *, measure: bool) -> Iterator[pa.Table]:
+def _refuse_no_photos(source: str, photos: int, left_out: LeftOut) -> None:
+    if photos == 0:
+        why = "".join(f"; {line}" for line in left_out.lines())
+        raise ManifestError(
+            f"{redact_uri(source)}: no photos there; check the path, and that their names end in .jpg, .png ...{why}"
+        )
+
+
+def _photo_tables(found: FoundFiles, access: StorageSettings, *, measure: bool) -> Iterator[pa.Table]:
+    uris = found.photos()
     while batch := list(itertools.islice(uris, _BATCH_ROWS)):
-        for uri in batch:
-            _refuse_undecodable(uri)
-        columns = {"id": pa.array([uri[len(folder) :].lstrip("/") for uri in batch]), "uri": pa.array(batch)}
+        columns = {"id": pa.array([found.name(uri) for uri in batch]), "uri": pa.array(batch)}
         if measure:
             sizes = list(in_threads(lambda uri: _size_of(uri, access), batch))
             columns["width"] = pa.array([size[0] if size else None for size in sizes], pa.int32())
             columns["height"] = pa.array([size[1] if size else None for size in sizes], pa.int32())
         table = pa.table(columns)
-        yield table.replace_schema_metadata({SOURCE_ROOT_KEY: f"{folder}/"})
+        yield table.replace_schema_metadata({SOURCE_ROOT_KEY: f"{found.folder}/"})
 
 
 def _size_of(uri: str, access: StorageSettings) -> tuple[int, int] | None:
@@ -148,10 +185,3 @@ def _write(target: str, data: bytes, access: StorageSettings) -> None:
         shown = redact_uri(target)
         raise ManifestError(f"{shown} is a folder; name the manifest file, such as {shown}manifest.parquet")
     Storage.open(folder or ".", retry=access.retry, allowed_schemes=access.allowed_schemes).write(name, data)
-
-
-def _refuse_undecodable(uri: str) -> None:
-    try:
-        uri.encode()
-    except UnicodeEncodeError:
-        raise ManifestError(f"{redact_uri(uri)!r}: the file's name is not valid UTF-8; rename the file") from None

@@ -9,7 +9,6 @@ manifest's other columns under the names that a run carries them by.
 
 import hashlib
 import os.path
-import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -102,11 +101,13 @@ def resolve_uri(uri: str, base: str) -> str:
     scheme = _SCHEME.match(base)
     if scheme is None:
         return os.path.normpath(f"{base}/{uri}")
-    if not any(part in (".", "..") for part in uri.split("/")):
-        return f"{base}/{uri}"
-    bucket, _, folder = base[scheme.end() :].partition("/")
-    path = posixpath.normpath(f"/{folder}/{uri}").lstrip("/")
-    return f"{base[: scheme.end()]}{bucket}/{path}"
+    bucket, *folder = base[scheme.end() :].split("/")
+    for part in uri.split("/"):
+        if part == "..":
+            folder = folder[:-1]
+        elif part != ".":  # an empty part is one of the key
+            folder.append(part)
+    return f"{base[: scheme.end()]}{'/'.join([bucket, *folder])}"
 
 
 def _in_common_form(table: pa.Table, columns: ManifestColumns, base: str, piece: ManifestPiece) -> pa.Table:
@@ -201,4 +202,4 @@ def _rows_where(mask: pa.ChunkedArray) -> list[int]:
 
 
 def _folder_of(uri: str) -> str:
-    return posixpath.dirname(re.split(r"[?#]", uri, maxsplit=1)[0] if uri.startswith("http") else uri)
+    return (re.split(r"[?#]", uri, maxsplit=1)[0] if uri.startswith("http") else uri).rpartition("/")[0]

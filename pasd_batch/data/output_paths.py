@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif"}
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"}
+    | {".tif", ".tiff", ".btf", ".tf2", ".tf8", ".heic", ".heics", ".heif", ".heifs", ".hif", ".avif", ".avifs"}
 )
 """File name suffixes (lower case) of photos that can be read."""
 

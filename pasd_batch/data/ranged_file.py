@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import BinaryIO, TypeVar, cast
 
 from pasd_batch.config.storage import RetryPolicy, StorageSettings
+from pasd_batch.data.local_files import open_regular
 from pasd_batch.data.location import parse_location, redact_uri
 from pasd_batch.data.remote_files import RemoteFiles
 from pasd_batch.data.retry import with_retries
@@ -26,7 +27,7 @@ def open_for_reading(uri: str, access: StorageSettings) -> BinaryIO:
     """
     location = parse_location(uri, allowed_schemes=access.allowed_schemes)
     if location.scheme == "file":
-        return translated(lambda: redact_uri(uri), lambda: open(location.path, "rb"))
+        return translated(lambda: redact_uri(uri), lambda: open_regular(location.path))
     if location.scheme in ("http", "https"):
         return io.BytesIO(read_uri(uri, access))
     return cast(BinaryIO, io.BufferedReader(_open_remote(uri, location.scheme, location.path, access.retry), _BUFFER))

@@ -63,26 +63,28 @@ class RemoteFiles:
             return self._read_http(key, max_bytes)
         if self.scheme == "s3":
             return self._read_s3(key, max_bytes)
-        path, size = self._path(key), self.size(key)
+        size = self.size(key)
         if size is None:
-            raise FileNotFoundError(path)
+            raise FileNotFoundError(self._path(key))
         self._check_size(key, size, max_bytes)
         if size == 0:
             return b""  # a byte range of an empty object is refused with 416
         # One byte more than there should be: an object replaced in between by a longer one is noticed too.
-        data = self.filesystem.cat_file(path, start=0, end=size + 1, **self._limit(size))
+        data = self._fetch(key, 0, size + 1)
         if len(data) != size:
             raise TransientStorageError(f"{self.shown(key)}: got {len(data):,} of {size:,} bytes; try again")
         return data
 
     def size(self, key: str) -> int | None:
-        """Bytes of the object; None where there is a folder instead."""
+        """Bytes of the object; None where there is a folder instead (object stores but S3)."""
+        if self.scheme == "s3":
+            return int(self._head(key)["ContentLength"])
         entry = self.filesystem.info(self._path(key), **self._limit(0))
         return int(entry["size"]) if entry["type"] == "file" else None
 
     def read_range(self, key: str, start: int, stop: int) -> bytes:
         """The object's bytes from `start` up to `stop`, both within it; fewer of them are a transient failure."""
-        data = self.filesystem.cat_file(self._path(key), start=start, end=stop, **self._limit(stop - start))
+        data = self._fetch(key, start, stop)
         if len(data) != stop - start:
             raise TransientStorageError(f"{self.shown(key)}: got {len(data):,} of {stop - start:,} bytes; try again")
         return data
@@ -100,9 +102,7 @@ class RemoteFiles:
         """The `creator` of the `create` that made the object; none where the store does not say."""
         if self.scheme != "s3":
             return None
-        bucket, _, name = self._path(key).partition("/")
-        answer = self.filesystem.call_s3("head_object", Bucket=bucket, Key=name, **self._limit(0))
-        return answer.get("Metadata", {}).get(_CREATOR)
+        return self._head(key).get("Metadata", {}).get(_CREATOR)
 
     @property
     def creates_atomically(self) -> bool:
@@ -114,10 +114,9 @@ class RemoteFiles:
     def is_file(self, key: str) -> bool:
         """Whether an object is there."""
         try:
-            entry = self.filesystem.info(self._path(key), **self._limit(0))
+            return self.size(key) is not None
         except FileNotFoundError:
             return False
-        return entry["type"] == "file"
 
     def remove(self, key: str) -> None:
         """Delete the object if it is there."""
@@ -131,7 +130,7 @@ class RemoteFiles:
 
         Only S3 is read by pages, so that millions of objects need not be held; others answer all at once.
         """
-        folder = self._path(prefix).rstrip("/") + "/"
+        folder = self._path(prefix) + "/"
         if self.scheme != "s3":
             found = [str(path) for path in self.filesystem.find(folder, **self._limit(0))]
             return [self._key(path) for path in found], None
@@ -140,19 +139,19 @@ class RemoteFiles:
         answer = self.filesystem.call_s3(
             "list_objects_v2", Bucket=bucket, Prefix=key_prefix, **options, **self._limit(0)
         )
-        names = [item["Key"] for item in answer.get("Contents", [])]
-        keys = [self._key(f"{bucket}/{name}") for name in names if not name.endswith("/")]
+        # What consoles make as a folder is an empty object whose key ends in a slash.
+        names = [item["Key"] for item in answer.get("Contents", []) if item["Size"] or not item["Key"].endswith("/")]
+        keys = [self._key(f"{bucket}/{name}") for name in names]
         return keys, answer.get("NextContinuationToken")
 
     def _read_s3(self, key: str, max_bytes: int | None) -> bytes:
         from fsspec.asyn import sync
 
-        filesystem = self.filesystem
-        bucket, _, name = self._path(key).partition("/")
+        filesystem, place = self.filesystem, self._s3_key(key)
 
         async def fetch() -> bytes:
             async with asyncio.timeout(self.timeout) as deadline:
-                answer = await filesystem._call_s3("get_object", Bucket=bucket, Key=name)
+                answer = await filesystem._call_s3("get_object", **place)
                 size = answer["ContentLength"]
                 data = bytearray()
                 try:
@@ -162,7 +161,7 @@ class RemoteFiles:
                         data += chunk
                 finally:
                     answer["Body"].close()
-            require_whole_object(answer, data, bucket=bucket, shown=self.shown(key))
+            require_whole_object(answer, data, bucket=place["Bucket"], shown=self.shown(key))
             return bytes(data)
 
         content: Any = sync(filesystem.loop, fetch)
@@ -200,10 +199,35 @@ class RemoteFiles:
     def _path(self, key: str) -> str:
         if not key or not self.root:
             return key or self.root
-        return f"{self.root.rstrip('/')}/{quote(key) if self.scheme in HTTP else key}"
+        return f"{self.root.rstrip('/')}/{quote(key)}" if self.scheme in HTTP else f"{self.root}/{key}"
 
     def _key(self, path: str) -> str:
-        return path.removeprefix(self.root.rstrip("/")).lstrip("/") if self.root else path
+        return path.removeprefix(f"{self.root}/")
+
+    def _fetch(self, key: str, start: int, stop: int) -> bytes:
+        if self.scheme != "s3":
+            return self.filesystem.cat_file(self._path(key), start=start, end=stop, **self._limit(stop - start))
+        from fsspec.asyn import sync
+
+        limit = self._limit(stop - start)
+        place = self._s3_key(key)
+        answer = self.filesystem.call_s3("get_object", **place, Range=f"bytes={start}-{stop - 1}", **limit)
+
+        async def body() -> bytes:
+            async with answer["Body"] as stream:
+                return await stream.read()
+
+        data: Any = sync(self.filesystem.loop, body, **limit)
+        return data
+
+    def _head(self, key: str) -> Any:
+        return self.filesystem.call_s3("head_object", **self._s3_key(key), **self._limit(0))
+
+    def _s3_key(self, key: str) -> dict[str, str]:
+        """Bucket and key as they are; s3fs itself drops slashes at the end, and all behind `?versionId=`."""
+        path = self._path(key)
+        bucket, _, _ = self.filesystem.split_path(path)
+        return {"Bucket": bucket, "Key": path[len(bucket) + 1 :]}
 
     def _limit(self, size: int) -> dict[str, Any]:
         # fsspec's asynchronous file systems take the timeout of the whole call; the others (memory) have none.

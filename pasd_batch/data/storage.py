@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pasd_batch.config.storage import DEFAULT_SCHEMES, RetryPolicy, StorageSettings
-from pasd_batch.data.local_files import LocalFiles
+from pasd_batch.data.local_files import LocalFiles, Skip
 from pasd_batch.data.location import check_relative, parse_location, redact_uri
 from pasd_batch.data.remote_files import HTTP, RemoteFiles
 from pasd_batch.data.retry import with_retries
@@ -83,7 +83,7 @@ class Storage:
             return cls(LocalFiles(location.path), retry)
         if location.scheme in HTTP:
             raise InvalidLocation(f"{redact_uri(uri)}: HTTP can only be read; give a local folder or object storage")
-        remote = RemoteFiles(location.scheme, location.path, retry.timeout)
+        remote = RemoteFiles(location.scheme, location.path.removesuffix("/"), retry.timeout)
         _ = remote.filesystem  # a missing package is found here, not in the middle of a run
         return cls(remote, retry)
 
@@ -152,15 +152,16 @@ class Storage:
             local = self.files
             self._run(prefix, lambda: local.remove_empty_folders(prefix))
 
-    def list(self, prefix: str = "") -> Iterator[str]:
+    def list(self, prefix: str = "", *, skip: Skip | None = None) -> Iterator[str]:
         """Paths of all files below the folder `prefix` (none: the root), as they are now; in no set order.
 
-        A folder that is not there has no files. Objects are listed page by page, so any number can be walked.
+        A folder that is not there has no files. Objects are listed page by page, so any number can be walked. What
+        cannot be read below the folder is an error, but if `skip` is there it is told instead.
         """
         if prefix:
             check_relative(prefix)
         if isinstance(self.files, LocalFiles):
-            yield from self._listed_locally(prefix, self.files)
+            yield from self._listed_locally(prefix, self.files, skip)
             return
         remote, token = self.files, None
         while True:
@@ -199,9 +200,9 @@ class Storage:
             return creator == mark
         return unsure and self._translated(path, lambda: self.files.read(path, None)) == data
 
-    def _listed_locally(self, prefix: str, local: LocalFiles) -> Iterator[str]:
+    def _listed_locally(self, prefix: str, local: LocalFiles, skip: Skip | None) -> Iterator[str]:
         try:
-            yield from local.list(prefix)
+            yield from local.list(prefix, skip)
         except OSError as error:
             raise classify(error, error.filename or local.shown(prefix)) from None
 

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.training_data import DataSource, PhotoSource, WebDatasetSource
-from pasd_batch.data.manifest import find_files, find_pieces, is_image, is_image_source
+from pasd_batch.data.listing import find_files
+from pasd_batch.data.manifest import find_pieces, is_image_source
 from pasd_batch.data.manifest_rows import photo_ids, read_rows
 from pasd_batch.data.storage import NotFound, Storage, TooLarge, read_uri
 from pasd_batch.training.dataset import EncodedPhoto
@@ -145,8 +146,9 @@ def _rows_of(source: DataSource, access: StorageSettings) -> Iterator[dict[str, 
                 }
         case PhotoSource() if is_image_source(source, access):
             found = find_files(source.path, access)
-            for uri in sorted(uri for uri in found.uris if is_image(uri)):
-                yield _whole_file(uri.removeprefix(f"{found.folder}/"), uri, "")
+            for uri in sorted(found.photos()):
+                yield _whole_file(found.name(uri), uri, "")
+            found.left_out.warn(source.path)
         case PhotoSource():
             yield from _manifest_rows(source, access)
 

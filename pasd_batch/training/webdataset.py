@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.training_data import WebDatasetSource
-from pasd_batch.data.manifest import find_files, is_image
+from pasd_batch.data.listing import find_files, is_image
 from pasd_batch.data.ranged_file import open_for_reading
 from pasd_batch.training.errors import TrainingError
 
@@ -50,7 +50,7 @@ def find_samples(source: WebDatasetSource, access: StorageSettings) -> Iterator[
         raise TrainingError(f"{source.path}: no .tar file there; check the path (compressed tars must be unpacked)")
     for uri in uris:
         with open_for_reading(uri, access) as file:
-            yield from _samples_of(file, uri, uri.removeprefix(f"{found.folder}/"), source.caption_suffix)
+            yield from _samples_of(file, uri, found.name(uri), source.caption_suffix)
 
 
 def read_member(uri: str, offset: int, size: int, access: StorageSettings) -> bytes:

@@ -15,7 +15,8 @@ from manifests import ACCESS, WEB, make_photos, rows_of, survey
 from pasd_batch.config.run import ManifestColumns, ManifestFormat, ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data import manifest as manifest_module
-from pasd_batch.data.manifest import ManifestPiece, find_files, find_pieces, is_image_source
+from pasd_batch.data.listing import find_files
+from pasd_batch.data.manifest import ManifestPiece, find_pieces, is_image_source
 from pasd_batch.data.manifest_digest import TableDigest
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_making import list_photos, make_manifest

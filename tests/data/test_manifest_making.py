@@ -7,7 +7,8 @@ from manifests import ACCESS, make_photos, rows_of, survey
 from result_rows import row as result_row
 
 from pasd_batch.config.run import ManifestColumns, ManifestFormat, ManifestSettings
-from pasd_batch.data.manifest import find_files, is_image_source
+from pasd_batch.data.listing import find_files
+from pasd_batch.data.manifest import is_image_source
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_making import count_photos, failures_of, make_manifest
 from pasd_batch.data.results import ResultStore
@@ -21,7 +22,7 @@ def test_a_manifest_is_made_from_a_folder_and_from_a_glob(tmp_path):
     (tmp_path / "photos/notes.txt").write_text("no photo")
     (tmp_path / "photos/1920/broken.jpg").write_bytes(b"broken")
     target = str(tmp_path / "made/manifest.parquet")
-    assert make_manifest(str(tmp_path / "photos"), target, ACCESS, measure=True) == 4
+    assert make_manifest(str(tmp_path / "photos"), target, ACCESS, measure=True).photos == 4
     rows = {row["photo_id"]: row for row in rows_of(target)}
     assert set(rows) == {"a.jpg", "1920/b.PNG", "1920/c.tif", "1920/broken.jpg"}
     assert rows["1920/b.PNG"]["uri"] == f"{tmp_path}/photos/1920/b.PNG"
@@ -29,9 +30,10 @@ def test_a_manifest_is_made_from_a_folder_and_from_a_glob(tmp_path):
     assert rows["1920/broken.jpg"]["width"] is None
     assert survey(ManifestSettings(path=target)).source_root == f"{tmp_path}/photos/"
 
-    assert make_manifest(f"{tmp_path}/photos/1920/*.jpg", target, ACCESS) == 1
+    assert make_manifest(f"{tmp_path}/photos/1920/*.jpg", target, ACCESS).photos == 1
     assert [row["photo_id"] for row in rows_of(target)] == ["broken.jpg"]
-    assert count_photos(f"{tmp_path}/photos", ACCESS) == 4
+    photos, left_out = count_photos(f"{tmp_path}/photos", ACCESS)
+    assert (photos, left_out.lines()) == (4, ["left out by ending: 1 .txt"])
     with pytest.raises(ManifestError, match="no photos there"):
         make_manifest(f"{tmp_path}/photos/*.webp", target, ACCESS)
 
@@ -41,7 +43,7 @@ def test_a_manifest_is_made_from_an_s3_prefix(s3, tmp_path):
     for name in ["a.jpg", "x/b.png"]:
         Storage.open("s3://archive/photos").write(name, (tmp_path / name).read_bytes())
     target = "s3://archive/manifest.parquet"
-    assert make_manifest("s3://archive/photos", target, ACCESS, measure=True) == 2
+    assert make_manifest("s3://archive/photos", target, ACCESS, measure=True).photos == 2
     rows = rows_of(target)
     assert {(row["uri"], row["width"]) for row in rows} == {
         ("s3://archive/photos/a.jpg", 4),
