@@ -13,6 +13,7 @@ from pasd_batch.data.photo_errors import Warn
 from pasd_batch.data.photo_format import SourceFormat
 from pasd_batch.data.photo_metadata import read_metadata
 from pasd_batch.data.pillow_image import open_with_pillow, pillow_raster
+from pasd_batch.data.png_pixels import png_of_pixels
 from pasd_batch.data.raster import Raster, raster_from_channels
 
 _AV1_CONFIGURATION, _HIGH_BIT_DEPTH, _TWELVE_BIT = b"av1C", 0x40, 0x20
@@ -20,8 +21,13 @@ _AV1_CONFIGURATION, _HIGH_BIT_DEPTH, _TWELVE_BIT = b"av1C", 0x40, 0x20
 
 def decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits, warn: Warn) -> DecodedFile:
     """Decode the first picture of any format but TIFF and HEIF."""
-    # A junk record makes Pillow refuse an AVIF, and metadata is read from the file itself anyhow.
-    with open_with_pillow(without_exif(data) if kind is SourceFormat.AVIF else data, kind, limits) as image:
+    # Junk in metadata makes Pillow refuse some files, and metadata is read from the file itself anyhow.
+    pixels = data
+    if kind is SourceFormat.AVIF:
+        pixels = without_exif(data)
+    elif kind is SourceFormat.PNG:
+        pixels = png_of_pixels(data, limits, warn)
+    with open_with_pillow(pixels, kind, limits) as image:
         with as_photo_errors(kind):
             if kind is not SourceFormat.JPEG:
                 image.load()
@@ -29,7 +35,7 @@ def decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits, wa
         metadata, stated = read_metadata(data, kind, image.info, warn)
         orientation = stated if turned is None else turned  # what AVIF's container says is the last word, as in HEIC
         with as_photo_errors(kind):
-            raster = _raster(data, image, metadata.icc, limits, warn)
+            raster = _raster(pixels, image, metadata.icc, limits, warn)
     return DecodedFile(raster, metadata, orientation)
 
 

@@ -1,12 +1,15 @@
 """Damaged photos are told from whole ones, by a warning or, where it is asked for, an error."""
 
+import zlib
+
 import numpy as np
 import pytest
-from photo_files import saved
+from photo_files import png16, saved
 from PIL import Image
 
 from pasd_batch.config.photos import DecodeLimits, OnDamage
-from pasd_batch.data.photo_io import CorruptPhoto, TruncatedPhoto, decode_photo
+from pasd_batch.data.photo_io import CorruptPhoto, TruncatedPhoto, UnsupportedPhoto, decode_photo
+from pasd_batch.data.png_chunks import png_chunk
 
 FAIL = DecodeLimits(on_damage=OnDamage.FAIL)
 JPEG_OPTIONS = [{}, {"progressive": True}, {"quality": 100, "subsampling": 0}, {"restart_marker_rows": 1}]
@@ -70,3 +73,57 @@ def test_the_end_marker_of_a_preview_is_not_the_photos():
     assert decode_photo(data).warnings == ()
     with pytest.raises(TruncatedPhoto):
         decode_photo(data[: len(data) // 2])
+
+
+def spoiled_checksum(png: bytes, name: bytes) -> bytes:
+    """The PNG with a wrong checksum of its first chunk of that name."""
+    at = png.index(name) - 4
+    end = at + 8 + int.from_bytes(png[at : at + 4], "big")
+    return png[:end] + bytes([png[end] ^ 1]) + png[end + 1 :]
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (b"pHYs", b"\0\0\x0b\x13\0\0\x0b\x13\1"),
+        (b"tEXt", b"Comment\0hello"),
+        (b"gAMA", b"\0\0\xb1\x8f"),
+        (b"eXIf", bytes(32)),
+        (b"acTL", b"\0\0\0\2\0\0\0\0"),
+        (b"tEXt", b"exif\0b'Exif'"),
+        (b"zTXt", b"workflow\0\0" + zlib.compress(bytes(3_000_000))),
+        (b"iCCP", b"junk"),
+        (b"hIST", b"\0"),
+    ],
+)
+def test_side_chunks_of_png_never_cost_the_photo(name, content, deep):
+    samples = np.asarray(textured(40, 60)).astype(np.uint16) * 257
+    plain = png16(samples) if deep else saved(Image.fromarray((samples >> 8).astype(np.uint8)), "PNG")
+    chunk = png_chunk(name, content)
+    for side in (chunk, chunk[:-1] + bytes([chunk[-1] ^ 1])):
+        photo = decode_photo(plain[:33] + side + plain[33:], limits=FAIL)
+        np.testing.assert_array_equal(photo.pixels, decode_photo(plain).pixels)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_pixels_of_png_with_a_wrong_checksum_are_told(deep):
+    samples = np.asarray(textured(40, 60)).astype(np.uint16) * 257
+    plain = png16(samples) if deep else saved(Image.fromarray((samples >> 8).astype(np.uint8)), "PNG")
+    damaged = spoiled_checksum(plain, b"IDAT")
+    photo = decode_photo(damaged)
+    np.testing.assert_array_equal(photo.pixels, decode_photo(plain).pixels)
+    assert "part of the photo may be wrong" in photo.warnings[0]
+    with pytest.raises(CorruptPhoto, match="on_damage"):
+        decode_photo(damaged, limits=FAIL)
+    with pytest.raises(CorruptPhoto, match="header is damaged"):
+        decode_photo(spoiled_checksum(plain, b"IHDR"))
+    assert decode_photo(plain[:-12]).warnings == ("the PNG file lacks its end",)
+    with pytest.raises(TruncatedPhoto):
+        decode_photo(plain[:-200])
+
+
+def test_a_png_of_another_make_is_refused_by_name():
+    plain = saved(textured(40, 60), "PNG")
+    with pytest.raises(UnsupportedPhoto, match="CgBI"):
+        decode_photo(plain[:8] + png_chunk(b"CgBI", bytes(4)) + plain[8:])
