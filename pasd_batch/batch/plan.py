@@ -130,7 +130,7 @@ def write_plan(checked: CheckedManifest, storage: Storage, *, shard_size: int) -
         ManifestError: the manifest has fewer rows than when it was checked.
         StorageError: the manifest could not be read, or a shard not be stored.
     """
-    layout = ShardLayout(shard_size, checked.survey.extra, checked.paths)
+    layout = ShardLayout(shard_size, checked.survey.extra, checked.paths, checked.survey.plan_key)
     spans = checked.spans(shard_size)
 
     def write(index: int) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ from pasd_batch.data.manifest_rows import KNOWN_COLUMNS, photo_ids, read_rows
 from pasd_batch.data.manifest_survey import SOURCE_ROOT_KEY
 from pasd_batch.data.output_paths import plain_path
 from pasd_batch.data.run_folder import plan_path
+from pasd_batch.data.sealing import sealed
 from pasd_batch.data.storage import Storage
 from pasd_batch.records import plan_schema
 
@@ -57,6 +58,8 @@ class ShardLayout:
     shard_size: int
     extra: tuple[pa.Field, ...]
     paths: PathRules
+    plan_key: bytes = field(default=b"", repr=False)
+    """Seals what URIs hide."""
 
 
 def cut_spans(
@@ -151,7 +154,7 @@ def planned_rows(first_row: int, rows: pa.Table, colliding: np.ndarray, layout: 
     columns |= {"photo_id": pa.array(ids, pa.string()), "output_path": pa.array(outputs, pa.string())}
     columns |= cast_extra(rows, layout.extra)
     schema = plan_schema(layout.extra)
-    return pa.table([columns[name] for name in schema.names], schema=schema)
+    return sealed(pa.table([columns[name] for name in schema.names], schema=schema), layout.plan_key)
 
 
 def cut_shards(tables: Iterable[pa.Table], shard_size: int) -> Iterator[pa.Table]:

@@ -182,7 +182,7 @@ def _prepare(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> 
     if not plan_is_complete(storage, run.shards):
         write_plan(found.manifest, storage, shard_size=settings.shard_size)
     extra = tuple(found.manifest.survey.extra)
-    spec = WorkerSpec(settings, run.provenance, run.score_columns, extra, loaders)
+    spec = WorkerSpec(settings, run.provenance, run.score_columns, extra, loaders, found.manifest.survey.plan_key)
     return run, spec, known is not None
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -22,6 +22,8 @@ class WorkerSpec:
     score_columns: tuple[ScoreColumn, ...]
     extra_columns: tuple[pa.Field, ...]
     loaders: ModelLoaders
+    plan_key: bytes = field(default=b"", repr=False)
+    """Opens what the plan's URIs hide; told to workers, and stored nowhere."""
 
     def storage(self) -> Storage:
         """The run's root."""

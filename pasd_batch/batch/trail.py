@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pasd_batch.data.manifest_survey import SOURCE_ROOT_KEY
 from pasd_batch.data.run_folder import RunFolder, parsing, plan_path
+from pasd_batch.data.sealing import unsealed
 from pasd_batch.records import ImageFacts, PhotoFailure, PhotoRecord, Stage, record_from_row
 
 _logger = logging.getLogger(__name__)
@@ -23,14 +24,14 @@ class PhotoTask:
     """Path or URI of the folder that all photos of the manifest have in common, if there is one."""
 
 
-def read_tasks(run: RunFolder, shard: int) -> list[PhotoTask]:
-    """The photos of a planned shard, in the plan's order.
+def read_tasks(run: RunFolder, shard: int, plan_key: bytes) -> list[PhotoTask]:
+    """The photos of a planned shard, in the plan's order, with their whole URIs.
 
     Raises:
         RunDamaged: the plan's file is damaged.
         StorageError: the plan cannot be read.
     """
-    table = run.plan(shard)
+    table = unsealed(run.plan(shard), plan_key)
     root = (table.schema.metadata or {}).get(SOURCE_ROOT_KEY, b"").decode() or None
     with parsing(run.storage, plan_path(shard)):
         return [PhotoTask(row, record_from_row(values), root) for row, values in enumerate(table.to_pylist())]

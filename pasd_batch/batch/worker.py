@@ -100,7 +100,7 @@ class ShardWorker:
     def _commit_once(self, shard: int) -> ShardOutcome:
         if self._results.is_committed(shard):
             return ShardOutcome(shard, ShardState.COMMITTED_BEFORE)
-        tasks = read_tasks(RunFolder(self._storage, self._spec.settings.storage), shard)
+        tasks = read_tasks(RunFolder(self._storage, self._spec.settings.storage), shard, self._spec.plan_key)
         ledger = AttemptLedger.of_shard(self._storage, shard)
         while True:
             attempt = ledger.begin(process_name())

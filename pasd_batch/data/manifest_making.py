@@ -18,8 +18,10 @@ from pasd_batch.data.location import redact_uri
 from pasd_batch.data.manifest import KNOWN_NAMES_KEY
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_survey import SOURCE_ROOT_KEY
+from pasd_batch.data.plan_key import key_of_run
 from pasd_batch.data.ranged_file import open_for_reading
 from pasd_batch.data.run_folder import RunFolder, damaged, in_threads, plan_path
+from pasd_batch.data.sealing import has_sealed, unsealed
 from pasd_batch.data.storage import Storage, StorageError
 from pasd_batch.records import PLAN_SCHEMA, RENAMED_PREFIX, Status, extra_columns
 
@@ -100,12 +102,13 @@ def failures_of(run: str, target: str, access: StorageSettings) -> int:
     Nothing is written if there is none.
 
     Raises:
-        ManifestError: the target is not called like a Parquet file.
+        ManifestError: the target is not called like a Parquet file; or URIs have credentials, and the manifest that the
+            run began with is not there any more.
         StorageError: the run cannot be read, or the target not be written.
     """
     refuse_other_formats(target)
     folder = RunFolder.open(run, access)
-    tables = in_threads(lambda shard: _failed_rows(shard, folder), folder.committed())
+    tables = _whole(in_threads(lambda shard: _failed_rows(shard, folder), folder.committed()), folder)
     filled = (table for table in tables if table.num_rows)
     first = next(filled, None)
     if first is None:
@@ -163,6 +166,18 @@ def _failed_rows(shard: int, folder: RunFolder) -> pa.Table:
         name = f"{RENAMED_PREFIX}{extra.name}" if extra.name in columns else extra.name
         columns[name] = rows[extra.name]
     return pa.table(columns).replace_schema_metadata({**(planned.schema.metadata or {}), KNOWN_NAMES_KEY: b"1"})
+
+
+def _whole(tables: Iterator[pa.Table], folder: RunFolder) -> Iterator[pa.Table]:
+    """The tables with whole URIs; the run's manifest is read again if any of them hides something."""
+    key = None
+    for table in tables:
+        if not table.num_rows or not has_sealed(table):
+            yield table
+            continue
+        key = key or key_of_run(folder)
+        rows = unsealed(table.rename_columns(["photo_id", *table.column_names[1:]]), key)
+        yield rows.rename_columns(table.column_names)
 
 
 def _write_tables(file: BinaryIO, tables: Iterable[pa.Table]) -> int:

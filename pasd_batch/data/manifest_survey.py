@@ -5,7 +5,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 import pyarrow as pa
@@ -19,6 +19,8 @@ from pasd_batch.data.manifest_digest import TableDigest
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_rows import RowProblem, extra_fields, read_rows, row_problems
 from pasd_batch.data.output_paths import common_folder
+from pasd_batch.data.redaction import redact_uri
+from pasd_batch.data.sealing import SecretsDigest, plan_key
 
 SOURCE_ROOT_KEY = b"pasd_batch.source_root"
 """Key in a Parquet manifest's metadata under which the folder stands that its photos were found in."""
@@ -35,6 +37,8 @@ class PieceSurvey:
 
     rows: int
     digest: str
+    secrets: str
+    """Hash of what the URIs hide; becomes the plan's key."""
     lowest_uri: str | None
     highest_uri: str | None
     schema: pa.Schema
@@ -64,6 +68,8 @@ class ManifestSurvey:
     """Number of each piece's first row in the whole manifest, from 0."""
     sized_rows: int
     tiles: int
+    plan_key: bytes = field(repr=False)
+    """What seals the URIs of the plan; stored nowhere."""
 
 
 def survey_piece(
@@ -76,6 +82,7 @@ def survey_piece(
         StorageError: the file cannot be read.
     """
     digest, schema, metadata = TableDigest(), pa.schema([]), {}
+    secrets = SecretsDigest()
     problems: list[RowProblem] = []
     uris: list[str] = []
     rows = problem_count = sized_rows = tiles = 0
@@ -87,6 +94,7 @@ def survey_piece(
                 problems.append(RowProblem(rows + problem.row, problem.message))
         if not uncarried:  # else the manifest is refused, and not all values can be read
             digest.update(table)
+        secrets.update(table)
         schema = unify([schema, pa.schema(extra_fields(table.schema))], [str(piece)] * 2)
         metadata = table.schema.metadata or metadata
         ends = pc.min_max(table["uri"]).as_py()
@@ -97,6 +105,7 @@ def survey_piece(
     return PieceSurvey(
         rows=rows,
         digest=digest.hexdigest(),
+        secrets=secrets.hexdigest(),
         lowest_uri=min(uris, default=None),
         highest_uri=max(uris, default=None),
         schema=schema,
@@ -130,6 +139,7 @@ def merge_surveys(pieces: Sequence[ManifestPiece], surveys: Sequence[PieceSurvey
         starts=starts[:-1],
         sized_rows=sum(survey.sized_rows for survey in surveys),
         tiles=sum(survey.tiles for survey in surveys),
+        plan_key=plan_key([survey.secrets for survey in surveys]),
     )
 
 
@@ -181,7 +191,7 @@ def _refuse_problems(pieces: Sequence[ManifestPiece], surveys: Sequence[PieceSur
 def _source_root(surveys: Sequence[PieceSurvey]) -> str:
     lowest = min(survey.lowest_uri for survey in surveys if survey.lowest_uri is not None)
     highest = max(survey.highest_uri for survey in surveys if survey.highest_uri is not None)
-    shared = common_folder(lowest, highest)
+    shared = redact_uri(common_folder(lowest, highest))  # it is stored in the plan
     told = {survey.source_root for survey in surveys}
     root = told.pop() if len(told) == 1 else None
     return root if root and shared.startswith(root) else shared

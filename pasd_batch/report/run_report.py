@@ -9,7 +9,9 @@ import pyarrow as pa
 
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.photo_io import PhotoError, decode_photo
+from pasd_batch.data.plan_key import key_of_run
 from pasd_batch.data.run_folder import (
     RUN_FILE,
     RunFolder,
@@ -21,6 +23,7 @@ from pasd_batch.data.run_folder import (
     require_run,
     result_path,
 )
+from pasd_batch.data.sealing import has_sealed, unsealed
 from pasd_batch.data.storage import NotFound, Storage, StorageError, read_uri
 from pasd_batch.records import Status
 from pasd_batch.report.render import SheetPhoto, contact_sheet, shrunk
@@ -114,7 +117,7 @@ def _load(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: DecodeL
         source = read_uri(_planned_uri(folder, shard, row["photo_id"]), access, max_bytes=limits.max_bytes)
         before = decode_photo(source, limits=limits)
         after = decode_photo(_restored_bytes(row, shard, folder), limits=DecodeLimits(max_pixels=2**40))
-    except (StorageError, PhotoError) as error:
+    except (ManifestError, StorageError, PhotoError) as error:
         _logger.warning("%s is not on the contact sheet: %s", row["photo_id"], error)
         return None
     sizes = f"{row['input_width']} x {row['input_height']} to {row['output_width']} x {row['output_height']} pixels"
@@ -138,10 +141,10 @@ def _score_line(scores: Mapping[str, float | None]) -> str:
 
 def _planned_uri(folder: RunFolder, shard: int, photo_id: str) -> str:
     """The photo's URI from the plan: results have it without the secrets that fetching it may need."""
-    planned = folder.plan(shard).select(["photo_id", "uri"]).to_pylist()
-    for row in planned:
-        if row["photo_id"] == photo_id:
-            return row["uri"]
+    planned = folder.plan(shard)
+    row = planned.filter(pa.array([identity == photo_id for identity in planned["photo_id"].to_pylist()], pa.bool_()))
+    if row.num_rows:
+        return (unsealed(row, key_of_run(folder)) if has_sealed(row) else row)["uri"][0].as_py()
     raise damaged(folder.storage, plan_path(shard), f"does not plan {photo_id}, of which there is a row")
 
 

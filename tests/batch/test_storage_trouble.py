@@ -154,4 +154,4 @@ def _tell_source_root(storage, source_root):
     pq.write_table(table, buffer)
     storage.write(path, buffer.getvalue())
     run = RunFolder.open(storage.uri(), StorageSettings())
-    assert read_tasks(run, 0)[0].source_root == source_root
+    assert read_tasks(run, 0, b"")[0].source_root == source_root
