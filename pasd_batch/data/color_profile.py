@@ -1,89 +1,28 @@
 """ICC profiles: a photo's pixels to sRGB for the model, and back into the photo's own colour space.
 
 Profiles made of a matrix and tone curves (nearly all of RGB and grey) are computed in floating point, after
-ICC.1:2010 sections 6 and 10; those with look-up tables (CMYK, some scanners) go through LittleCMS at 8 bits.
+ICC.1:2010 sections 6 and 10; those with look-up tables (scanners, printers) go through LittleCMS in floating point,
+those of CMYK at 8 bits.
 """
 
 import io
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from PIL import Image, ImageCms
 
-# Columns: sRGB's primaries in the profile connection space (D50), as the sRGB v2 profile has them.
-_SRGB_TO_XYZ = np.array(
-    [[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]], dtype=np.float64
-)
-_SAMPLES = 65536
-_SAME = 2e-3
-_ROWS_AT_ONCE = 256
+from pasd_batch.data.color_space import SAMPLES, SRGB_TO_XYZ, ColorSpace, bands
+
+JUST_OUTSIDE = 0.5 / 255
+"""How far beyond sRGB's 0 and 1 a colour may lie that is taken to be at its edge."""
+
+_Convert = Callable[[np.ndarray], np.ndarray]
 
 
 class UnusableProfile(ValueError):
     """An ICC profile that is damaged, or whose colour space the pixels are not in."""
-
-
-@dataclass(frozen=True, eq=False)
-class CurveProfile:
-    """A profile of tone curves and a matrix.
-
-    Attributes:
-        curves: one (grey) or three (RGB) rising curves, sampled evenly over [0, 1]; device value to linear light.
-        to_xyz: (3, 3), linear RGB to D50 XYZ; the sRGB matrix for grey, whose hue is neutral anyway.
-    """
-
-    curves: tuple[np.ndarray, ...]
-    to_xyz: np.ndarray
-
-    @property
-    def is_srgb(self) -> bool:
-        """Whether it differs from sRGB by less than what can be seen, so that pixels are best left as they are."""
-        grid = np.linspace(0.0, 1.0, _SAMPLES)
-        same_curves = all(np.abs(curve - srgb_to_linear(grid)).max() < _SAME for curve in self.curves)
-        return bool(same_curves and np.abs(self.to_xyz - _SRGB_TO_XYZ).max() < _SAME)
-
-    def to_srgb(self, pixels: np.ndarray) -> np.ndarray:
-        """Float (rows, columns, 3) in this space to sRGB, both in [0, 1]; colours that sRGB lacks are clipped."""
-        matrix = (np.linalg.inv(_SRGB_TO_XYZ) @ self.to_xyz).astype(np.float32)
-        linear = np.empty_like(pixels)
-        for channel, curve in enumerate(self._forward):
-            linear[..., channel] = _at(curve, pixels[..., channel])
-        return linear_to_srgb(np.clip(linear @ matrix.T, 0.0, 1.0))
-
-    def from_srgb(self, pixels: np.ndarray) -> np.ndarray:
-        """Float (rows, columns, 3) in sRGB to this space, both in [0, 1]."""
-        matrix = (np.linalg.inv(self.to_xyz) @ _SRGB_TO_XYZ).astype(np.float32)
-        encoded = linear_to_srgb(np.clip(srgb_to_linear(pixels) @ matrix.T, 0.0, 1.0))
-        device = np.empty_like(pixels)
-        for channel, curve in enumerate(self._backward):
-            device[..., channel] = _at(curve, encoded[..., channel])
-        return device
-
-    @cached_property
-    def _forward(self) -> list[np.ndarray]:
-        curves = self.curves * 3 if len(self.curves) == 1 else self.curves
-        return [curve.astype(np.float32) for curve in curves]
-
-    @cached_property
-    def _backward(self) -> list[np.ndarray]:
-        # Inverse curves are steep at black. Over values encoded as sRGB is, which is much the same curve, they are
-        # nearly straight, and even steps are fine enough.
-        grid = np.linspace(0.0, 1.0, _SAMPLES)
-        return [np.interp(srgb_to_linear(grid), curve, grid).astype(np.float32) for curve in self._forward]
-
-
-def srgb_to_linear(values: np.ndarray) -> np.ndarray:
-    """IEC 61966-2-1 decoding: encoded [0, 1] to linear light [0, 1]."""
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4).astype(values.dtype)
-
-
-def linear_to_srgb(values: np.ndarray) -> np.ndarray:
-    """IEC 61966-2-1 encoding: linear light [0, 1] to encoded [0, 1]."""
-    bright = 1.055 * np.maximum(values, 0.0031308) ** (1 / 2.4) - 0.055
-    return np.where(values <= 0.0031308, values * 12.92, bright).astype(values.dtype)
 
 
 def color_space(icc: bytes) -> str:
@@ -97,30 +36,55 @@ def color_space(icc: bytes) -> str:
     return icc[16:20].decode("latin-1").strip()
 
 
-def to_srgb(pixels: np.ndarray, icc: bytes) -> tuple[np.ndarray, bool]:
-    """Float32 RGB or grey-as-RGB pixels (height, width, 3) from the profile's space to sRGB, both in [0, 1].
+@dataclass(frozen=True, eq=False)
+class InSrgb:
+    """Colours as the model sees them, and what it does not see of them.
 
-    Returns:
-        The pixels, and whether they kept their precision (False: they went through 8 bits).
+    Attributes:
+        pixels: float32 (height, width, 3), sRGB in [0, 1].
+        beyond: float16 (height, width, 3): what is to be added, in the profile's space, to `from_srgb(pixels)` to have
+            the colours as they were; 0 where sRGB holds them. None if it holds all of them, or there is no way back.
+    """
+
+    pixels: np.ndarray
+    beyond: np.ndarray | None
+
+
+def to_srgb(pixels: np.ndarray, icc: bytes) -> InSrgb:
+    """Float32 RGB or grey-as-RGB pixels (height, width, 3) in [0, 1] from the profile's space to sRGB.
 
     Raises:
         UnusableProfile: the profile is damaged, or is neither RGB nor grey.
     """
     profile = parse_curve_profile(icc)
-    if profile is not None:
-        return (pixels if profile.is_srgb else _by_rows(pixels, profile.to_srgb)), True
-    return _through_littlecms(pixels, icc, backwards=False), False
+    if profile is not None and profile.is_srgb:
+        return InSrgb(pixels, None)
+    convert = profile.to_srgb if profile is not None else _way_through_littlecms(icc, backwards=False)
+    back = profile.from_srgb if profile is not None else _way_back_if_any(icc)
+    seen, beyond = np.empty(pixels.shape, dtype=np.float32), None
+    for rows in bands(pixels):
+        unbounded = convert(pixels[rows])
+        seen[rows] = np.clip(unbounded, 0.0, 1.0)
+        outside = np.abs(unbounded - seen[rows]).max(axis=2) > JUST_OUTSIDE
+        if back is not None and outside.any():
+            beyond = np.zeros(pixels.shape, dtype=np.float16) if beyond is None else beyond
+            lost = pixels[rows][outside] - np.clip(back(seen[rows][outside][np.newaxis])[0], 0.0, 1.0)
+            beyond[rows][outside] = lost
+    return InSrgb(seen, beyond)
 
 
 def from_srgb(pixels: np.ndarray, icc: bytes) -> np.ndarray | None:
     """Float32 sRGB pixels (height, width, 3) to the profile's space; None if the profile has no way in."""
     profile = parse_curve_profile(icc)
-    if profile is not None:
-        return pixels if profile.is_srgb else _by_rows(pixels, profile.from_srgb)
-    try:
-        return _through_littlecms(pixels, icc, backwards=True)
-    except UnusableProfile:
+    if profile is not None and profile.is_srgb:
+        return pixels
+    convert = profile.from_srgb if profile is not None else _way_back_if_any(icc)
+    if convert is None:
         return None  # a scanner's profile, which only leads out of its space
+    result = np.empty(pixels.shape, dtype=np.float32)
+    for rows in bands(pixels):
+        result[rows] = np.clip(convert(pixels[rows]), 0.0, 1.0)
+    return result
 
 
 def cmyk_to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
@@ -140,7 +104,7 @@ def cmyk_to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     return converted or image.convert("RGB")
 
 
-def parse_curve_profile(icc: bytes) -> CurveProfile | None:
+def parse_curve_profile(icc: bytes) -> ColorSpace | None:
     """The profile as curves and matrix; None if it has look-up tables, which then rule.
 
     Raises:
@@ -151,17 +115,17 @@ def parse_curve_profile(icc: bytes) -> CurveProfile | None:
         raise UnusableProfile(f"a profile for {space} on an RGB or grey photo")
     try:
         tags = _tags(icc)
-        if "A2B0" in tags:
+        if "A2B0" in tags or (space == "GRAY" and icc[20:24] == b"Lab "):  # whose curve is one of lightness
             return None
         if space == "GRAY":
-            return CurveProfile((_curve(tags["kTRC"]),), _SRGB_TO_XYZ)
+            return ColorSpace((_curve(tags["kTRC"]),), SRGB_TO_XYZ)
         curves = tuple(_curve(tags[name]) for name in ("rTRC", "gTRC", "bTRC"))
         matrix = np.stack([_xyz(tags[name]) for name in ("rXYZ", "gXYZ", "bXYZ")], axis=1)
     except (KeyError, IndexError, struct.error, ValueError) as error:
         raise UnusableProfile(f"a damaged ICC profile ({error})") from None
     if abs(np.linalg.det(matrix)) < 1e-6:
         raise UnusableProfile("an ICC profile whose primaries lie on a line")
-    return CurveProfile(curves, matrix)
+    return ColorSpace(curves, matrix)
 
 
 def _tags(icc: bytes) -> dict[str, bytes]:
@@ -178,7 +142,7 @@ def _xyz(tag: bytes) -> np.ndarray:
 
 def _curve(tag: bytes) -> np.ndarray:
     """A `curv` (10.6) or `para` (10.18) tag, sampled."""
-    grid = np.linspace(0.0, 1.0, _SAMPLES)
+    grid = np.linspace(0.0, 1.0, SAMPLES)
     if tag[:4] == b"para":
         return _parametric(tag, grid)
     if tag[:4] != b"curv":
@@ -215,34 +179,36 @@ def _seven_parameters(kind: int, values: list[float]) -> list[float]:
     return [*values, 0.0, 0.0] if kind == 3 else values
 
 
-def _at(curve: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return curve[np.rint(np.clip(values, 0.0, 1.0) * (_SAMPLES - 1)).astype(np.int32)]
-
-
-def _by_rows(pixels: np.ndarray, convert: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """`convert` on bands of rows, so that its intermediate results stay small."""
-    result = np.empty(pixels.shape, dtype=np.float32)
-    for start in range(0, pixels.shape[0], _ROWS_AT_ONCE):
-        result[start : start + _ROWS_AT_ONCE] = convert(pixels[start : start + _ROWS_AT_ONCE])
-    return result
-
-
-def _through_littlecms(pixels: np.ndarray, icc: bytes, *, backwards: bool) -> np.ndarray:
-    image = Image.fromarray(np.rint(np.clip(pixels, 0.0, 1.0) * 255.0).astype(np.uint8))
-    grey = color_space(icc) == "GRAY"
-    opened, srgb = _open(icc), ImageCms.createProfile("sRGB")
+def _way_back_if_any(icc: bytes) -> _Convert | None:
     try:
-        if backwards:
-            mode = "L" if grey else "RGB"
-            converted = ImageCms.profileToProfile(image, srgb, opened, outputMode=mode)
-        else:
-            source = image.getchannel(0) if grey else image
-            converted = ImageCms.profileToProfile(source, opened, srgb, outputMode="RGB")
-    except ImageCms.PyCMSError as error:
-        raise UnusableProfile(str(error)) from None
-    if converted is None:
-        raise UnusableProfile("LittleCMS gave no picture")
-    return np.asarray(converted.convert("RGB"), dtype=np.float32) / 255.0
+        return _way_through_littlecms(icc, backwards=True)
+    except UnusableProfile:
+        return None
+
+
+def _way_through_littlecms(icc: bytes, *, backwards: bool) -> _Convert:
+    """LittleCMS's conversion to sRGB or back, perceptual, of float32 (rows, columns, 3); the result is not bounded.
+
+    Raises:
+        UnusableProfile: it is damaged, or has no tables for that direction.
+    """
+    import imagecodecs
+
+    device, srgb = ("gray" if color_space(icc) == "GRAY" else "rgb"), imagecodecs.cms_profile("srgb")
+
+    def convert(pixels: np.ndarray) -> np.ndarray:
+        values = np.ascontiguousarray(pixels[..., 0] if device == "gray" and not backwards else pixels, np.float32)
+        profiles, spaces = ((srgb, icc), ("rgb", device)) if backwards else ((icc, srgb), (device, "rgb"))
+        try:
+            result = imagecodecs.cms_transform(
+                values, *profiles, colorspace=spaces[0], outcolorspace=spaces[1], outdtype=np.float32
+            )
+        except imagecodecs.CmsError as error:
+            raise UnusableProfile(f"an ICC profile that LittleCMS refuses ({error})") from None
+        return np.repeat(result[..., np.newaxis], 3, axis=2) if result.ndim == 2 else result
+
+    convert(np.zeros((1, 1, 3), np.float32))
+    return convert
 
 
 def _open(icc: bytes) -> ImageCms.ImageCmsProfile:

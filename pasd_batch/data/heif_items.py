@@ -70,6 +70,39 @@ def without_exif(data: bytes) -> bytes:
     return bytes(changed)
 
 
+def main_properties(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Name and content of the main picture's properties (ISO 14496-12, section 8.11.14), in the file's order.
+
+    Those of all pictures where the file does not say which are the main one's; none where it cannot be read.
+    """
+    try:
+        boxes = _meta(data)
+        properties = {name: place for name, *place in _boxes(data, *boxes.get(b"iprp", (0, 0)))}
+        found = [(name, data[at:end]) for name, at, end in _boxes(data, *properties.get(b"ipco", (0, 0)))]
+        number = _main_item(data, boxes)
+        chosen = [index for item, index in _associations(data, properties) if item == number]
+        return [found[index - 1] for index in chosen if 0 < index <= len(found)] or found
+    except (ValueError, IndexError, struct.error):
+        return []
+
+
+def _main_item(data: bytes, boxes: dict[bytes, tuple[int, int]]) -> int:
+    start, end = boxes.get(b"pitm", (0, 0))
+    return _Bytes(data, start + 4, end).number(2 if data[start] == 0 else 4) if end else 0
+
+
+def _associations(data: bytes, properties: dict[bytes, list[int]]) -> Iterator[tuple[int, int]]:
+    """Which item has which property, counted from 1."""
+    if b"ipma" not in properties:
+        return
+    start, end = properties[b"ipma"]
+    entry, is_wide = _Bytes(data, start + 4, end), bool(data[start + 3] & 1)
+    for _ in range(entry.number(4)):
+        item = entry.number(2 if data[start] == 0 else 4)
+        for _ in range(entry.number(1)):
+            yield item, entry.number(2) & 0x7FFF if is_wide else entry.number(1) & 0x7F
+
+
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """Name, start and end of the content of the boxes between two places."""
     while start + 8 <= end:

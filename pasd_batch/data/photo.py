@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 GROUND = 0.5
 """The grey (sRGB) that transparent photos lie on when they are scored: input, result and reference alike."""
 
+_SAME_COLOR, _NEW_COLOR = 0.1, 0.3  # changes of a channel up to which, and from which, a colour is the same, or new
 _LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 
 
@@ -46,6 +47,8 @@ class Photo:
         bit_depth: 8, or 16 if the source had more than 8 bits per channel.
         grayscale: the source's channels are all equal, or it has but one.
         metadata: what the file carries besides pixels.
+        beyond_srgb: float16 (height, width, 3), what the colours have that `pixels` cannot say: to be added once these
+            are in the space of the profile; None if nothing.
         warnings: what was wrong with the file or left out of it, a sentence each; usually none.
     """
 
@@ -54,6 +57,7 @@ class Photo:
     bit_depth: int
     grayscale: bool
     metadata: PhotoMetadata
+    beyond_srgb: np.ndarray | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -69,7 +73,7 @@ class Photo:
     @property
     def nbytes(self) -> int:
         """Memory that colours and transparency take."""
-        return sum(part.nbytes for part in (self.pixels, self.alpha) if part is not None)
+        return sum(part.nbytes for part in (self.pixels, self.alpha, self.beyond_srgb) if part is not None)
 
     def as_seen(self) -> np.ndarray:
         """The pixels, transparent ones over a plain ground of grey, as what scores compare."""
@@ -79,7 +83,8 @@ class Photo:
 def with_restored_pixels(photo: Photo, pixels: np.ndarray, *, colorized: bool = False) -> Photo:
     """`photo` with other pixels of any size: alpha is scaled to it, a grey photo stays grey unless `colorized`.
 
-    `pixels` is float (height, width, 3), sRGB; values are clipped to [0, 1].
+    Colours beyond sRGB stay where the restoration changes what is seen little, fade where it changes more, and go where
+    it makes new colours. `pixels` is float (height, width, 3), sRGB; values are clipped to [0, 1].
     """
     pixels = np.ascontiguousarray(np.clip(np.asarray(pixels, dtype=np.float32), 0.0, 1.0))
     grayscale = photo.grayscale and not colorized
@@ -88,7 +93,32 @@ def with_restored_pixels(photo: Photo, pixels: np.ndarray, *, colorized: bool = 
     alpha = photo.alpha
     if alpha is not None:
         alpha = scale_alpha(alpha, height=pixels.shape[0], width=pixels.shape[1])
-    return replace(photo, pixels=pixels, alpha=alpha, grayscale=grayscale)
+    beyond = None if grayscale or colorized else _still_beyond(photo, pixels)
+    return replace(photo, pixels=pixels, alpha=alpha, grayscale=grayscale, beyond_srgb=beyond)
+
+
+def _still_beyond(photo: Photo, pixels: np.ndarray) -> np.ndarray | None:
+    """What `photo` has beyond sRGB at the size of `pixels`, as far as these show the same colours."""
+    if photo.beyond_srgb is None:
+        return None
+    height, width = pixels.shape[:2]
+    changed = np.zeros((height, width), np.float32)
+    for channel in range(3):
+        before = _scaled(photo.pixels[..., channel], height=height, width=width)
+        np.maximum(changed, np.abs(pixels[..., channel] - before), out=changed)
+    share = np.clip((_NEW_COLOR - changed) / (_NEW_COLOR - _SAME_COLOR), 0.0, 1.0)
+    beyond = np.empty(pixels.shape, np.float16)
+    for channel in range(3):
+        beyond[..., channel] = share * _scaled(photo.beyond_srgb[..., channel], height=height, width=width)
+    return beyond
+
+
+def _scaled(channel: np.ndarray, *, height: int, width: int) -> np.ndarray:
+    """A channel (height, width) as float32 at another size, without overshoots."""
+    if channel.shape == (height, width):
+        return channel.astype(np.float32)
+    image = Image.fromarray(np.ascontiguousarray(channel, dtype=np.float32))
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def laid_over(pixels: np.ndarray, alpha: np.ndarray, ground: float | np.ndarray) -> np.ndarray:

@@ -15,6 +15,8 @@ from pasd_batch.data.hidden_colors import without_hidden_colors
 from pasd_batch.data.photo import Photo
 from pasd_batch.data.photo_errors import EmptyPhoto, PhotoTooLarge, Warn
 from pasd_batch.data.photo_format import SourceFormat, source_format
+from pasd_batch.data.stated_colors import StatedColors, stated_colors
+from pasd_batch.data.stated_profile import profile_of
 
 # EXIF orientation (1-8) to what turns an array (height, width, channels) upright.
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
@@ -31,8 +33,10 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 def decode_photo(data: bytes, *, limits: DecodeLimits | None = None) -> Photo:
     """Decode a photo; of an animation or a document of several pages, the first picture.
 
-    A profile is applied (without one, pixels are taken as sRGB); an unusable one is ignored. Floats
-    and integers are scaled to [0, 1] as `raster` says. What is ignored, left out or repaired is in `Photo.warnings`.
+    Colours go by the ICC profile, else by HEIC's, AVIF's or PNG's codes of ITU-T H.273, else by PNG's gAMA and cHRM,
+    else they are sRGB's; what is unusable is ignored. Where codes or cHRM state other primaries than sRGB's, a profile
+    of them is made for the output. Floats and integers are scaled to [0, 1] as `raster` says. What is ignored, left
+    out or repaired is in `Photo.warnings`.
 
     Raises:
         EmptyPhoto, UnsupportedPhoto, TruncatedPhoto, CorruptPhoto: as their names say.
@@ -55,30 +59,36 @@ def decode_photo(data: bytes, *, limits: DecodeLimits | None = None) -> Photo:
             file = decode_tiff(data, limits, warnings.append)
         case _:
             file = decode_with_pillow(data, kind, limits, warnings.append)
-    photo = _upright_in_srgb(file, warnings.append)
+    has_profile = file.metadata.icc is not None or file.raster.is_srgb
+    stated = None if has_profile else stated_colors(data, kind, warnings.append)
+    photo = _upright_in_srgb(file, stated, warnings.append)
     return replace(photo, warnings=tuple(warnings))
 
 
-def _upright_in_srgb(file: DecodedFile, warn: Warn) -> Photo:
+def _upright_in_srgb(file: DecodedFile, stated: StatedColors | None, warn: Warn) -> Photo:
     raster, metadata = file.raster, file.metadata
     color, alpha, bit_depth = raster.color, raster.alpha, raster.bit_depth
     del raster.color, raster.alpha  # each copy goes as soon as the next is made
     if alpha is not None:
         color = without_hidden_colors(color, alpha)
     grayscale = all(bool((row == row[..., :1]).all()) for row in color)  # nearly always decided by the first row
-    pixels = np.repeat(color, 3, axis=2) if color.shape[2] == 1 else color
-    del color
     if raster.is_srgb:
         metadata = replace(metadata, icc=None)
-    elif metadata.icc is not None:
+    elif stated is not None:
+        color = stated.in_srgb_curve(color, bits=bit_depth)
+        is_wide = not (grayscale or stated.primaries.is_srgb)
+        metadata = replace(metadata, icc=profile_of(stated.primaries) if is_wide else None)
+    pixels = np.repeat(color, 3, axis=2) if color.shape[2] == 1 else color
+    del color
+    beyond = None
+    if metadata.icc is not None:
         try:
-            pixels, exact = to_srgb(pixels, metadata.icc)
-            if bit_depth > 8 and not exact:
-                warn(f"the photo keeps 8 of its {bit_depth} bits: its ICC profile is one of look-up tables")
-                bit_depth = 8
+            seen = to_srgb(pixels, metadata.icc)
+            pixels, beyond = seen.pixels, None if grayscale else seen.beyond
         except UnusableProfile as error:
             warn(f"the photo's ICC profile is ignored: {error}")
             metadata = replace(metadata, icc=None)
     turn = _UPRIGHT.get(file.orientation, lambda array: array)
     alpha = None if alpha is None else np.ascontiguousarray(turn(alpha))
-    return Photo(np.ascontiguousarray(turn(pixels)), alpha, bit_depth, grayscale, metadata)
+    beyond = None if beyond is None else np.ascontiguousarray(turn(beyond))
+    return Photo(np.ascontiguousarray(turn(pixels)), alpha, bit_depth, grayscale, metadata, beyond_srgb=beyond)

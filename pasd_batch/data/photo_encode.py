@@ -34,9 +34,10 @@ def encode_photo(
 ) -> bytes:
     """Write a restored photo. The same photo, settings and marker give the same bytes.
 
-    Pixels are brought back to the source's RGB or grey profile, which is attached; where there was none, or one for
-    CMYK, they stay sRGB without a profile. Grey photos are written as grey (as neutral RGB if their profile is for
-    RGB, and in WebP, which has no grey). Transparency is kept, but laid over `settings.background` in JPEG; where it
+    Pixels are brought back to the source's RGB or grey profile, which is attached, with what the photo has beyond sRGB;
+    where there was none, or one for CMYK, they stay sRGB without a profile. Grey photos are written as grey (as neutral
+    RGB if their profile is for RGB, and in WebP, which has no grey). Transparency is kept, but laid over
+    `settings.background` in JPEG; where it
     hides colours, those that the photo has there (of the visible edge, as restored) are written.
     Metadata goes where the format's readers look for it (docs/results.md has the table); what has no place in the
     format is left out, and `warn` is told.
@@ -118,15 +119,18 @@ def _is_deep(photo: Photo, settings: OutputSettings) -> bool:
 
 def _output_colors(photo: Photo, settings: OutputSettings, warn: Warn) -> tuple[np.ndarray, bytes | None]:
     """Colours (height, width, 1 or 3) in the space of the profile to attach, and that profile."""
-    icc, pixels = photo.metadata.icc, photo.pixels
+    icc, pixels, beyond = photo.metadata.icc, photo.pixels, photo.beyond_srgb
     has_grey = settings.format is not ImageFormat.WEBP
     if settings.format is ImageFormat.JPEG and photo.alpha is not None:
         pixels = laid_over(pixels, photo.alpha, np.array(settings.background, dtype=np.float32) / 255.0)
+        beyond = None if beyond is None else beyond * photo.alpha[..., np.newaxis]
     single = photo.grayscale and bool((pixels == pixels[..., :1]).all())
     as_grey = single and has_grey
     converted = None if icc is None else _converted(pixels, icc, as_grey, warn)
     if converted is None:
         return (pixels[..., :1] if as_grey else pixels), None
+    if beyond is not None:
+        converted = converted + beyond
     if single and converted.shape[2] == 3 and np.ptp(converted, axis=2).max() < _NEUTRAL:
         converted = np.repeat(converted[..., 1:2], 3, axis=2)
     return converted, icc
@@ -144,7 +148,9 @@ def _converted(pixels: np.ndarray, icc: bytes, as_grey: bool, warn: Warn) -> np.
         warn(f"the photo's ICC profile is left out: {error}")
         return None
     if converted is None:
-        warn(f"the photo's ICC profile for {space} has no way back from sRGB and is left out")
+        warn(
+            f"the photo's ICC profile for {space} has no way back from sRGB and is left out, and with it colours beyond"
+        )
     return converted
 
 

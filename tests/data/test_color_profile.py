@@ -20,11 +20,10 @@ from pasd_batch.data.color_profile import (
     UnusableProfile,
     cmyk_to_rgb,
     from_srgb,
-    linear_to_srgb,
     parse_curve_profile,
-    srgb_to_linear,
     to_srgb,
 )
+from pasd_batch.data.color_space import linear_to_srgb, srgb_to_linear
 
 PROFILES = {
     "adobe": matrix_profile(ADOBE_RGB, gamma_curve(2.2)),
@@ -54,16 +53,15 @@ def test_matrix_profiles_agree_with_littlecms(name, colors):
     eight_bit = np.rint(colors * 255).astype(np.uint8)
     profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
     expected = ImageCms.profileToProfile(Image.fromarray(eight_bit), profile, ImageCms.createProfile("sRGB"))
-    found, exact = to_srgb(eight_bit.astype(np.float32) / 255, icc)
-    assert exact
-    np.testing.assert_allclose(found, np.asarray(expected) / 255, atol=LITTLECMS_8_BIT)
+    found = to_srgb(eight_bit.astype(np.float32) / 255, icc)
+    np.testing.assert_allclose(found.pixels, np.asarray(expected) / 255, atol=LITTLECMS_8_BIT)
 
 
 @pytest.mark.parametrize("name", ["adobe", "p3"])
 def test_what_goes_out_of_a_wide_space_comes_back(name, colors):
     there = from_srgb(colors, PROFILES[name])
     assert there is not None
-    back, _ = to_srgb(there, PROFILES[name])
+    back = to_srgb(there, PROFILES[name]).pixels
     # A 16-bit step of a bright channel is, through the matrix, up to 20 of a dark one beside it.
     np.testing.assert_allclose(back, colors, atol=20 / 65535)
     assert np.abs(there - colors).max() > 0.02
@@ -71,14 +69,14 @@ def test_what_goes_out_of_a_wide_space_comes_back(name, colors):
 
 def test_srgb_itself_changes_nothing(colors):
     for icc in (ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), matrix_profile(SRGB, srgb_curve())):
-        assert to_srgb(colors, icc)[0] is colors
+        assert to_srgb(colors, icc).pixels is colors
         assert from_srgb(colors, icc) is colors
 
 
 def test_grey_profiles_keep_grey_neutral():
     grey = np.repeat(np.linspace(0, 1, 256, dtype=np.float32)[:, np.newaxis, np.newaxis], 3, axis=2)
     icc = grey_profile(gamma_curve(1.75))
-    srgb, _ = to_srgb(grey, icc)
+    srgb = to_srgb(grey, icc).pixels
     assert np.ptp(srgb, axis=2).max() < 1e-5
     np.testing.assert_allclose(srgb[..., 0], linear_to_srgb(grey[..., 0] ** 1.75), atol=1e-4)
     back = from_srgb(srgb, icc)
@@ -88,10 +86,14 @@ def test_grey_profiles_keep_grey_neutral():
 def test_look_up_tables_go_through_littlecms(colors):
     icc = rgb_lookup_profile(both_ways=True)
     assert parse_curve_profile(icc) is None
-    srgb, exact = to_srgb(colors, icc)
-    assert not exact
+    seen = to_srgb(colors, icc)
+    srgb = seen.pixels
     assert np.abs(srgb - colors).mean() > 0.05
-    assert from_srgb(srgb, icc) is not None
+    there = from_srgb(srgb, icc)
+    assert there is not None
+    assert seen.beyond is not None
+    outside = np.abs(seen.beyond).max(axis=2) > 0
+    np.testing.assert_allclose((there + seen.beyond)[outside], colors[outside], atol=5e-4)
     assert from_srgb(srgb, rgb_lookup_profile(both_ways=False)) is None
 
 

@@ -211,13 +211,16 @@ def test_profiles_are_applied_and_remembered():
     assert dark.pixels.mean() > decode_photo(saved(grey, "PNG")).pixels.mean() + 0.05
 
 
-def test_sixteen_bits_survive_a_matrix_profile_but_not_a_table():
+def test_sixteen_bits_survive_profiles_of_both_kinds():
     icc = zlib.compress(ADOBE)
     wide = decode_photo(png16(deep_picture(), (b"iCCP", b"a\0\0" + icc)))
     assert wide.bit_depth == 16
     assert len(np.unique(wide.pixels)) > 1500
     table = zlib.compress(rgb_lookup_profile(both_ways=True))
-    assert decode_photo(png16(deep_picture(), (b"iCCP", b"a\0\0" + table))).bit_depth == 8
+    deep = decode_photo(png16(deep_picture(), (b"iCCP", b"a\0\0" + table)))
+    assert deep.bit_depth == 16
+    assert len(np.unique(deep.pixels)) > 500
+    assert deep.warnings == ()
 
 
 def test_a_broken_profile_is_ignored_with_a_warning():
