@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from icc_profiles import ADOBE_RGB, DISPLAY_P3, gamma_curve, matrix_profile, rgb_lookup_profile, srgb_curve
 from judges import judge
-from photo_files import avif, picture, png16, saved
+from photo_files import avif, heif, picture, png16, saved
 from PIL import Image, ImageCms
 
 from pasd_batch.config.photos import ImageFormat, OutputSettings
@@ -193,6 +193,14 @@ def test_transfer_functions_have_their_published_values():
     white = np.full((1, 1, 3), 0.75)
     assert TRANSFERS[18].linear(white)[0, 0, 0] == pytest.approx(203, abs=1)  # BT.2408: HLG's reference white
     assert TRANSFERS[1].linear(np.array(0.081)) == pytest.approx(0.018, abs=1e-3)
+
+
+def test_codes_of_heic_are_applied():
+    plain = Image.fromarray(np.full((64, 64, 3), (90, 180, 60), np.uint8))
+    photo = decode_photo(heif(plain, color_primaries=12, transfer_characteristics=13, matrix_coefficients=1))
+    expected = decode_photo(saved(plain, "PNG", icc_profile=WIDE["p3"]))
+    np.testing.assert_allclose(photo.pixels[32, 32], expected.pixels[32, 32], atol=0.02)
+    assert photo.metadata.icc is not None
 
 
 def test_narrow_range_of_png_is_undone():
