@@ -15,6 +15,8 @@ from pasd_batch.config.run import ManifestSettings, RunSettings
 from pasd_batch.data.manifest import is_image_source
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_kept import draft_list, keep_list, kept_list, refuse_run_among_photos
+from pasd_batch.data.output_paths import LONGEST_PATH
+from pasd_batch.data.run_folder import IMAGES_FOLDER
 from pasd_batch.data.storage import Storage, StorageError
 from pasd_batch.records import ScoreColumn
 
@@ -103,6 +105,12 @@ def try_as_worker(settings: RunSettings, storage: Storage, probe: str, loaders: 
 
 
 def _check_storage(storage: Storage) -> None:
+    needed = len(f"{IMAGES_FOLDER}/") + LONGEST_PATH
+    if storage.longest_path < needed:
+        raise StorageError(
+            f"{storage.uri()}: {needed - storage.longest_path:,} bytes too long for an output.root, as paths of "
+            f"restored photos below it may take {needed:,}; choose a shorter one"
+        )
     storage.remove_partial()
     if not storage.honours_create():
         _logger.warning(

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import sys
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +111,7 @@ def restore_file(restorer: "Restorer", source: Path, target: Path) -> str | None
     from pasd_batch.data.photo_io import PhotoError, decode_photo, encode_photo, to_tensor, with_restored_image
     from pasd_batch.pasd.restorer import RestorationFailure
 
-    if not source.is_file():
+    if not os.path.isfile(source):
         return "no such file; check the path"
     try:
         photo = decode_photo(source.read_bytes())
@@ -144,7 +145,8 @@ def restore_file(restorer: "Restorer", source: Path, target: Path) -> str | None
 
 def write_whole(target: Path, data: bytes) -> None:
     """Write a file so that it is never seen half written."""
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    # Short, because the target's own name may be as long as the file system allows.
+    unfinished = target.with_name(f".{uuid.uuid4().hex}.pasd-partial")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         unfinished.write_bytes(data)

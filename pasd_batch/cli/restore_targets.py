@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pasd_batch.cli.errors import UsageError
+from pasd_batch.data.local_files import LONGEST_PATH
 from pasd_batch.data.output_paths import IMAGE_SUFFIXES
 from pasd_batch.data.redaction import redact_uri
 
@@ -30,13 +31,13 @@ def find_photos(given: Sequence[str], output: Path) -> tuple[list[PhotoFile], li
                 "pasd-batch manifest, and restore them with pasd-batch run"
             )
         path = Path(name)
-        if not path.is_dir():
+        if not os.path.isdir(path):
             photos.append((path, Path(path.name)))
             continue
         found, left_out = _photos_below(path, output)
         photos.extend((file, file.relative_to(path)) for file in found)
         notes.extend([f"{path}: {left_out}"] if left_out else [])
-    if not any(photo.is_file() for photo, _ in photos):
+    if not any(os.path.isfile(photo) for photo, _ in photos):
         raise UsageError(f"{', '.join(given)}: no such file; check the path")
     return photos, notes
 
@@ -45,10 +46,11 @@ def plan_targets(photos: Sequence[PhotoFile], output: Path) -> dict[Path, Path]:
     """The output file of each photo: `photo.png`, or `photo.jpg.png` where two photos differ in their suffix only.
 
     Raises:
-        UsageError: one is given twice, two share their whole name, or one would be overwritten.
+        UsageError: one is given twice, two share their whole name, one would be overwritten, or a name is too long.
     """
     sources = {photo.resolve() for photo, _ in photos}
     stems = Counter(str(place.with_suffix("")).casefold() for _, place in photos)
+    longest = _longest_name(output)
     targets: dict[Path, Path] = {}
     planned: set[Path] = set()
     for photo, place in photos:
@@ -58,9 +60,31 @@ def plan_targets(photos: Sequence[PhotoFile], output: Path) -> dict[Path, Path]:
             raise UsageError(f"{photo}: its result would replace the photo {target}; choose another --output")
         if target in planned or photo in targets:
             raise UsageError(f"{photo}: another photo of the same name is restored into {target}; call them separately")
+        _refuse_long_name(photo, target, longest)
         targets[photo] = target
         planned.add(target)
     return targets
+
+
+def _longest_name(output: Path) -> int:
+    """Most bytes of a file's name where `output` lies or will lie."""
+    if not hasattr(os, "pathconf"):
+        return 255
+    return os.pathconf(_existing(output), "PC_NAME_MAX")
+
+
+def _existing(output: Path) -> Path:
+    return next(path for path in (output, *output.absolute().parents) if os.path.exists(path))
+
+
+def _refuse_long_name(photo: Path, target: Path, longest: int) -> None:
+    """Find before the model runs what would otherwise fail when its work is written."""
+    name, path = os.fsencode(target.name), os.fsencode(target.absolute())
+    if len(name) > longest or len(path) > LONGEST_PATH:
+        raise UsageError(
+            f"{photo}: its result {target} would have a name of {len(name):,} bytes (at most {longest}) in a path of "
+            f"{len(path):,} (at most {LONGEST_PATH:,}); rename the photo, or choose another --output"
+        )
 
 
 def refuse_no_folder(output: Path) -> None:
@@ -69,7 +93,7 @@ def refuse_no_folder(output: Path) -> None:
     Raises:
         UsageError: a file is in its place or on the way to it.
     """
-    existing = next(path for path in (output, *output.absolute().parents) if path.exists())
+    existing = _existing(output)
     if not existing.is_dir():
         raise UsageError(f"--output {output}: {existing} is a file; name a folder")
 

@@ -24,6 +24,9 @@ LINKED_FOLDER = "links to folders are not followed"
 DANGLING_LINK = "links that lead nowhere"
 NO_FILE = "neither files nor folders"
 
+LONGEST_PATH = 4095
+"""Most bytes of a path: Linux' PATH_MAX without the NUL."""
+
 _PARTIAL_PREFIX = "."
 _PARTIAL_SUFFIX = ".pasd-partial"
 _CHUNK = 1 << 20
@@ -37,6 +40,11 @@ class LocalFiles:
     """Files below the absolute folder `root`; keys are relative paths. Errors are those of the system."""
 
     root: str
+
+    @property
+    def longest_key(self) -> int:
+        """Most bytes of a key whose file the system can open."""
+        return LONGEST_PATH - len(os.fsencode(self.root)) - 1
 
     def uri(self, key: str) -> str:
         """The absolute path, which is how local files are named to people and in rows."""

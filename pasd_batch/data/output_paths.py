@@ -11,6 +11,7 @@ import os.path
 import re
 import unicodedata
 from dataclasses import dataclass
+from itertools import accumulate
 from urllib.parse import unquote, urlsplit
 
 IMAGE_SUFFIXES = frozenset(
@@ -23,6 +24,9 @@ _MARK_LENGTH = 16
 _MARKED = re.compile(rf"~[0-9a-f]{{{_MARK_LENGTH}}}$")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")
 _LONGEST_PART = 200  # bytes; file systems take 255, and the mark and suffix must still fit
+
+LONGEST_PATH = 800
+"""Most bytes of an output path; object stores take keys of 1024, with the run's own prefix in front."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +53,21 @@ def plain_path(uri: str, *, source_root: str, suffix: str) -> PlainPath:
     """Mirror an absolute path or URI below `source_root`, a URI as `common_folder` gives it.
 
     `suffix` is the output's, with its dot. Parts that could leave the root, or that a store would not take, are
-    replaced: `..` becomes `__`, control characters and backslashes `_`, over-long names are cut and marked.
+    replaced: `..` becomes `__`, control characters and backslashes `_`, over-long names are cut and marked, and of
+    paths over `LONGEST_PATH` the innermost folders are left out.
     """
     tree = _tree(uri)
     root = _tree(source_root).rstrip("/") + "/" if source_root else ""
     parts = [_safe(part) for part in tree.removeprefix(root).split("/") if part] or [("_", False)]
-    folders = [_not_a_file_name(part, suffix) for part, _ in parts[:-1]]
+    mirrored = [_not_a_file_name(part, suffix) for part, _ in parts[:-1]]
     name = parts[-1][0]
     stem, extension = os.path.splitext(name)
     if extension.lower() not in IMAGE_SUFFIXES:
         stem = name
+    folders = _fitting(mirrored, LONGEST_PATH - len(f"{stem}~{suffix}".encode()) - _MARK_LENGTH)
     folder = "".join(f"{part}/" for part in folders)
-    marked = any(cut for _, cut in parts) or _MARKED.search(stem) is not None
-    return PlainPath(folder, stem, marked)
+    cut = len(folders) < len(mirrored) or any(cut for _, cut in parts)
+    return PlainPath(folder, stem, marked=cut or _MARKED.search(stem) is not None)
 
 
 def common_folder(lowest: str, highest: str) -> str:
@@ -107,6 +113,12 @@ def _safe(part: str) -> tuple[str, bool]:
     extension = os.path.splitext(part)[1]
     extension = extension if extension.lower() in IMAGE_SUFFIXES else ""
     return data[: _LONGEST_PART - len(extension)].decode("utf-8", "ignore").rstrip() + extension, True
+
+
+def _fitting(folders: list[str], room: int) -> list[str]:
+    """The outermost folders that take no more than so many bytes."""
+    sizes = accumulate(len(folder.encode()) + 1 for folder in folders)
+    return [folder for folder, size in zip(folders, sizes, strict=True) if size <= room]
 
 
 def _not_a_file_name(folder: str, suffix: str) -> str:

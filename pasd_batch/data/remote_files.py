@@ -23,6 +23,7 @@ HTTP = ("http", "https")
 """Schemes that are only read, and only by whole URLs."""
 
 _CHUNK = 1 << 20
+_LONGEST_KEY = 1024  # S3, Google and Azure
 _CONNECT_TIMEOUT = 10.0
 _CREATOR = "pasd-batch-create"
 
@@ -47,6 +48,11 @@ class RemoteFiles:
 
     def __reduce__(self) -> tuple[type["RemoteFiles"], tuple[Any, ...]]:
         return RemoteFiles, (self.scheme, self.root, self.timeout, self.allowed_hosts)
+
+    @property
+    def longest_key(self) -> int:
+        """Most bytes of a key below the root that stores take."""
+        return _LONGEST_KEY - len(self.root.partition("/")[2].encode()) - 1
 
     def uri(self, key: str) -> str:
         """The object's full URI."""

@@ -91,6 +91,11 @@ class Storage:
         """The absolute path or full URI of `path`, or of the root. May hold what the root's own URI holds."""
         return self.files.uri(check_relative(path) if path else "")
 
+    @property
+    def longest_path(self) -> int:
+        """Most bytes of a path below the root."""
+        return self.files.longest_key
+
     def read(self, path: str, *, max_bytes: int | None = None) -> bytes:
         """The whole content.
 

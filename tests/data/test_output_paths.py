@@ -6,7 +6,7 @@ import posixpath
 import pytest
 
 from pasd_batch.data.location import check_relative
-from pasd_batch.data.output_paths import common_folder, plain_path
+from pasd_batch.data.output_paths import LONGEST_PATH, common_folder, plain_path
 
 
 def planned(uris: list[str], source_root: str, suffix: str = ".png") -> dict[str, str]:
@@ -50,6 +50,8 @@ def test_the_tree_is_mirrored(uri, root, path):
         "file:///%2e%2e/x.jpg",
         "https://h",
         "s3://b/" + "x" * 900 + ".jpg",
+        "s3://b/" + "folder/" * 140 + "a.jpg",
+        "/" + "\u5199\u771f\u9928/" * 400 + "\u5199" * 83 + ".jpg",
         "s3://b/" + "\u00e9" * 300 + "/" + "\U0001f5bc" * 80 + ".jpg",
     ],
 )
@@ -59,6 +61,7 @@ def test_no_path_leaves_the_root_or_is_too_long(uri, root):
     check_relative(path)
     assert posixpath.normpath(path) == path
     assert all(len(part.encode()) <= 255 for part in path.split("/"))
+    assert len(path.encode()) <= LONGEST_PATH
     assert path.endswith(".png")
 
 
@@ -92,8 +95,18 @@ def test_a_name_that_looks_marked_cannot_hit_a_marked_one():
 
 def test_over_long_names_that_are_cut_alike_stay_apart():
     uris = [f"/a/{'n' * 240}{number}.jpg" for number in range(3)] + [f"/{'d' * 240}{n}/z.jpg" for n in range(3)]
+    uris += [f"/{'deep/' * 200}{n}/z.jpg" for n in range(3)]
     paths = planned(uris, "/")
-    assert len(set(paths.values())) == 6
+    assert len(set(paths.values())) == 9
+
+
+@pytest.mark.parametrize("length", [LONGEST_PATH - 30, *range(LONGEST_PATH - 25, LONGEST_PATH + 5)])
+def test_a_path_is_shortened_only_if_its_mark_would_not_fit(length):
+    """Whatever is mirrored whole has room for the mark that a collision may give it."""
+    uri = "/" + "/".join("d" * 9 for _ in range(length // 10)) + "/" + "s" * (length % 10 + 1) + ".jpg"
+    place = plain_path(uri, source_root="/", suffix=".png")
+    assert len(place.output_path("id", ".png", collides=True).encode()) <= LONGEST_PATH
+    assert place.marked == (len(uri) - 1 + 17 > LONGEST_PATH)
 
 
 @pytest.mark.parametrize(

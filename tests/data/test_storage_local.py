@@ -53,6 +53,14 @@ def test_a_file_system_without_hard_links_is_named(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", ["x" * 255, "\u5199" * 85])
+def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path, name):
+    storage = Storage.open(str(tmp_path))
+    storage.write(name, b"1")
+    storage.create(f"folder/{name}", b"2")
+    assert (storage.read(name), storage.read(f"folder/{name}")) == (b"1", b"2")
+
+
 def test_a_folder_or_device_is_not_read(tmp_path):
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")

@@ -1,0 +1,45 @@
+"""Names of restored photos: checked before the model runs, as long as the file system takes."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pasd_batch.cli.errors import UsageError
+from pasd_batch.cli.restore import write_whole
+from pasd_batch.cli.restore_targets import find_photos, plan_targets
+
+LONGEST = ["x" * 226 + ".jpg", "x" * 251 + ".jpg", "\u5199" * 83 + ".jpg", "\U0001f5bc" * 62 + "ab.jpg", "x" * 251]
+
+
+@pytest.mark.parametrize("name", LONGEST)
+def test_a_result_may_be_called_as_long_as_the_file_system_takes(tmp_path, name):
+    (tmp_path / name).write_bytes(b"photo")
+    photos, _ = find_photos([str(tmp_path / name)], tmp_path / "out")
+    (target,) = plan_targets(photos, tmp_path / "out").values()
+    assert target.name == f"{name.removesuffix('.jpg')}.png"
+    write_whole(target, b"restored")
+    assert os.listdir(tmp_path / "out") == [target.name]
+    assert target.read_bytes() == b"restored"
+
+
+@pytest.mark.parametrize("names", [["x" * 252], ["\u5199" * 84], ["x" * 250 + ".jpg", "x" * 250 + ".gif"]])
+def test_a_result_whose_name_would_be_too_long_is_refused_at_once(tmp_path, names):
+    for name in names:
+        (tmp_path / name).write_bytes(b"photo")
+    photos, _ = find_photos([str(tmp_path / name) for name in names], tmp_path / "out")
+    with pytest.raises(UsageError, match=r"would have a name of 25\d bytes \(at most 255\).*rename"):
+        plan_targets(photos, tmp_path / "out")
+
+
+def test_a_path_that_would_be_too_long_is_refused_at_once(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"photo")
+    deep = Path(tmp_path, *["d" * 200] * 22)
+    photos, _ = find_photos([str(tmp_path / "a.jpg")], deep)
+    with pytest.raises(UsageError, match=r"at most 4,095"):
+        plan_targets(photos, deep)
+
+
+def test_a_photo_whose_name_cannot_exist_is_not_there(tmp_path):
+    with pytest.raises(UsageError, match="no such file"):
+        find_photos([str(tmp_path / ("x" * 300))], tmp_path / "out")
