@@ -7,11 +7,10 @@ from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.data.decode_jpeg import raster_from_jpeg
 from pasd_batch.data.decoded_file import DecodedFile
 from pasd_batch.data.decoder_errors import as_photo_errors
-from pasd_batch.data.heif_items import without_exif
 from pasd_batch.data.metadata_blocks import ORIENTATION_TAG
 from pasd_batch.data.photo_errors import Warn
 from pasd_batch.data.photo_format import SourceFormat
-from pasd_batch.data.photo_metadata import read_metadata
+from pasd_batch.data.photo_metadata import pixels_only, read_metadata
 from pasd_batch.data.pillow_image import open_with_pillow, pillow_raster
 from pasd_batch.data.png_pixels import png_of_pixels
 from pasd_batch.data.raster import Raster, raster_from_channels
@@ -22,11 +21,7 @@ _AV1_CONFIGURATION, _HIGH_BIT_DEPTH, _TWELVE_BIT = b"av1C", 0x40, 0x20
 def decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits, warn: Warn) -> DecodedFile:
     """Decode the first picture of any format but TIFF and HEIF."""
     # Junk in metadata makes Pillow refuse some files, and metadata is read from the file itself anyhow.
-    pixels = data
-    if kind is SourceFormat.AVIF:
-        pixels = without_exif(data)
-    elif kind is SourceFormat.PNG:
-        pixels = png_of_pixels(data, limits, warn)
+    pixels = png_of_pixels(data, limits, warn) if kind is SourceFormat.PNG else pixels_only(data, kind)
     with open_with_pillow(pixels, kind, limits) as image:
         with as_photo_errors(kind):
             if kind is not SourceFormat.JPEG:

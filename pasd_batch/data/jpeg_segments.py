@@ -18,11 +18,13 @@ from pasd_batch.data.xmp_extended import checksum, extension_name, joined
 LARGEST_SEGMENT = 65533
 LARGEST_EXIF = LARGEST_SEGMENT - 6
 _EXIF, _XMP, _EXTENDED = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
-_PHOTOSHOP, _JFIF = b"Photoshop 3.0\0", b"JFIF\0"
+_PHOTOSHOP, _JFIF, _ICC = b"Photoshop 3.0\0", b"JFIF\0", b"ICC_PROFILE\0"
 LARGEST_XMP = LARGEST_SEGMENT - len(_XMP)
-LARGEST_ICC = 255 * (LARGEST_SEGMENT - 14)
+LARGEST_ICC = 255 * (LARGEST_SEGMENT - len(_ICC) - 2)
 _EXTENDED_HEADER = len(_EXTENDED) + 40
-_APP0, _APP1, _APP11, _APP13, _COM, _SOS, _EOI = 0xE0, 0xE1, 0xEB, 0xED, 0xFE, 0xDA, 0xD9
+_APP0, _APP1, _APP2, _APP11, _APP13, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE, 0xEF
+_COM, _SOS, _EOI = 0xFE, 0xDA, 0xD9
+_SHORTEST_HEADER = 12  # of JFIF's and Adobe's segments, which tell how pixels are to be taken
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _JFIF_DENSITY = 2 + 4 + 7  # start of image, APP0's marker and length, name and version
 
@@ -33,13 +35,15 @@ class _Pieces:
     xmp: bytes | None = None
     extensions: dict[bytes, dict[int, bytes]] = field(default_factory=dict)
     photoshop: bytes = b""
+    icc: dict[int, bytes] = field(default_factory=dict)
+    icc_count: int = 0
     has_credentials: bool = False
 
 
 def read_jpeg(data: bytes, warn: Warn) -> MetadataBlocks:
     """The metadata of a JPEG file; what cannot be read is left out with a warning."""
     found, pieces = MetadataBlocks(), _Pieces()
-    for marker, body in _segments(data):
+    for _, marker, body in _segments(data):
         if marker == _COM and body.strip(b"\0"):
             found.texts.append(comment(body))
         elif marker == _APP0 and body.startswith(_JFIF) and len(body) >= 12:
@@ -51,9 +55,24 @@ def read_jpeg(data: bytes, warn: Warn) -> MetadataBlocks:
     if pieces.photoshop:
         found.iptc = iptc_record(pieces.photoshop, warn)
     found.xmp = _whole_xmp(pieces, warn)
+    if len(pieces.icc) == pieces.icc_count:
+        found.icc = b"".join(pieces.icc[number] for number in sorted(pieces.icc)) or None
+    else:
+        warn(f"the ICC profile is left out: {len(pieces.icc)} of its {pieces.icc_count} parts are there")
     if pieces.has_credentials:
         warn("the content credentials (C2PA) are left out: they hold for the file as it was")
     return found
+
+
+def without_metadata(data: bytes) -> bytes:
+    """The file with only the segments that decoding takes: junk in the others makes Pillow refuse the photo."""
+    pieces, kept_to = list[bytes](), 0
+    for start, marker, body in _segments(data):
+        is_application = _APP0 <= marker <= _APP15 or marker == _COM
+        if is_application and not (marker in (_APP0, _APP14) and len(body) >= _SHORTEST_HEADER):
+            pieces.append(data[kept_to:start])
+            kept_to = start + 4 + len(body)
+    return b"".join([*pieces, data[kept_to:]])
 
 
 def exif_segment(record: bytes) -> bytes:
@@ -103,8 +122,8 @@ def _segment(marker: int, body: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and content of every segment before the pixels, as far as they follow the format's rules."""
+def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Start, marker and content of every segment before the pixels, as far as they follow the format's rules."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
@@ -117,7 +136,9 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
             at += 2
             continue
         (length,) = struct.unpack_from(">H", data, at + 2)
-        yield marker, data[at + 4 : at + 2 + length]
+        if length < 2 or at + 2 + length > len(data):
+            return
+        yield at, marker, data[at + 4 : at + 2 + length]
         at += 2 + length
 
 
@@ -133,6 +154,9 @@ def _sort(marker: int, body: bytes, pieces: _Pieces) -> None:
         pieces.extensions.setdefault(name, {})[start] = body[_EXTENDED_HEADER:]
     elif marker == _APP13 and body.startswith(_PHOTOSHOP):
         pieces.photoshop += body[len(_PHOTOSHOP) :]
+    elif marker == _APP2 and body.startswith(_ICC) and len(body) > len(_ICC) + 2:
+        pieces.icc[body[len(_ICC)]] = body[len(_ICC) + 2 :]
+        pieces.icc_count = body[len(_ICC) + 1]
     elif marker == _APP11 and body.startswith(b"JP"):
         pieces.has_credentials = True
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from PIL import ExifTags
 
-from pasd_batch.data.heif_items import read_heif
+from pasd_batch.data.heif_items import read_heif, without_exif
 from pasd_batch.data.iptc_record import iptc_record
-from pasd_batch.data.jpeg_segments import read_jpeg
+from pasd_batch.data.jpeg_segments import read_jpeg, without_metadata
 from pasd_batch.data.metadata_blocks import (
     ICC_TAG,
     IPTC_TAG,
@@ -81,6 +81,17 @@ def read_metadata(data: bytes, kind: SourceFormat, info: dict[Any, Any], warn: W
         texts=tuple(blocks.texts),
     )
     return metadata, orientation
+
+
+def pixels_only(data: bytes, kind: SourceFormat) -> bytes:
+    """The file without the metadata whose faults make decoders refuse its pixels."""
+    match kind:
+        case SourceFormat.JPEG:
+            return without_metadata(data)
+        case SourceFormat.AVIF:
+            return without_exif(data)
+        case _:
+            return data
 
 
 def output_exif(metadata: PhotoMetadata, *, software: str, width: int, height: int) -> TiffDirectories:

@@ -156,10 +156,10 @@ def _unpacked(content: bytes, chunks: _Chunks) -> bytes:
 
 
 def _sort_profile(text: Text, chunks: _Chunks, warn: Warn) -> None:
-    """Put the bytes of a raw profile where they belong: its name, its length, then hexadecimal, on lines."""
+    """Put the bytes of a raw profile where they belong: a line with a name, one with a length, then hexadecimal."""
     try:
-        data = bytes.fromhex("".join(text.text.split()[2:]))
-    except ValueError:
+        data = bytes.fromhex(text.text.lstrip("\n").split("\n", 2)[2])
+    except (ValueError, IndexError):
         raise ValueError(f"its raw profile ({text.keyword}) is not hexadecimal") from None
     kind = text.keyword.removeprefix(_RAW_PROFILE).lower()
     if data.startswith(_XMP_HEADER) or kind == "xmp":
