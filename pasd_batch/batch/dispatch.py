@@ -49,7 +49,8 @@ def work_off(run: RunFile, spec: WorkerSpec, storage: Storage, *, resumed: bool,
                 pending = pending[start:] + pending[:start]
             trouble = _one_pass(run, spec, pending, board, progress)
             before, done = len(done), {shard for shard in results.committed() if shard < run.shards}
-            if trouble is not None and len(done) == before:
+            full = trouble is not None and trouble.state is ShardState.STORAGE_FULL
+            if trouble is not None and len(done) < run.shards and (full or len(done) == before):
                 message = f"{run.shards - len(done):,} of {run.shards:,} shards are left: {trouble.message}"
                 if trouble.state is ShardState.DAMAGED:
                     raise RunDamaged(message)
@@ -60,7 +61,10 @@ def work_off(run: RunFile, spec: WorkerSpec, storage: Storage, *, resumed: bool,
 def _one_pass(
     run: RunFile, spec: WorkerSpec, pending: Sequence[int], board: Any, progress: RunProgress
 ) -> ShardOutcome | None:
-    """Hand out all pending shards once; the last outcome of those that were given back, damaged ones first."""
+    """Hand out all pending shards once; the last outcome of those that were given back, damaged ones first.
+
+    A disk that is full ends it: every further shard would be restored in vain.
+    """
     trouble, in_a_row = None, 0
     try:
         with closing(run_shards(spec, pending, board)) as outcomes:
@@ -70,6 +74,9 @@ def _one_pass(
                     in_a_row = 0
                     continue
                 _logger.warning("shard %d was given back: %s", outcome.shard, outcome.message)
+                if outcome.state is ShardState.STORAGE_FULL:
+                    trouble = outcome
+                    break
                 if outcome.state is ShardState.DAMAGED:
                     trouble = outcome
                     continue
@@ -80,11 +87,13 @@ def _one_pass(
     except Interrupted:
         _withdraw_attempts(spec, read_board(board))
         raise
+    if trouble is not None and trouble.state is ShardState.STORAGE_FULL:
+        _withdraw_attempts(spec, read_board(board))
     return trouble
 
 
 def _withdraw_attempts(spec: WorkerSpec, running: Sequence[ShardProgress]) -> None:
-    """Take back the attempts that this driver interrupts, so that they do not count as crashes."""
+    """Take back the attempts that this driver has ended, so that they do not count as crashes."""
     for progress in running:
         try:
             AttemptLedger.of_shard(spec.storage(), progress.shard).withdraw(progress.attempt)

@@ -112,12 +112,25 @@ def _check_storage(storage: Storage) -> None:
             f"restored photos below it may take {needed:,}; choose a shorter one"
         )
     storage.remove_partial()
+    if storage.is_link(IMAGES_FOLDER):
+        _check_linked_images(storage)
     if not storage.honours_create():
         _logger.warning(
             "%s ignores conditional writes: run one driver at a time on this run, because two could overwrite each "
             "other's results",
             storage.uri(),
         )
+
+
+def _check_linked_images(storage: Storage) -> None:
+    probe = f"{IMAGES_FOLDER}/.pasd-batch-probe-{uuid.uuid4().hex}"
+    try:
+        storage.create(probe, b"")
+        storage.delete(probe)
+    except StorageError as error:
+        raise StorageError(
+            f"{storage.uri(IMAGES_FOLDER)} is a link, and nothing can be stored where it leads: {error}"
+        ) from error
 
 
 def _check_manifest(

@@ -17,7 +17,7 @@ from pasd_batch.batch.exit_code import ExitCode
 from pasd_batch.batch.interrupts import Interrupted, signals_as_interrupts
 from pasd_batch.batch.models import ModelLoaders
 from pasd_batch.batch.plan import plan_is_complete, write_plan
-from pasd_batch.batch.preflight import PreflightFailed, check_run
+from pasd_batch.batch.preflight import Preflight, PreflightFailed, check_run
 from pasd_batch.batch.run_file import AnotherRun, RunFile, claim_run, describe_run, read_run
 from pasd_batch.batch.scheduler import ClusterFailed, ray_session
 from pasd_batch.batch.spec import WorkerSpec
@@ -27,7 +27,7 @@ from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
 from pasd_batch.config.run import RunSettings
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.redaction import shown_command
-from pasd_batch.data.run_folder import RESULTS_FOLDER, RunDamaged, RunFolder
+from pasd_batch.data.run_folder import IMAGES_FOLDER, RESULTS_FOLDER, RunDamaged, RunFolder
 from pasd_batch.data.storage import Storage, StorageError
 
 _logger = logging.getLogger(__name__)
@@ -104,14 +104,21 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
     try:
         settings = with_absolute_paths(settings)
         storage = _open_storage(settings)
-        run, spec, resumed = _prepare(settings, storage, loaders)
+        run, found, resumed = _claim(settings, storage, loaders)
     except (PreflightFailed, AnotherRun, ManifestError, StorageError) as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     try:
+        if not plan_is_complete(storage, run.shards):
+            write_plan(found.manifest, storage, shard_size=settings.shard_size)
+        extra = tuple(found.manifest.survey.extra)
+        spec = WorkerSpec(settings, run.provenance, run.score_columns, extra, loaders, found.manifest.survey.plan_key)
         trouble = work_off(run, spec, storage, resumed=resumed, show_progress=show_progress)
         if trouble is not None:
             return RunReport(ExitCode.INCOMPLETE, None, f"{trouble}\n{resume} resumes the run")
         counts = summarize(RunFolder(storage, settings.storage), run)
+        _tidy(storage)
+    except ManifestError as error:
+        return RunReport(ExitCode.CANNOT_START, None, str(error))
     except RunDamaged as error:
         return RunReport(ExitCode.INCOMPLETE, None, str(error))
     except (StorageError, ClusterFailed) as error:
@@ -164,8 +171,16 @@ def _open_storage(settings: RunSettings) -> Storage:
     return Storage.open(settings.output.root, retry=access.retry, allowed_schemes=access.allowed_schemes)
 
 
-def _prepare(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> tuple[RunFile, WorkerSpec, bool]:
-    """Check everything, claim the run and plan it; whether it had begun before."""
+def _tidy(storage: Storage) -> None:
+    """Delete what killed processes have left half-written among the photos of a run that is complete."""
+    try:
+        storage.remove_partial(older_than=0.0, prefix=IMAGES_FOLDER)
+    except StorageError as error:
+        _logger.warning("temporary files may be left: %s", error)
+
+
+def _claim(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> tuple[RunFile, Preflight, bool]:
+    """Check everything and claim the run; what was found, and whether somebody else has begun it."""
     known = read_run(storage)
     found = check_run(settings, storage, loaders)
     wanted = describe_run(
@@ -176,14 +191,16 @@ def _prepare(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> 
         score_columns=found.worker.score_columns,
         lists_photos=found.lists_photos,
     )
-    run = claim_run(storage, wanted)
+    try:
+        run = claim_run(storage, wanted)
+    except AnotherRun:
+        if known is None and found.lists_photos and read_run(storage) is not None:
+            # Another driver has begun just now, with a list of its own of the same folder: that list counts.
+            return _claim(settings, storage, loaders)
+        raise
     if run.software != wanted.software:
         _logger.warning("the run began with %s, and goes on with %s", run.software, wanted.software)
-    if not plan_is_complete(storage, run.shards):
-        write_plan(found.manifest, storage, shard_size=settings.shard_size)
-    extra = tuple(found.manifest.survey.extra)
-    spec = WorkerSpec(settings, run.provenance, run.score_columns, extra, loaders, found.manifest.survey.plan_key)
-    return run, spec, known is not None
+    return run, found, run is not wanted
 
 
 def _report(counts: RunCounts, settings: RunSettings, storage: Storage) -> RunReport:

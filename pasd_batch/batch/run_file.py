@@ -129,7 +129,7 @@ def refuse_strangers(storage: Storage) -> None:
     """
     for folder in ("results", "images", "plan", "attempts"):
         stranger = next(iter(storage.list(folder)), None)
-        if stranger is not None:
+        if stranger is not None and not storage.exists(RUN_FILE):  # else another driver has begun meanwhile
             raise AnotherRun(
                 f"{redact_uri(storage.uri())} has files ({stranger}) but no {RUN_FILE}; give the run a folder of its "
                 "own with output.root, or empty this one"

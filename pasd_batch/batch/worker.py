@@ -18,7 +18,7 @@ from pasd_batch.batch.spec import WorkerSpec, process_name
 from pasd_batch.batch.trail import PhotoTask, read_tasks
 from pasd_batch.data.results import ResultStore
 from pasd_batch.data.run_folder import RunDamaged, RunFolder
-from pasd_batch.data.storage import StorageError
+from pasd_batch.data.storage import StorageError, StorageFull
 from pasd_batch.records import Status, WorkOrigin
 
 _logger = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ class ShardState(StrEnum):
     GIVEN_BACK = "given back"
     DAMAGED = "damaged"
     """Given back because the run's own files are damaged: nobody can do it before they are mended."""
+    STORAGE_FULL = "storage full"
+    """Given back because the run's disk or quota is full: nobody can do any shard before there is space."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,7 @@ class ShardWorker:
             raise
         except Exception as error:
             _logger.warning("shard %d is given back", shard, exc_info=error)
-            state = ShardState.DAMAGED if isinstance(error, RunDamaged) else ShardState.GIVEN_BACK
-            outcome = ShardOutcome(shard, state, message=f"{type(error).__name__}: {error}")
+            outcome = ShardOutcome(shard, _state_after(error), message=f"{type(error).__name__}: {error}")
         return replace(outcome, seconds=time.monotonic() - began)
 
     def _commit_once(self, shard: int) -> ShardOutcome:
@@ -162,3 +163,13 @@ class ShardWorker:
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def _state_after(error: Exception) -> ShardState:
+    match error:
+        case RunDamaged():
+            return ShardState.DAMAGED
+        case StorageFull():
+            return ShardState.STORAGE_FULL
+        case _:
+            return ShardState.GIVEN_BACK

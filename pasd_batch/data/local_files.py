@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +28,8 @@ NO_FILE = "neither files nor folders"
 LONGEST_PATH = 4095
 """Most bytes of a path: Linux' PATH_MAX without the NUL."""
 
+MAY_BE_LINKED = "images"
+"""The one folder at the top of a root that may be a link to another disk; what it links to is its bound."""
 _PARTIAL_PREFIX = "."
 _PARTIAL_SUFFIX = ".pasd-partial"
 _CHUNK = 1 << 20
@@ -142,10 +145,17 @@ class LocalFiles:
                 elif not _is_partial(entry.name) and not _left_out(entry, skip):
                     yield Path(entry.path).relative_to(self.root).as_posix()
 
-    def remove_partial(self, older_than: float) -> int:
+    def is_link(self, key: str) -> bool:
+        """Whether a link is there."""
+        return os.path.islink(Path(self.root, key))
+
+    def remove_partial(self, older_than: float, prefix: str) -> int:
         """Delete temporary files of killed processes that are older than so many seconds; how many there were."""
         removed = 0
-        for folder, _, names in os.walk(self.root):
+        tops = [Path(self.root, prefix)]
+        if not prefix and self.is_link(MAY_BE_LINKED):
+            tops.append(Path(self.root, MAY_BE_LINKED))
+        for folder, _, names in chain.from_iterable(map(os.walk, tops)):
             for path in (Path(folder, name) for name in names if _is_partial(name)):
                 # Writers at work rename or delete theirs at any moment.
                 with contextlib.suppress(FileNotFoundError):
@@ -162,7 +172,10 @@ class LocalFiles:
 
     def _inside(self, key: str) -> Path:
         root, target = Path(self.root).resolve(), Path(self.root, key)
-        if not target.resolve().is_relative_to(root):
+        bounds = [root]
+        if key.partition("/")[0] == MAY_BE_LINKED:
+            bounds.append((root / MAY_BE_LINKED).resolve())
+        if not any(target.resolve().is_relative_to(bound) for bound in bounds):
             raise InvalidLocation(f"{target} leads out of {self.root} through a link; replace the link by the file")
         return target
 
@@ -181,7 +194,10 @@ def open_regular(path: str | Path) -> BinaryIO:
 def _write_partial(target: Path, data: bytes) -> Path:
     for left in list(_undeleted):
         _discard(left)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # a file, or a link to nothing: not that the target was created before
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(error.filename)) from None
     # The name stays short, because the target's own may already be as long as the file system allows.
     partial = target.parent / f"{_PARTIAL_PREFIX}{uuid.uuid4().hex}{_PARTIAL_SUFFIX}"
     try:

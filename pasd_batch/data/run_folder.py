@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.local_files import MAY_BE_LINKED
 from pasd_batch.data.ranged_file import open_for_reading
 from pasd_batch.data.storage import NotFound, Storage, StorageError, redact_uri
 from pasd_batch.data.storage_errors import classify
@@ -26,7 +27,8 @@ RUN_FILE = "run.json"
 SUMMARY_FILE = "summary.json"
 PLAN_FOLDER = "plan"
 RESULTS_FOLDER = "results"
-IMAGES_FOLDER = "images"
+IMAGES_FOLDER = MAY_BE_LINKED
+"""May be a link to another disk."""
 ATTEMPTS_FOLDER = "attempts"
 
 _READERS = 16

@@ -195,9 +195,16 @@ class Storage:
             self.delete(path)
         return False
 
-    def remove_partial(self, *, older_than: float = 3600.0) -> int:
+    def is_link(self, path: str) -> bool:
+        """Whether a link to another place is there; object storage has none."""
+        return isinstance(self.files, LocalFiles) and self.files.is_link(check_relative(path))
+
+    def remove_partial(self, *, older_than: float = 3600.0, prefix: str = "") -> int:
         """Delete temporary files that killed processes left in a local folder, older than so many seconds."""
-        return self.files.remove_partial(older_than) if isinstance(self.files, LocalFiles) else 0
+        if not isinstance(self.files, LocalFiles):
+            return 0
+        local = self.files
+        return self._run(prefix, lambda: local.remove_partial(older_than, prefix))
 
     def _is_own(self, path: str, data: bytes, mark: str, unsure: bool) -> bool:
         creator = self._translated(path, lambda: self.files.creator(path))

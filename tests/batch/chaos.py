@@ -102,8 +102,8 @@ class Chaos:
     def _alive(self):
         """A child process of a worker, or else a worker, and which of them it is; None if there is none."""
         workers = {int(json.loads(text)["worker"].rpartition("/")[2]) for text in self.attempts()}
-        children = {child for worker in workers for child in children(worker)}
-        for kind, processes in (("child", children), ("worker", workers)):
+        of_workers = {child for worker in workers for child in children(worker)}
+        for kind, processes in (("child", of_workers), ("worker", workers)):
             alive = [process for process in sorted(processes) if _is_ours(process)]
             if alive:
                 return kind, self.chance.choice(alive)

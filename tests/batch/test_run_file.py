@@ -1,8 +1,10 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 from photo_archive import settings
 
+from pasd_batch.batch import run, run_file
 from pasd_batch.batch.run_file import AnotherRun, claim_run, describe_run, read_run
 from pasd_batch.data.run_folder import RUN_FILE, RunDamaged, require_run
 from pasd_batch.data.storage import NotFound, Storage
@@ -137,3 +139,37 @@ def test_a_damaged_run_file_is_named_with_the_remedy(storage, data):
     with pytest.raises(RunDamaged):
         claim_run(storage, described())
     assert storage.read(RUN_FILE) == data
+
+
+def test_a_driver_that_begins_a_moment_later_takes_part(storage, monkeypatch):
+    first = claim_run(storage, described())
+    storage.write("plan/shard-000000.parquet", b"")
+    # What the second driver saw before.
+    seen = iter([None])
+    monkeypatch.setattr(run_file, "read_run", lambda storage: next(seen, first))
+    assert claim_run(storage, described()) is first
+    run_file.refuse_strangers(storage)
+
+
+def test_a_list_of_photos_that_another_driver_has_just_made_counts(storage, monkeypatch):
+    described_lists = [described(lists_photos=True, manifest_fingerprint=each * 64) for each in "ab"]
+    found = SimpleNamespace(
+        manifest=SimpleNamespace(fingerprint="b" * 64, photos=25),
+        worker=SimpleNamespace(model_fingerprint="weights", score_columns=described().score_columns),
+        lists_photos=True,
+    )
+    checks = []
+
+    def check_run(*_):
+        checks.append(read_run(storage))
+        if len(checks) == 1:
+            claim_run(storage, described_lists[0])  # the other driver, while this one checks
+        else:
+            found.manifest.fingerprint = "a" * 64  # now it reads that driver's list
+        return found
+
+    monkeypatch.setattr(run, "check_run", check_run)
+    joined, _, resumed = run._claim(settings("/run", "photos.csv"), storage, None)
+    assert joined.manifest_fingerprint == "a" * 64
+    assert resumed
+    assert [each is not None for each in checks] == [False, True]

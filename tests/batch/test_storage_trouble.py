@@ -10,13 +10,14 @@ import pytest
 from failing_disk import FULL, PASSING, WRITING, FailingDisk
 from photo_archive import picture, record, results, settings, spec, store_photos, write_plan
 
+from pasd_batch.batch.preflight import _check_storage
 from pasd_batch.batch.trail import read_tasks
 from pasd_batch.batch.worker import ShardState, ShardWorker
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data import local_files
 from pasd_batch.data.manifest_survey import SOURCE_ROOT_KEY
 from pasd_batch.data.run_folder import RunFolder
-from pasd_batch.data.storage import Storage
+from pasd_batch.data.storage import InvalidLocation, Storage, StorageError
 
 PHOTOS = 3
 
@@ -50,7 +51,8 @@ def test_trouble_where_photos_are_stored_is_no_photos_failure(root, monkeypatch,
     disk = FailingDisk(monkeypatch, root / "images", number, [operation], times=1)
     first = work(root)
     assert disk.failed or operation == "fsync"
-    if name in FULL and first.state is ShardState.GIVEN_BACK:
+    if first.state is ShardState.STORAGE_FULL:
+        assert name in FULL
         assert "free some space" in first.message
         assert not (root / "results").exists()
         assert list((root / "attempts/000000").iterdir()) == []
@@ -155,3 +157,33 @@ def _tell_source_root(storage, source_root):
     storage.write(path, buffer.getvalue())
     run = RunFolder.open(storage.uri(), StorageSettings())
     assert read_tasks(run, 0, b"")[0].source_root == source_root
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_a_full_disk_is_told_from_other_trouble(root, monkeypatch, name):
+    FailingDisk(monkeypatch, root / "images", FULL[name], ["write"])
+    outcome = work(root)
+    assert outcome.state is ShardState.STORAGE_FULL
+    assert "free some space" in outcome.message
+    assert files_in(root / "images") == []
+
+
+def test_images_may_lie_on_another_disk(root):
+    disk = root.parent / "disk"
+    disk.mkdir()
+    (root / "images").symlink_to(disk)
+    all_is_well(root, work(root))
+    assert files_in(disk) == ["0.png", "1.png", "2.png"]
+    storage = Storage.open(str(root))
+    assert sorted(storage.list("images")) == [f"images/{number}.png" for number in range(PHOTOS)]
+    (disk / f".{'0' * 32}.pasd-partial").touch()
+    assert storage.remove_partial(older_than=-1.0) == 1
+    (disk / "out").symlink_to(root.parent / "in")
+    with pytest.raises(InvalidLocation, match="leads out of"):
+        storage.read("images/out/0.png")
+
+
+def test_a_link_for_images_that_leads_nowhere_is_refused_before_the_work(root):
+    (root / "images").symlink_to(root.parent / "no disk")
+    with pytest.raises(StorageError, match="images is a link, and nothing can be stored where it leads"):
+        _check_storage(Storage.open(str(root)))
