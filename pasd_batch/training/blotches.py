@@ -1,5 +1,6 @@
 """Blotches on old prints: stains of damp with a darker tide line, and patches bleached by light or chemicals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -7,8 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.old_photo import BlotchSettings
+from pasd_batch.training.columns import column, constant, flags, members
 from pasd_batch.training.draws import Draws, NoiseSource
-from pasd_batch.training.random_fields import fractal_field
+from pasd_batch.training.random_fields import fractal_fields
 
 _STAIN = (0.62, 0.45, 0.22)
 _PAPER = (0.96, 0.92, 0.82)
@@ -41,26 +43,29 @@ def sample_blotches(settings: BlotchSettings, draws: Draws) -> BlotchParameters:
 
 
 def add_blotches(
-    photo: Float[Tensor, "3 height width"], parameters: BlotchParameters, noise: NoiseSource
-) -> Float[Tensor, "3 height width"]:
-    """Stain or bleach the print; in and out within [0, 1]."""
-    if parameters.opacity == 0.0:
-        return photo
-    height, width = photo.shape[-2:]
-    cell = parameters.size * min(height, width)
-    field = fractal_field(noise, height=height, width=width, cell=cell, octaves=_OCTAVES)
+    photos: Float[Tensor, "batch 3 height width"], parameters: Sequence[BlotchParameters], noise: NoiseSource
+) -> Float[Tensor, "batch 3 height width"]:
+    """Stain or bleach the prints; in and out within [0, 1]."""
+    if not any(each.opacity for each in parameters):
+        return photos
+    height, width = photos.shape[-2:]
+    cells = [each.size * min(height, width) for each in parameters]
+    fields = fractal_fields(noise, height=height, width=width, cells=cells, octaves=_OCTAVES)
+    edges = _upper_quantiles(fields, [each.coverage for each in parameters])
     # Distance to the stain's edge, in standard deviations of the field: positive inside.
-    inside = (field - _upper_quantile(field, parameters.coverage)) / field.std().clamp(min=1e-6)
+    inside = (fields - edges) / fields.std(dim=(-2, -1), keepdim=True).clamp(min=1e-6)
+    opacity = column([each.opacity for each in parameters], photos)
     stain = torch.sigmoid(inside / _EDGE_SOFTNESS)
-    if parameters.bleached:
-        paper = photo.new_tensor(_PAPER).view(3, 1, 1)
-        return photo + parameters.opacity * stain * (paper - photo)
     tide = torch.exp(-0.5 * (inside / _TIDE_WIDTH).square())
-    absorbed = 1.0 - photo.new_tensor(_STAIN).view(3, 1, 1)
-    return photo * (1.0 - parameters.opacity * (stain + _TIDE_OPACITY * tide).clamp(max=1.5) * absorbed)
+    paper, brown = (constant(color, photos.dtype, photos.device).view(1, 3, 1, 1) for color in (_PAPER, _STAIN))
+    bleached = photos + opacity * stain * (paper - photos)
+    stained = photos * (1.0 - opacity * (stain + _TIDE_OPACITY * tide).clamp(max=1.5) * (1.0 - brown))
+    return torch.where(flags([each.bleached for each in parameters], photos), bleached, stained)
 
 
-def _upper_quantile(field: Float[Tensor, "height width"], share: float) -> Float[Tensor, ""]:
-    """The value that this share of the field exceeds (torch.quantile refuses more than 16 million values)."""
-    rank = min(max(round((1.0 - share) * field.numel()), 1), field.numel())
-    return field.flatten().kthvalue(rank).values
+def _upper_quantiles(fields: Tensor, shares: Sequence[float]) -> Float[Tensor, "batch 1 1 1"]:
+    """The values that these shares of the fields exceed (torch.quantile refuses more than 16 million values)."""
+    values = fields.flatten(1).sort(dim=1).values
+    count = values.shape[1]
+    ranks = [min(max(round((1.0 - share) * count), 1), count) - 1 for share in shares]
+    return values.gather(1, members(ranks, values)[:, None])[..., None, None]

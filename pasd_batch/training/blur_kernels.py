@@ -4,18 +4,24 @@ Wang et al., Real-ESRGAN (arXiv 2107.10833), section 3.2; the shapes of Liu et a
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from typing import TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from pasd_batch.config.degradation import BlurSettings, FinalSincSettings, KernelSizes
+from pasd_batch.training.columns import sent
 from pasd_batch.training.draws import Draws
 
 SMALLEST_SIGMA = 1e-2
 """Below this standard deviation (pixels) a bell is one pixel anyway; it keeps sigma 0 from dividing by zero."""
+
+_Kind = TypeVar("_Kind")
 
 
 class BellProfile(StrEnum):
@@ -40,20 +46,6 @@ class BellKernel:
     beta: float = 1.0
     profile: BellProfile = BellProfile.GENERALIZED
 
-    def weights(self) -> Float[Tensor, "size size"]:
-        """Kernel in float64, index [y, x], with sum 1."""
-        y, x = _coordinates(self.size)
-        cosine, sine = math.cos(self.rotation), math.sin(self.rotation)
-        along = (cosine * x + sine * y) / max(self.sigma_x, SMALLEST_SIGMA)
-        across = (cosine * y - sine * x) / max(self.sigma_y, SMALLEST_SIGMA)
-        distance = (along.square() + across.square()).pow(self.beta)
-        match self.profile:
-            case BellProfile.GENERALIZED:
-                bell = torch.exp(-0.5 * distance)
-            case BellProfile.PLATEAU:
-                bell = 1.0 / (1.0 + distance)
-        return bell / bell.sum()
-
 
 @dataclass(frozen=True)
 class SincKernel:
@@ -62,16 +54,6 @@ class SincKernel:
     size: int
     cutoff: float
 
-    def weights(self) -> Float[Tensor, "size size"]:
-        """Kernel in float64, index [y, x], with sum 1."""
-        y, x = _coordinates(self.size)
-        distance = torch.hypot(x, y)
-        center = distance == 0.0
-        distance = distance.masked_fill(center, 1.0)
-        ring = self.cutoff * _bessel_j1(self.cutoff * distance) / (2.0 * math.pi * distance)
-        ring = ring.masked_fill(center, self.cutoff**2 / (4.0 * math.pi))
-        return ring / ring.sum()
-
 
 @dataclass(frozen=True)
 class IdentityKernel:
@@ -79,25 +61,34 @@ class IdentityKernel:
 
     size: int = 1
 
-    def weights(self) -> Float[Tensor, "size size"]:
-        """A single 1 in the middle."""
-        y, x = _coordinates(self.size)
-        return ((x == 0.0) & (y == 0.0)).to(torch.float64)
-
 
 BlurKernel = BellKernel | SincKernel | IdentityKernel
 
 
-def padded_weights(kernel: BlurKernel, *, size: int) -> Float[Tensor, "size size"]:
-    """The kernel's weights in the middle of a larger one of zeros, float64.
+def kernel_weights(
+    kernels: Sequence[BlurKernel], *, size: int | None = None, device: torch.device | None = None
+) -> Float64[Tensor, "batch size size"]:
+    """Weights of all kernels, index [y, x], each with sum 1 and zeros around those that are smaller than `size`.
+
+    `size` is the largest kernel's unless given. Computed together on the device.
 
     Raises:
-        ValueError: the kernel is larger than `size`, or the two sides are not both odd or both even.
+        ValueError: a kernel is larger than `size`, or the two sides are not both odd or both even.
     """
-    margin, odd = divmod(size - kernel.size, 2)
-    if margin < 0 or odd:
-        raise ValueError(f"a kernel of side {kernel.size} cannot be centred in side {size}")
-    return torch.nn.functional.pad(kernel.weights(), [margin] * 4)
+    side = max(kernel.size for kernel in kernels) if size is None else size
+    for kernel in kernels:
+        if kernel.size > side or (side - kernel.size) % 2:
+            raise ValueError(f"a kernel of side {kernel.size} cannot be centred in side {side}")
+    device = device or torch.device("cpu")
+    weights = torch.zeros(len(kernels), side, side, dtype=torch.float64, device=device)
+    for places, drawn in (
+        _of_kind(kernels, BellKernel, lambda bells: _bells(bells, side, device)),
+        _of_kind(kernels, SincKernel, lambda sincs: _sincs(sincs, side, device)),
+        _of_kind(kernels, IdentityKernel, lambda identities: _identities(identities, side, device)),
+    ):
+        if drawn is not None:
+            weights.index_copy_(0, sent(torch.tensor(places), device), drawn)
+    return weights
 
 
 def sample_kernel(settings: BlurSettings, draws: Draws) -> BlurKernel:
@@ -146,18 +137,81 @@ def _sample_size(sizes: KernelSizes, draws: Draws) -> int:
     return sizes.smallest + 2 * draws.index((sizes.largest - sizes.smallest) // 2 + 1)
 
 
-def _coordinates(size: int) -> tuple[Tensor, Tensor]:
-    axis = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+def _of_kind(
+    kernels: Sequence[BlurKernel], kind: type[_Kind], draw: Callable[[list[_Kind]], Tensor]
+) -> tuple[list[int], Tensor | None]:
+    """Places of the kernels of a kind, and their weights if there are any."""
+    found = [(place, kernel) for place, kernel in enumerate(kernels) if isinstance(kernel, kind)]
+    weights = draw([kernel for _, kernel in found]) if found else None
+    return [place for place, _ in found], weights
+
+
+def _bells(kernels: Sequence[BellKernel], side: int, device: torch.device) -> Tensor:
+    rows = [
+        (
+            math.cos(kernel.rotation),
+            math.sin(kernel.rotation),
+            max(kernel.sigma_x, SMALLEST_SIGMA),
+            max(kernel.sigma_y, SMALLEST_SIGMA),
+            kernel.beta,
+            float(kernel.profile is BellProfile.PLATEAU),
+        )
+        for kernel in kernels
+    ]
+    columns = sent(torch.tensor(rows, dtype=torch.float64), device).T[..., None, None]
+    cosine, sine, sigma_x, sigma_y, beta, is_plateau = columns
+    y, x = _coordinates(side, device)
+    along, across = (cosine * x + sine * y) / sigma_x, (cosine * y - sine * x) / sigma_y
+    distance = (along.square() + across.square()).pow(beta)
+    bell = torch.where(is_plateau > 0.0, 1.0 / (1.0 + distance), torch.exp(-0.5 * distance))
+    return _within_own_side(bell, kernels)
+
+
+def _sincs(kernels: Sequence[SincKernel], side: int, device: torch.device) -> Tensor:
+    """cutoff J1(cutoff r) / (2 pi r), and cutoff^2 / (4 pi) in the middle; by its few different radii."""
+    radii, places = _radii(side, device)
+    cutoffs = sent(torch.tensor([kernel.cutoff for kernel in kernels], dtype=torch.float64), device)[:, None]
+    most = max(kernel.cutoff for kernel in kernels) * math.sqrt(0.5) * side
+    ring = cutoffs * _bessel_j1(cutoffs * radii, most) / (2.0 * math.pi * radii.clamp(min=1e-12))
+    ring = torch.where(radii == 0.0, cutoffs.square() / (4.0 * math.pi), ring)
+    return _within_own_side(ring[:, places].unflatten(-1, (side, side)), kernels)
+
+
+def _identities(kernels: Sequence[IdentityKernel], side: int, device: torch.device) -> Tensor:
+    y, x = _coordinates(side, device)
+    return ((x == 0.0) & (y == 0.0)).to(torch.float64).expand(len(kernels), -1, -1)
+
+
+def _within_own_side(values: Tensor, kernels: Sequence[BellKernel] | Sequence[SincKernel]) -> Tensor:
+    """Weights with sum 1, zero outside each kernel's own square."""
+    reach = torch.tensor([(kernel.size - 1) / 2 for kernel in kernels], dtype=torch.float64)
+    y, x = _coordinates(values.shape[-1], values.device)
+    inside = torch.maximum(x.abs(), y.abs()) <= sent(reach, values.device)[:, None, None]
+    values = values * inside
+    return values / values.sum(dim=(-2, -1), keepdim=True)
+
+
+@lru_cache(maxsize=64)
+def _coordinates(side: int, device: torch.device) -> tuple[Float64[Tensor, "side side"], Float64[Tensor, "side side"]]:
+    axis = torch.arange(side, dtype=torch.float64, device=device) - (side - 1) / 2
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     return y, x
 
 
-def _bessel_j1(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Bessel function of order 1, as the mean of cos(t - x sin t) over one period of t.
+@lru_cache(maxsize=64)
+def _radii(side: int, device: torch.device) -> tuple[Float64[Tensor, " radii"], Int64[Tensor, " pixels"]]:
+    """Distances from the middle that occur in a square, rising, and which of them each pixel has."""
+    y, x = _coordinates(side, torch.device("cpu"))
+    radii, places = torch.unique(x.square() + y.square(), return_inverse=True)
+    return radii.sqrt().to(device), places.flatten().to(device)
+
+
+def _bessel_j1(x: Float[Tensor, "*shape"], most: float) -> Float[Tensor, "*shape"]:
+    """Bessel function of order 1 of numbers up to `most`, as the mean of cos(t - x sin t) over one period of t.
 
     The trapezoidal rule is exact to rounding on a periodic function, once it has clearly more points than x.
     `torch.special.bessel_j1` is only good to 1e-8, which shows in a kernel.
     """
-    points = 64 + 2 * math.ceil(float(x.max()))
-    t = torch.arange(points, dtype=torch.float64) * (2.0 * math.pi / points)
+    points = 64 + 2 * math.ceil(most)
+    t = torch.arange(points, dtype=torch.float64, device=x.device) * (2.0 * math.pi / points)
     return torch.cos(t - x[..., None] * torch.sin(t)).mean(dim=-1)

@@ -58,7 +58,7 @@ def degrade_batch(
     draws, noise = Draws(generator), GeneratorNoise(generator, device=photos.device)
     match settings:
         case RealEsrganSettings():
-            chain = sample_chain(settings, draws, batch=len(photos))
+            chain = sample_chain(settings, draws, batch=len(photos), device=photos.device)
             return DegradedBatch(apply_chain(photos, chain, noise), photos)
         case BicubicSettings():
             return DegradedBatch(shrink_bicubic(photos, settings), photos)

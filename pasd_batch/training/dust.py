@@ -1,17 +1,21 @@
 """Dust on prints, negatives and scanner glass: irregular specks, and a few curled hairs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.old_photo import DustSettings
+from pasd_batch.training.columns import column, members, sent
 from pasd_batch.training.draws import Draws
 
 _HAIR_POINTS = 48
+_SPECKS_AT_ONCE, _HAIRS_AT_ONCE = 4096, 16
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -63,16 +67,20 @@ def sample_dust(settings: DustSettings, draws: Draws, *, pixels: int) -> DustPar
     )
 
 
-def add_dust(photo: Float[Tensor, "3 height width"], parameters: DustParameters) -> Float[Tensor, "3 height width"]:
-    """Lay the dust over a photo; in and out within [0, 1]."""
-    if not parameters.specks and not parameters.hairs:
-        return photo
-    cover = torch.zeros(photo.shape[-2:])
-    for speck in parameters.specks:
-        _cover_with_speck(cover, speck)
-    for hair in parameters.hairs:
-        _cover_with_hair(cover, hair)
-    return photo + cover.to(photo) * (parameters.brightness - photo)
+def add_dust(
+    photos: Float[Tensor, "batch 3 height width"], parameters: Sequence[DustParameters]
+) -> Float[Tensor, "batch 3 height width"]:
+    """Lay each photo's dust over it; in and out within [0, 1]."""
+    specks = [(place, speck) for place, each in enumerate(parameters) for speck in each.specks]
+    hairs = [(place, hair) for place, each in enumerate(parameters) for hair in each.hairs]
+    if not specks and not hairs:
+        return photos
+    cover = photos.new_zeros(len(photos), 1, *photos.shape[-2:])
+    for several in _in_groups(specks, _SPECKS_AT_ONCE):
+        _cover_with_specks(cover, several)
+    for several in _in_groups(hairs, _HAIRS_AT_ONCE):
+        _cover_with_hairs(cover, several)
+    return photos + cover * (column([each.brightness for each in parameters], photos) - photos)
 
 
 def _sample_speck(settings: DustSettings, draws: Draws) -> Speck:
@@ -98,45 +106,55 @@ def _sample_hair(settings: DustSettings, draws: Draws) -> Hair:
     )
 
 
-def _cover_with_speck(cover: Float[Tensor, "height width"], speck: Speck) -> None:
-    x, y = speck.x * cover.shape[1], speck.y * cover.shape[0]
-    window, columns, rows = _window(cover, x=(x, x), y=(y, y), margin=2.0 * speck.radius + 1.0)
-    angle = torch.atan2(rows - y, columns - x)
-    first, second = speck.phases
+def _in_groups(items: Sequence[_Item], most: int) -> Iterator[Sequence[_Item]]:
+    return (items[start : start + most] for start in range(0, len(items), most))
+
+
+def _cover_with_specks(cover: Tensor, specks: Sequence[tuple[int, Speck]]) -> None:
+    height, width = cover.shape[-2:]
+    rows = [(s.x * width, s.y * height, s.radius, s.opacity, *s.phases) for _, s in specks]
+    x, y, radius, opacity, first, second = _columns(rows, cover)
+    # 1.5 radii are as far as an outline goes.
+    reach = math.ceil(1.5 * max(speck.radius for _, speck in specks) + 1.0)
+    columns, lines = _windows(x, y, reach)
+    angle = torch.atan2(lines - y, columns - x)
     outline = 1.0 + 0.3 * torch.sin(2.0 * angle + first) + 0.2 * torch.sin(3.0 * angle + second)
-    distance = torch.hypot(columns - x, rows - y)
-    covered = (speck.radius * outline + 0.5 - distance).clamp(0.0, 1.0)
-    window.copy_(torch.maximum(window, speck.opacity * covered))
+    covered = (radius * outline + 0.5 - torch.hypot(columns - x, lines - y)).clamp(0.0, 1.0)
+    _raise_cover(cover, [place for place, _ in specks], columns, lines, opacity * covered)
 
 
-def _cover_with_hair(cover: Float[Tensor, "height width"], hair: Hair) -> None:
-    """The hair is an arc whose curvature changes along it, followed by a row of points."""
-    place = torch.linspace(-0.5, 0.5, _HAIR_POINTS)
-    heading = hair.angle + hair.curl * place + hair.curl_change * place.square()
-    step = hair.length / (_HAIR_POINTS - 1)
-    x = hair.x * cover.shape[1] + step * (heading.cos().cumsum(0) - heading.cos().sum() / 2)
-    y = hair.y * cover.shape[0] + step * (heading.sin().cumsum(0) - heading.sin().sum() / 2)
-    spans = [(float(axis.min()), float(axis.max())) for axis in (x, y)]
-    window, columns, rows = _window(cover, x=spans[0], y=spans[1], margin=hair.half_width + 2.0)
-    distance = torch.hypot(columns[None] - x[:, None, None], rows[None] - y[:, None, None]).amin(dim=0)
-    covered = (hair.half_width + 0.5 - distance).clamp(0.0, 1.0)
-    window.copy_(torch.maximum(window, hair.opacity * covered))
-
-
-def _window(
-    cover: Float[Tensor, "height width"],
-    *,
-    x: tuple[float, float],
-    y: tuple[float, float],
-    margin: float,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """A view of the part of the cover around these spans, with its pixels' column and row numbers."""
-    spans: Sequence[tuple[float, float]] = (y, x)
-    starts = [max(0, math.floor(low - margin)) for low, _ in spans]
-    stops = [
-        max(start, min(side, math.ceil(high + margin) + 1))
-        for (_, high), side, start in zip(spans, cover.shape, starts, strict=True)
+def _cover_with_hairs(cover: Tensor, hairs: Sequence[tuple[int, Hair]]) -> None:
+    """A hair is an arc whose curvature changes along it, followed by a row of points around its middle."""
+    height, width = cover.shape[-2:]
+    rows = [
+        (h.x * width, h.y * height, h.length, h.half_width, h.opacity, h.angle, h.curl, h.curl_change) for _, h in hairs
     ]
-    rows, columns = (torch.arange(start, stop) for start, stop in zip(starts, stops, strict=True))
-    window = cover[starts[0] : stops[0], starts[1] : stops[1]]
-    return window, columns[None, :].to(cover), rows[:, None].to(cover)
+    x, y, length, half_width, opacity, angle, curl, curl_change = _columns(rows, cover)
+    place = torch.linspace(-0.5, 0.5, _HAIR_POINTS, device=cover.device)[:, None, None]
+    heading = angle[:, None] + curl[:, None] * place + curl_change[:, None] * place.square()
+    step = length[:, None] / (_HAIR_POINTS - 1)
+    along = [step * (side.cumsum(1) - side.sum(1, keepdim=True) / 2) for side in (heading.cos(), heading.sin())]
+    reach = math.ceil(max(0.5 * hair.length + hair.half_width for _, hair in hairs) + 2.0)
+    columns, lines = _windows(x, y, reach)
+    across, down = columns[:, None] - x[:, None] - along[0], lines[:, None] - y[:, None] - along[1]
+    covered = (half_width + 0.5 - torch.hypot(across, down).amin(dim=1)).clamp(0.0, 1.0)
+    _raise_cover(cover, [place for place, _ in hairs], columns, lines, opacity * covered)
+
+
+def _columns(rows: Sequence[tuple[float, ...]], like: Tensor) -> tuple[Float[Tensor, "things 1 1"], ...]:
+    return sent(torch.tensor(rows, dtype=like.dtype), like.device)[..., None, None].unbind(dim=1)
+
+
+def _windows(x: Tensor, y: Tensor, reach: int) -> tuple[Tensor, Tensor]:
+    """Column and row numbers of the pixels of a square around each middle, so many pixels in each direction."""
+    offsets = torch.arange(-reach, reach + 1, device=x.device, dtype=x.dtype)
+    return x.round() + offsets[None, None, :], y.round() + offsets[None, :, None]
+
+
+def _raise_cover(cover: Tensor, places: Sequence[int], columns: Tensor, lines: Tensor, values: Tensor) -> None:
+    """Raise the cover (batch, 1, height, width) of the photos at `places` to these values where they are larger."""
+    height, width = cover.shape[-2:]
+    inside = (columns >= 0) & (columns < width) & (lines >= 0) & (lines < height)
+    pixels = lines.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
+    starts = members(places, cover)[:, None, None] * (height * width)
+    cover.view(-1).scatter_reduce_(0, (starts + pixels.long()).flatten(), (values * inside).flatten(), reduce="amax")

@@ -1,6 +1,7 @@
 """Fading of old prints: lifted blacks, yellowed whites, sepia, lost dyes, uneven and vignetted brightness."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.old_photo import ToneSettings
+from pasd_batch.training.columns import channel_columns, column, constant, flags
 from pasd_batch.training.draws import Draws, NoiseSource
-from pasd_batch.training.random_fields import slow_field
+from pasd_batch.training.random_fields import slow_fields
 
 _SEPIA_EXPONENTS = (0.82, 1.0, 1.3)
 _SEPIA_PAPER = (1.0, 0.94, 0.8)
@@ -60,37 +62,42 @@ def sample_fading(settings: ToneSettings, draws: Draws) -> FadingParameters:
 
 
 def fade(
-    photo: Float[Tensor, "3 height width"], parameters: FadingParameters, noise: NoiseSource
-) -> Float[Tensor, "3 height width"]:
-    """Give a photo (already grey, if monochrome) the tone of an old print; in and out within [0, 1]."""
-    faded = photo.clamp(0.0, 1.0).pow(parameters.exponent)
-    faded = parameters.black + (parameters.white - parameters.black) * faded
-    faded = faded * _illumination(photo, parameters, noise)
-    if parameters.monochrome:
-        return _tone_sepia(faded, parameters.sepia).clamp(0.0, 1.0)
-    return _lose_dyes(faded, parameters).clamp(0.0, 1.0)
+    photos: Float[Tensor, "batch 3 height width"], parameters: Sequence[FadingParameters], noise: NoiseSource
+) -> Float[Tensor, "batch 3 height width"]:
+    """Give photos (already grey where monochrome) the tone of old prints; in and out within [0, 1]."""
+    black, white, exponent = (
+        column([getattr(each, name) for each in parameters], photos) for name in ("black", "white", "exponent")
+    )
+    faded = black + (white - black) * photos.clamp(0.0, 1.0).pow(exponent)
+    faded = faded * _illumination(photos, parameters, noise)
+    monochrome = flags([each.monochrome for each in parameters], photos)
+    return torch.where(monochrome, _tone_sepia(faded, parameters), _lose_dyes(faded, parameters)).clamp(0.0, 1.0)
 
 
-def _tone_sepia(gray: Float[Tensor, "3 height width"], amount: float) -> Float[Tensor, "3 height width"]:
-    exponents = gray.new_tensor(_SEPIA_EXPONENTS).pow(amount).view(3, 1, 1)
-    paper = gray.new_tensor(_SEPIA_PAPER).pow(amount).view(3, 1, 1)
+def _tone_sepia(gray: Tensor, parameters: Sequence[FadingParameters]) -> Float[Tensor, "batch 3 height width"]:
+    amounts = column([each.sepia for each in parameters], gray)
+    exponents, paper = (
+        constant(values, gray.dtype, gray.device).view(1, 3, 1, 1).pow(amounts)
+        for values in (_SEPIA_EXPONENTS, _SEPIA_PAPER)
+    )
     return gray.clamp(min=0.0).pow(exponents) * paper
 
 
-def _lose_dyes(photo: Float[Tensor, "3 height width"], parameters: FadingParameters) -> Float[Tensor, "3 height width"]:
+def _lose_dyes(photos: Tensor, parameters: Sequence[FadingParameters]) -> Float[Tensor, "batch 3 height width"]:
     """Scale the density (minus the logarithm of brightness) of each channel, then shift it."""
-    kept = 1.0 - photo.new_tensor(parameters.dye_losses).view(3, 1, 1)
-    return photo.clamp(min=_DARKEST).pow(kept) + photo.new_tensor(parameters.casts).view(3, 1, 1)
+    kept = 1.0 - channel_columns([each.dye_losses for each in parameters], photos)
+    return photos.clamp(min=_DARKEST).pow(kept) + channel_columns([each.casts for each in parameters], photos)
 
 
 def _illumination(
-    photo: Float[Tensor, "3 height width"], parameters: FadingParameters, noise: NoiseSource
-) -> Float[Tensor, "height width"]:
-    height, width = photo.shape[-2:]
-    slow = slow_field(noise, height=height, width=width, cell=max(height, width) / _SLOW_CELLS)
-    center_x, center_y = parameters.vignette_center
-    x = torch.linspace(0.0, 1.0, width, device=photo.device) - center_x
-    y = torch.linspace(0.0, 1.0, height, device=photo.device) - center_y
-    distance = (x[None, :].square() + y[:, None].square()) / 0.5
-    vignette = (1.0 - parameters.vignette * distance).clamp(min=0.0)
-    return (1.0 + parameters.unevenness * slow.tanh()) * vignette
+    photos: Tensor, parameters: Sequence[FadingParameters], noise: NoiseSource
+) -> Float[Tensor, "batch 1 height width"]:
+    height, width = photos.shape[-2:]
+    cells = [max(height, width) / _SLOW_CELLS] * len(photos)
+    slow = slow_fields(noise, height=height, width=width, cells=cells)
+    centers = channel_columns([each.vignette_center for each in parameters], photos)
+    x = torch.linspace(0.0, 1.0, width, device=photos.device)[None, :] - centers[:, :1]
+    y = torch.linspace(0.0, 1.0, height, device=photos.device)[:, None] - centers[:, 1:]
+    distance = (x.square() + y.square()) / 0.5
+    vignette = (1.0 - column([each.vignette for each in parameters], photos) * distance).clamp(min=0.0)
+    return (1.0 + column([each.unevenness for each in parameters], photos) * slow.tanh()) * vignette

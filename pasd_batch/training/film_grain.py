@@ -1,11 +1,13 @@
 """Film grain: spatially correlated brightness noise, strongest in the midtones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.old_photo import GrainSettings
+from pasd_batch.training.columns import column
 from pasd_batch.training.draws import Draws, NoiseSource
 from pasd_batch.training.filtering import soften
 
@@ -28,14 +30,15 @@ def sample_grain(settings: GrainSettings, draws: Draws) -> GrainParameters:
 
 
 def add_grain(
-    photo: Float[Tensor, "3 height width"], parameters: GrainParameters, noise: NoiseSource
-) -> Float[Tensor, "3 height width"]:
-    """Add the same grain to all channels; in and out within [0, 1]."""
-    if parameters.amount == 0.0:
-        return photo
-    height, width = photo.shape[-2:]
-    grain = soften(noise.normal((1, 1, height, width)), parameters.size)[0, 0]
-    grain = grain / grain.std().clamp(min=1e-6)
-    brightness = photo.mean(dim=0)
+    photos: Float[Tensor, "batch 3 height width"], parameters: Sequence[GrainParameters], noise: NoiseSource
+) -> Float[Tensor, "batch 3 height width"]:
+    """Add each photo's grain, the same in all channels; in and out within [0, 1]."""
+    if not any(each.amount for each in parameters):
+        return photos
+    height, width = photos.shape[-2:]
+    grain = soften(noise.normal((len(photos), 1, height, width)), [each.size for each in parameters])
+    grain = grain / grain.std(dim=(-2, -1), keepdim=True).clamp(min=1e-6)
+    brightness = photos.mean(dim=1, keepdim=True)
     visibility = _DEEPEST + (1.0 - _DEEPEST) * 4.0 * brightness * (1.0 - brightness)
-    return (photo + parameters.amount * visibility * grain).clamp(0.0, 1.0)
+    amounts = column([each.amount for each in parameters], photos)
+    return (photos + amounts * visibility * grain).clamp(0.0, 1.0)

@@ -4,6 +4,7 @@ Pictures are float32 (batch, 3, height, width), sRGB, nominally in [0, 1]; nothi
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int64
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pasd_batch.config.degradation import ResizeMode
-from pasd_batch.training.blur_kernels import BellKernel
+from pasd_batch.training.blur_kernels import BellKernel, kernel_weights
 
 
 def blur(
@@ -23,7 +24,7 @@ def blur(
     this size it is several times faster than a convolution, and its float32 error is the smaller one.
     """
     height, width = photos.shape[-2:]
-    kernels = _without_zero_border(kernels).to(photos)
+    kernels = kernels.to(photos)
     if kernels.shape[-1] == 1:
         return photos * kernels.unsqueeze(1)
     padded = reflect_pad(photos, kernels.shape[-1] // 2)
@@ -33,12 +34,11 @@ def blur(
 
 
 def soften(
-    photos: Float[Tensor, "batch channels height width"], sigma: float
+    photos: Float[Tensor, "batch channels height width"], sigmas: Sequence[float]
 ) -> Float[Tensor, "batch channels height width"]:
-    """Blur all pictures with a round Gaussian of this standard deviation, pixels."""
-    radius = max(1, math.ceil(3.5 * sigma))
-    kernel = BellKernel(size=2 * radius + 1, sigma_x=sigma, sigma_y=sigma).weights()
-    return blur(photos, kernel.to(photos).expand(len(photos), -1, -1))
+    """Blur each picture with a round Gaussian of its standard deviation, pixels."""
+    kernels = [BellKernel(2 * max(1, math.ceil(3.5 * sigma)) + 1, sigma, sigma) for sigma in sigmas]
+    return blur(photos, kernel_weights(kernels, device=photos.device))
 
 
 def resize_by(
@@ -85,16 +85,6 @@ def _reflected_indices(side: int, margin: int, device: torch.device) -> Int64[Te
     period = max(2 * (side - 1), 1)
     positions = positions % period
     return torch.minimum(positions, (period - positions).abs()) if side > 1 else torch.zeros_like(positions)
-
-
-def _without_zero_border(kernels: Float[Tensor, "batch size size"]) -> Float[Tensor, "batch cropped cropped"]:
-    """Crop what is zero around all kernels: smaller kernels are cheaper and need less padding."""
-    size = kernels.shape[-1]
-    used = (kernels != 0.0).any(dim=0)
-    reached = used.any(dim=0) | used.any(dim=1)
-    reached = reached | reached.flip(0)
-    first = int(reached.to(torch.uint8).argmax()) if bool(reached.any()) else size // 2
-    return kernels[:, first : size - first, first : size - first]
 
 
 def _fast_length(length: int) -> int:

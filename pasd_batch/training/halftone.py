@@ -1,6 +1,7 @@
 """Halftone: a picture printed as dots whose size gives the brightness, as in newspapers and books."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.old_photo import HalftoneSettings
+from pasd_batch.training.columns import channel_columns, column
 from pasd_batch.training.draws import Draws
 
 # Printers turn the screens of the inks against each other, so that the dots make no moire.
@@ -37,23 +39,26 @@ def sample_halftone(settings: HalftoneSettings, draws: Draws) -> HalftoneParamet
 
 
 def print_halftone(
-    photo: Float[Tensor, "3 height width"], parameters: HalftoneParameters, *, monochrome: bool
-) -> Float[Tensor, "3 height width"]:
-    """Print with one black screen, or with one for each channel; in and out within [0, 1]."""
-    if parameters.amount == 0.0:
-        return photo
-    angles = (_BLACK_ANGLE,) * 3 if monochrome else _INK_ANGLES
-    height, width = photo.shape[-2:]
-    y = torch.arange(height, device=photo.device, dtype=photo.dtype)[:, None]
-    x = torch.arange(width, device=photo.device, dtype=photo.dtype)[None, :]
-    dots = torch.stack([_screen(x, y, angle + parameters.rotation, parameters.period) for angle in angles])
-    printed = torch.sigmoid(_EDGE_STEEPNESS * (photo - dots))
-    return photo + parameters.amount * (printed - photo)
+    photos: Float[Tensor, "batch 3 height width"],
+    parameters: Sequence[HalftoneParameters],
+    *,
+    monochrome: Sequence[bool],
+) -> Float[Tensor, "batch 3 height width"]:
+    """Print each photo with one black screen, or with one for each channel; in and out within [0, 1]."""
+    if not any(each.amount for each in parameters):
+        return photos
+    inks = [(_BLACK_ANGLE,) * 3 if black else _INK_ANGLES for black in monochrome]
+    angles = [[angle + each.rotation for angle in own] for own, each in zip(inks, parameters, strict=True)]
+    height, width = photos.shape[-2:]
+    y = torch.arange(height, device=photos.device, dtype=photos.dtype)[:, None]
+    x = torch.arange(width, device=photos.device, dtype=photos.dtype)[None, :]
+    dots = _screens(x, y, channel_columns(angles, photos), column([each.period for each in parameters], photos))
+    printed = torch.sigmoid(_EDGE_STEEPNESS * (photos - dots))
+    return photos + column([each.amount for each in parameters], photos) * (printed - photos)
 
 
-def _screen(x: Tensor, y: Tensor, angle: float, period: float) -> Float[Tensor, "height width"]:
+def _screens(x: Tensor, y: Tensor, angles: Tensor, periods: Tensor) -> Float[Tensor, "batch 3 height width"]:
     """Brightness, 0 to 1, from which on a place stays free of ink."""
-    frequency = 2.0 * math.pi / period
-    along = frequency * (math.cos(angle) * x + math.sin(angle) * y)
-    across = frequency * (math.cos(angle) * y - math.sin(angle) * x)
-    return 0.5 + 0.25 * (torch.cos(along) + torch.cos(across))
+    frequency = 2.0 * math.pi / periods
+    cosine, sine = frequency * torch.cos(angles), frequency * torch.sin(angles)
+    return 0.5 + 0.25 * (torch.cos(cosine * x + sine * y) + torch.cos(cosine * y - sine * x))

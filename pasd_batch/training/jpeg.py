@@ -4,38 +4,41 @@ Entropy coding changes no pixel, so this is what a decoder would give, but for i
 """
 
 import math
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from pasd_batch.training.columns import constant
+
 _BLOCK = 8
 
 # Annex K of the JPEG standard (ITU-T T.81). Rows are vertical frequencies, except that the luminance table is
 # transposed: the released degradation has it so, and published weights were trained on it.
-_LUMINANCE = [
-    [16, 12, 14, 14, 18, 24, 49, 72],
-    [11, 12, 13, 17, 22, 35, 64, 92],
-    [10, 14, 16, 22, 37, 55, 78, 95],
-    [16, 19, 24, 29, 56, 64, 87, 98],
-    [24, 26, 40, 51, 68, 81, 103, 112],
-    [40, 58, 57, 87, 109, 104, 121, 100],
-    [51, 60, 69, 80, 103, 113, 120, 103],
-    [61, 55, 56, 62, 77, 92, 101, 99],
-]
-_CHROMINANCE = [
-    [17, 18, 24, 47, 99, 99, 99, 99],
-    [18, 21, 26, 66, 99, 99, 99, 99],
-    [24, 26, 56, 99, 99, 99, 99, 99],
-    [47, 66, 99, 99, 99, 99, 99, 99],
-    [99, 99, 99, 99, 99, 99, 99, 99],
-    [99, 99, 99, 99, 99, 99, 99, 99],
-    [99, 99, 99, 99, 99, 99, 99, 99],
-    [99, 99, 99, 99, 99, 99, 99, 99],
-]
-_TO_YCBCR = [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
-_TO_RGB = [[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.772, 0.0]]
+_LUMINANCE = (
+    (16, 12, 14, 14, 18, 24, 49, 72),
+    (11, 12, 13, 17, 22, 35, 64, 92),
+    (10, 14, 16, 22, 37, 55, 78, 95),
+    (16, 19, 24, 29, 56, 64, 87, 98),
+    (24, 26, 40, 51, 68, 81, 103, 112),
+    (40, 58, 57, 87, 109, 104, 121, 100),
+    (51, 60, 69, 80, 103, 113, 120, 103),
+    (61, 55, 56, 62, 77, 92, 101, 99),
+)
+_CHROMINANCE = (
+    (17, 18, 24, 47, 99, 99, 99, 99),
+    (18, 21, 26, 66, 99, 99, 99, 99),
+    (24, 26, 56, 99, 99, 99, 99, 99),
+    (47, 66, 99, 99, 99, 99, 99, 99),
+    (99, 99, 99, 99, 99, 99, 99, 99),
+    (99, 99, 99, 99, 99, 99, 99, 99),
+    (99, 99, 99, 99, 99, 99, 99, 99),
+    (99, 99, 99, 99, 99, 99, 99, 99),
+)
+_TO_YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+_TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
 
 SMALLEST_TABLE_FACTOR = 1e-4
 """Factor on the tables at quality 100, where the formula gives 0 and nothing could be divided by it."""
@@ -68,28 +71,29 @@ def _table_factors(qualities: Float[Tensor, " batch"]) -> Float[Tensor, " batch"
 
 def _quantize(
     planes: Float[Tensor, "batch channels height width"],
-    table: list[list[int]],
+    table: tuple[tuple[int, ...], ...],
     factors: Float[Tensor, " batch"],
 ) -> Float[Tensor, "batch channels height width"]:
     """Round the 8x8 DCT coefficients to multiples of the scaled table, halves to even, and transform back."""
-    basis = _cosine_basis(planes)
+    basis = _cosine_basis(planes.dtype, planes.device)
     blocks = planes.unflatten(-1, (-1, _BLOCK)).unflatten(-3, (-1, _BLOCK)).transpose(-3, -2)
-    steps = planes.new_tensor(table) * factors.view(-1, 1, 1, 1, 1, 1)
+    steps = constant(table, planes.dtype, planes.device) * factors.view(-1, 1, 1, 1, 1, 1)
     coefficients = (basis @ blocks @ basis.T / steps).round() * steps
     blocks = basis.T @ coefficients @ basis
     return blocks.transpose(-3, -2).flatten(-4, -3).flatten(-2, -1)
 
 
-def _cosine_basis(like: Tensor) -> Float[Tensor, "8 8"]:
+@lru_cache(maxsize=16)
+def _cosine_basis(dtype: torch.dtype, device: torch.device) -> Float[Tensor, "8 8"]:
     """Orthonormal DCT-II: row u is the cosine of frequency u."""
     frequency = torch.arange(_BLOCK, dtype=torch.float64)[:, None]
     position = torch.arange(_BLOCK, dtype=torch.float64)[None, :]
     basis = torch.cos((2.0 * position + 1.0) * frequency * math.pi / (2 * _BLOCK)) * math.sqrt(2.0 / _BLOCK)
     basis[0] /= math.sqrt(2.0)
-    return basis.to(like)
+    return basis.to(device, dtype)
 
 
 def _mix_channels(
-    photos: Float[Tensor, "batch 3 height width"], matrix: list[list[float]]
+    photos: Float[Tensor, "batch 3 height width"], matrix: tuple[tuple[float, ...], ...]
 ) -> Float[Tensor, "batch 3 height width"]:
-    return torch.einsum("dc,bchw->bdhw", photos.new_tensor(matrix), photos)
+    return torch.einsum("dc,bchw->bdhw", constant(matrix, photos.dtype, photos.device), photos)

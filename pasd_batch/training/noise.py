@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.degradation import NoiseSettings
+from pasd_batch.training.columns import constant, members, sent
 from pasd_batch.training.draws import Draws, NoiseSource
 from pasd_batch.training.filtering import round_to_8_bit
 
@@ -50,10 +51,11 @@ def add_noise(
     noisy = torch.empty_like(photos)
     for kind in NoiseKind:
         for gray in (True, False):
-            members = [i for i, each in enumerate(parameters) if each.kind is kind and each.gray is gray]
-            if members:
-                levels = photos.new_tensor([parameters[i].level for i in members])
-                noisy[members] = _add_one_kind(photos[members], levels, kind, gray, source)
+            chosen = [i for i, each in enumerate(parameters) if each.kind is kind and each.gray is gray]
+            if chosen:
+                levels = sent(torch.tensor([parameters[i].level for i in chosen], dtype=photos.dtype), photos.device)
+                places = members(chosen, photos)
+                noisy.index_copy_(0, places, _add_one_kind(photos[places], levels, kind, gray, source))
     return noisy
 
 
@@ -71,7 +73,7 @@ def poisson_basis(
 ) -> Float[Tensor, "batch planes height width"]:
     """What Poisson noise is drawn for: the picture in 8 bit, or its luma in 8 bit."""
     if gray:
-        weights = photos.new_tensor(_LUMA).view(1, 3, 1, 1)
+        weights = constant(_LUMA, photos.dtype, photos.device).view(1, 3, 1, 1)
         photos = (photos * weights).sum(dim=1, keepdim=True)
     return round_to_8_bit(photos)
 

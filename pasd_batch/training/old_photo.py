@@ -13,6 +13,7 @@ from torch import Tensor
 from pasd_batch.config.old_photo import OldPhotoSettings
 from pasd_batch.pasd.colorization import to_gray
 from pasd_batch.training.blotches import BlotchParameters, add_blotches, sample_blotches
+from pasd_batch.training.columns import flags, sent
 from pasd_batch.training.draws import Draws, NoiseSource
 from pasd_batch.training.dust import DustParameters, add_dust, sample_dust
 from pasd_batch.training.fading import FadingParameters, fade, sample_fading
@@ -61,31 +62,26 @@ def apply_old_photo(
     noise: NoiseSource,
 ) -> Float[Tensor, "batch 3 height width"]:
     """Age sRGB pictures in [0, 1], each with its own parameters; the result is on the 8-bit grid."""
-    aged = [_age(photo, each, noise) for photo, each in zip(photos, parameters, strict=True)]
-    qualities = torch.tensor([each.jpeg_quality for each in parameters])
-    return round_to_8_bit(compress_jpeg(torch.stack(aged), qualities))
+    monochrome = [each.fading.monochrome for each in parameters]
+    aged = soften(photos, [each.lens_sigma for each in parameters]).clamp(0.0, 1.0)
+    aged = _gray_where(monochrome, aged)
+    aged = add_grain(aged, [each.grain for each in parameters], noise)
+    aged = print_halftone(aged, [each.halftone for each in parameters], monochrome=monochrome)
+    aged = fade(aged, [each.fading for each in parameters], noise)
+    aged = add_blotches(aged, [each.blotches for each in parameters], noise)
+    aged = add_scratches(aged, [each.scratches for each in parameters])
+    aged = add_dust(aged, [each.dust for each in parameters])
+    aged = soften(aged, [each.scan_sigma for each in parameters])
+    qualities = sent(torch.tensor([each.jpeg_quality for each in parameters]), photos.device)
+    return round_to_8_bit(compress_jpeg(aged, qualities))
 
 
 def old_photo_targets(
     photos: Float[Tensor, "batch 3 height width"], parameters: Sequence[OldPhotoParameters]
 ) -> Float[Tensor, "batch 3 height width"]:
     """What restoring can aim at: the clean pictures, in grey where the old photo is black and white."""
-    targets = [
-        to_gray(photo) if each.fading.monochrome else photo for photo, each in zip(photos, parameters, strict=True)
-    ]
-    return torch.stack(targets)
+    return _gray_where([each.fading.monochrome for each in parameters], photos)
 
 
-def _age(
-    photo: Float[Tensor, "3 height width"], parameters: OldPhotoParameters, noise: NoiseSource
-) -> Float[Tensor, "3 height width"]:
-    monochrome = parameters.fading.monochrome
-    aged = soften(photo[None], parameters.lens_sigma)[0].clamp(0.0, 1.0)
-    aged = to_gray(aged) if monochrome else aged
-    aged = add_grain(aged, parameters.grain, noise)
-    aged = print_halftone(aged, parameters.halftone, monochrome=monochrome)
-    aged = fade(aged, parameters.fading, noise)
-    aged = add_blotches(aged, parameters.blotches, noise)
-    aged = add_scratches(aged, parameters.scratches)
-    aged = add_dust(aged, parameters.dust)
-    return soften(aged[None], parameters.scan_sigma)[0]
+def _gray_where(monochrome: Sequence[bool], photos: Tensor) -> Float[Tensor, "batch 3 height width"]:
+    return torch.where(flags(monochrome, photos), to_gray(photos), photos) if any(monochrome) else photos

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from pasd_batch.config.degradation import RealEsrganSettings, ResizeMode, ResizeSettings, StageSettings
 from pasd_batch.training.blur_kernels import (
-    BlurKernel,
-    padded_weights,
+    kernel_weights,
     sample_final_sinc,
     sample_kernel,
 )
+from pasd_batch.training.columns import members, sent
 from pasd_batch.training.draws import Draws, NoiseSource
 from pasd_batch.training.filtering import blur, resize_by, resize_to, round_to_8_bit
 from pasd_batch.training.jpeg import compress_jpeg
@@ -60,19 +60,22 @@ class ChainParameters:
     resize_back: bool
 
 
-def sample_chain(settings: RealEsrganSettings, draws: Draws, *, batch: int) -> ChainParameters:
-    """Draw the parameters for a batch; kernels and levels per picture, sizes for all of it.
+def sample_chain(
+    settings: RealEsrganSettings, draws: Draws, *, batch: int, device: torch.device | None = None
+) -> ChainParameters:
+    """Draw the parameters for a batch on the device; kernels and levels per picture, sizes for all of it.
 
     A batch of 1, as in the published training, draws everything per picture.
     """
     mild = contracted_chain(settings)
-    first = _sample_stage(mild.first, mild.resize_modes, draws, batch=batch)
-    second = _sample_stage(mild.second, mild.resize_modes, draws, batch=batch)
+    device = device or torch.device("cpu")
+    first = _sample_stage(mild.first, mild.resize_modes, draws, batch, device)
+    second = _sample_stage(mild.second, mild.resize_modes, draws, batch, device)
     sincs = [sample_final_sinc(mild.final_sinc, draws) for _ in range(batch)]
     return ChainParameters(
         first=first,
         second=second,
-        final_kernels=_stacked(sincs, mild.final_sinc.sizes.largest),
+        final_kernels=kernel_weights(sincs, device=device).to(torch.float32),
         jpeg_first=tuple(draws.flag(settings.jpeg_first_probability) for _ in range(batch)),
         shrink_mode=_sample_mode(settings.resize_modes, draws),
         restore_mode=_sample_mode(settings.resize_modes, draws),
@@ -126,27 +129,23 @@ def _compress_some(
     qualities: Float[Tensor, " batch"],
     chosen: tuple[bool, ...],
 ) -> Float[Tensor, "batch 3 height width"]:
-    members = [index for index, compressed in enumerate(chosen) if compressed]
-    if not members:
+    if not any(chosen):
         return photos
-    result = photos.clone()
-    result[members] = compress_jpeg(photos[members], qualities[members])
-    return result
+    places = members([index for index, compressed in enumerate(chosen) if compressed], photos)
+    return photos.index_copy(0, places, compress_jpeg(photos[places], qualities.to(photos.device)[places]))
 
 
-def _sample_stage(stage: StageSettings, modes: Sequence[ResizeMode], draws: Draws, *, batch: int) -> StageParameters:
+def _sample_stage(
+    stage: StageSettings, modes: Sequence[ResizeMode], draws: Draws, batch: int, device: torch.device
+) -> StageParameters:
     kernels = [sample_kernel(stage.blur, draws) for _ in range(batch)]
     return StageParameters(
-        kernels=_stacked(kernels, stage.blur.sizes.largest),
+        kernels=kernel_weights(kernels, device=device).to(torch.float32),
         resize=sample_resize(stage.resize, modes, draws),
         noise=tuple(sample_noise(stage.noise, draws) for _ in range(batch)),
-        jpeg_qualities=torch.tensor([draws.uniform(stage.jpeg_quality) for _ in range(batch)]),
+        jpeg_qualities=sent(torch.tensor([draws.uniform(stage.jpeg_quality) for _ in range(batch)]), device),
     )
 
 
 def _sample_mode(modes: Sequence[ResizeMode], draws: Draws) -> ResizeMode:
     return modes[draws.index(len(modes))]
-
-
-def _stacked(kernels: list[BlurKernel], size: int) -> Float[Tensor, "batch size size"]:
-    return torch.stack([padded_weights(kernel, size=size) for kernel in kernels]).to(torch.float32)

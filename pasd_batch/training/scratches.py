@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from itertools import zip_longest
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.old_photo import ScratchSettings
+from pasd_batch.training.columns import column
 from pasd_batch.training.draws import Draws
 
 _TAPER = 12.0
@@ -44,13 +47,14 @@ def sample_scratches(settings: ScratchSettings, draws: Draws) -> tuple[Scratch, 
 
 
 def add_scratches(
-    photo: Float[Tensor, "3 height width"], scratches: Sequence[Scratch]
-) -> Float[Tensor, "3 height width"]:
-    """Lay the scratches over a photo; in and out within [0, 1]."""
-    for scratch in scratches:
-        cover = scratch.opacity * _coverage(scratch, photo)
-        photo = photo + cover * (scratch.brightness - photo)
-    return photo
+    photos: Float[Tensor, "batch 3 height width"], scratches: Sequence[Sequence[Scratch]]
+) -> Float[Tensor, "batch 3 height width"]:
+    """Lay each photo's scratches over it, one after the other; in and out within [0, 1]."""
+    for layer in zip_longest(*scratches, fillvalue=_NO_SCRATCH):
+        values = zip(*(astuple(scratch) for scratch in layer), strict=True)
+        drawn = _Scratches(*(column(value, photos) for value in values))
+        photos = photos + drawn.opacity * _coverage(drawn, photos) * (drawn.brightness - photos)
+    return photos
 
 
 def _sample_scratch(settings: ScratchSettings, draws: Draws, *, upright: bool) -> Scratch:
@@ -73,17 +77,47 @@ def _sample_scratch(settings: ScratchSettings, draws: Draws, *, upright: bool) -
     )
 
 
-def _coverage(scratch: Scratch, photo: Float[Tensor, "3 height width"]) -> Float[Tensor, "height width"]:
-    """How much of each pixel the scratch covers: antialiased across, tapered at its ends, uneven along it."""
-    height, width = photo.shape[-2:]
-    x = torch.arange(width, device=photo.device, dtype=photo.dtype)[None, :] - scratch.x * width
-    y = torch.arange(height, device=photo.device, dtype=photo.dtype)[:, None] - scratch.y * height
-    cosine, sine = math.cos(scratch.angle), math.sin(scratch.angle)
+def _coverage(scratches: "_Scratches", photos: Tensor) -> Float[Tensor, "batch 1 height width"]:
+    """How much of each pixel a scratch covers: antialiased across, tapered at its ends, uneven along it."""
+    height, width = photos.shape[-2:]
+    x = torch.arange(width, device=photos.device, dtype=photos.dtype)[None, :] - scratches.x * width
+    y = torch.arange(height, device=photos.device, dtype=photos.dtype)[:, None] - scratches.y * height
+    cosine, sine = torch.cos(scratches.angle), torch.sin(scratches.angle)
     along, across = cosine * x + sine * y, cosine * y - sine * x
-    turns = 2.0 * math.pi / scratch.wavelength * along + scratch.phase
-    center = scratch.waver * (torch.sin(turns) + 0.3 * torch.sin(2.7 * turns))
-    covered = (scratch.half_width + 0.5 - (across - center).abs()).clamp(0.0, 1.0)
-    reach = 0.5 * scratch.length * math.hypot(height, width)
+    turns = 2.0 * math.pi / scratches.wavelength * along + scratches.phase
+    center = scratches.waver * (torch.sin(turns) + 0.3 * torch.sin(2.7 * turns))
+    covered = (scratches.half_width + 0.5 - (across - center).abs()).clamp(0.0, 1.0)
+    reach = 0.5 * scratches.length * math.hypot(height, width)
     ends = ((reach - along.abs()) / _TAPER).clamp(0.0, 1.0)
     wear = 0.7 + 0.3 * torch.sin(5.3 * turns) * torch.sin(3.1 * turns)
     return covered * ends * wear
+
+
+class _Scratches(NamedTuple):
+    """One scratch of each photo of a batch: the fields of `Scratch` as columns (batch, 1, 1, 1)."""
+
+    x: Tensor
+    y: Tensor
+    angle: Tensor
+    length: Tensor
+    half_width: Tensor
+    waver: Tensor
+    wavelength: Tensor
+    phase: Tensor
+    opacity: Tensor
+    brightness: Tensor
+
+
+_NO_SCRATCH = Scratch(
+    x=0.0,
+    y=0.0,
+    angle=0.0,
+    length=0.0,
+    half_width=0.0,
+    waver=0.0,
+    wavelength=1.0,
+    phase=0.0,
+    opacity=0.0,
+    brightness=0.0,
+)
+"""Where a photo has fewer scratches than others of its batch."""

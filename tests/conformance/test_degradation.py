@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pasd_batch.config.degradation import ResizeMode
-from pasd_batch.training.blur_kernels import BellKernel, BellProfile, SincKernel, padded_weights
+from pasd_batch.training.blur_kernels import BellKernel, BellProfile, SincKernel, kernel_weights
 from pasd_batch.training.filtering import blur, resize_by, resize_to, round_to_8_bit
 from pasd_batch.training.jpeg import compress_jpeg
 from pasd_batch.training.noise import (
@@ -58,18 +58,19 @@ def assert_mostly_close(
     assert beyond <= share, message
 
 
-def kernel_weights(case: dict[str, Any]) -> torch.Tensor:
+def weights_of(case: dict[str, Any]) -> torch.Tensor:
     if case["kind"] == "sinc":
         kernel = SincKernel(case["size"], case["cutoff"])
-        return padded_weights(kernel, size=case["pad_to"] or case["size"])
-    return BellKernel(
+        return kernel_weights([kernel], size=case["pad_to"] or case["size"])[0]
+    bell = BellKernel(
         size=case["size"],
         sigma_x=case["sigma_x"],
         sigma_y=case.get("sigma_y", case["sigma_x"]),
         rotation=case.get("theta", 0.0),
         beta=case.get("beta", 1.0),
         profile=BellProfile.PLATEAU if case["kind"].startswith("plateau") else BellProfile.GENERALIZED,
-    ).weights()
+    )
+    return kernel_weights([bell])[0]
 
 
 def kernel_cases() -> Iterator[Any]:
@@ -83,7 +84,7 @@ def test_kernel_equals_the_recorded_one(name: str, case: dict[str, Any]) -> None
     description, tensors = load(name)
     expected = tensors[case["tensor"]]
     tolerance = description["recommended_tolerance"]["abs"]
-    assert_within(kernel_weights(case), expected, tolerance, what=case["tensor"])
+    assert_within(weights_of(case), expected, tolerance, what=case["tensor"])
 
 
 def picture(tensors: Tensors, label: str) -> torch.Tensor:

@@ -12,7 +12,7 @@ from pasd_batch.training.blur_kernels import (
     BlurKernel,
     IdentityKernel,
     SincKernel,
-    padded_weights,
+    kernel_weights,
     sample_final_sinc,
     sample_kernel,
 )
@@ -30,7 +30,7 @@ KERNELS: list[BlurKernel] = [
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=repr)
 def test_weights_sum_to_one_and_are_point_symmetric(kernel: BlurKernel) -> None:
-    weights = kernel.weights()
+    (weights,) = kernel_weights([kernel])
     assert weights.dtype == torch.float64
     assert float(weights.sum()) == pytest.approx(1.0, abs=1e-12)
     assert torch.allclose(weights, weights.flip(0, 1), atol=1e-15)
@@ -38,41 +38,42 @@ def test_weights_sum_to_one_and_are_point_symmetric(kernel: BlurKernel) -> None:
 
 def test_sigma_zero_leaves_one_pixel() -> None:
     for profile in BellProfile:
-        weights = BellKernel(7, 0.0, 0.0, profile=profile).weights()
+        weights = kernel_weights([BellKernel(7, 0.0, 0.0, profile=profile)])[0]
         assert float(weights[3, 3]) > 0.99
 
 
 def test_ellipse_points_where_its_rotation_says() -> None:
     """y grows downwards: a quarter turn puts the long axis upright."""
-    lying = BellKernel(15, 3.0, 0.5).weights()
-    standing = BellKernel(15, 3.0, 0.5, rotation=math.pi / 2).weights()
+    lying = kernel_weights([BellKernel(15, 3.0, 0.5)])[0]
+    standing = kernel_weights([BellKernel(15, 3.0, 0.5, rotation=math.pi / 2)])[0]
     assert float(lying[7, 12]) > 100 * float(lying[12, 7])
     assert torch.allclose(lying, standing.T, atol=1e-12)
 
 
 def test_gaussian_standard_deviation_is_sigma() -> None:
-    weights = BellKernel(41, 2.5, 2.5).weights()
+    weights = kernel_weights([BellKernel(41, 2.5, 2.5)])[0]
     offsets = torch.arange(41, dtype=torch.float64) - 20
     variance = (weights.sum(dim=0) * offsets.square()).sum()
     assert math.sqrt(float(variance)) == pytest.approx(2.5, rel=1e-6)
 
 
 def test_sinc_rings_and_a_high_cutoff_hardly_changes_anything() -> None:
-    assert float(SincKernel(21, math.pi / 3).weights().min()) < -1e-3
-    nearly_identity = SincKernel(21, math.pi).weights()
+    assert float(kernel_weights([SincKernel(21, math.pi / 3)])[0].min()) < -1e-3
+    nearly_identity = kernel_weights([SincKernel(21, math.pi)])[0]
     assert float(nearly_identity[10, 10]) > 0.7
 
 
 def test_padding_keeps_the_kernel_in_the_middle() -> None:
-    padded = padded_weights(SincKernel(7, 2.0), size=21)
-    assert torch.equal(padded[7:14, 7:14], SincKernel(7, 2.0).weights())
+    padded = kernel_weights([SincKernel(7, 2.0)], size=21)[0]
+    assert torch.allclose(padded[7:14, 7:14], kernel_weights([SincKernel(7, 2.0)])[0], atol=1e-15)
+    assert int((padded != 0.0).sum()) == 49
     assert float(padded.sum()) == pytest.approx(1.0, abs=1e-12)
 
 
 @pytest.mark.parametrize(("side", "size"), [(9, 7), (7, 10)])
 def test_padding_that_cannot_be_centred_is_refused(side: int, size: int) -> None:
     with pytest.raises(ValueError, match=f"side {side} cannot be centred in side {size}"):
-        padded_weights(IdentityKernel(side), size=size)
+        kernel_weights([IdentityKernel(side)], size=size)
 
 
 def test_sampled_kernels_follow_the_published_mixture() -> None:

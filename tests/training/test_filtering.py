@@ -7,12 +7,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from pasd_batch.config.degradation import ResizeMode
-from pasd_batch.training.blur_kernels import BellKernel, IdentityKernel, padded_weights
+from pasd_batch.training.blur_kernels import BellKernel, IdentityKernel, kernel_weights
 from pasd_batch.training.filtering import blur, reflect_pad, resize_by, resize_to, round_to_8_bit, soften
 
 
 def stacked(*kernels: BellKernel | IdentityKernel) -> Tensor:
-    return torch.stack([padded_weights(kernel, size=21) for kernel in kernels]).float()
+    return kernel_weights(kernels, size=21).float()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (2, 3), (8, 8), (30, 7)])
@@ -26,7 +26,7 @@ def test_identity_changes_nothing_and_each_picture_gets_its_own_kernel(photos: T
     kernels = stacked(IdentityKernel(), BellKernel(21, 3.0, 3.0), BellKernel(7, 0.5, 2.0))
     blurred = blur(photos, kernels)
     assert torch.allclose(blurred[0], photos[0], atol=1e-6)
-    assert torch.equal(blur(photos, stacked(*[IdentityKernel()] * 3)), photos)
+    assert torch.equal(blur(photos, kernel_weights([IdentityKernel()] * 3)), photos)
     for index in range(3):
         alone = blur(photos[index : index + 1], kernels[index : index + 1])
         assert torch.allclose(blurred[index], alone[0], atol=1e-6)
@@ -34,11 +34,11 @@ def test_identity_changes_nothing_and_each_picture_gets_its_own_kernel(photos: T
 
 def test_blur_keeps_flat_pictures_and_the_mean_of_periodic_ones() -> None:
     flat = torch.full((1, 3, 9, 11), 0.37)
-    assert torch.allclose(soften(flat, 2.0), flat, atol=1e-6)
+    assert torch.allclose(soften(flat, [2.0]), flat, atol=1e-6)
 
 
 def test_more_softening_leaves_less_detail(photo: Tensor) -> None:
-    spreads = [float(soften(photo[None], sigma).diff(dim=-1).std()) for sigma in (0.0, 0.5, 1.0, 2.0)]
+    spreads = [float(soften(photo[None], [sigma]).diff(dim=-1).std()) for sigma in (0.0, 0.5, 1.0, 2.0)]
     assert spreads == sorted(spreads, reverse=True)
     assert spreads[0] > 2 * spreads[-1]
 
