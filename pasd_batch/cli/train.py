@@ -39,14 +39,16 @@ def run(options: argparse.Namespace) -> int:
     settings = load_training(options.config, options.overrides)
     try:
         with _ray(settings, options.ray_address), signals_as_interrupts():
-            train(settings)
+            done = train(settings)
     except Interrupted as interrupt:
         return _interrupted(interrupt.number, options, settings)
     except KeyboardInterrupt:
         return _interrupted(signal.SIGINT, options, settings)
     except (ClusterFailed, TrainingError, CheckpointError) as error:
         raise UsageError(str(error)) from error
-    sys.stdout.write(f"{settings.steps:,} steps done; the model is in {settings.output}\n")
+    sys.stdout.write(f"{done:,} steps done; the model is in {settings.output}\n")
+    if done < settings.steps:
+        sys.stdout.write(f"stopped by stop_after before step {settings.steps:,}; {_command(options)} goes on\n")
     return 0
 
 
@@ -61,10 +63,13 @@ def _ray(settings: AnyTraining, address: str | None) -> AbstractContextManager[N
 
 
 def _interrupted(number: int, options: argparse.Namespace, settings: AnyTraining) -> int:
-    address = ["--ray-address", options.ray_address] if options.ray_address else []
-    command = shown_command(["pasd-batch", "train", options.config, *options.overrides, *address])
     sys.stderr.write(
-        f"pasd-batch: ended by {signal.Signals(number).name}; {command} goes on from the last checkpoint in "
+        f"pasd-batch: ended by {signal.Signals(number).name}; {_command(options)} goes on from the last checkpoint in "
         f"{settings.output}\n"
     )
     return 128 + number
+
+
+def _command(options: argparse.Namespace) -> str:
+    address = ["--ray-address", options.ray_address] if options.ray_address else []
+    return shown_command(["pasd-batch", "train", options.config, *options.overrides, *address])

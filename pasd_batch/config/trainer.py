@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from pasd_batch.config.base import Settings
 from pasd_batch.config.degradation import DegradationSettings
+from pasd_batch.config.duration import Duration
 from pasd_batch.config.optimization import (
     CheckpointSettings,
     OptimizerSettings,
@@ -72,6 +73,16 @@ class TrainerSettings(Settings):
     precision: Precision = Precision.FLOAT32
     """What the networks compute in; weights, optimizer and VAE stay in float32."""
 
+    compile: bool = False
+    """Compile the networks (`torch.compile`): minutes once for each shape of a batch, then fewer and larger kernels."""
+
+    channels_last: bool = False
+    """Keep weights and features with the channels innermost, as GPUs convolve fastest in low precision."""
+
+    stop_after: Duration | None = None
+    """Wall-clock time (`90s`, `9min`, `2h`) after which training ends with a checkpoint and the model so far, counted
+    from its start and with the time for both taken off; the same command goes on. None: until the last step."""
+
     gradient_checkpointing: bool = False
     """Compute activations twice instead of keeping them: less memory, about a third more time."""
 
@@ -95,6 +106,8 @@ class TrainerSettings(Settings):
 
     @model_validator(mode="after")
     def _loaders_of_ray(self) -> Self:
+        if self.workers.ray and self.data.on_device_mib:
+            raise ValueError("data.on_device_mib needs workers.ray: false; Ray makes samples in loaders of its own")
         if self.workers.ray and self.data.loaders == 0:
             raise ValueError(
                 "data.loaders is 0, which needs workers.ray: false; Ray makes samples in loaders of its own"

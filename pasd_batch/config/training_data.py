@@ -63,5 +63,13 @@ class TrainingDataSettings(Settings):
     cache_bytes: int = Field(default=0, ge=0)
     """Memory in which each loader keeps decoded photos (12 bytes a pixel), for sets that fit; 0: decode every time."""
 
+    on_device_mib: int = Field(default=0, ge=0)
+    """Memory of the training's device in which all photos are kept decoded, in 8 bits (3 bytes a pixel), and batches
+    are made there instead of by loaders; an error where the photos need more. 0: loaders make batches. Without Ray
+    only."""
+
+    group_size: int = Field(default=64, ge=1)
+    """With `on_device_mib`: samples that are degraded together, and so share resize factors and a mixture's chain."""
+
     tries: int = Field(default=50, ge=1)
     """Photos tried in place of one that cannot be used, before training gives up."""

@@ -65,12 +65,7 @@ def make_sample(
     Raises:
         PhotoTooSmall: the shorter side is below `settings.smallest_side`.
     """
-    height, width = photo.shape[-2:]
-    if min(height, width) < settings.smallest_side:
-        raise PhotoTooSmall(
-            f"{width}x{height} pixels are too few to train on; the shorter side must have at least "
-            f"{settings.smallest_side} (smallest_side)"
-        )
+    refuse_too_small(photo, settings)
     generator = torch.Generator().manual_seed(seed)
     large = enlarge_to(photo, settings.crop_size)
     height, width = large.shape[-2:]
@@ -83,6 +78,20 @@ def make_sample(
         clean=pair.targets[0],
         degraded=pair.degraded[0],
     )
+
+
+def refuse_too_small(photo: Float[Tensor, "3 height width"], settings: SampleSettings) -> None:
+    """Make sure that a photo is worth learning from.
+
+    Raises:
+        PhotoTooSmall: the shorter side is below `settings.smallest_side`.
+    """
+    height, width = photo.shape[-2:]
+    if min(height, width) < settings.smallest_side:
+        raise PhotoTooSmall(
+            f"{width}x{height} pixels are too few to train on; the shorter side must have at least "
+            f"{settings.smallest_side} (smallest_side)"
+        )
 
 
 def sample_seed(run_seed: int, epoch: int, name: str) -> int:

@@ -21,7 +21,7 @@ from pasd_batch.config.degradation import (
 )
 from pasd_batch.config.old_photo import OldPhotoSettings
 from pasd_batch.pasd.colorization import to_gray
-from pasd_batch.training.draws import Draws, GeneratorNoise
+from pasd_batch.training.draws import Draws, GeneratorNoise, NoiseSource
 from pasd_batch.training.filtering import round_to_8_bit
 from pasd_batch.training.old_photo import apply_old_photo, old_photo_targets, sample_old_photo
 from pasd_batch.training.real_esrgan import apply_chain, sample_chain
@@ -54,8 +54,19 @@ def degrade_batch(
     Raises:
         ValueError: a side is shorter than 8 pixels.
     """
+    noise = GeneratorNoise(generator, device=photos.device)
+    return degrade_with(photos, settings=settings, draws=Draws(generator), noise=noise)
+
+
+def degrade_with(
+    photos: Float[Tensor, "batch 3 height width"],
+    *,
+    settings: DegradationSettings,
+    draws: Draws,
+    noise: NoiseSource,
+) -> DegradedBatch:
+    """`degrade_batch` with parameters and noise from two sources, so that noise may be drawn on a GPU."""
     _refuse_tiny(photos)
-    draws, noise = Draws(generator), GeneratorNoise(generator, device=photos.device)
     match settings:
         case RealEsrganSettings():
             chain = sample_chain(settings, draws, batch=len(photos), device=photos.device)
@@ -71,7 +82,7 @@ def degrade_batch(
         case MixtureSettings():
             weights = {number: share.weight for number, share in enumerate(settings.shares)}
             chosen = settings.shares[draws.weighted(weights)].degradation
-            return degrade_batch(photos, settings=chosen, generator=generator)
+            return degrade_with(photos, settings=chosen, draws=draws, noise=noise)
         case _:
             assert_never(settings)
 

@@ -22,11 +22,17 @@ class WeightAverage:
         self._decay = decay
 
     @torch.no_grad()
-    def update(self, updates: int) -> None:
-        """Take in the present weights; `updates` is the number of updates before this one."""
-        decay = min(self._decay, (1 + updates) / (_EARLY + updates))
-        present = [parameter.float() for parameter in self._parameters.values()]
-        torch._foreach_lerp_(list(self.averages.values()), present, 1.0 - decay)
+    def update(self, updates: Tensor, updated: Tensor) -> None:
+        """Take in the present weights where `updated` is 1, nothing where it is 0.
+
+        `updates` is the number of updates before this one; both are scalars on the weights' device, which is not waited
+        for.
+        """
+        decay = ((1.0 + updates) / (_EARLY + updates)).clamp(max=self._decay)
+        averages = list(self.averages.values())
+        changes = torch._foreach_sub([parameter.float() for parameter in self._parameters.values()], averages)
+        torch._foreach_mul_(changes, (1.0 - decay) * updated)
+        torch._foreach_add_(averages, changes)
 
     @torch.no_grad()
     def restore(self, averages: Mapping[str, Tensor]) -> None:

@@ -1,5 +1,6 @@
 """What only the first worker does: log, validation, checkpoints, and the model at the end."""
 
+import time
 from collections.abc import Mapping
 
 from pasd_batch.config.trainer import TrainerSettings
@@ -33,16 +34,20 @@ class Keeper:
         self._frozen = frozen
         self._photos = load_validation_photos(settings)
         storage.remove_partial(older_than=_SECONDS_LEFT_ALONE)
+        self.saving_seconds = 0.0
+        """How long the last checkpoint took to write."""
         self._log = TrainingLog(storage, settings.log, first_step=first_step, steps=settings.steps)
 
-    def after_step(self, step: int, values: Mapping[str, float] | None, *, skipped: int) -> None:
-        """Do what is due after so many steps."""
+    def after_step(self, step: int, values: Mapping[str, float] | None, *, skipped: int, is_last: bool) -> None:
+        """Do what is due after so many steps; `is_last`: training ends here, before its last step."""
         settings = self._settings
         self._log.step_done(step, values)
         if self._photos and _due(step, settings.validation.every, settings.steps):
             self._validate(step)
-        if _due(step, settings.checkpoints.every, settings.steps):
+        if is_last or _due(step, settings.checkpoints.every, settings.steps):
+            began = time.monotonic()
             self._save(step, skipped)
+            self.saving_seconds = time.monotonic() - began
 
     def finish(self) -> None:
         """Store the trained model at the top of the output."""

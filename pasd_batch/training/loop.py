@@ -6,7 +6,9 @@ from itertools import islice
 
 from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.data.storage import Storage
+from pasd_batch.training.acceleration import accelerate
 from pasd_batch.training.batch_maker import Feed, NumberedBatch
+from pasd_batch.training.budget import Budget
 from pasd_batch.training.checkpoints import load_latest
 from pasd_batch.training.frozen import check_frozen, frozen_digests
 from pasd_batch.training.keeper import Keeper, line_due
@@ -27,9 +29,10 @@ def train_loop(
     *,
     feed: Feed,
     storage: Storage,
+    budget: Budget,
     on_log: OnLog | None = None,
 ) -> None:
-    """Train from the last checkpoint (or the start) to the last step, and store the model.
+    """Train from the last checkpoint (or the start) to the last step or the budget's end, and store the model.
 
     All workers run this; with several, torch.distributed must be set up. A resumed training takes the very steps that
     an uninterrupted one would: nothing random is drawn but from seeds and sample numbers.
@@ -40,6 +43,7 @@ def train_loop(
     """
     task.objective.to(placement.device)
     task.prepare()
+    accelerate(task.networks_in_use, settings)
     stepper = Stepper(task.objective, settings, placement.device, workers=placement.workers)
     frozen = frozen_digests(task.objective, stepper.state().weights)
     checkpoint = load_latest(storage)
@@ -56,11 +60,16 @@ def train_loop(
         for step in range(first_step, settings.steps):
             made = list(islice(batches, settings.accumulation))
             window.add(stepper.step(step, made), made)
-            values = window.close() if line_due(step + 1, settings) else None
+            values, is_last = None, False
+            if line_due(step + 1, settings):
+                saving = 0.0 if keeper is None else keeper.saving_seconds
+                values, is_last = window.close(ends=budget.ends_before_next_look(saving))
             if values is not None and on_log is not None:
                 on_log({"step": step + 1, **values})
             if keeper is not None:
-                keeper.after_step(step + 1, values, skipped=window.all_skipped)
+                keeper.after_step(step + 1, values, skipped=window.all_skipped, is_last=is_last)
+            if is_last:
+                break
     if keeper is not None:
         keeper.finish()
 

@@ -12,7 +12,7 @@ from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.training.batch_maker import NumberedBatch
 from pasd_batch.training.diffusion import diffuse, noise_towards, prediction_target
 from pasd_batch.training.losses import Denoised, PasdLoss, pasd_loss
-from pasd_batch.training.sample_order import SampleDraws
+from pasd_batch.training.sample_draws import SampleDraws
 from pasd_batch.training.start import TrainingNetworks
 
 

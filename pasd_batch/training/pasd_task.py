@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pasd_batch.config.restoration import Precision, RestorationSettings, SamplingSettings
 from pasd_batch.config.training import Ablation, TrainingSettings
@@ -40,6 +41,13 @@ class PasdTask:
         if self.gradient_checkpointing:
             self.networks.unet.enable_gradient_checkpointing()
             self.networks.control_branch.enable_gradient_checkpointing()
+
+    @property
+    def networks_in_use(self) -> Sequence[nn.Module]:
+        """UNet, control branch, its degradation removal module, and the VAE's encoder."""
+        networks = self.networks
+        embedding = networks.control_branch.controlnet_cond_embedding
+        return [networks.unet, networks.control_branch, embedding, cast(nn.Module, networks.vae.encoder)]
 
     def model_files(self, precision: Precision) -> ModelFiles:
         """The PASD folder."""

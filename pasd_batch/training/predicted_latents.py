@@ -11,7 +11,7 @@ from pasd_batch.config.losses import PredictionType
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.training.diffusion import Latents, diffuse, predicted_latents
 from pasd_batch.training.frozen import tensor_digest
-from pasd_batch.training.sample_order import SampleDraws
+from pasd_batch.training.sample_draws import SampleDraws
 from pasd_batch.training.start import TrainingNetworks
 
 

@@ -10,6 +10,7 @@ from pasd_batch.config.training import AnyTraining, parse_training
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.storage import StorageError
 from pasd_batch.pasd.state_dict import CheckpointError
+from pasd_batch.training.budget import Budget
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop import train_loop
 from pasd_batch.training.placement import Placement
@@ -92,6 +93,7 @@ def work_on_ray(config: dict[str, Any]) -> None:
         placement,
         feed=ray_feed(loader_spec(settings, placement), settings.data),
         storage=open_output(settings),
+        budget=Budget(settings.stop_after),
         on_log=report,
     )
 

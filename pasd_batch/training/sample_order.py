@@ -4,14 +4,12 @@ Samples are numbered from 0 through the whole training. So a training can resume
 without any iterator's state: step, batch and worker give the numbers, the numbers give photos, crops and noise.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
-from torch import Generator, Tensor
+from torch import Generator
 
 from pasd_batch.training.dataset import sample_seed
 
@@ -50,28 +48,6 @@ class SampleOrder:
     def substitute(self, number: int, attempt: int) -> int:
         """Row of another photo for a sample whose own cannot be used."""
         return sample_seed(self.seed, attempt, f"substitute for sample {number}") % self.photos
-
-
-class SampleDraws:
-    """Random numbers of a batch's diffusion, each sample's from a generator of its own, always drawn on the CPU."""
-
-    def __init__(self, seed: int, numbers: Sequence[int], device: torch.device) -> None:
-        self._generators = [Generator().manual_seed(sample_seed(seed, 0, f"diffusion of {n}")) for n in numbers]
-        self._device = device
-
-    def normal(self, shape: Sequence[int]) -> Float[Tensor, "batch *shape"]:
-        """Unit normal draws, `shape` for each sample."""
-        draws = [torch.randn(tuple(shape), generator=generator) for generator in self._generators]
-        return torch.stack(draws).to(self._device)
-
-    def integers(self, count: int) -> Int64[Tensor, " batch"]:
-        """One of 0 .. count - 1 for each sample."""
-        draws = [torch.randint(count, (), generator=generator) for generator in self._generators]
-        return torch.stack(draws).to(self._device)
-
-    def fractions(self) -> Float[Tensor, " batch"]:
-        """Uniform in [0, 1), one for each sample."""
-        return torch.stack([torch.rand((), generator=generator) for generator in self._generators]).to(self._device)
 
 
 @lru_cache(maxsize=2)

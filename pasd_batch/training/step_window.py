@@ -1,5 +1,6 @@
 """What happened in the steps since the last line of the log, over all workers."""
 
+import logging
 import time
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor
 from pasd_batch.training.batch_maker import NumberedBatch
 from pasd_batch.training.placement import Placement
 from pasd_batch.training.stepping import StepReport
+
+logger = logging.getLogger(__name__)
 
 
 class StepWindow:
@@ -25,28 +28,35 @@ class StepWindow:
         for name, loss in report.losses.items():
             self._sums[name] = self._sums.get(name, 0.0) + loss.double()
         self._steps += 1
-        self._left_out += not report.updated
+        self._left_out += ~report.updated
         self._last = report
         self._samples += sum(len(each.numbers) for each in made)
         self._skipped += sum(sum(each.skipped.values()) for each in made)
 
-    def close(self) -> dict[str, float]:
-        """Means of the losses over steps and workers, and other numbers; then start anew. A collective operation."""
+    def close(self, *, ends: bool) -> tuple[dict[str, float], bool]:
+        """Means of the losses over steps and workers, and other numbers; and whether any worker `ends` here.
+
+        Then start anew. A collective operation.
+        """
         assert self._last is not None
         names = sorted(self._sums)
-        own = [*(torch.as_tensor(self._sums[name]).cpu() / self._steps for name in names), torch.tensor(self._skipped)]
-        *losses, skipped = self._summed(torch.stack([value.double() for value in own])).tolist()
+        means = [torch.as_tensor(self._sums[name]).cpu().double() / self._steps for name in names]
+        counts = torch.tensor([self._skipped, ends], dtype=torch.float64)
+        *losses, skipped, ending = self._summed(torch.cat([torch.stack(means), counts])).tolist()
         self.all_skipped += round(skipped)
+        left_out = int(self._left_out)
+        if left_out:
+            logger.warning("%d of the last %d steps left out: gradients were not finite numbers", left_out, self._steps)
         values = {name: loss / self._placement.workers for name, loss in zip(names, losses, strict=True)}
         values |= {
-            "gradient_norm": self._last.gradient_norm,
+            "gradient_norm": float(self._last.gradient_norm),
             "learning_rate": self._last.rate,
-            "steps_left_out": self._left_out,
+            "steps_left_out": left_out,
             "photos_skipped": self.all_skipped,
             "samples_per_second": self._samples * self._placement.workers / (time.perf_counter() - self._started),
         }
         self._reset()
-        return values
+        return values, ending > 0.0
 
     def _summed(self, values: Tensor) -> Tensor:
         if self._placement.workers == 1:
@@ -58,5 +68,6 @@ class StepWindow:
     def _reset(self) -> None:
         self._sums: dict[str, Tensor | float] = {}
         self._last: StepReport | None = None
-        self._steps = self._left_out = self._samples = self._skipped = 0
+        self._left_out: Tensor | int = 0
+        self._steps = self._samples = self._skipped = 0
         self._started = time.perf_counter()

@@ -1,6 +1,5 @@
 """Optimizer steps: gradients of some batches, clipped, then AdamW; and all state that the next step depends on."""
 
-import logging
 import math
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -20,8 +19,6 @@ from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.learning_rate import learning_rate
 from pasd_batch.training.trainable import computed_parameters, trained_parameters
 
-logger = logging.getLogger(__name__)
-
 _MOST_UNSOUND = 50
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -33,12 +30,12 @@ class StepReport:
     losses: Mapping[str, Tensor]
     """The objective and its parts on this worker, means over the accumulated batches."""
 
-    gradient_norm: float
-    """Before clipping."""
+    gradient_norm: Tensor
+    """Before clipping; a scalar on the device, as reading it would wait for the step."""
 
     rate: float
-    updated: bool
-    """False where a gradient was not a finite number and the step was left out."""
+    updated: Tensor
+    """True, or false where a gradient was not a finite number and the step was left out; a scalar on the device."""
 
 
 @dataclass
@@ -74,11 +71,13 @@ class Stepper:
             betas=chosen.betas,
             eps=chosen.epsilon,
             weight_decay=chosen.weight_decay,
+            fused=True,
         )
         self._scaler = torch.GradScaler(device.type, enabled=settings.precision is Precision.FLOAT16)
         self.average = None if settings.ema_decay is None else WeightAverage(self.parameters, settings.ema_decay)
-        self._updates = 0
-        self._unsound = 0
+        self._updates = torch.zeros((), device=device)
+        self._unsound = torch.zeros((), device=device)
+        """Steps in a row without finite gradients. On the device, as `_updates` is: no step waits to read them."""
 
     def step(self, step: int, batches: Iterable[NumberedBatch]) -> StepReport:
         """One optimizer step (counted from 0) on `accumulation` batches.
@@ -91,13 +90,11 @@ class Stepper:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         norm = self._clip()
-        updated = math.isfinite(norm)
-        if updated:
-            self._update()
-        else:
-            self._leave_out(step, norm)
-        self._scaler.update()
+        updated = torch.isfinite(norm)
+        self._update(updated)
         self._optimizer.zero_grad(set_to_none=True)
+        if (step + 1) % _MOST_UNSOUND == 0:
+            self._refuse_unsound()
         return StepReport(losses, norm, rate, updated)
 
     def _autocast(self) -> AbstractContextManager[Any]:
@@ -115,7 +112,11 @@ class Stepper:
         moments = {
             moment: {name: own[p][moment] for name, p in self.parameters.items() if p in own} for moment in _MOMENTS
         }
-        numbers = {"updates": self._updates, "unsound": self._unsound, "scaler": self._scaler.state_dict()}
+        numbers = {
+            "updates": int(self._updates),
+            "unsound": int(self._unsound),
+            "scaler": self._scaler.state_dict(),
+        }
         averages = {} if self.average is None else self.average.averages
         return StepState(self._weights(), moments, averages, numbers)
 
@@ -140,11 +141,12 @@ class Stepper:
         for name, parameter in self.parameters.items():
             if name in state.moments[_MOMENTS[0]]:
                 own = {moment: state.moments[moment][name].to(self._device, copy=True) for moment in _MOMENTS}
-                self._optimizer.state[parameter] = {"step": torch.tensor(float(updates)), **own}
+                self._optimizer.state[parameter] = {"step": torch.tensor(float(updates), device=self._device), **own}
         if self.average is not None:
             self.average.restore(state.averages)
         self._scaler.load_state_dict(state.numbers["scaler"])
-        self._updates, self._unsound = updates, state.numbers["unsound"]
+        self._updates.fill_(updates)
+        self._unsound.fill_(state.numbers["unsound"])
 
     def _gradients(self, batches: list[NumberedBatch]) -> dict[str, Tensor]:
         """Mean gradients over the batches and workers; returns this worker's mean losses."""
@@ -163,24 +165,26 @@ class Stepper:
         waits = isinstance(self._forward, DistributedDataParallel) and not last
         return cast(DistributedDataParallel, self._forward).no_sync() if waits else nullcontext()
 
-    def _clip(self) -> float:
+    def _clip(self) -> Tensor:
         self._scaler.unscale_(self._optimizer)
         limit = self._settings.optimizer.clip_norm
-        return float(nn.utils.clip_grad_norm_(self.parameters.values(), math.inf if limit is None else limit))
+        return nn.utils.clip_grad_norm_(self.parameters.values(), math.inf if limit is None else limit)
 
-    def _update(self) -> None:
-        self._scaler.step(self._optimizer)
+    @torch.no_grad()
+    def _update(self, updated: Tensor) -> None:
+        """A step of the optimizer, which itself does nothing where a gradient was not finite."""
+        cast(Any, self._optimizer).found_inf = 1.0 - updated.float()
+        self._optimizer.step()
+        self._scaler.update()
         if self.average is not None:
-            self.average.update(self._updates)
-        self._updates += 1
-        self._unsound = 0
+            self.average.update(self._updates, updated)
+        self._updates += updated
+        self._unsound.add_(1.0).mul_(~updated)
 
-    def _leave_out(self, step: int, norm: float) -> None:
-        self._unsound += 1
-        logger.warning("step %d left out: its gradient's norm is %s", step, norm)
+    def _refuse_unsound(self) -> None:
         if self._unsound >= _MOST_UNSOUND:
             raise TrainingError(
-                f"gradients were not finite numbers for {self._unsound} steps in a row; go back to an earlier "
+                f"gradients were not finite numbers for {int(self._unsound)} steps in a row; go back to an earlier "
                 "checkpoint with a lower optimizer.learning_rate, or use another precision"
             )
 

@@ -23,6 +23,11 @@ class TrainingTask(Protocol):
         """Called once, when the objective is on its device."""
         ...
 
+    @property
+    def networks_in_use(self) -> Sequence[nn.Module]:
+        """The modules that the objective calls, each of which may be compiled by itself."""
+        ...
+
     def model_files(self, precision: Precision) -> ModelFiles:
         """The present model's files."""
         ...

@@ -4,20 +4,27 @@ import logging
 
 from pasd_batch.config.training import AnyTraining
 from pasd_batch.pasd.models import choose_device
+from pasd_batch.training.batch_maker import Feed
+from pasd_batch.training.budget import Budget
+from pasd_batch.training.checkpoints import complete_steps
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.identity import claim_output
 from pasd_batch.training.loop import train_loop
-from pasd_batch.training.photo_index import kept_index
+from pasd_batch.training.photo_index import PhotoIndex, kept_index
 from pasd_batch.training.placement import Placement
 from pasd_batch.training.process_feed import process_feed
 from pasd_batch.training.ray_trainer import train_on_ray
-from pasd_batch.training.work import build_task, loader_spec, open_output
+from pasd_batch.training.resident_feed import resident_feed
+from pasd_batch.training.resident_photos import MIB, load_resident_photos
+from pasd_batch.training.work import build_task, loader_spec, open_output, sample_data
 
 logger = logging.getLogger(__name__)
 
 
-def train(settings: AnyTraining) -> None:
-    """Train until the last step, from the last checkpoint if there is one; the output is a model folder then.
+def train(settings: AnyTraining) -> int:
+    """Train to the last step or until `stop_after`, from the last checkpoint if there is one; the number of steps done.
+
+    The output is a model folder then.
 
     With `workers.ray` the Ray that this process is connected to is used, else that of `RAY_ADDRESS`, else a local one.
 
@@ -26,6 +33,7 @@ def train(settings: AnyTraining) -> None:
         CheckpointError: a model folder is missing, or does not hold what it should.
         ManifestError, StorageError: photos cannot be listed, or the output not be written.
     """
+    budget = Budget(settings.stop_after)
     storage = open_output(settings)
     claim_output(storage, settings)
     index = kept_index(storage, settings.data.sources, settings.data.storage)
@@ -33,14 +41,30 @@ def train(settings: AnyTraining) -> None:
     if settings.workers.ray:
         train_on_ray(settings)
     else:
-        train_in_process(settings)
+        train_in_process(settings, index, budget)
+    return max(complete_steps(storage))
 
 
-def train_in_process(settings: AnyTraining) -> None:
+def train_in_process(settings: AnyTraining, index: PhotoIndex, budget: Budget) -> None:
     """Train in this process alone; the output must have been claimed and its photos listed."""
     try:
         placement = Placement(choose_device(settings.device))
     except ValueError as error:
         raise TrainingError(f"{error} (setting device)") from error
-    feed = process_feed(loader_spec(settings, placement), settings.data.loaders)
-    train_loop(build_task(settings), settings, placement, feed=feed, storage=open_output(settings))
+    task = build_task(settings)
+    feed = build_feed(settings, placement, index)
+    train_loop(task, settings, placement, feed=feed, storage=open_output(settings), budget=budget)
+
+
+def build_feed(settings: AnyTraining, placement: Placement, index: PhotoIndex) -> Feed:
+    """Where this worker's batches come from: loaders, or photos on the device.
+
+    Raises:
+        TrainingError: the photos do not fit on the device, or cannot be used.
+    """
+    if not settings.data.on_device_mib:
+        return process_feed(loader_spec(settings, placement), settings.data.loaders)
+    data = sample_data(settings)
+    photos = load_resident_photos(index, data, placement.device, threads=data.loaders)
+    logger.info("%d MiB of photos are kept on %s", photos.pixels.numel() // MIB, placement.device)
+    return resident_feed(photos, data, placement.plan(settings), seed=settings.seed)

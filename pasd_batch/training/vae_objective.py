@@ -14,7 +14,7 @@ from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.training.batch_maker import NumberedBatch
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.predicted_latents import LatentPredictor
-from pasd_batch.training.sample_order import SampleDraws
+from pasd_batch.training.sample_draws import SampleDraws
 
 _SCALE_DECAY = 0.99
 _LEVELS = 4

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from torch import Tensor
+from torch import Tensor, nn
 
 from pasd_batch.config.restoration import Precision
 from pasd_batch.config.training_model import DecoderStart, EncoderStart
@@ -37,6 +37,13 @@ class VaeTask:
         """Turn gradient checkpointing on where it is wished."""
         if self.gradient_checkpointing:
             self.objective.vae.enable_gradient_checkpointing()
+
+    @property
+    def networks_in_use(self) -> Sequence[nn.Module]:
+        """The VAE's two halves, and the denoiser that predicts latents for it."""
+        vae, predictor = self.objective.vae, self.objective.predictor
+        halves = [cast(nn.Module, vae.encoder), cast(nn.Module, vae.decoder)]
+        return halves if predictor is None else [*halves, predictor.unet, predictor.control_branch]
 
     def model_files(self, precision: Precision) -> ModelFiles:
         """The `vae/` folder, with the factor that brings its latents to mean square 1."""

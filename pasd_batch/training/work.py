@@ -2,6 +2,7 @@
 
 from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.config.training import AnyTraining, TrainingSettings
+from pasd_batch.config.training_data import TrainingDataSettings
 from pasd_batch.data.storage import Storage
 from pasd_batch.training.ablations import ablated
 from pasd_batch.training.pasd_task import build_pasd_task
@@ -23,8 +24,12 @@ def build_task(settings: AnyTraining) -> TrainingTask:
 
 def loader_spec(settings: AnyTraining, placement: Placement) -> LoaderSpec:
     """How this worker's batches are made."""
-    data = ablated(settings).data if isinstance(settings, TrainingSettings) else settings.data
-    return LoaderSpec(settings.output, data.model_dump_json(), settings.seed, placement.plan(settings))
+    return LoaderSpec(settings.output, sample_data(settings).model_dump_json(), settings.seed, placement.plan(settings))
+
+
+def sample_data(settings: AnyTraining) -> TrainingDataSettings:
+    """The training set as the training's ablations leave it."""
+    return ablated(settings).data if isinstance(settings, TrainingSettings) else settings.data
 
 
 def open_output(settings: TrainerSettings) -> Storage:

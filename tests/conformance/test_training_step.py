@@ -13,7 +13,7 @@ from pasd_batch.config.training import parse_training
 from pasd_batch.training import objective
 from pasd_batch.training.batch_maker import NumberedBatch
 from pasd_batch.training.dataset import TrainingBatch
-from pasd_batch.training.sample_order import SampleDraws
+from pasd_batch.training.sample_draws import SampleDraws
 from pasd_batch.training.stepping import Stepper, StepReport
 from pasd_batch.training.work import build_task
 
@@ -89,7 +89,7 @@ def test_losses_and_gradient_norm(name: str, monkeypatch: pytest.MonkeyPatch, tm
         relative = relative_tolerance(tolerance["losses"])
         assert_close(report.losses[loss], value, relative=relative, what=f"{name}: {loss}")
     relative = relative_tolerance(tolerance["total_gradient_norm"])
-    assert report.gradient_norm == pytest.approx(scalars["total_gradient_norm"], rel=relative)
+    assert float(report.gradient_norm) == pytest.approx(scalars["total_gradient_norm"], rel=relative)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,7 +100,7 @@ def test_loss_and_gradient_norm_with_colorfulness(name: str, monkeypatch: pytest
     assert float(report.losses["loss"]) == pytest.approx(
         scalars["loss_grayscale"], rel=relative_tolerance(tolerance["losses"])
     )
-    assert report.gradient_norm == pytest.approx(
+    assert float(report.gradient_norm) == pytest.approx(
         scalars["total_gradient_norm_grayscale"], rel=relative_tolerance(tolerance["total_gradient_norm"])
     )
 

@@ -1,8 +1,4 @@
-import torch
-
-from pasd_batch.training.sample_order import BatchPlan, SampleDraws, SampleOrder
-
-CPU = torch.device("cpu")
+from pasd_batch.training.sample_order import BatchPlan, SampleOrder
 
 
 def test_every_photo_comes_once_an_epoch_each_in_another_order():
@@ -26,12 +22,3 @@ def test_accumulated_batches_are_the_samples_of_one_large_batch():
     many = BatchPlan(batch_size=2, accumulation=3, workers=1, worker=0)
     samples = [number for batch in many.batches(4, 6) for number in many.numbers(batch)]
     assert samples == [number for batch in alone.batches(4, 6) for number in alone.numbers(batch)]
-
-
-def test_a_samples_noise_does_not_depend_on_its_batch():
-    together = SampleDraws(0, [4, 5, 6], CPU)
-    apart = SampleDraws(0, [6], CPU)
-    assert torch.equal(together.normal((2, 3))[2], apart.normal((2, 3))[0])
-    assert together.integers(1000)[2] == apart.integers(1000)[0]
-    assert together.fractions()[2] == apart.fractions()[0]
-    assert not torch.equal(SampleDraws(1, [6], CPU).normal((8,)), SampleDraws(0, [6], CPU).normal((8,)))

@@ -15,23 +15,30 @@ from pathlib import Path
 import pytest
 import tiny_training
 import torch
+import yaml
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from tiny_training import settings, values
 
 from pasd_batch.cli import main
+from pasd_batch.config.base import ConfigError
 from pasd_batch.config.restoration import ModelSettings, RestorationSettings
 from pasd_batch.data.storage import Storage
 from pasd_batch.pasd.checkpoint import is_paca
 from pasd_batch.pasd.restorer import Restorer
+from pasd_batch.training.acceleration import accelerate
+from pasd_batch.training.batch_maker import BatchMaker
 from pasd_batch.training.checkpoints import complete_steps
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.identity import SETTINGS_FILE, claim_output
+from pasd_batch.training.photo_index import list_photos
 from pasd_batch.training.placement import Placement
 from pasd_batch.training.process_feed import make_batch
 from pasd_batch.training.trainer import train
 from pasd_batch.training.training_log import read_log
-from pasd_batch.training.work import loader_spec
+from pasd_batch.training.work import build_task, loader_spec
+
+UNET_WEIGHTS = Path("unet") / "diffusion_pytorch_model.safetensors"
 
 
 @pytest.fixture(autouse=True)
@@ -228,3 +235,56 @@ def make_plain_unet(base):
     config = json.loads((base / "unet" / "config.json").read_text())
     del config["paca"]
     (base / "unet" / "config.json").write_text(json.dumps(config))
+
+
+def test_a_training_on_photos_in_memory_resumes_exactly(work):
+    data = {**values(work)["data"], "on_device_mib": 16, "group_size": 2}
+    chosen = {"data": data, "batch_size": 4}
+    train(settings(work, output=str(work / "through"), **chosen))
+    for steps in (3, 6):
+        train(settings(work, output=str(work / "halves"), steps=steps, **chosen))
+    assert losses(work / "through") == losses(work / "halves")
+    through, halves = (load_file(work / name / UNET_WEIGHTS) for name in ("through", "halves"))
+    assert all(torch.equal(through[name], halves[name]) for name in through)
+
+
+def test_a_training_stops_in_time_and_goes_on(work, monkeypatch):
+    """The clock says that an hour passes between looks: there is time for two of them, and for saving."""
+    clock = iter(range(0, 10**7, 3600))
+    with monkeypatch.context() as patched:
+        patched.setattr("pasd_batch.training.budget.monotonic", lambda: next(clock))
+        done = train(settings(work, stop_after="2.5h", checkpoints={"every": 100}))
+    assert done == 2
+    assert list(complete_steps(Storage.open(str(work / "output")))) == [2]
+    assert (work / "output" / UNET_WEIGHTS).is_file()
+    assert train(settings(work, checkpoints={"every": 100})) == 6
+    train(settings(work, output=str(work / "through")))
+    assert losses(work / "output") == losses(work / "through")
+
+
+@pytest.mark.parametrize("written", ["9 minutes", "-1s", "0s", ".inf", "1d"])
+def test_lengths_of_time_are_refused_by_name(work, written):
+    with pytest.raises(ConfigError, match="stop_after"):
+        settings(work, stop_after=yaml.safe_load(written))
+
+
+def test_channels_last_changes_no_more_than_rounding(work):
+    for name, layout in (("plain", False), ("last", True)):
+        train(settings(work, output=str(work / name), steps=2, channels_last=layout))
+    plain, last = losses(work / "plain"), losses(work / "last")
+    assert plain == {step: pytest.approx(loss, rel=1e-4) for step, loss in last.items()}
+
+
+def test_compiled_networks_are_those_that_the_objective_calls(work, monkeypatch):
+    """Without a compiler, which would take minutes."""
+    compiled, called = [], []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda network: compiled.append(network))
+    chosen = settings(work, compile=True)
+    task = build_task(chosen)
+    accelerate(task.networks_in_use, chosen)
+    for network in compiled:
+        network.register_forward_hook(lambda module, *_: called.append(module))
+    index = list_photos(chosen.data.sources, chosen.data.storage)
+    task.objective(BatchMaker(index, chosen.data, seed=0).make(range(2)))
+    assert len(compiled) == 4
+    assert set(compiled) == set(called)
