@@ -1,6 +1,7 @@
-"""TIFF: grey and RGB with more than 8 bits a channel by tifffile, the others by Pillow."""
+"""TIFF: more than 8 bits a channel and BigTIFF by tifffile, the others by Pillow."""
 
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -8,78 +9,97 @@ from PIL import Image
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.data.decoded_file import DecodedFile
 from pasd_batch.data.decoder_errors import as_photo_errors
-from pasd_batch.data.photo_errors import TruncatedPhoto, UnsupportedPhoto, Warn
+from pasd_batch.data.photo_errors import CorruptPhoto, TruncatedPhoto, UnsupportedPhoto, Warn
 from pasd_batch.data.photo_format import SourceFormat
 from pasd_batch.data.photo_limits import check_pixels
 from pasd_batch.data.photo_metadata import read_metadata
 from pasd_batch.data.pillow_image import open_with_pillow, pillow_raster
 from pasd_batch.data.raster import Raster, largest_sample, raster_from_samples
 
-_WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PHOTOMETRIC, _NEW_SUBFILE_TYPE = 256, 257, 258, 262, 254
-_SAMPLES_PER_PIXEL = 277
-_MOST_SAMPLES = 8
+_MOST_SAMPLES, _MOST_PAGES = 8, 64
 _DNG_VERSION = 50706
-_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
+_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _SEPARATED = 0, 1, 2, 5
+_CAMERA_RAW = (32803, 34892)  # a colour filter array, linear raw
 _CHANNELS_USED = 4
 
 
 def decode_tiff(data: bytes, limits: DecodeLimits, warn: Warn) -> DecodedFile:
-    """Decode the first page of a TIFF file."""
-    with as_photo_errors(SourceFormat.TIFF):
-        tags = _tiff_tags(data)
-        size = int(tags[_WIDTH]), int(tags[_HEIGHT])
-        is_raw = _DNG_VERSION in tags or bool(tags.get(_NEW_SUBFILE_TYPE, 0) & 1)
-        bits, samples = tags.get(_BITS_PER_SAMPLE, 1), int(tags.get(_SAMPLES_PER_PIXEL, 1))
-        is_deep = (max(bits) if isinstance(bits, tuple) else bits) > 8
-    if is_raw:
-        raise UnsupportedPhoto("a camera's raw file, which holds only a preview as a photo; develop it first")
-    check_pixels(*size, limits)
-    if samples > _MOST_SAMPLES:
-        raise UnsupportedPhoto(f"{samples} values a pixel are not a photo's; save it as RGB")
-    metadata, orientation = read_metadata(data, SourceFormat.TIFF, {}, warn)
-    if is_deep and tags.get(_PHOTOMETRIC) in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB):
-        with as_photo_errors(SourceFormat.TIFF):
-            raster = raster_from_tiff(data)
-    else:
-        with open_with_pillow(data, SourceFormat.TIFF, limits) as image, as_photo_errors(SourceFormat.TIFF):
-            image.load()
-            raster = pillow_raster(image, metadata.icc, warn)
-        orientation = 1  # Pillow turns TIFF upright as it loads it
+    """Decode the first page of a TIFF file that is not a reduced copy of another."""
+    import tifffile
+
+    with as_photo_errors(SourceFormat.TIFF), tifffile.TiffFile(io.BytesIO(data)) as file:
+        index, page = _main_page(file)
+        check_pixels(int(page.imagewidth), int(page.imagelength), limits)
+        if page.samplesperpixel > _MOST_SAMPLES:
+            raise UnsupportedPhoto(f"{page.samplesperpixel} values a pixel are not a photo's; save it as RGB")
+        metadata, orientation = read_metadata(data, SourceFormat.TIFF, {}, warn)
+        is_deep, kind = page.bitspersample > 8, int(page.photometric)
+        if is_deep and kind == _SEPARATED:
+            raster = _raster_from_deep_cmyk(page, len(data), metadata.icc, warn)
+        elif (is_deep or (file.is_bigtiff and page.bitspersample == 8)) and kind in (
+            _MIN_IS_WHITE,
+            _MIN_IS_BLACK,
+            _RGB,
+        ):
+            raster = _raster_from_page(page, len(data))
+        else:
+            with open_with_pillow(data, SourceFormat.TIFF, limits) as image:
+                image.seek(index)
+                check_pixels(*image.size, limits)
+                image.load()
+                raster = pillow_raster(image, metadata.icc, warn)
+            orientation = 1  # Pillow turns TIFF upright as it loads it
     return DecodedFile(raster, metadata, orientation)
 
 
-def _tiff_tags(data: bytes) -> Image.Exif:
-    """The first directory, which has the structure of an EXIF record and is read as one."""
-    if b"+" in data[2:4]:  # BigTIFF, whose longer header only Pillow's own reader takes
-        with Image.open(io.BytesIO(data), formats=[SourceFormat.TIFF]) as image:
-            return image.getexif()
-    tags = Image.Exif()
-    tags.load(data)
-    return tags
+def _main_page(file: Any) -> tuple[int, Any]:
+    """The first page of full resolution, and its number."""
+    for index in range(_MOST_PAGES):
+        try:
+            page = file.pages[index]
+        except IndexError:
+            if index == 0:
+                raise CorruptPhoto("the TIFF file has no page that can be read; fetch it again") from None
+            break
+        if _DNG_VERSION in page.tags or int(page.photometric) in _CAMERA_RAW:
+            break
+        if not page.subfiletype & 1:
+            return index, page
+    raise UnsupportedPhoto("a camera's raw file, which holds only a preview as a photo; develop it first")
 
 
-def raster_from_tiff(data: bytes) -> Raster:
-    """The first page of a grey or RGB TIFF with more than 8 bits per channel: integers, signed ones, or floats."""
-    import tifffile
+def _samples(page: Any, file_size: int) -> np.ndarray:
+    """The page's samples, (height, width) or (height, width, channels)."""
+    ends = [start + size for start, size in zip(page.dataoffsets, page.databytecounts, strict=False)]
+    if max(ends, default=0) > file_size:
+        raise TruncatedPhoto(f"the TIFF file has {file_size:,} of {max(ends):,} bytes; fetch it again")
+    samples = page.asarray()
+    if page.axes.startswith("S"):  # planes one after the other
+        samples = np.moveaxis(samples, 0, -1)
+    if samples.ndim not in (2, 3):
+        raise UnsupportedPhoto(f"a TIFF page with axes {page.axes} is not a photo; save it as one flat image")
+    return samples
 
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = file.pages.first
-        ends = [start + size for start, size in zip(page.dataoffsets, page.databytecounts, strict=False)]
-        if max(ends, default=0) > len(data):
-            raise TruncatedPhoto(f"the TIFF file has {len(data):,} of {max(ends):,} bytes; fetch it again")
-        samples = page.asarray()
-        if page.axes.startswith("S"):  # planes one after the other
-            samples = np.moveaxis(samples, 0, -1)
-        if samples.ndim not in (2, 3):
-            raise UnsupportedPhoto(f"a TIFF page with axes {page.axes} is not a photo; save it as one flat image")
-        if samples.ndim == 3:
-            samples = samples[..., :_CHANNELS_USED]  # colour and the first further one, which may be transparency
-        largest = largest_sample(samples, int(page.sampleformat), int(page.bitspersample))
-        photometric = int(page.photometric)
-        extra = tuple(int(kind) for kind in page.extrasamples)
-    if photometric not in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB):
-        raise UnsupportedPhoto(f"16-bit TIFF of photometric {photometric} is not read; save it as RGB")
-    raster = raster_from_samples(samples, largest, 3 if photometric == _RGB else 1, extra)
-    if photometric == _MIN_IS_WHITE:
+
+def _raster_from_page(page: Any, file_size: int) -> Raster:
+    """A grey or RGB page of 8 bits or more per channel: integers, signed ones, or floats."""
+    samples = _samples(page, file_size)
+    if samples.ndim == 3:
+        samples = samples[..., :_CHANNELS_USED]  # colour and the first further one, which may be transparency
+    largest = largest_sample(samples, int(page.sampleformat), int(page.bitspersample))
+    extra = tuple(int(kind) for kind in page.extrasamples)
+    raster = raster_from_samples(samples, largest, 3 if int(page.photometric) == _RGB else 1, extra)
+    raster.bit_depth = 16 if page.bitspersample > 8 else 8
+    if int(page.photometric) == _MIN_IS_WHITE:
         np.subtract(1.0, raster.color, out=raster.color)
     return raster
+
+
+def _raster_from_deep_cmyk(page: Any, file_size: int, icc: bytes | None, warn: Warn) -> Raster:
+    """16-bit CMYK at 8 bits, at which LittleCMS converts it; Pillow misreads it where it lies in planes."""
+    samples = _samples(page, file_size)
+    if samples.dtype != np.uint16 or samples.ndim != 3 or samples.shape[2] < _CHANNELS_USED:
+        raise UnsupportedPhoto(f"a CMYK TIFF with samples of type {samples.dtype}; save it with 8 or 16 bits a channel")
+    warn("the photo keeps 8 of its 16 bits: it is converted from CMYK")
+    inks = np.rint(samples[..., :_CHANNELS_USED] / np.float32(257)).astype(np.uint8)
+    return pillow_raster(Image.frombytes("CMYK", (inks.shape[1], inks.shape[0]), inks.tobytes()), icc, warn)
