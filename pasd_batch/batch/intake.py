@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from pasd_batch.batch.trail import PhotoTrail
 from pasd_batch.config.run import RunSettings
+from pasd_batch.data.allowed_folders import refuse_outside
 from pasd_batch.data.photo import Photo
 from pasd_batch.data.photo_io import decode_photo
 from pasd_batch.data.source_health import SourceInTrouble, trouble_of_source
@@ -62,6 +63,7 @@ class Intake:
     def _fetch(self, uri: str, source_root: str | None) -> bytes:
         access = self.settings.storage
         try:
+            refuse_outside(uri, access)
             return read_uri(uri, access, max_bytes=self.settings.limits.max_bytes)
         except StorageError as error:
             trouble = trouble_of_source(uri, error, source_root, access)

@@ -81,6 +81,11 @@ class CheckedManifest:
         """Hash of all rows in order."""
         return self.survey.fingerprint
 
+    @property
+    def folders(self) -> frozenset[str]:
+        """Local folders below which its photos lie."""
+        return self.access.allowed_folders | self.survey.folders
+
     def spans(self, shard_size: int = 1) -> list[Span]:
         """Parts of the manifest, each the work of one task."""
         rows, starts = self.survey.rows, self.survey.starts

@@ -12,6 +12,7 @@ from pasd_batch.batch.plan import CheckedManifest, check_manifest
 from pasd_batch.batch.run_file import AnotherRun, RunFile, read_run, refuse_strangers
 from pasd_batch.batch.scheduler import WorkerResources, run_on_worker
 from pasd_batch.config.run import ManifestSettings, RunSettings
+from pasd_batch.data.allowed_folders import listed_folder
 from pasd_batch.data.manifest import is_image_source
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_kept import draft_list, keep_list, kept_list, refuse_run_among_photos
@@ -138,18 +139,20 @@ def _check_manifest(
 ) -> tuple[CheckedManifest, bool]:
     """The manifest, and whether it is a list of photos; `run` is the run that has begun here, if any."""
 
-    def check(manifest: ManifestSettings) -> CheckedManifest:
-        return check_manifest(manifest, settings.storage, suffix=settings.output.file.format.suffix)
+    def check(manifest: ManifestSettings, *, listed: bool) -> CheckedManifest:
+        folders = listed_folder(settings.manifest.path, settings.storage) if listed else ()
+        access = settings.storage.with_folders(folders)
+        return check_manifest(manifest, access, suffix=settings.output.file.format.suffix)
 
     # A run that has begun needs its list alone: what has become of the folder since does not matter to it.
     kept = kept_list(storage, run.manifest_fingerprint) if run is not None and run.lists_photos else None
     if kept is not None:
-        return check(kept), True
+        return check(kept, listed=True), True
     refuse_run_among_photos(settings.manifest, storage, settings.storage)
     if not is_image_source(settings.manifest, settings.storage):
-        return check(settings.manifest), False
+        return check(settings.manifest, listed=False), False
     with draft_list(settings.manifest.path, storage, settings.storage) as draft:
-        checked = check(draft.manifest)
+        checked = check(draft.manifest, listed=True)
         if may_keep and (run is None or run.manifest_fingerprint == checked.fingerprint):
             list_of_run = keep_list(draft, storage, checked.fingerprint)
             pieces = tuple(dataclasses.replace(piece, uri=list_of_run.path) for piece in checked.pieces)

@@ -111,6 +111,7 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
         if not plan_is_complete(storage, run.shards):
             write_plan(found.manifest, storage, shard_size=settings.shard_size)
         extra = tuple(found.manifest.survey.extra)
+        settings = _with_folders(settings, found.manifest.folders)
         spec = WorkerSpec(settings, run.provenance, run.score_columns, extra, loaders, found.manifest.survey.plan_key)
         trouble = work_off(run, spec, storage, resumed=resumed, show_progress=show_progress)
         if trouble is not None:
@@ -164,6 +165,11 @@ def _updated(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return values | {
         name: _updated(values[name], change) if isinstance(change, dict) else change for name, change in changes.items()
     }
+
+
+def _with_folders(settings: RunSettings, folders: frozenset[str]) -> RunSettings:
+    """The settings as workers need them, who do not see the manifest."""
+    return settings.model_copy(update={"storage": settings.storage.with_folders(folders)})
 
 
 def _open_storage(settings: RunSettings) -> Storage:

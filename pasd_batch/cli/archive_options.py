@@ -1,6 +1,7 @@
 """What the commands for archives share: a configuration file with overrides, and access to storage."""
 
 import argparse
+import os
 from collections.abc import Sequence
 
 from pasd_batch.config.base import load_yaml, with_overrides
@@ -59,7 +60,11 @@ def storage_access(options: argparse.Namespace) -> StorageSettings:
     """Access to storage as the command line allows it.
 
     Raises:
-        ConfigError: a host is not written as one.
+        ConfigError: a host or a folder is not written as one.
     """
-    values = {"allowed_schemes": options.schemes or DEFAULT_SCHEMES, "allowed_hosts": options.hosts}
+    values = {
+        "allowed_schemes": options.schemes or DEFAULT_SCHEMES,
+        "allowed_hosts": options.hosts,
+        "allowed_folders": map(os.path.abspath, getattr(options, "folders", [])),
+    }
     return StorageSettings.parse(values, source="command line")

@@ -20,6 +20,14 @@ def add_command(commands: Any) -> None:
         "--photos", type=int, default=12, metavar="N", help="photos on the sheet, 0: no sheet (default 12)"
     )
     add_access(parser)
+    parser.add_argument(
+        "--folder",
+        action="append",
+        dest="folders",
+        default=[],
+        metavar="PATH",
+        help="local folder whose photos may be opened for the sheet of a run on S3; repeat for several",
+    )
     parser.set_defaults(run=run)
 
 

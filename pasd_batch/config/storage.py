@@ -1,8 +1,10 @@
 """Settings of how files and objects are reached: which ones, how often and how long to try."""
 
+import os
 import re
+from collections.abc import Collection
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, field_validator
 
@@ -51,6 +53,10 @@ class StorageSettings(Settings):
     """Host names, addresses or networks (`10.1.0.0/16`) that `http` and `https` may reach though they are this
     machine's, link-local or of a private network. Public ones need not be named."""
 
+    allowed_folders: Annotated[frozenset[str], InOrder] = frozenset()
+    """Local folders (absolute paths) below which a manifest may name photos, besides its own folder. Manifests that are
+    no local files themselves, such as those on S3, may name local photos in these alone."""
+
     retry: RetryPolicy = RetryPolicy()
     """How failures that may pass are tried again."""
 
@@ -61,3 +67,16 @@ class StorageSettings(Settings):
             if not re.fullmatch(r"[\w.-]+", host) and network_of(host) is None:
                 raise ValueError(f"{host!r}: write a host name, an address or a network, without scheme and port")
         return hosts
+
+    @field_validator("allowed_folders")
+    @classmethod
+    def _absolute_folders(cls, folders: frozenset[str]) -> frozenset[str]:
+        expanded = {os.path.expanduser(folder) for folder in folders}
+        for folder in expanded:
+            if not os.path.isabs(folder):
+                raise ValueError(f"{folder!r}: write the absolute path of a folder, as workers may run in another one")
+        return frozenset(map(os.path.normpath, expanded))
+
+    def with_folders(self, folders: Collection[str]) -> Self:
+        """The same, with more folders that may be opened."""
+        return self.model_copy(update={"allowed_folders": self.allowed_folders | frozenset(folders)})

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from pasd_batch.config.run import ManifestColumns
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.allowed_folders import rows_outside, why_outside
 from pasd_batch.data.location import redact_uri
 from pasd_batch.data.manifest import KNOWN_NAMES_KEY, ManifestPiece
 from pasd_batch.data.manifest_errors import ManifestError
@@ -54,8 +55,8 @@ def read_rows(piece: ManifestPiece, columns: ManifestColumns, access: StorageSet
         yield _in_common_form(table, columns, base, piece)
 
 
-def row_problems(table: pa.Table, allowed_schemes: frozenset[str]) -> Iterator[RowProblem]:
-    """Rows of a table in the common form that cannot be planned."""
+def row_problems(table: pa.Table, access: StorageSettings) -> Iterator[RowProblem]:
+    """Rows of a table in the common form that cannot be planned; `access` has the manifest's own folders too."""
     if "photo_id" in table.column_names:
         for row in _rows_where(_blank(table["photo_id"])):
             yield RowProblem(row, "has no id; give it one, or leave the id column out of the manifest")
@@ -66,20 +67,7 @@ def row_problems(table: pa.Table, allowed_schemes: frozenset[str]) -> Iterator[R
     for row in _rows_where(_blank(table["uri"])):
         yield RowProblem(row, "has no URI; give it one, or remove the row")
     for name in ("uri", "reference_uri"):
-        schemes = _schemes(table[name])
-        refused = pc.invert(pc.is_in(schemes, pa.array(sorted(allowed_schemes), pa.string())))
-        for row in _rows_where(pc.and_(refused, pc.invert(_blank(table[name])))):
-            uri = table[name][row].as_py()
-            yield RowProblem(
-                row,
-                f"{name} {redact_uri(uri)}: scheme {schemes[row].as_py()!r} is not allowed "
-                f"(allowed: {', '.join(sorted(allowed_schemes)) or 'none'}); add it to storage.allowed_schemes",
-            )
-        late = pc.and_not(
-            pc.match_substring(table[name], "://"), pc.match_substring_regex(table[name], _SCHEME_IN_ARROW)
-        )
-        for row in _rows_where(pc.fill_null(late, False)):
-            yield RowProblem(row, f"{name} {redact_uri(table[name][row].as_py())!r}: remove what is before the scheme")
+        yield from _uri_problems(name, table[name], access)
 
 
 def photo_ids(table: pa.Table) -> list[str]:
@@ -108,6 +96,23 @@ def resolve_uri(uri: str, base: str) -> str:
         elif part != ".":  # an empty part is one of the key
             folder.append(part)
     return f"{base[: scheme.end()]}{'/'.join([bucket, *folder])}"
+
+
+def _uri_problems(name: str, uris: pa.ChunkedArray, access: StorageSettings) -> Iterator[RowProblem]:
+    schemes, allowed = _schemes(uris), sorted(access.allowed_schemes)
+    refused = pc.invert(pc.is_in(schemes, pa.array(allowed, pa.string())))
+    for row in _rows_where(pc.and_(refused, pc.invert(_blank(uris)))):
+        yield RowProblem(
+            row,
+            f"{name} {redact_uri(uris[row].as_py())}: scheme {schemes[row].as_py()!r} is not allowed "
+            f"(allowed: {', '.join(allowed) or 'none'}); add it to storage.allowed_schemes",
+        )
+    late = pc.and_not(pc.match_substring(uris, "://"), pc.match_substring_regex(uris, _SCHEME_IN_ARROW))
+    for row in _rows_where(pc.fill_null(late, False)):
+        yield RowProblem(row, f"{name} {redact_uri(uris[row].as_py())!r}: remove what is before the scheme")
+    for row in rows_outside(uris, access.allowed_folders) if "file" in allowed else ():
+        uri = uris[row].as_py()
+        yield RowProblem(row, f"{name} {redact_uri(uri)} {why_outside(uri, access.allowed_folders)}")
 
 
 def _in_common_form(table: pa.Table, columns: ManifestColumns, base: str, piece: ManifestPiece) -> pa.Table:

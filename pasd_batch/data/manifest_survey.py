@@ -4,7 +4,7 @@
 # (pyarrow makes its compute functions at import, where pyright cannot see them)
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from pasd_batch.config.run import ManifestColumns
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.allowed_folders import granted_folders
 from pasd_batch.data.manifest import ManifestPiece
 from pasd_batch.data.manifest_carried import carrying_problems, refuse_unstorable
 from pasd_batch.data.manifest_digest import TableDigest
@@ -44,6 +45,8 @@ class PieceSurvey:
     schema: pa.Schema
     """The manifest's other columns."""
     source_root: str | None
+    folders: frozenset[str]
+    """Local folders below which the piece may name photos."""
     problems: tuple[RowProblem, ...]
     """The first few of them."""
     problem_count: int
@@ -68,6 +71,8 @@ class ManifestSurvey:
     """Number of each piece's first row in the whole manifest, from 0."""
     sized_rows: int
     tiles: int
+    folders: frozenset[str]
+    """Local folders below which the manifest may name photos."""
     plan_key: bytes = field(repr=False)
     """What seals the URIs of the plan; stored nowhere."""
 
@@ -86,9 +91,12 @@ def survey_piece(
     problems: list[RowProblem] = []
     uris: list[str] = []
     rows = problem_count = sized_rows = tiles = 0
+    folders = granted_folders(piece.uri, None)
     for table in read_rows(piece, columns, access):
         uncarried = list(carrying_problems(table))
-        for problem in (*row_problems(table, access.allowed_schemes), *uncarried):
+        metadata = table.schema.metadata or metadata
+        folders = granted_folders(piece.uri, _noted_root(metadata))
+        for problem in (*row_problems(table, access.with_folders(folders)), *uncarried):
             problem_count += 1
             if len(problems) < MOST_PROBLEMS_SHOWN:
                 problems.append(RowProblem(rows + problem.row, problem.message))
@@ -96,12 +104,10 @@ def survey_piece(
             digest.update(table)
         secrets.update(table)
         schema = unify([schema, pa.schema(extra_fields(table.schema))], [str(piece)] * 2)
-        metadata = table.schema.metadata or metadata
         ends = pc.min_max(table["uri"]).as_py()
         uris.extend(uri for uri in ends.values() if uri is not None)
         sized, counted = _count_tiles(table, count_tiles)
         sized_rows, tiles, rows = sized_rows + sized, tiles + counted, rows + table.num_rows
-    root = metadata.get(SOURCE_ROOT_KEY)
     return PieceSurvey(
         rows=rows,
         digest=digest.hexdigest(),
@@ -109,7 +115,8 @@ def survey_piece(
         lowest_uri=min(uris, default=None),
         highest_uri=max(uris, default=None),
         schema=schema,
-        source_root=root.decode(errors="replace") if root is not None else None,
+        source_root=_noted_root(metadata),
+        folders=folders,
         problems=tuple(problems),
         problem_count=problem_count,
         sized_rows=sized_rows,
@@ -139,6 +146,7 @@ def merge_surveys(pieces: Sequence[ManifestPiece], surveys: Sequence[PieceSurvey
         starts=starts[:-1],
         sized_rows=sum(survey.sized_rows for survey in surveys),
         tiles=sum(survey.tiles for survey in surveys),
+        folders=frozenset().union(*(survey.folders for survey in surveys)),
         plan_key=plan_key([survey.secrets for survey in surveys]),
     )
 
@@ -195,6 +203,11 @@ def _source_root(surveys: Sequence[PieceSurvey]) -> str:
     told = {survey.source_root for survey in surveys}
     root = told.pop() if len(told) == 1 else None
     return root if root and shared.startswith(root) else shared
+
+
+def _noted_root(metadata: Mapping[bytes, bytes]) -> str | None:
+    root = metadata.get(SOURCE_ROOT_KEY)
+    return None if root is None else root.decode(errors="replace")
 
 
 def _count_tiles(table: pa.Table, count_tiles: TileCounter | None) -> tuple[int, int]:

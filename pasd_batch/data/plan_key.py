@@ -1,5 +1,7 @@
 """The key of a run's plan, found again in the manifest that the run began with."""
 
+import os
+
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.run import ManifestSettings
 from pasd_batch.data.manifest import find_pieces
@@ -22,7 +24,8 @@ def key_of_run(folder: RunFolder) -> bytes:
     try:
         manifest = ManifestSettings.parse(settings, source=RUN_FILE)
         pieces = find_pieces(manifest, folder.access)
-        survey = merge_surveys(pieces, [survey_piece(piece, manifest.columns, folder.access) for piece in pieces])
+        access = folder.access.with_folders({os.sep})  # no photo is opened here
+        survey = merge_surveys(pieces, [survey_piece(piece, manifest.columns, access) for piece in pieces])
     except (ConfigError, ManifestError, StorageError) as error:
         raise ManifestError(_needed(str(error))) from None
     if survey.fingerprint != fingerprint:

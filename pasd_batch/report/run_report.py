@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ import pyarrow as pa
 
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.allowed_folders import refuse_outside
+from pasd_batch.data.local_files import LocalFiles
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.photo_io import PhotoError, decode_photo
 from pasd_batch.data.plan_key import key_of_run
@@ -112,9 +115,13 @@ def _reversed_bits(number: int, bits: int) -> int:
 
 def _load(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: DecodeLimits) -> SheetPhoto | None:
     """The photo before and after; None, with a warning, if either is not to be had any more."""
-    access = folder.access
+    # A run folder of this machine is trusted with the photos that its plan names, as a local manifest's owner is.
+    local = isinstance(folder.storage.files, LocalFiles)
+    access = folder.access.with_folders({os.sep} if local else ())
     try:
-        source = read_uri(_planned_uri(folder, shard, row["photo_id"]), access, max_bytes=limits.max_bytes)
+        uri = _planned_uri(folder, shard, row["photo_id"])
+        refuse_outside(uri, access)
+        source = read_uri(uri, access, max_bytes=limits.max_bytes)
         before = decode_photo(source, limits=limits)
         after = decode_photo(_restored_bytes(row, shard, folder), limits=DecodeLimits(max_pixels=2**40))
     except (ManifestError, StorageError, PhotoError) as error:

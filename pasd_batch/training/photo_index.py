@@ -13,9 +13,12 @@ import pyarrow.parquet as pq
 
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.training_data import DataSource, PhotoSource, WebDatasetSource
+from pasd_batch.data.allowed_folders import granted_folders, rows_outside, why_outside
 from pasd_batch.data.listing import find_files
-from pasd_batch.data.manifest import find_pieces, is_image_source
+from pasd_batch.data.location import redact_uri
+from pasd_batch.data.manifest import ManifestPiece, find_pieces, is_image_source
 from pasd_batch.data.manifest_rows import photo_ids, read_rows
+from pasd_batch.data.manifest_survey import SOURCE_ROOT_KEY
 from pasd_batch.data.storage import NotFound, Storage, TooLarge, read_uri
 from pasd_batch.training.dataset import EncodedPhoto
 from pasd_batch.training.errors import TrainingError
@@ -156,11 +159,21 @@ def _rows_of(source: DataSource, access: StorageSettings) -> Iterator[dict[str, 
 def _manifest_rows(source: PhotoSource, access: StorageSettings) -> Iterator[dict[str, Any]]:
     for piece in find_pieces(source, access):
         for table in read_rows(piece, source.columns, access):
+            _refuse_outside(piece, table, access)
             columns = (photo_ids(table), table["uri"].to_pylist(), table["prompt"].to_pylist())
             for name, uri, prompt in zip(*columns, strict=True):
                 if not name or not uri:
                     raise TrainingError(f"{piece}: a row has no URI or id; complete or remove it")
                 yield _whole_file(name, uri, prompt or "")
+
+
+def _refuse_outside(piece: ManifestPiece, table: pa.Table, access: StorageSettings) -> None:
+    """Make sure that a manifest names local photos only where it may; links are not looked at."""
+    noted = (table.schema.metadata or {}).get(SOURCE_ROOT_KEY)
+    folders = access.allowed_folders | granted_folders(piece.uri, noted.decode(errors="replace") if noted else None)
+    for row in rows_outside(table["uri"], folders)[:1]:
+        uri = table["uri"][row].as_py()
+        raise TrainingError(f"{piece}: {redact_uri(uri)} {why_outside(uri, folders)}")
 
 
 def _whole_file(name: str, uri: str, caption: str) -> dict[str, Any]:

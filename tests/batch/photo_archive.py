@@ -64,8 +64,10 @@ def settings(root, manifest="unused.parquet", **changes):
 
 
 def spec(run_settings, loaders=TINY):
+    # As if a manifest at the very top named them.
+    storage = run_settings.storage.with_folders({os.sep})
     return WorkerSpec(
-        settings=run_settings,
+        settings=run_settings.model_copy(update={"storage": storage}),
         provenance=Provenance("config", "manifest", fingerprint(run_settings), "pasd_batch 0"),
         score_columns=TinyScorer.columns,
         extra_columns=(ALBUM,),

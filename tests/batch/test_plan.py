@@ -23,7 +23,9 @@ pytestmark = pytest.mark.usefixtures("ray_cluster")
 
 
 def check(path: str | Path) -> CheckedManifest:
-    return check_manifest(ManifestSettings(path=str(path)), StorageSettings(), suffix=".png")
+    return check_manifest(
+        ManifestSettings(path=str(path)), StorageSettings(allowed_folders=frozenset({"/x"})), suffix=".png"
+    )
 
 
 def planned(folder: Path) -> list[dict]:
@@ -163,6 +165,7 @@ def test_a_dry_run_sums_up_and_writes_nothing(tmp_path):
     pq.write_table(pa.table(table), tmp_path / "m.parquet")
     settings = RunSettings.parse(
         {"manifest": {"path": str(tmp_path / "m.parquet")}, "output": {"root": str(tmp_path / "run")}, "shard_size": 8}
+        | {"storage": {"allowed_folders": ["/x"]}}
     )
     summary = dry_run(settings, suffix=".png")
     count = tile_counter(settings.restoration.sampling)

@@ -10,9 +10,12 @@ from pasd_batch.data.manifest import find_pieces
 from pasd_batch.data.manifest_rows import read_rows
 from pasd_batch.data.manifest_survey import merge_surveys, survey_piece
 
-ACCESS = StorageSettings(retry=RetryPolicy(attempts=3, first_delay=0.01))
+ACCESS = StorageSettings(allowed_folders=frozenset({"/"}), retry=RetryPolicy(attempts=3, first_delay=0.01))
 WEB = StorageSettings(
-    allowed_schemes=DEFAULT_SCHEMES | {"http", "https"}, allowed_hosts=frozenset({"127.0.0.1"}), retry=ACCESS.retry
+    allowed_schemes=DEFAULT_SCHEMES | {"http", "https"},
+    allowed_hosts=frozenset({"127.0.0.1"}),
+    allowed_folders=ACCESS.allowed_folders,
+    retry=ACCESS.retry,
 )
 
 

@@ -227,3 +227,15 @@ def test_sheets_hold_any_shape_and_any_name():
     assert sheet.height > 4 * 40
     with pytest.raises(ValueError, match="needs a photo"):
         contact_sheet([], title="")
+
+
+def test_the_report_of_a_run_elsewhere_opens_local_photos_only_where_it_may(tmp_path):
+    local = Path(make_run(tmp_path))
+    access = StorageSettings(allowed_schemes=frozenset({"memory", "file"}))
+    run = f"memory://{tmp_path.name}/run"
+    storage = Storage.open(run, allowed_schemes=access.allowed_schemes)
+    for path in local.rglob("*.*"):
+        storage.write(path.relative_to(local).as_posix(), path.read_bytes())
+    assert [uri.rpartition("/")[2] for uri in write_report(run, access)] == ["summary.md"]
+    allowed = access.with_folders({str(tmp_path)})
+    assert [uri.rpartition("/")[2] for uri in write_report(run, allowed)] == ["summary.md", "contact_sheet.png"]

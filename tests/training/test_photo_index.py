@@ -64,6 +64,17 @@ def test_a_manifest_gives_ids_and_captions(folder, tmp_path):
     assert index.fetch(0, max_bytes=MOST).data == (folder / "photo-0.png").read_bytes()
 
 
+def test_a_manifest_names_local_photos_only_where_it_may(folder, tmp_path):
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/photos.csv").write_text(f"id,uri\nx,{folder}/photo-0.png\n")
+    source = PhotoSource(path=str(tmp_path / "lists/photos.csv"))
+    with pytest.raises(
+        TrainingError, match=r"photo-0.png is a local file .* storage.allowed_folders"
+    ):
+        list_photos([source], ACCESS)
+    assert len(list_photos([source], ACCESS.with_folders({str(folder)}))) == 1
+
+
 def test_tars_give_photos_and_captions_wherever_they_lie(folder, tmp_path):
     photos = [path.read_bytes() for path in sorted(folder.glob("*.png"))]
     write_tar(tmp_path / "train-0.tar", photos)
