@@ -2,12 +2,11 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pasd_batch.cli.errors import UsageError
 from pasd_batch.data.local_files import LONGEST_PATH
-from pasd_batch.data.output_paths import IMAGE_SUFFIXES
 from pasd_batch.data.redaction import redact_uri
 
 PhotoFile = tuple[Path, Path]
@@ -17,10 +16,10 @@ PhotoFile = tuple[Path, Path]
 def find_photos(given: Sequence[str], output: Path) -> tuple[list[PhotoFile], list[str]]:
     """The files given, and all photos below the folders given, in order; and what was left out of those, a line each.
 
-    Hidden files and folders, links to folders, and `output` are no part of a folder.
+    Hidden files and folders, links to folders, what cannot be read, and `output` are no part of a folder.
 
     Raises:
-        UsageError: a URI is given, a folder has no photos or cannot be read, or there is no photo at all.
+        UsageError: a URI is given, a folder has no photos or itself cannot be read, or there is no photo at all.
     """
     photos: list[PhotoFile] = []
     notes: list[str] = []
@@ -36,7 +35,7 @@ def find_photos(given: Sequence[str], output: Path) -> tuple[list[PhotoFile], li
             continue
         found, left_out = _photos_below(path, output)
         photos.extend((file, file.relative_to(path)) for file in found)
-        notes.extend([f"{path}: {left_out}"] if left_out else [])
+        notes.extend(f"{path}: {line}" for line in left_out)
     if not any(os.path.isfile(photo) for photo, _ in photos):
         raise UsageError(f"{', '.join(given)}: no such file; check the path")
     return photos, notes
@@ -98,28 +97,28 @@ def refuse_no_folder(output: Path) -> None:
         raise UsageError(f"--output {output}: {existing} is a file; name a folder")
 
 
-def _photos_below(folder: Path, output: Path) -> tuple[list[Path], str]:
-    """The photos, and what was left out in words."""
-    files = list(_files_below(folder, output))
-    found = [file for file in files if _is_photo(file)]
-    others = Counter(file.suffix.lower() or "no ending" for file in files if not _is_photo(file))
-    counts = ", ".join(f"{count:,} {ending}" for ending, count in sorted(others.items()))
-    left_out = f"{others.total():,} file(s) left out whose names are not those of photos: {counts}" if others else ""
+def _photos_below(folder: Path, output: Path) -> tuple[list[Path], list[str]]:
+    """The photos in order, and what was left out, a line each."""
+    from pasd_batch.config.storage import StorageSettings
+    from pasd_batch.data.listing import ending_of, find_files, is_image
+    from pasd_batch.data.storage_errors import StorageError
+
+    top, results = folder.resolve(), output.resolve()
+    try:
+        listed = find_files(str(folder), StorageSettings())
+        names = sorted(map(listed.name, listed.uris))
+    except StorageError as error:
+        raise UsageError(f"{folder}: cannot be read: {error}") from error
+    found: list[Path] = []
+    for name in names:
+        if top in results.parents and results in (top / name).parents:
+            continue
+        if is_image(name):
+            found.append(folder / name)
+        else:
+            listed.left_out.endings[ending_of(name)] += 1
+    left_out = listed.left_out.lines()
     if not found:
-        raise UsageError(f"{folder}: no photos in this folder; check the path{f' ({left_out})' if left_out else ''}")
+        why = "".join(f"; {line}" for line in left_out)
+        raise UsageError(f"{folder}: no photos in this folder; check the path{why}")
     return found, left_out
-
-
-def _is_photo(file: Path) -> bool:
-    return file.suffix.lower() in IMAGE_SUFFIXES
-
-
-def _files_below(folder: Path, output: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise UsageError(f"{error.filename}: cannot be read: {error.strerror}; check its permissions") from error
-
-    results = output.resolve()
-    for place, folders, names in os.walk(folder, onerror=refuse):
-        shown = [name for name in sorted(folders) if not name.startswith(".")]
-        folders[:] = [name for name in shown if Path(place, name).resolve() != results]
-        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))

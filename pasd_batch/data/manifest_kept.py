@@ -14,6 +14,7 @@ from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.location import parse_location, redact_uri
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_making import list_photos
+from pasd_batch.data.remote_files import HTTP
 from pasd_batch.data.storage import AlreadyExists, Storage
 
 
@@ -42,9 +43,15 @@ def draft_list(source: str, storage: Storage, access: StorageSettings) -> Iterat
     """The photos of a folder, prefix or glob, listed in a file that is gone afterwards unless `keep_list` keeps it.
 
     Raises:
-        ManifestError: there are no photos.
+        ManifestError: there are no photos, or it is a web address with secrets, which the list would show.
         StorageError: the source cannot be listed, or the list not be written.
     """
+    scheme = parse_location(source, allowed_schemes=access.allowed_schemes).scheme
+    if scheme in HTTP and redact_uri(source) != source:
+        raise ManifestError(
+            f"{redact_uri(source)}: a run keeps the list of its photos as text, and this address has something to "
+            "hide; write it into a CSV manifest as a row below `uri`, and give that as manifest.path"
+        )
     name = f".pasd-batch-list-{uuid.uuid4().hex}.parquet"
     listed = list_photos(source, access, measure=False)
     listed.left_out.warn(source)

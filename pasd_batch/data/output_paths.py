@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from urllib.parse import unquote, urlsplit
 
+from pasd_batch.data.redaction import redact_uri
+
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"}
     | {".tif", ".tiff", ".btf", ".tf2", ".tf8", ".heic", ".heics", ".heif", ".heifs", ".hif", ".avif", ".avifs"}
@@ -23,6 +25,7 @@ IMAGE_SUFFIXES = frozenset(
 _MARK_LENGTH = 16
 _MARKED = re.compile(rf"~[0-9a-f]{{{_MARK_LENGTH}}}$")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")
+_HIDDEN_PARAMETERS = re.compile(r"(;|%3[bf])\*\*\*", re.IGNORECASE)
 _LONGEST_PART = 200  # bytes; file systems take 255, and the mark and suffix must still fit
 
 LONGEST_PATH = 800
@@ -91,8 +94,9 @@ def _tree(uri: str) -> str:
         return uri.lstrip("/")
     match scheme.lower():
         case "http" | "https":
-            address = urlsplit(uri)
-            return f"{address.hostname or ''}{unquote(address.path)}"
+            # Names are shown everywhere: what may be secret in an address is no part of them.
+            address = urlsplit(redact_uri(uri))
+            return f"{address.hostname or ''}{unquote(_HIDDEN_PARAMETERS.sub('', address.path)).replace('***', '_')}"
         case "file":
             return unquote(rest.partition("/")[2])
         case _:

@@ -62,10 +62,8 @@ def test_photos_of_a_folder_come_back_in_its_tree(model, photos, tmp_path, capsy
     for _ in range(2):  # what it has made is no part of the folder
         assert main(["restore", str(photos), "--output", str(output), *model, *QUICK]) == 0
         captured = capsys.readouterr()
-        assert (
-            f"{photos}: 3 file(s) left out whose names are not those of photos: 1 .mov, 1 .txt, 1 no ending"
-            in captured.err
-        )
+        assert f"{photos}: left out by ending: 1 .mov, 1 .txt, 1 without" in captured.err
+        assert f"{photos}: left out, hidden, or their names begin with _: 2" in captured.err
         assert captured.out == f"restored 6 of 6 photos into {output}\n"
     names = sorted(str(path.relative_to(output)) for path in output.rglob("*.png"))
     assert names == ["a.png", "b.png", "broken.png", "sub/a.png.png", "sub/a.tif.png", "sub/deep/a.png"]
@@ -113,7 +111,7 @@ def test_names_that_differ_in_their_suffix_only_are_told_apart(model, photos, tm
             ["s3://me:HUSH@b/scans", "--output", "out"],
             "s3://***@b/scans: restore takes files and folders of this machine",
         ),
-        (["empty", "--output", "out"], "empty: no photos in this folder; check the path (1 file(s) left out"),
+        (["empty", "--output", "out"], "empty: no photos in this folder; check the path; left out by ending: 1"),
         (["b.png", "--output", "out", "--scale", "0"], "sampling.scale"),
         (["b.png", "--output", "out", "--set", "sampling.stepz=1"], "sampling.stepz: unknown setting"),
         (

@@ -1,5 +1,6 @@
 """Names of restored photos: checked before the model runs, as long as the file system takes."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -43,3 +44,31 @@ def test_a_path_that_would_be_too_long_is_refused_at_once(tmp_path):
 def test_a_photo_whose_name_cannot_exist_is_not_there(tmp_path):
     with pytest.raises(UsageError, match="no such file"):
         find_photos([str(tmp_path / ("x" * 300))], tmp_path / "out")
+
+
+def test_what_cannot_be_read_below_a_folder_is_left_out_and_counted(tmp_path, monkeypatch):
+    for name in ("in/a.jpg", "in/closed/b.jpg", "in/open/c.jpg", "elsewhere/d.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"photo")
+    (tmp_path / "in/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in/nowhere.jpg").symlink_to(tmp_path / "gone.jpg")
+    os.mkfifo(tmp_path / "in/pipe.jpg")
+    scan = os.scandir
+
+    def refuse(folder):
+        if Path(folder).name == "closed":  # for tests that run as root, whom no permission stops
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.chdir(tmp_path)
+    photos, notes = find_photos(["in"], tmp_path / "out")
+    assert photos == [(Path("in/a.jpg"), Path("a.jpg")), (Path("in/open/c.jpg"), Path("open/c.jpg"))]
+    assert sorted(notes) == [
+        "in: left out, cannot be read (Permission denied): 1",
+        "in: left out, links that lead nowhere: 1",
+        "in: left out, links to folders are not followed: 1",
+        "in: left out, neither files nor folders: 1",
+    ]
+    with pytest.raises(UsageError, match=r"in/closed: cannot be read: .*PermissionError EACCES"):
+        find_photos(["in/closed"], tmp_path / "out")

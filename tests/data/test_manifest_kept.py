@@ -60,3 +60,16 @@ def test_a_run_inside_its_own_photos_is_refused(source, root, refused):
         return
     with pytest.raises(ManifestError, match=rf"output.root {root} is inside manifest.path {source}.*outside of it"):
         refuse_run_among_photos(settings, storage, ACCESS)
+
+
+SECRET_ADDRESSES = ["https://me:HUSH@h/a.jpg", "https://h/get?sig=HUSH&name=a.jpg", "https://h/a;jwt=HUSH.png"]
+
+
+@pytest.mark.parametrize("address", SECRET_ADDRESSES)
+def test_a_photo_whose_address_hides_something_is_no_list(tmp_path, address):
+    access = StorageSettings(allowed_schemes=frozenset({"file", "https"}))
+    draft = draft_list(address, Storage.open(str(tmp_path / "run")), access)
+    with pytest.raises(ManifestError, match=r"write it into a CSV manifest as a row below `uri`") as error, draft:
+        raise AssertionError("it was listed")
+    assert "HUSH" not in str(error.value)
+    assert not (tmp_path / "run").exists()

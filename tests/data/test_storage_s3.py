@@ -7,12 +7,15 @@ import pytest
 from other_answers import times
 from quick_retry import QUICK
 
+from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.storage import (
     AlreadyExists,
     Forbidden,
     NotFound,
     Storage,
+    StorageError,
     TransientStorageError,
+    read_uri,
 )
 
 
@@ -91,6 +94,17 @@ def test_listings_are_fresh_and_longer_than_a_page(s3):
     other.write("later", b"1")
     assert storage.exists("later")
     assert len(list(storage.list())) == 1006
+
+
+@pytest.mark.parametrize("trouble", [None, "403", "503", "drop", "page"])
+def test_errors_and_the_log_show_no_secrets_of_a_uri(s3, caplog, trouble):
+    caplog.set_level("DEBUG", "pasd_batch")
+    s3.trouble = lambda environ: trouble
+    with pytest.raises(StorageError) as error:
+        read_uri("s3://archive/a.jpg?sig=HUSH&jwt=HUSH", StorageSettings(retry=QUICK))
+    told = [record.getMessage() for record in caplog.records if record.name != "werkzeug"]  # the server of the test
+    assert ("s3://archive/a.jpg?sig=***&jwt=***" in str(error.value)) == (trouble != "page")
+    assert "HUSH" not in "\n".join([str(error.value), *told])
 
 
 def test_a_dead_server_is_a_passing_trouble(s3, monkeypatch):

@@ -68,9 +68,7 @@ def test_a_manifest_names_local_photos_only_where_it_may(folder, tmp_path):
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists/photos.csv").write_text(f"id,uri\nx,{folder}/photo-0.png\n")
     source = PhotoSource(path=str(tmp_path / "lists/photos.csv"))
-    with pytest.raises(
-        TrainingError, match=r"photo-0.png is a local file .* storage.allowed_folders"
-    ):
+    with pytest.raises(TrainingError, match=r"photo-0.png is a local file .* storage.allowed_folders"):
         list_photos([source], ACCESS)
     assert len(list_photos([source], ACCESS.with_folders({str(folder)}))) == 1
 
