@@ -32,7 +32,7 @@ class Measurement:
     """Where `seconds` were measured, which may have been in an earlier run."""
 
     scores: dict[str, float | None]
-    """By pyiqa's names."""
+    """By the names of `METRICS`."""
 
 
 def places_of(measurements: Sequence[Measurement]) -> str:

@@ -1,4 +1,4 @@
-"""The metrics of the tables, through `pasd_batch`'s scorer."""
+"""The metrics of the tables: pyiqa's through `pasd_batch`'s scorer, and the grid's."""
 
 import importlib.util
 import shutil
@@ -12,6 +12,7 @@ import numpy as np
 from evaluation.photo_sets import Sample
 from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.metrics.iqa import metric_problems, pyiqa_version
+from pasd_batch.metrics.periodic_pattern import GRID_BOUND, MIN_SIDE, periodic_pattern
 from pasd_batch.metrics.scorer import Scorer
 
 
@@ -20,12 +21,14 @@ class MetricColumn:
     """How a metric stands in a table."""
 
     name: str
-    """pyiqa's."""
+    """pyiqa's, but for the grid."""
 
     title: str
     higher_is_better: bool
     needs_original: bool
     decimals: int
+    bound: float | None = None
+    """What the mean may be at most, where no value is the best."""
 
 
 METRICS = {
@@ -40,9 +43,14 @@ METRICS = {
         MetricColumn("stlpips", "ST-LPIPS", False, True, 3),
         MetricColumn("niqe", "NIQE", False, False, 2),
         MetricColumn("piqe", "PIQE", False, False, 1),
+        MetricColumn("grid_flat", "grid, flat", False, True, 2, GRID_BOUND),
+        MetricColumn("grid_edges", "grid, edges", False, True, 2, GRID_BOUND),
     )
 }
-"""By pyiqa's names, in the tables' order."""
+"""By name, in the tables' order."""
+
+GRID = {"grid_flat": "flat", "grid_edges": "edges"}
+"""The fields of `PeriodicPattern` that are metrics here, by their names."""
 
 SECONDS = MetricColumn("seconds", "s/photo", False, False, 1)
 
@@ -80,15 +88,26 @@ class Judge:
         return {name: self._score(name, restored, sample) for name in names}
 
     def _score(self, name: str, restored: np.ndarray, sample: Sample) -> float | None:
+        if name in GRID:
+            pattern = periodic_pattern(sample.original, restored)
+            if pattern is None:
+                _report_missing(sample, name, f"a side is below {MIN_SIDE} pixels")
+                return None
+            return getattr(pattern, GRID[name])
         if name not in self._scorers:
             self._scorers[name] = Scorer.from_settings(_settings([name], self._weights), restores=False)
         (score,) = self._scorers[name].score(restored, None, sample.original)
         if score.value is None:
-            sys.stderr.write(f"{sample.key.photo_set.name} {sample.key.photo}: no {name}: {score.error}\n")
+            _report_missing(sample, name, score.error)
         return score.value
 
 
+def _report_missing(sample: Sample, name: str, reason: str | None) -> None:
+    sys.stderr.write(f"{sample.key.photo_set.name} {sample.key.photo}: no {name}: {reason}\n")
+
+
 def _settings(names: Sequence[str], weights: Path) -> MetricsSettings:
+    names = [name for name in names if name not in GRID]
     return MetricsSettings(
         no_reference=tuple(name for name in names if not METRICS[name].needs_original),
         full_reference=tuple(name for name in names if METRICS[name].needs_original),

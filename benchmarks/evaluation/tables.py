@@ -5,8 +5,12 @@ from collections.abc import Mapping, Sequence
 from evaluation.intervals import Interval, bootstrap
 from evaluation.measuring import Measurement
 from evaluation.metrics import METRICS, SECONDS, MetricColumn
+from pasd_batch.metrics.periodic_pattern import GRID_BOUND
 
-NOTE = "Means over the photos, in brackets their bootstrap 95% interval; the best mean is bold."
+NOTE = (
+    "Means over the photos, in brackets their bootstrap 95% interval; the best mean is bold. Grid: how much "
+    f"repeats every 8 pixels, against the clean photo; it shall be at most {GRID_BOUND}, more is marked 'above'."
+)
 DIFFERENCE_NOTE = (
     "Differences photo by photo, in brackets the bootstrap 95% interval of their mean: better or worse where it leaves "
     "out zero."
@@ -44,11 +48,7 @@ def quality_table(measurements: Sequence[Measurement], *, heading: str = "method
     columns, summary = columns_of(measurements), means(measurements)
     lines = [_row([heading, *(title(column) for column in columns)]), _row(["---", *["---:"] * len(columns)])]
     for method, intervals in summary.items():
-        cells = []
-        for column in columns:
-            shown = _shown(intervals[column.name], column)
-            best = intervals[column.name] is not None and _is_best(method, summary, column) and len(summary) > 1
-            cells.append(f"**{shown[0]}** {shown[1]}" if best else " ".join(shown).strip())
+        cells = [_cell(intervals[column.name], column, method, summary) for column in columns]
         lines.append(_row([method, *cells]))
     return "\n".join(lines)
 
@@ -64,8 +64,21 @@ def difference_table(measurements: Sequence[Measurement], *, method: str) -> str
 
 
 def title(column: MetricColumn) -> str:
-    """A metric's title with the arrow of its better direction."""
+    """A metric's title with its bound, or with the arrow of its better direction."""
+    if column.bound is not None:
+        return f"{column.title} ≤ {column.bound}"
     return f"{column.title} {'↑' if column.higher_is_better else '↓'}"
+
+
+def _cell(
+    found: Interval | None, column: MetricColumn, method: str, summary: Mapping[str, Mapping[str, Interval | None]]
+) -> str:
+    mean, interval = _shown(found, column)
+    if found is None:
+        return mean
+    if column.bound is not None:
+        return f"{mean} {interval}{' above' if found.mean > column.bound else ''}"
+    return f"**{mean}** {interval}" if len(summary) > 1 and _is_best(method, summary, column) else f"{mean} {interval}"
 
 
 def _difference(measurements: Sequence[Measurement], column: MetricColumn, method: str, other: str) -> str:

@@ -12,7 +12,9 @@ from pasd_batch.metrics.color_difference import mean_color_difference
 
 PSNR_CAP = 100.0
 SSIM_WINDOW = 11
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+LUMA = np.array([0.299, 0.587, 0.114])
+"""Weights of red, green and blue, ITU-R BT.601."""
+
 _ROWS_AT_ONCE = 512
 
 
@@ -71,7 +73,7 @@ def ssim(first: np.ndarray, second: np.ndarray) -> float:
     total, count = 0.0, 0
     for start in range(0, first.shape[0] - SSIM_WINDOW + 1, _ROWS_AT_ONCE):
         rows = slice(start, start + _ROWS_AT_ONCE + SSIM_WINDOW - 1)
-        values = _similarity(first[rows] @ _LUMA, second[rows] @ _LUMA)
+        values = _similarity(first[rows] @ LUMA, second[rows] @ LUMA)
         total += float(values.sum())
         count += values.size
     return total / count

@@ -17,6 +17,7 @@ from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.data.photo_io import PhotoError, decode_photo, to_tensor
 from pasd_batch.data.storage import StorageError
 from pasd_batch.metrics.fidelity import fidelity
+from pasd_batch.metrics.periodic_pattern import GRID_BOUND, periodic_pattern
 from pasd_batch.training.crops import enlarge_to
 from pasd_batch.training.dataset import sample_seed
 from pasd_batch.training.degradation import degrade_batch
@@ -69,21 +70,17 @@ def load_validation_photos(settings: TrainerSettings) -> list[ValidationPhoto]:
 
 
 def judge(photos: Sequence[ValidationPhoto], restored: Sequence[Picture | None]) -> ValidationResult:
-    """Compare restored photos with the clean ones: PSNR, SSIM, mean CIEDE2000, and the PSNR of the input."""
-    scores: dict[str, list[float]] = {"psnr": [], "ssim": [], "color_difference": [], "psnr_input": []}
+    """Compare restored photos with the clean ones: PSNR, SSIM, mean CIEDE2000, grid, and the PSNR of the input."""
+    scores: dict[str, list[float]] = {}
     pictures: dict[str, Tensor] = {}
     for number, (photo, result) in enumerate(zip(photos, restored, strict=True)):
         if result is None:
             continue
-        clean = _pixels(photo.clean)
-        closeness = fidelity(clean, _pixels(result))
-        scores["psnr"].append(closeness.psnr)
-        scores["color_difference"].append(closeness.color_difference)
-        scores["psnr_input"].append(fidelity(clean, _pixels(photo.degraded)).psnr)
-        if closeness.ssim is not None:
-            scores["ssim"].append(closeness.ssim)
+        for name, value in _scores(photo, result).items():
+            scores.setdefault(name, []).append(value)
         pictures[_file_name(number, photo.name)] = torch.cat([photo.degraded, result, photo.clean], dim=2)
-    means = {name: float(np.mean(values)) for name, values in scores.items() if values}
+    means = {name: float(np.mean(values)) for name, values in scores.items()}
+    _warn_of_grid(means)
     return ValidationResult({**means, "failed": sum(result is None for result in restored)}, pictures)
 
 
@@ -92,6 +89,30 @@ def to_png(picture: Float[Tensor, "3 height width"]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray((_pixels(picture) * 255.0).round().astype(np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _scores(photo: ValidationPhoto, result: Picture) -> dict[str, float]:
+    """One photo's scores, without those that it is too small for."""
+    clean, restored = _pixels(photo.clean), _pixels(result)
+    closeness, pattern = fidelity(clean, restored), periodic_pattern(clean, restored)
+    scores = {
+        "psnr": closeness.psnr,
+        "color_difference": closeness.color_difference,
+        "psnr_input": fidelity(clean, _pixels(photo.degraded)).psnr,
+    }
+    if closeness.ssim is not None:
+        scores["ssim"] = closeness.ssim
+    if pattern is not None:
+        scores |= {"grid_flat": pattern.flat, "grid_edges": pattern.edges}
+    return scores
+
+
+def _warn_of_grid(means: Mapping[str, float]) -> None:
+    for name in ("grid_flat", "grid_edges"):
+        if means.get(name, 0.0) > GRID_BOUND:
+            logger.warning(
+                "validation: %s is %.2f, above %s: a pattern of period 8 shows", name, means[name], GRID_BOUND
+            )
 
 
 def _load(index: PhotoIndex, row: int, settings: TrainerSettings) -> ValidationPhoto | None:

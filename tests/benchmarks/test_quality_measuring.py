@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from evaluation.measuring import Bench
 from evaluation.methods import Lanczos, Pasd, resized
-from evaluation.metrics import METRICS, Judge, gather_weights
+from evaluation.metrics import GRID, METRICS, Judge, gather_weights
 from evaluation.photo_sets import PHOTO_SETS, Sample, Samples, make_sample, on_8_bit_grid
 from evaluation.real_esrgan import RealEsrgan
 from evaluation.store import DEGRADED, ORIGINAL, Store
@@ -133,4 +133,14 @@ def test_missing_metric_files_are_named(tmp_path: Path) -> None:
     assert (tmp_path / "hub" / "pyiqa" / "niqe_modelparameters.mat").read_bytes() == b"parameters"
     with pytest.raises(SystemExit, match="metrics sharpness are not known; known are psnr"):
         Judge.build(["sharpness"], weights=tmp_path, niqe_parameters=None)
-    assert list(METRICS) == ["psnr", "ssim", "ms_ssim", "fsim", "gmsd", "vif", "stlpips", "niqe", "piqe"]
+    assert list(METRICS) == ["psnr", "ssim", "ms_ssim", "fsim", "gmsd", "vif", "stlpips", "niqe", "piqe", *GRID]
+
+
+def test_the_grid_is_measured_against_the_original(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    levels = np.random.default_rng(4).random((256, 256, 3)).astype(np.float32)
+    judge = Judge.build(list(GRID), weights=tmp_path, niqe_parameters=None)
+    sample = make_sample(levels, PHOTO_SETS["x4-full"], photo="a", seed=5)
+    assert judge.score(sample.original, sample, list(GRID)) == pytest.approx({"grid_flat": 1.0, "grid_edges": 1.0})
+    small = make_sample(levels[:128], PHOTO_SETS["x4-full"], photo="b", seed=5)
+    assert judge.score(small.original, small, ["grid_flat"]) == {"grid_flat": None}
+    assert "x4-full b: no grid_flat: a side is below 256 pixels" in capsys.readouterr().err

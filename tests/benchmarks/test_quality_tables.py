@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,16 @@ def test_the_table_shows_means_directions_and_the_best() -> None:
     assert rule == "| --- | ---: | ---: | ---: |"
     assert ours.startswith("| Ours | **23.00** (22.00 to 24.00) | **4.50** (4.00 to 5.00) |")
     assert plain.startswith("| Plain | 22.25 (21.00 to 23.50) | **4.50** (3.00 to 6.00) |")
+
+
+def test_the_grid_has_a_bound_and_no_best() -> None:
+    rows = [
+        replace(each, scores={"grid_flat": value}) for each, value in zip(MEASURED, (1.3, 1.2, 0.9, 1.0), strict=True)
+    ]
+    head, _, ours, plain = quality_table(rows).splitlines()
+    assert head.startswith("| method | grid, flat ≤ 1.2 |")
+    assert ours.startswith("| Ours | 1.25 (1.20 to 1.30) above |")
+    assert plain.startswith("| Plain | 0.95 (0.90 to 1.00) |")
 
 
 def test_a_photo_without_a_value_is_left_out_of_the_mean() -> None:
