@@ -69,10 +69,10 @@ def test_a_damaged_checkpoint_is_named_with_the_remedy(local):
 @pytest.fixture
 def bucket(monkeypatch):
     import boto3
-    from s3fs import S3FileSystem
+    from pasd_batch.data.s3_filesystem import CheckedS3FileSystem
 
-    # Open file systems are kept by s3fs, with the address of the server they were opened for.
-    S3FileSystem.clear_instance_cache()
+    # Open file systems are kept by fsspec, with the address of the server they were opened for.
+    CheckedS3FileSystem.clear_instance_cache()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.get_host_and_port()[1]}")
@@ -82,7 +82,7 @@ def bucket(monkeypatch):
     boto3.client("s3").create_bucket(Bucket="models")
     yield "s3://models"
     server.stop()
-    S3FileSystem.clear_instance_cache()
+    CheckedS3FileSystem.clear_instance_cache()
 
 
 def test_checkpoints_on_object_storage(bucket):
