@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import tiny_models
-from photo_archive import ALBUM, picture, results, settings
+from photo_archive import ALBUM, picture, results, settings, store_photos
 
 from pasd_batch.batch.plan_stages import PathRules, ShardLayout, cut_shards, planned_rows, write_shards
 from pasd_batch.batch.run_file import claim_run, describe_run
@@ -81,6 +81,7 @@ def begin(root: Path, manifest: Path) -> tuple[WorkerSpec, RunFolder, object]:
     tables = read_rows(piece, run_settings.manifest.columns, access)
     planned = (planned_rows(0, table, np.empty(0, np.int64), layout) for table in tables)
     write_shards(0, cut_shards(planned, run_settings.shard_size), folder.storage, survey.source_root)
+    run_settings = run_settings.model_copy(update={"storage": access.with_folders(survey.folders)})
     spec = WorkerSpec(run_settings, run.provenance, columns, (ALBUM,), tiny_models.TINY, survey.plan_key)
     return spec, folder, run
 
@@ -138,3 +139,15 @@ def test_the_failures_of_a_run_can_be_fetched_again(gallery, tmp_path):
         assert main(["manifest", "--failures-of", "run", "-o", "failed.parquet", *web]) == 0
     assert pq.read_table(tmp_path / "failed.parquet")["uri"].to_pylist() == [f"http://{gallery}/4/a.png?sig=s1gnature"]
     assert "s1gnature" not in everything_in(tmp_path / "run")
+
+
+def test_names_of_local_files_are_shown_as_they_are(tmp_path):
+    names = ["x?code=12.png", "x?code=13.png", "rock & monkey=3#a.png"]
+    store_photos(tmp_path / "in", {name: picture(number) for number, name in enumerate(names)})
+    with (tmp_path / "m.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["uri", "album"], *([f"in/{name}", "A"] for name in names)])
+    spec, *_ = begin(tmp_path / "run", tmp_path / "m.csv")
+    assert ShardWorker(spec).run(0).failed == 0
+    rows = results(tmp_path / "run").values()
+    assert [row["uri"] for row in rows] == [f"{tmp_path}/in/{name}" for name in names]
+    assert [row["output_path"] for row in rows] == names
