@@ -6,7 +6,7 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from pasd_batch.config.photos import DecodeLimits
-from pasd_batch.data.decoder_errors import tell_damage
+from pasd_batch.data.decoder_errors import decoder_reason, tell_damage
 from pasd_batch.data.jpeg_scans import has_all_scans, has_end_marker
 from pasd_batch.data.photo_errors import TruncatedPhoto, Warn
 from pasd_batch.data.pillow_image import pillow_raster
@@ -27,7 +27,7 @@ def raster_from_jpeg(data: bytes, image: ImageFile, icc: bytes | None, limits: D
     try:
         samples = simplejpeg.decode_jpeg(data, colors, strict=True)
     except ValueError as error:
-        samples = _damaged_samples(data, image, str(error), limits, warn)
+        samples = _damaged_samples(data, image, decoder_reason(error), limits, warn)
     if image.mode != "CMYK":
         return raster_from_channels(samples.squeeze(axis=2) if samples.shape[2] == 1 else samples)
     # Adobe's programs, which alone write CMYK, store it inverted; Pillow and others take it so.

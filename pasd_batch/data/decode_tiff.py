@@ -11,10 +11,11 @@ from pasd_batch.data.photo_format import SourceFormat
 from pasd_batch.data.photo_limits import check_pixels
 from pasd_batch.data.photo_metadata import read_metadata
 from pasd_batch.data.pillow_image import open_with_pillow, pillow_raster
+from pasd_batch.data.raster import Raster
 from pasd_batch.data.tiff_samples import raster_from_tiff_page
 
 _MOST_SAMPLES, _MOST_PAGES = 8, 64
-_DNG_VERSION = 50706
+_ORIENTATION, _DNG_VERSION = 274, 50706
 _CAMERA_RAW = (32803, 34892)  # a colour filter array, linear raw
 
 
@@ -27,28 +28,54 @@ def decode_tiff(data: bytes, limits: DecodeLimits, warn: Warn) -> DecodedFile:
         check_pixels(int(page.imagewidth), int(page.imagelength), limits)
         if page.samplesperpixel > _MOST_SAMPLES:
             raise UnsupportedPhoto(f"{page.samplesperpixel} values a pixel are not a photo's; save it as RGB")
-        metadata, orientation = read_metadata(data, SourceFormat.TIFF, {}, warn)
+        start = None if index == 0 else int(page.offset)
+        metadata, orientation = read_metadata(data, SourceFormat.TIFF, {}, warn, page=start)
         if (raster := raster_from_tiff_page(page, len(data), metadata.icc, limits, warn)) is None:
-            with open_with_pillow(data, SourceFormat.TIFF, limits) as image:
-                image.seek(index)
-                check_pixels(*image.size, limits)
-                image.load()
-                raster = pillow_raster(image, metadata.icc, warn)
-            orientation = 1  # Pillow turns TIFF upright as it loads it
+            raster = _raster_by_pillow(data, index, metadata.icc, limits, warn)
+            if _ORIENTATION in page.tags or index == 0:
+                orientation = 1  # Pillow turns TIFF upright as it loads it
     return DecodedFile(raster, metadata, orientation)
 
 
-def _main_page(file: Any) -> tuple[int, Any]:
-    """The first page of full resolution, and its number."""
+def _raster_by_pillow(data: bytes, index: int | None, icc: bytes | None, limits: DecodeLimits, warn: Warn) -> Raster:
+    if index is None:
+        raise UnsupportedPhoto(
+            "the TIFF file's photo lies in a directory below a reduced copy; save it as its first page"
+        )
+    with open_with_pillow(data, SourceFormat.TIFF, limits) as image:
+        image.seek(index)
+        check_pixels(*image.size, limits)
+        image.load()
+        return pillow_raster(image, icc, warn)
+
+
+def _main_page(file: Any) -> tuple[int | None, Any]:
+    """The first page of full resolution, and its number; None is that of a page in a directory below the first one."""
+    pages = _some_pages(file.pages)
+    if not pages:
+        raise CorruptPhoto("the TIFF file has no page that can be read; fetch it again")
+    below = _some_pages(pages[0].pages) if pages[0].pages else []
+    if not any(_is_camera_raw(page) for page in (pages[0], *below)):
+        numbered = [*enumerate(pages), *((None, page) for page in below)]
+        for index, page in numbered:
+            if not page.subfiletype & 1 and not _is_camera_raw(page):
+                return index, page
+    raise UnsupportedPhoto("a camera's raw file, which holds only a preview as a photo; develop it first")
+
+
+def _some_pages(pages: Any) -> list[Any]:
+    """The pages up to the first that is one of full resolution, or none."""
+    found: list[Any] = []
     for index in range(_MOST_PAGES):
         try:
-            page = file.pages[index]
+            page = pages[index]
         except IndexError:
-            if index == 0:
-                raise CorruptPhoto("the TIFF file has no page that can be read; fetch it again") from None
             break
-        if _DNG_VERSION in page.tags or int(page.photometric) in _CAMERA_RAW:
-            break
+        found.append(page)
         if not page.subfiletype & 1:
-            return index, page
-    raise UnsupportedPhoto("a camera's raw file, which holds only a preview as a photo; develop it first")
+            break
+    return found
+
+
+def _is_camera_raw(page: Any) -> bool:
+    return _DNG_VERSION in page.tags or int(page.photometric) in _CAMERA_RAW

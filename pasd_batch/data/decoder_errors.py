@@ -1,5 +1,7 @@
 """Decoders' exceptions as photo errors, which say what is wrong with the file and what to do."""
 
+import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +11,11 @@ from pasd_batch.data.photo_errors import CorruptPhoto, PhotoError, TruncatedPhot
 from pasd_batch.data.photo_format import SourceFormat
 
 _ENDS_EARLY = ("truncated", "too small", "premature", "unexpected end", "end of file", "corrupted strip", "not enough")
+
+_OF_PYTHON = (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, UnicodeError, struct.error)
+_PYTHON_SAYS = (" at 0x", "invalid literal", "reshape", "broadcast", "unpack", "shape", "range(", "codec can't")
+_FUNCTION = re.compile(r"^\w+\(\): ")
+_CONTRADICTION = "what its header says contradicts itself or the rest of the file"
 
 
 @contextmanager
@@ -24,10 +31,17 @@ def as_photo_errors(kind: SourceFormat) -> Iterator[None]:
 
 def photo_error(error: Exception, kind: SourceFormat) -> PhotoError:
     """The error for what a decoder raised: `TruncatedPhoto` if it says so, else `CorruptPhoto`."""
-    text = f"{type(error).__name__}: {error}"
-    if isinstance(error, EOFError) or any(words in text.lower() for words in _ENDS_EARLY):
-        return TruncatedPhoto(f"the {kind} file ends before the photo does ({text}); fetch it again")
-    return CorruptPhoto(f"the {kind} file is damaged ({text}); fetch it again, or save it anew")
+    reason = decoder_reason(error)
+    if isinstance(error, EOFError) or any(words in str(error).lower() for words in _ENDS_EARLY):
+        return TruncatedPhoto(f"the {kind} file ends before the photo does ({reason}); fetch it again")
+    return CorruptPhoto(f"the {kind} file is damaged ({reason}); fetch it again, or save it anew")
+
+
+def decoder_reason(error: Exception) -> str:
+    """What a decoder says is wrong, in its own words if they are about the file and not about Python's objects."""
+    text = _FUNCTION.sub("", " ".join(str(error).split()))
+    is_of_python = isinstance(error, _OF_PYTHON) or any(words in text for words in _PYTHON_SAYS)
+    return _CONTRADICTION if is_of_python or not text else text
 
 
 def tell_damage(sentence: str, limits: DecodeLimits, warn: Warn) -> None:

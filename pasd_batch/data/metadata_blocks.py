@@ -53,11 +53,14 @@ class MetadataBlocks:
     texts: list[Text] = field(default_factory=list)
 
 
-def exif_directories(data: bytes, warn: Warn) -> TiffDirectories | None:
-    """An EXIF record's or TIFF file's directories without what describes the old file; None, and a warning, if junk."""
+def exif_directories(data: bytes, warn: Warn, *, start: int | None = None) -> TiffDirectories | None:
+    """An EXIF record's or TIFF file's directories without what describes the old file; None, and a warning, if junk.
+
+    `start` is where the main directory begins, if not where the header says.
+    """
     try:
         large = (XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, ICC_TAG)
-        return read_directories(data, warn, skipped=_STRUCTURAL, large=large)
+        return read_directories(data, warn, start=start, skipped=_STRUCTURAL, large=large)
     except MalformedDirectory as error:
         warn(f"the EXIF record cannot be read and is left out: {error}")
         return None

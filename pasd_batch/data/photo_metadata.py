@@ -47,10 +47,13 @@ _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)\s*([1-8])\b")
 _XMP_OF_GIF, _END_OF_XMP_OF_GIF = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe"
 
 
-def read_metadata(data: bytes, kind: SourceFormat, info: dict[Any, Any], warn: Warn) -> tuple[PhotoMetadata, int]:
+def read_metadata(
+    data: bytes, kind: SourceFormat, info: dict[Any, Any], warn: Warn, *, page: int | None = None
+) -> tuple[PhotoMetadata, int]:
     """What the file carries, and how it says its pixels are to be turned (1 to 8 as EXIF numbers it).
 
-    `info` is what the decoder found: blocks of formats whose containers are not read here, and the ICC profile.
+    `info` is what the decoder found: blocks of formats whose containers are not read here, and the ICC profile;
+    `page` is where the directory of a TIFF file's page begins whose metadata go before the first one's.
     Nothing in metadata costs the photo: what cannot be read is left out with a warning.
     """
     match kind:
@@ -59,7 +62,7 @@ def read_metadata(data: bytes, kind: SourceFormat, info: dict[Any, Any], warn: W
         case SourceFormat.PNG:
             blocks = read_png(data, warn)
         case SourceFormat.TIFF:
-            blocks = _of_tiff(data, warn)
+            blocks = _of_tiff(data, page, warn)
         case SourceFormat.HEIF | SourceFormat.AVIF:
             blocks = read_heif(data, warn)
         case SourceFormat.WEBP | SourceFormat.GIF | SourceFormat.BMP:
@@ -159,8 +162,12 @@ def fitted(exif: TiffDirectories, largest: int, place: str, warn: Warn) -> bytes
     return data
 
 
-def _of_tiff(data: bytes, warn: Warn) -> MetadataBlocks:
+def _of_tiff(data: bytes, page: int | None, warn: Warn) -> MetadataBlocks:
     blocks = MetadataBlocks(exif=exif_directories(data, warn))
+    own = None if page is None else exif_directories(data, warn, start=page)
+    if blocks.exif is not None and own is not None:
+        blocks.exif.main.update(own.main)
+        blocks.exif.others.update(own.others)
     if blocks.exif is not None:
         main = blocks.exif.main
         xmp, icc = main.pop(XMP_TAG, None), main.pop(ICC_TAG, None)

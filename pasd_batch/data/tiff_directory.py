@@ -103,19 +103,19 @@ def text_value(text: str) -> Value:
 
 
 def read_directories(
-    data: bytes, warn: Warn, *, skipped: Container[int] = (), large: Container[int] = ()
+    data: bytes, warn: Warn, *, start: int | None = None, skipped: Container[int] = (), large: Container[int] = ()
 ) -> TiffDirectories:
     """The directories of an EXIF record, with or without JPEG's header, or of a TIFF file's first page, BigTIFF too.
 
-    Tags in `skipped` are left out; those of unknown kinds, beyond the data or (but for `large` ones) of more than
-    256 KiB are left out with a warning.
+    `start` is where another main directory than the first one begins. Tags in `skipped` are left out; those of unknown
+    kinds, beyond the data or (but for `large` ones) of more than 256 KiB are left out with a warning.
 
     Raises:
         MalformedDirectory: the bytes do not begin with a header that points to a directory.
     """
     reader = _Reader(data.removeprefix(b"Exif\0\0"), skipped, large)
     found = TiffDirectories(reader.order)
-    found.main = reader.directory(reader.start)
+    found.main = reader.directory(reader.start if start is None else start)
     for tag, parents in _PARENTS.items():
         for parent in parents:
             directory = found.main if parent is None else found.others.get(parent, {})
