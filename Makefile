@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE = 1
-TEST_PROGRAMS = imagemagick libimage-exiftool-perl libvips-tools
+TEST_PROGRAMS = imagemagick libimage-exiftool-perl libvips-tools libavif-bin libtiff-tools
 
 .PHONY: test test-programs lint types imports pytest conformance chaos demo clean
 

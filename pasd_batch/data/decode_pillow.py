@@ -7,6 +7,7 @@ from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.data.decode_jpeg import raster_from_jpeg
 from pasd_batch.data.decoded_file import DecodedFile
 from pasd_batch.data.decoder_errors import as_photo_errors
+from pasd_batch.data.heif_items import clean_aperture
 from pasd_batch.data.metadata_blocks import ORIENTATION_TAG
 from pasd_batch.data.photo_errors import Warn
 from pasd_batch.data.photo_format import SourceFormat
@@ -31,6 +32,8 @@ def decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits, wa
         orientation = stated if turned is None else turned  # what AVIF's container says is the last word, as in HEIC
         with as_photo_errors(kind):
             raster = _raster(pixels, image, metadata.icc, limits, warn)
+    if kind is SourceFormat.AVIF:
+        _crop_to_aperture(raster, data, warn)  # before it is turned, as the container wants it
     return DecodedFile(raster, metadata, orientation)
 
 
@@ -47,6 +50,15 @@ def _raster(data: bytes, image: ImageFile, icc: bytes | None, limits: DecodeLimi
             # imagecodecs writes all pictures of an animation where it has room for one.
             warn(f"the photo keeps 8 of its {bits} bits: it is the first picture of an animation")
     return pillow_raster(image, icc, warn)
+
+
+def _crop_to_aperture(raster: Raster, data: bytes, warn: Warn) -> None:
+    """Leave what an AVIF's container says is to be shown; its decoders give all of it, unlike HEIC's."""
+    height, width = raster.color.shape[:2]
+    part = clean_aperture(data, width, height, warn)
+    if part is not None:
+        raster.color = raster.color[part]
+        raster.alpha = None if raster.alpha is None else raster.alpha[part]
 
 
 def raster_from_png(data: bytes) -> Raster:

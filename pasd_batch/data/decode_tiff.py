@@ -12,6 +12,7 @@ from pasd_batch.data.photo_limits import check_pixels
 from pasd_batch.data.photo_metadata import read_metadata
 from pasd_batch.data.pillow_image import open_with_pillow, pillow_raster
 from pasd_batch.data.raster import Raster
+from pasd_batch.data.tiff_damage import tell_tiff_damage
 from pasd_batch.data.tiff_samples import raster_from_tiff_page
 
 _MOST_SAMPLES, _MOST_PAGES = 8, 64
@@ -31,13 +32,15 @@ def decode_tiff(data: bytes, limits: DecodeLimits, warn: Warn) -> DecodedFile:
         start = None if index == 0 else int(page.offset)
         metadata, orientation = read_metadata(data, SourceFormat.TIFF, {}, warn, page=start)
         if (raster := raster_from_tiff_page(page, len(data), metadata.icc, limits, warn)) is None:
-            raster = _raster_by_pillow(data, index, metadata.icc, limits, warn)
+            raster = _raster_by_pillow(data, index, page, metadata.icc, limits, warn)
             if _ORIENTATION in page.tags or index == 0:
                 orientation = 1  # Pillow turns TIFF upright as it loads it
     return DecodedFile(raster, metadata, orientation)
 
 
-def _raster_by_pillow(data: bytes, index: int | None, icc: bytes | None, limits: DecodeLimits, warn: Warn) -> Raster:
+def _raster_by_pillow(
+    data: bytes, index: int | None, page: Any, icc: bytes | None, limits: DecodeLimits, warn: Warn
+) -> Raster:
     if index is None:
         raise UnsupportedPhoto(
             "the TIFF file's photo lies in a directory below a reduced copy; save it as its first page"
@@ -46,7 +49,9 @@ def _raster_by_pillow(data: bytes, index: int | None, icc: bytes | None, limits:
         image.seek(index)
         check_pixels(*image.size, limits)
         image.load()
-        return pillow_raster(image, icc, warn)
+        raster = pillow_raster(image, icc, warn)
+    tell_tiff_damage(page, raster, limits, warn)
+    return raster
 
 
 def _main_page(file: Any) -> tuple[int | None, Any]:

@@ -3,6 +3,8 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
 
 from pasd_batch.data.metadata_blocks import MetadataBlocks, exif_directories
 from pasd_batch.data.photo_errors import Warn
@@ -84,6 +86,28 @@ def main_properties(data: bytes) -> list[tuple[bytes, bytes]]:
         return [found[index - 1] for index in chosen if 0 < index <= len(found)] or found
     except (ValueError, IndexError, struct.error):
         return []
+
+
+def clean_aperture(data: bytes, width: int, height: int, warn: Warn) -> tuple[slice, slice] | None:
+    """Rows and columns of the main picture, as stored in that size, that are to be shown (ISO 14496-12, 12.1.4.1).
+
+    None if all; a part that is empty or lies outside is ignored with a warning.
+    """
+    content = next((content for name, content in main_properties(data) if name == b"clap"), None)
+    if content is None:
+        return None
+    try:
+        numbers = struct.unpack_from(">IIIIiIiI", content)
+        across, down, right, below = (Fraction(*numbers[at : at + 2]) for at in range(0, 8, 2))
+    except (struct.error, ZeroDivisionError):
+        warn("the part of the photo that is to be shown cannot be read: all of it is taken")
+        return None
+    left, top = floor(right + (width - across) / 2), floor(below + (height - down) / 2)
+    rows, columns = slice(top, top + floor(down)), slice(left, left + floor(across))
+    if min(top, left) < 0 or rows.stop > height or columns.stop > width or min(floor(down), floor(across)) < 1:
+        warn("the part of the photo that is to be shown lies outside of it: all of it is taken")
+        return None
+    return rows, columns
 
 
 def _main_item(data: bytes, boxes: dict[bytes, tuple[int, int]]) -> int:

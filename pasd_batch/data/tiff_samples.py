@@ -75,7 +75,7 @@ def _samples(page: Any, file_size: int, limits: DecodeLimits, warn: Warn) -> np.
     except RuntimeError as error:
         if page.bitspersample > 8 or page.parent.is_bigtiff or not any(words in str(error) for words in _TOO_LONG):
             raise
-        warn("the TIFF file holds more rows than its photo has, which are left out")
+        tell_damage("the TIFF file holds more than its photo, part of which may be wrong", limits, warn)
         return None
     if planes.shape[1] != 1:
         raise UnsupportedPhoto(f"a TIFF page of {planes.shape[1]} slices is not a photo; save it as one flat image")

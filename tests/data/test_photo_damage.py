@@ -4,6 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
+from judges import judge
 from photo_files import png16, saved
 from PIL import Image
 
@@ -127,3 +128,48 @@ def test_a_png_of_another_make_is_refused_by_name():
     plain = saved(textured(40, 60), "PNG")
     with pytest.raises(UnsupportedPhoto, match="CgBI"):
         decode_photo(plain[:8] + png_chunk(b"CgBI", bytes(4)) + plain[8:])
+
+
+def damage_told(data: bytes) -> int:
+    """How many of 40 damaged copies of a good TIFF file are told from whole ones, by a warning or an error."""
+    assert decode_photo(data, limits=FAIL).warnings == ()
+    told = 0
+    for place in range(40):
+        start = int(len(data) * (0.2 + 0.6 * place / 40))
+        flipped = data[:start] + bytes([data[start] ^ 1 << place % 8]) + data[start + 1 :]
+        for damaged in (flipped, zeroed(data, start, 64)):
+            try:
+                decode_photo(damaged, limits=FAIL)
+            except (CorruptPhoto, TruncatedPhoto):
+                told += 1
+    return told
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "least"),
+    [
+        ("RGB", {"compression": "tiff_adobe_deflate"}, 80),
+        ("RGB", {"compression": "jpeg"}, 30),
+        ("L", {"compression": "jpeg"}, 30),
+        ("1", {"compression": "group4"}, 70),
+        ("1", {"compression": "group4", "tiffinfo": {262: 0, 278: 16}}, 70),
+        ("1", {"compression": "group4", "tiffinfo": {274: 6}}, 60),
+    ],
+    ids=str,
+)
+def test_damage_in_tiff_is_told(mode, options, least):
+    assert damage_told(saved(textured().convert(mode), "TIFF", **options)) >= least
+
+
+@pytest.mark.parametrize("kind", ["group3", "group4"])
+def test_whole_fax_of_other_writers_is_not_called_damaged(kind, tmp_path):
+    (tmp_path / "plain.tif").write_bytes(saved(textured().convert("1"), "TIFF"))
+    for name, options in {
+        "strips": ["-r", "7"],
+        "reversed": ["-f", "lsb2msb"],
+        "tiles": ["-t", "-w", "64", "-l", "64"],
+    }.items():
+        made = tmp_path / f"{name}.tif"
+        judge("tiffcp", "-c", kind.replace("group", "g"), *options, str(tmp_path / "plain.tif"), str(made))
+        photo = decode_photo(made.read_bytes(), limits=FAIL)
+        np.testing.assert_array_equal(photo.pixels[..., 0] > 0.5, np.asarray(textured().convert("1")))
