@@ -31,7 +31,7 @@ def decode_tiff(data: bytes, limits: DecodeLimits, warn: Warn) -> DecodedFile:
             raise UnsupportedPhoto(f"{page.samplesperpixel} values a pixel are not a photo's; save it as RGB")
         start = None if index == 0 else int(page.offset)
         metadata, orientation = read_metadata(data, SourceFormat.TIFF, {}, warn, page=start)
-        if (raster := raster_from_tiff_page(page, len(data), metadata.icc, limits, warn)) is None:
+        if (raster := raster_from_tiff_page(page, data, metadata.icc, limits, warn)) is None:
             raster = _raster_by_pillow(data, index, page, metadata.icc, limits, warn)
             if _ORIENTATION in page.tags or index == 0:
                 orientation = 1  # Pillow turns TIFF upright as it loads it

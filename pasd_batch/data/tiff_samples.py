@@ -1,6 +1,7 @@
 """Pages of TIFF files whose samples are stored as they are or losslessly packed, read by tifffile."""
 
 import math
+import struct
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,13 @@ from pasd_batch.data.raster import Raster, largest_sample, raster_from_channels,
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _SEPARATED, _YCBCR, _CIE_LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 _NO_COLORS = (_MIN_IS_WHITE, _MIN_IS_BLACK)
 _LOSSLESS = (1, 5, 8, 32773, 32946)  # none, LZW, deflate, PackBits, deflate's old number
-_JPEG, _IN_PLANES, _SUBSAMPLING = 7, 2, 530
+_LZW, _JPEG, _IN_PLANES = 5, 7, 2
+_PHOTOMETRIC, _SUBSAMPLING = 262, 530
 _CHANNELS_USED = 4
 _TOO_LONG = ("INSUFFICIENT_SPACE", "OUTPUT_TOO_SMALL")  # as imagecodecs' deflate and PackBits say it
 
 
-def raster_from_tiff_page(
-    page: Any, file_size: int, icc: bytes | None, limits: DecodeLimits, warn: Warn
-) -> Raster | None:
+def raster_from_tiff_page(page: Any, data: bytes, icc: bytes | None, limits: DecodeLimits, warn: Warn) -> Raster | None:
     """The photo of a tifffile page; None if it is of a kind that Pillow reads as well or better.
 
     Pillow is left fax, JPEG, YCbCr, and what libtiff alone unpacks. It misreads planes of Lab, of deep CMYK and of
@@ -39,7 +39,7 @@ def raster_from_tiff_page(
         return None
     if not (page.bitspersample > 8 or is_big or int(page.compression) in _LOSSLESS):
         return None
-    samples = _samples(page, file_size, limits, warn)
+    samples = _samples(page, data, limits, warn)
     if samples is None:
         return None
     if kind in (*_NO_COLORS, _RGB):
@@ -60,16 +60,18 @@ def _check_pillow_reads(page: Any, *, is_big: bool) -> None:
         raise UnsupportedPhoto("a TIFF of YCbCr pixels that are not in JPEG; save it as RGB")
 
 
-def _samples(page: Any, file_size: int, limits: DecodeLimits, warn: Warn) -> np.ndarray | None:
+def _samples(page: Any, data: bytes, limits: DecodeLimits, warn: Warn) -> np.ndarray | None:
     """The page's samples, (height, width, channels); None if there are more than the page says, which libtiff takes."""
     ends = [start + size for start, size in zip(page.dataoffsets, page.databytecounts, strict=False)]
-    if max(ends, default=0) > file_size:
-        raise TruncatedPhoto(f"the TIFF file has {file_size:,} of {max(ends):,} bytes; fetch it again")
+    if max(ends, default=0) > len(data):
+        raise TruncatedPhoto(f"the TIFF file has {len(data):,} of {max(ends):,} bytes; fetch it again")
     pieces, there = math.prod(page.chunked), sum(count > 0 for count in page.databytecounts)
     if there == 0:
         raise CorruptPhoto("the TIFF file holds no pixels; fetch it again")
     if there < pieces:
         tell_damage(f"{pieces - there} of {pieces} pieces of the TIFF file's photo are missing", limits, warn)
+    if int(page.compression) == _LZW:
+        return _samples_by_libtiff(page, data)
     try:
         planes = page.asarray(squeeze=False)  # (planes, depth, height, width, channels within a plane)
     except RuntimeError as error:
@@ -82,6 +84,22 @@ def _samples(page: Any, file_size: int, limits: DecodeLimits, warn: Warn) -> np.
     samples = planes[:, 0]
     samples = samples[0] if len(samples) == 1 else np.moveaxis(samples[..., 0], 0, -1)
     return samples.astype(np.uint8) if samples.dtype == bool else samples
+
+
+def _samples_by_libtiff(page: Any, data: bytes) -> np.ndarray:
+    """The samples of a page in LZW, (height, width, channels): tifffile's decoder of it crashes on damaged files."""
+    import imagecodecs
+
+    changed = bytearray(data)
+    order, is_big = page.parent.byteorder, page.parent.is_bigtiff
+    struct.pack_into(f"{order}{'Q' if is_big else 'I'}", changed, 8 if is_big else 4, page.offset)  # as the only page
+    if int(page.photometric) == _SEPARATED:  # which it would convert: inks are taken for RGB and a further channel
+        struct.pack_into(f"{order}H", changed, page.tags[_PHOTOMETRIC].valueoffset, _RGB)
+    samples = np.asarray(imagecodecs.tiff_decode(bytes(changed), index=0))
+    samples = samples.astype(np.uint8) if samples.dtype == bool else samples
+    if samples.ndim == 2:
+        return samples[..., np.newaxis]
+    return np.moveaxis(samples, 0, -1) if page.planarconfig == _IN_PLANES else samples
 
 
 def _raster_from_grey_or_rgb(page: Any, samples: np.ndarray, kind: int) -> Raster:

@@ -1,5 +1,6 @@
 """What people read about damaged files: sentences, never Python's objects."""
 
+import contextlib
 import re
 
 import numpy as np
@@ -21,6 +22,8 @@ FILES = {
     "WebP": saved(IMAGE, "WEBP"),
     "lossless WebP": saved(IMAGE, "WEBP", lossless=True),
     "LZW TIFF": saved(IMAGE, "TIFF", compression="tiff_lzw"),
+    "deep LZW TIFF": tiff(deep_picture(), photometric="rgb", compression="lzw", predictor=2, rowsperstrip=5),
+    "PackBits TIFF": saved(IMAGE, "TIFF", compression="packbits"),
     "JPEG TIFF": saved(IMAGE, "TIFF", compression="jpeg"),
     "fax TIFF": saved(IMAGE.convert("1"), "TIFF", compression="group4"),
     "deflate TIFF": tiff(deep_picture(), photometric="rgb", compression="zlib"),
@@ -64,6 +67,14 @@ def test_damaged_files_are_told_in_sentences(name):
             said += 1
             assert not PYTHONS_OWN.search(sentence), sentence
     assert said > 8
+
+
+def test_lzw_with_codes_that_do_not_exist_ends_no_process():
+    """tifffile's decoder of LZW reads beyond its table."""
+    good = FILES["deep LZW TIFF"]
+    for start in range(200, len(good) - 40, 7):
+        with contextlib.suppress(PhotoError):
+            decode_photo(good[:start] + b"\xff\xfe" * 16 + good[start + 32 :])
 
 
 @pytest.mark.parametrize(
