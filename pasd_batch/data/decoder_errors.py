@@ -13,7 +13,7 @@ from pasd_batch.data.photo_format import SourceFormat
 _ENDS_EARLY = ("truncated", "too small", "premature", "unexpected end", "end of file", "corrupted strip", "not enough")
 
 _OF_PYTHON = (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, UnicodeError, struct.error)
-_PYTHON_SAYS = (" at 0x", "invalid literal", "reshape", "broadcast", "unpack", "shape", "range(", "codec can't")
+_PYTHON_SAYS = (" at 0x", "invalid literal", "broadcast", "unpack", "shape", "range(", "codec can't", "truth value")
 _FUNCTION = re.compile(r"^\w+\(\): ")
 _CONTRADICTION = "what its header says contradicts itself or the rest of the file"
 

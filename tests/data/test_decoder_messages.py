@@ -84,6 +84,7 @@ def test_lzw_with_codes_that_do_not_exist_ends_no_process():
         IndexError("tuple index out of range"),
         TypeError("'<' not supported between instances of 'tuple' and 'int'"),
         ValueError("invalid literal for int() with base 10: b'P'"),
+        ValueError("The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"),
         OSError("cannot identify image file <_io.BytesIO object at 0x7f00deadbeef>"),
         RuntimeError(),
     ],
