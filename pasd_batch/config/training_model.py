@@ -9,7 +9,7 @@ from pasd_batch.config.base import LocalPath, Settings
 
 
 class TrainablePart(StrEnum):
-    """Parts of PASD by the paper's names; the VAE is trained apart, before."""
+    """Parts of PASD by the paper's names; the VAE's encoder is trained apart, before."""
 
     CONTROL_BRANCH = "control_branch"
     DEGRADATION_REMOVAL = "degradation_removal"
@@ -17,6 +17,8 @@ class TrainablePart(StrEnum):
     UNET = "unet"
     """The UNet without its PACA layers."""
     TEXT_ENCODER = "text_encoder"
+    DECODER = "decoder"
+    """The VAE's, which only `losses.picture` looks at."""
 
 
 class PacaVariant(StrEnum):

@@ -78,11 +78,11 @@ class RRDB(nn.Module):
 
     RADIUS = 15
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, growth: int | None = None) -> None:
         super().__init__()
-        self.rdb1 = ResidualDenseBlock(features)
-        self.rdb2 = ResidualDenseBlock(features)
-        self.rdb3 = ResidualDenseBlock(features)
+        self.rdb1 = ResidualDenseBlock(features, growth)
+        self.rdb2 = ResidualDenseBlock(features, growth)
+        self.rdb3 = ResidualDenseBlock(features, growth)
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels height width"]:
         """Refine a feature map of unchanged shape."""
@@ -90,15 +90,16 @@ class RRDB(nn.Module):
 
 
 class ResidualDenseBlock(nn.Module):
-    """Five 3x3 convolutions, each reading everything before it (arXiv 1809.00219); growth = features."""
+    """Five 3x3 convolutions, each reading everything before it (arXiv 1809.00219); in PASD, growth = features."""
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, growth: int | None = None) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(features, features, 3, padding=1)
-        self.conv2 = nn.Conv2d(2 * features, features, 3, padding=1)
-        self.conv3 = nn.Conv2d(3 * features, features, 3, padding=1)
-        self.conv4 = nn.Conv2d(4 * features, features, 3, padding=1)
-        self.conv5 = nn.Conv2d(5 * features, features, 3, padding=1)
+        added = features if growth is None else growth
+        self.conv1 = nn.Conv2d(features, added, 3, padding=1)
+        self.conv2 = nn.Conv2d(features + added, added, 3, padding=1)
+        self.conv3 = nn.Conv2d(features + 2 * added, added, 3, padding=1)
+        self.conv4 = nn.Conv2d(features + 3 * added, added, 3, padding=1)
+        self.conv5 = nn.Conv2d(features + 4 * added, features, 3, padding=1)
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels height width"]:
         """Refine a feature map of unchanged shape."""

@@ -1,4 +1,7 @@
-"""One loss of PASD's training, from a batch of photos to L = L_DF + gamma L_DR (arXiv 2308.14469, section 3.5)."""
+"""One loss of PASD's training, from a batch of photos to L = L_DF + gamma L_DR (arXiv 2308.14469, section 3.5).
+
+With `losses.picture` photos are also restored as sampling does, and compared as pictures.
+"""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -8,10 +11,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pasd_batch.config.losses import LossSettings, PredictionType
+from pasd_batch.config.picture_losses import PictureLossSettings
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.training.batch_maker import NumberedBatch
-from pasd_batch.training.diffusion import diffuse, noise_towards, prediction_target
-from pasd_batch.training.losses import Denoised, PasdLoss, pasd_loss
+from pasd_batch.training.dataset import TrainingBatch
+from pasd_batch.training.diffusion import Latents, diffuse, noise_towards, prediction_target
+from pasd_batch.training.few_steps import drawn_levels, sampled_latents, sampling_start, trailing_timesteps
+from pasd_batch.training.losses import Denoised, PasdLoss, Picture, pasd_loss
+from pasd_batch.training.picture_loss import PictureLoss, PicturePair
 from pasd_batch.training.sample_draws import SampleDraws
 from pasd_batch.training.start import TrainingNetworks
 
@@ -21,31 +28,42 @@ class PasdObjective(nn.Module):
 
     alphas_cumprod: Tensor
 
-    def __init__(self, networks: TrainingNetworks, losses: LossSettings, *, seed: int) -> None:
+    def __init__(
+        self, networks: TrainingNetworks, losses: LossSettings, *, seed: int, picture: PictureLoss | None = None
+    ) -> None:
         super().__init__()
         self.unet = networks.unet
         self.control_branch = networks.control_branch
         self.vae = networks.vae
         self.text_encoder = networks.text_encoder
         self.register_buffer("alphas_cumprod", networks.alphas_cumprod, persistent=False)
-        self.computed = networks.drawn
+        self.picture = picture
+        self._drawn = networks.drawn
         self.read = {"scheduler": networks.scheduler_config, "vae": networks.vae.config["scaling_factor"]}
         self._losses = losses
         self._prediction_type = PredictionType(networks.scheduler_config["prediction_type"])
         self._seed = seed
         self._prompts = PromptEncoder(networks.tokenizer, networks.text_encoder)
 
+    def computed(self, name: str) -> bool:
+        """Whether a parameter was made when the training began, rather than read."""
+        return not name.startswith("picture.") and self._drawn(name)
+
     def forward(self, made: NumberedBatch) -> dict[str, Tensor]:
         """The objective (`loss`) and its parts; timesteps and noise follow from the samples' numbers."""
         batch = made.batch
-        seen = self.control_branch.controlnet_cond_embedding(batch.degraded)
-        compared = self._predict(made, seen.embedding) if self._losses.denoising else None
-        return _parts(pasd_loss(compared, seen.rgbs or (), batch.clean, self._losses))
-
-    def _predict(self, made: NumberedBatch, embedding: Tensor) -> Denoised:
-        """What the denoiser says of noisy latents, and what it should say."""
-        batch = made.batch
         draws = SampleDraws(self._seed, made.numbers, batch.clean.device)
+        seen = self.control_branch.controlnet_cond_embedding(batch.degraded)
+        compared = self._predict(batch, seen.embedding, draws) if self._losses.denoising else None
+        parts = _parts(pasd_loss(compared, seen.rgbs or (), batch.clean, self._losses))
+        if self.picture is None:
+            return parts
+        restored, alpha_a = self._restore(batch, seen.embedding, draws)
+        own = self.picture(restored, PicturePair(batch.clean, batch.degraded), alpha_a, draws)
+        return parts | own | {"loss": parts["loss"] + own["loss"]}
+
+    def _predict(self, batch: TrainingBatch, embedding: Tensor, draws: SampleDraws) -> Denoised:
+        """What the denoiser says of noisy latents, and what it should say."""
         latents = self._encode(batch.clean, draws)
         noise = draws.normal(latents.shape[1:])
         timesteps = draws.integers(len(self.alphas_cumprod))
@@ -58,6 +76,24 @@ class PasdObjective(nn.Module):
         prediction = self.unet(noisy, timesteps, text_states, residuals)
         target = prediction_target(latents, noise, timesteps, self.alphas_cumprod, self._prediction_type)
         return Denoised(prediction, target)
+
+    def _restore(self, batch: TrainingBatch, embedding: Tensor, draws: SampleDraws) -> tuple[Picture, Tensor]:
+        """Pictures in [-1, 1] as restoring samples them, and the alpha_a that was drawn for each."""
+        settings = cast(PictureLossSettings, self._losses.picture)
+        own = self._encode(2.0 * batch.degraded - 1.0, draws)
+        levels = drawn_levels(draws.fractions(), settings.pure_noise_share)
+        noises = (draws.normal(own.shape[1:]), draws.normal(own.shape[1:]))
+        timesteps = trailing_timesteps(len(self.alphas_cumprod), settings.steps)
+        timesteps = timesteps[: 1 + draws.integer_of_batch(settings.steps)]
+        first = torch.full((len(own),), timesteps[0], device=own.device)
+        start = sampling_start(own, levels, noises, first, self.alphas_cumprod)
+        text_states = self._text_states(batch.captions)
+
+        def denoise(noisy: Latents, at: Tensor) -> Latents:
+            return self.unet(noisy, at, text_states, self.control_branch(noisy, at, text_states, embedding))
+
+        latents = sampled_latents(denoise, start, timesteps, self.alphas_cumprod, self._prediction_type)
+        return cast(Any, self.vae).decode(latents / self.vae.config["scaling_factor"]).sample, levels
 
     @torch.no_grad()
     def _as_sampling_starts(

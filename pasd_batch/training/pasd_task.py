@@ -16,10 +16,12 @@ from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.training.ablations import ablated
 from pasd_batch.training.checkpoints import ModelFiles
 from pasd_batch.training.errors import TrainingError
+from pasd_batch.training.few_steps import SPACING
 from pasd_batch.training.first_crops import first_crops
 from pasd_batch.training.first_prediction import predict_degraded_photo
 from pasd_batch.training.model_files import pasd_files
 from pasd_batch.training.objective import PasdObjective
+from pasd_batch.training.picture_loss import build_picture_loss
 from pasd_batch.training.start import TrainingNetworks, build_start
 from pasd_batch.training.trainable import choose_trainable
 from pasd_batch.training.validation import ValidationPhoto
@@ -41,13 +43,19 @@ class PasdTask:
         if self.gradient_checkpointing:
             self.networks.unet.enable_gradient_checkpointing()
             self.networks.control_branch.enable_gradient_checkpointing()
+            if self.objective.picture is not None:
+                self.networks.vae.enable_gradient_checkpointing()
 
     @property
     def networks_in_use(self) -> Sequence[nn.Module]:
-        """UNet, control branch, its degradation removal module, and the VAE's encoder."""
-        networks = self.networks
+        """UNet, control branch, its degradation removal module, VAE, and what judges pictures."""
+        networks, picture = self.networks, self.objective.picture
         embedding = networks.control_branch.controlnet_cond_embedding
-        return [networks.unet, networks.control_branch, embedding, cast(nn.Module, networks.vae.encoder)]
+        used = [networks.unet, networks.control_branch, embedding, cast(nn.Module, networks.vae.encoder)]
+        if picture is None:
+            return used
+        judges = (picture.teacher, picture.perceptual, picture.discriminator)
+        return [*used, cast(nn.Module, networks.vae.decoder), *(judge for judge in judges if judge is not None)]
 
     def model_files(self, precision: Precision) -> ModelFiles:
         """The PASD folder."""
@@ -98,13 +106,18 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
             "losses.gamma and losses.colorfulness need the to-RGB heads of the degradation removal module, which this "
             "model does not have; set both to 0, or start with heads (model.branch.return_rgbs: true)"
         )
-    objective = PasdObjective(networks, losses, seed=settings.seed)
+    picture = None
+    if losses.picture is not None:
+        picture = build_picture_loss(losses.picture, seed=settings.seed)
+        # What is learned is only right where sampling visits the same timesteps.
+        networks.scheduler_config["timestep_spacing"] = SPACING
+    objective = PasdObjective(networks, losses, seed=settings.seed, picture=picture)
     choose_trainable(
         objective,
         settings.trainable,
         paca_works=isinstance(settings.model, FromPasd) or settings.model.paca_active,
         rgbs_matter=losses.gamma > 0.0 or losses.colorfulness > 0.0,
-        denoises=losses.denoising > 0.0,
+        denoises=losses.denoising > 0.0 or losses.picture is not None,
     )
     sampling = settings.validation_sampling.model_copy(update={"scale": 1.0, "min_short_side": 8})
     captions = Ablation.HIGH_LEVEL_PROMPT not in settings.without

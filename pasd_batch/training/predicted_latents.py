@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from pasd_batch.config.losses import PredictionType
 from pasd_batch.pasd.prompts import PromptEncoder
-from pasd_batch.training.diffusion import Latents, diffuse, predicted_latents
+from pasd_batch.training.diffusion import Latents, predicted_latents
+from pasd_batch.training.few_steps import sampling_start
 from pasd_batch.training.frozen import tensor_digest
 from pasd_batch.training.sample_draws import SampleDraws
 from pasd_batch.training.start import TrainingNetworks
@@ -46,9 +47,10 @@ class LatentPredictor(nn.Module):
         """
         count = len(self.alphas_cumprod)
         timesteps = torch.where(from_start, count - 1, draws.integers(count))
-        noisy = diffuse(latents, draws.normal(latents.shape[1:]), timesteps, self.alphas_cumprod)
-        alpha_a = torch.where(from_start, draws.fractions(), 1.0).view(-1, 1, 1, 1)
-        noisy = alpha_a.sqrt() * noisy + (1.0 - alpha_a).sqrt() * draws.normal(latents.shape[1:])
+        first_noise = draws.normal(latents.shape[1:])
+        alpha_a = torch.where(from_start, draws.fractions(), 1.0)
+        noises = (first_noise, draws.normal(latents.shape[1:]))
+        noisy = sampling_start(latents, alpha_a, noises, timesteps, self.alphas_cumprod)
 
         text_states = self.text_state.expand(len(latents), -1, -1)
         seen = self.control_branch.controlnet_cond_embedding(degraded)

@@ -42,6 +42,10 @@ class SampleDraws:
         word = self._words(self._numbers, 1)[0][:, 0]
         return sent((word * count) >> 32, self._on_device.device)
 
+    def integer_of_batch(self, count: int) -> int:
+        """One of 0 .. count - 1 for all samples, by the first one's number; nothing waits for the device."""
+        return int((self._words(self._numbers[:1], 1)[0][0, 0] * count) >> 32)
+
     def fractions(self) -> Float[Tensor, " batch"]:
         """Uniform in [0, 1), one for each sample."""
         word = self._words(self._numbers, 1)[0][:, 0]

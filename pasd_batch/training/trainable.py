@@ -1,4 +1,4 @@
-"""Which parameters learn: the paper's parts by name."""
+"""Which parameters learn: the paper's parts by name, and the VAE's decoder."""
 
 from collections.abc import Collection, Iterator
 from typing import Any, cast
@@ -12,6 +12,8 @@ from pasd_batch.training.errors import TrainingError
 _REMOVAL = "control_branch.controlnet_cond_embedding."
 _RGB_HEADS = f"{_REMOVAL}to_rgbs."
 _FEATURES_OUT = f"{_REMOVAL}conv_out."
+_DECODER = ("vae.decoder.", "vae.post_quant_conv.")
+_DISCRIMINATOR = "picture.discriminator."
 
 
 def part_of(name: str) -> TrainablePart | None:
@@ -22,24 +24,27 @@ def part_of(name: str) -> TrainablePart | None:
         return TrainablePart.CONTROL_BRANCH
     if name.startswith("unet."):
         return TrainablePart.PACA if is_paca(name) else TrainablePart.UNET
+    if name.startswith(_DECODER):
+        return TrainablePart.DECODER
     return TrainablePart.TEXT_ENCODER if name.startswith("text_encoder.") else None
 
 
 def choose_trainable(
     objective: nn.Module, parts: Collection[TrainablePart], *, paca_works: bool, rgbs_matter: bool, denoises: bool
 ) -> None:
-    """Let exactly these parts learn.
+    """Let exactly these parts learn, and with them the discriminator that judges them, if there is one.
 
     Args:
         objective: holds the networks.
         parts: what is asked for.
         paca_works: off, PACA is left frozen, as its layers do nothing.
         rgbs_matter: off, the to-RGB heads are left frozen, as no loss looks at them.
-        denoises: off, all is left frozen but what leads to the to-RGB outputs, as L_DF does not count.
+        denoises: off, all is left frozen but what leads to the to-RGB outputs, as no loss looks at the denoiser.
 
     Raises:
         TrainingError: nothing is left to learn.
     """
+    learns_nothing = True
     for name, parameter in objective.named_parameters():
         part = part_of(name)
         useless = (
@@ -48,8 +53,10 @@ def choose_trainable(
             or not (denoises or part is TrainablePart.DEGRADATION_REMOVAL)
             or (name.startswith(_FEATURES_OUT) and not denoises)
         )
-        parameter.requires_grad_(part in parts and not useless)
-    if not any(True for _ in trained_parameters(objective)):
+        learns = part in parts and not useless
+        parameter.requires_grad_(learns or name.startswith(_DISCRIMINATOR))
+        learns_nothing = learns_nothing and not learns
+    if learns_nothing:
         raise TrainingError(f"none of {[part.value for part in parts]} has anything to train here")
 
 

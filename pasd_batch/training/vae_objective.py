@@ -12,7 +12,6 @@ from pasd_batch.config.training_model import Upsampling, VaeSizes
 from pasd_batch.config.training_vae import VaeLossSettings
 from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.training.batch_maker import NumberedBatch
-from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.predicted_latents import LatentPredictor
 from pasd_batch.training.sample_draws import SampleDraws
 
@@ -121,20 +120,3 @@ def build_vae(sizes: VaeSizes) -> AutoencoderKL:
         norm_num_groups=sizes.norm_groups,
         mid_block_add_attention=sizes.middle_attention,
     )
-
-
-def load_perceptual_distance(network: str) -> nn.Module:
-    """ST-LPIPS (arXiv 2207.13686) on `alex` or `vgg`: two batches in [-1, 1] -> a distance each; frozen.
-
-    Raises:
-        TrainingError: the package is not installed.
-    """
-    try:
-        from stlpips_pytorch import stlpips  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise TrainingError(
-            f"losses.perceptual needs the package stlpips-pytorch, which cannot be imported ({error}); "
-            "run `pip install stlpips-pytorch ipython torchsummary`, or set losses.perceptual to 0"
-        ) from error
-    distance = cast(Any, stlpips).LPIPS(net=network, variant="shift_tolerant", verbose=False)
-    return distance.eval().requires_grad_(False)

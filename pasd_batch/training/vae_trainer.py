@@ -19,10 +19,11 @@ from pasd_batch.training.first_crops import first_crops
 from pasd_batch.training.latent_space import check_same_latents, is_encoder
 from pasd_batch.training.linear_decoder import start_decoder
 from pasd_batch.training.model_files import network_files
+from pasd_batch.training.perceptual import load_perceptual_distance
 from pasd_batch.training.predicted_latents import LatentPredictor
 from pasd_batch.training.principal_components import start_encoder
 from pasd_batch.training.start import load_pasd, load_trained_vae
-from pasd_batch.training.vae_objective import VaeObjective, build_vae, load_perceptual_distance
+from pasd_batch.training.vae_objective import VaeObjective, build_vae
 from pasd_batch.training.validation import ValidationPhoto
 
 
@@ -75,7 +76,9 @@ def build_vae_task(settings: VaeTrainingSettings) -> VaeTask:
         vae = build_vae(settings.sizes)
     _set_weights(vae, settings)
     losses = settings.losses
-    perceptual = load_perceptual_distance(losses.perceptual_network) if losses.perceptual else None
+    perceptual = None
+    if losses.perceptual:
+        perceptual = load_perceptual_distance(losses.perceptual_network, setting="losses.perceptual")
     objective = VaeObjective(
         vae,
         losses,
