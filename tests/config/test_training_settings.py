@@ -19,7 +19,7 @@ STABLE_DIFFUSION = {"start": "stable_diffusion", "base": "a"}
         ({"model": PASD, "without": ["paca"]}, "cannot lose paca"),
         (
             {"model": STABLE_DIFFUSION, "without": ["degradation_removal"], "losses": {"denoising": 0}},
-            "without degradation_removal only losses.denoising is left",
+            "without degradation_removal only losses.denoising and losses.picture are left",
         ),
         ({"model": PASD, "trainable": []}, "trainable is empty"),
     ],
