@@ -69,6 +69,7 @@ def test_a_damaged_checkpoint_is_named_with_the_remedy(local):
 @pytest.fixture
 def bucket(monkeypatch):
     import boto3
+
     from pasd_batch.data.s3_filesystem import CheckedS3FileSystem
 
     # Open file systems are kept by fsspec, with the address of the server they were opened for.
