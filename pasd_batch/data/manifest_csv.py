@@ -10,7 +10,7 @@ ends the row otherwise. That is told without reading values. Where the two ways 
 import csv
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -24,6 +24,8 @@ from pasd_batch.data.manifest_text import LONGEST_LINE, text_lines
 
 _BATCH_ROWS = 20_000
 _BATCH_CHARACTERS = 32 << 20
+_DIGITS = re.compile(r"\d+")
+_OTHER_DELIMITERS = {";": "save it with commas", "|": "save it with commas", "\t": "name it .tsv", ",": "name it .csv"}
 _REMEDY = "put values that hold quotes, delimiters or line ends in quotes, and write quotes within them twice"
 
 
@@ -69,10 +71,16 @@ def read_csv(file: BinaryIO, piece: ManifestPiece) -> Iterator[pa.Table]:
     lines = _Lines(text_lines(file, piece))
     rows = _checked_rows(lines, "\t" if _is_tsv(piece.uri) else ",", piece)
     names = next(rows, [])
+    _refuse_other_delimiter(names, piece)
+    if any("\n" in name for name in names):
+        told = "a column name goes over several lines, which may be rows"
+        raise _refused(piece, lines, told, "close its quote in its own line")
     check_names(names, piece)
     yield _table(names, [])
     batch: list[list[str]] = []
     for row in rows:
+        if row == names:
+            raise _refused(piece, lines, "the column names again", "are these two files in one? Leave this line out")
         batch.append(row)
         if len(batch) == _BATCH_ROWS or lines.characters > _BATCH_CHARACTERS:
             yield _table(names, batch)
@@ -100,6 +108,14 @@ def _checked_rows(lines: _Lines, delimiter: str, piece: ManifestPiece) -> Iterat
         raise _refused(piece, lines, *_explained(error)) from None
 
 
+def _refuse_other_delimiter(names: list[str], piece: ManifestPiece) -> None:
+    if len(names) == 1:
+        for delimiter, remedy in _OTHER_DELIMITERS.items():
+            if delimiter in names[0]:
+                told = f"{names[0]!r} is one column name, as {delimiter!r} separates none in this file"
+                raise ManifestError(f"{piece}, line 1: {told}; {remedy}")
+
+
 def _explained(error: csv.Error) -> tuple[str, str]:
     """What is wrong in plain words, and what to do."""
     told = str(error)
@@ -113,10 +129,10 @@ def _explained(error: csv.Error) -> tuple[str, str]:
 def _check_quoted(row: list[str], delimiter: str, lines: _Lines, piece: ManifestPiece) -> None:
     """Refuse quotes in values that are not in quotes themselves, and values that have swallowed rows."""
     text = "".join(lines.quoted)
-    for value in row:
+    for place, value in enumerate(row):
         if '"' in value and '"{}"'.format(value.replace('"', '""')) not in text:
             raise _refused(piece, lines, "a quote in the middle of a value", _REMEDY)
-        if "\n" in value and _looks_like_rows(value, row, delimiter):
+        if "\n" in value and _holds_rows(row, place, delimiter):
             raise _refused(
                 piece,
                 lines,
@@ -125,11 +141,31 @@ def _check_quoted(row: list[str], delimiter: str, lines: _Lines, piece: Manifest
             )
 
 
-def _looks_like_rows(value: str, row: list[str], delimiter: str) -> bool:
-    """Whether a line of the value has as many fields as the row and names a photo where the row does."""
-    photos = [index for index, field in enumerate(row) if field is not value and is_image(field)]
-    inner = (line.split(delimiter) for line in re.split(r"\r?\n", value)[1:])
-    return any(len(fields) >= len(row) and any(is_image(fields[index]) for index in photos) for fields in inner)
+def _holds_rows(row: list[str], place: int, delimiter: str) -> bool:
+    """Whether the value at `place` is the end of one row, perhaps rows, and the beginning of another one.
+
+    A quote that is closed rows too late is closed in the column in which it was opened, as the row would have more or
+    less values otherwise. The lines between are rows then, told by photos, or other names and numbers of one kind,
+    that stand below each other.
+    """
+    first, *between, last = (line.split(delimiter) for line in re.split(r"\r?\n", row[place]))
+    behind = len(row) - place - 1
+    rows = [fields for fields in between if len(fields) >= len(row)]
+    if len(first) > behind:
+        end = len(first) - behind
+        rows.append([*row[:place], delimiter.join(first[:end]), *first[end:]])
+    if len(last) > place:
+        rows.append([*last[:place], delimiter.join(last[place:]), *row[place + 1 :]])
+    return any(_are_alike(column) for column in zip(*rows, strict=False))
+
+
+def _are_alike(values: Sequence[str]) -> bool:
+    """Whether two of the values name photos, or differ, and in their digits alone."""
+    if sum(is_image(value) or "://" in value for value in values) > 1:
+        return True
+    kinds = [_DIGITS.sub("0", value) for value in set(values)]
+    numbered = [kind for kind in kinds if "0" in kind and any(map(str.isalpha, kind))]
+    return len(set(numbered)) < len(numbered)
 
 
 def _refused(piece: ManifestPiece, lines: _Lines, what: str, remedy: str) -> ManifestError:

@@ -39,12 +39,13 @@ def read_tables(piece: ManifestPiece, access: StorageSettings) -> Iterator[pa.Ta
         # Arrow says with an OSError that a compressed file ends too early or cannot be unpacked, and leaves it to
         # Python to find that a name in a Parquet file is not UTF-8.
         except (pa.ArrowException, OSError, UnicodeError) as error:
-            raise ManifestError(f"{piece}: not valid {piece.format.value}: {error}; repair the file") from None
+            told = " ".join(str(error).split())
+            raise ManifestError(f"{piece}: not valid {piece.format.value}: {told}; repair the file") from None
 
 
 def _read_parquet(file: BinaryIO, piece: ManifestPiece) -> Iterator[pa.Table]:
     """The rows of the piece's row groups, as many as the file's footer says."""
-    source = pq.ParquetFile(file)
+    source = pq.ParquetFile(file, page_checksum_verification=True)
     footer = source.metadata
     groups = list(range(*(piece.row_groups or (0, footer.num_row_groups))))
     check_names(source.schema_arrow.names, piece)

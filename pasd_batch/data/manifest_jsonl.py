@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import islice
@@ -15,6 +16,7 @@ from pasd_batch.data.manifest_header import check_names
 from pasd_batch.data.manifest_text import text_lines
 
 _BATCH_ROWS = 20_000
+_DIGIT_ABOVE_0 = re.compile("[1-9]")
 
 NumberedRow = tuple[int, dict[str, Any]]
 """The line from 1, and the object that it holds."""
@@ -72,6 +74,8 @@ def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
         raise ValueError(f"{text} is too large for a number of 64 bits, but not for text")
+    if number == 0 and _DIGIT_ABOVE_0.search(re.split("[eE]", text)[0]):
+        raise ValueError(f"{text} is too small for a number of 64 bits, but not for text")
     return number
 
 

@@ -110,6 +110,8 @@ def _uri_problems(name: str, uris: pa.ChunkedArray, access: StorageSettings) -> 
     late = pc.and_not(pc.match_substring(uris, "://"), pc.match_substring_regex(uris, _SCHEME_IN_ARROW))
     for row in _rows_where(pc.fill_null(late, False)):
         yield RowProblem(row, f"{name} {redact_uri(uris[row].as_py())!r}: remove what is before the scheme")
+    for row in _rows_where(pc.fill_null(pc.match_substring(uris, "\0"), False)):
+        yield RowProblem(row, f"{name} {redact_uri(uris[row].as_py())!r} holds a NUL, which no name can; write it anew")
     for row in rows_outside(uris, access.allowed_folders) if "file" in allowed else ():
         uri = uris[row].as_py()
         yield RowProblem(row, f"{name} {redact_uri(uri)} {why_outside(uri, access.allowed_folders)}")

@@ -38,6 +38,8 @@ def text_lines(file: BinaryIO, piece: ManifestPiece) -> Iterator[str]:
         number += 1
         if number == 1:
             data = _without_mark(data, piece)
+        if data.startswith(codecs.BOM_UTF8):
+            raise ManifestError(f"{piece}, line {number}: a byte order mark that is not the file's first; remove it")
         if b"\0" in data or (len(data) == LONGEST_LINE and not data.endswith(b"\n")):
             raise _not_text(data, number, piece)
         try:
@@ -61,9 +63,10 @@ def _without_mark(first_line: bytes, piece: ManifestPiece) -> bytes:
 
 def _not_text(data: bytes, number: int, piece: ManifestPiece) -> ManifestError:
     if b"\0" in data:
+        encoding = "UTF-16LE" if data.index(b"\0") % 2 else "UTF-16BE"
         return ManifestError(
             f"{piece}, line {number}: a NUL byte; the file is damaged, or UTF-16 without its mark "
-            "(then convert it: iconv -f UTF-16LE -t UTF-8 FILE > NEW_FILE)"
+            f"(then convert it: iconv -f {encoding} -t UTF-8 FILE > NEW_FILE)"
         )
     return ManifestError(
         f"{piece}, line {number}: longer than {LONGEST_LINE >> 20} MiB; end every row with a line end"

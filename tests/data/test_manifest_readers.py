@@ -278,6 +278,17 @@ def test_text_that_is_not_utf_8_is_found_in_parquet(tmp_path):
     assert "UTF8" in refusal(tmp_path / "m.parquet", (tmp_path / "m.parquet").read_bytes())
 
 
+def test_a_bit_that_flipped_within_parquet_is_noticed_where_the_file_has_checksums(tmp_path):
+    table, path = pa.table({"uri": ["/one.png", "/two.png"]}), tmp_path / "m.parquet"
+    pq.write_table(table, path, write_page_checksum=True, compression="none", use_dictionary=False)
+    damaged = path.read_bytes().replace(b"/two.png", b"/tvo.png")
+    assert "CRC" in refusal(path, damaged)
+
+
+def test_a_name_that_no_file_can_have_is_refused_by_row(tmp_path):
+    assert "row 1: uri '/a\\x00.png' holds a NUL" in refusal(tmp_path / "m.jsonl", b'{"uri": "/a\\u0000.png"}\n')
+
+
 def test_a_parquet_reader_that_loses_rows_is_noticed(tmp_path, monkeypatch):
     pq.write_table(pa.table({"uri": [f"{n}.png" for n in range(10)]}), tmp_path / "m.parquet")
     whole = pq.ParquetFile.iter_batches
