@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from skimage import data
 from torch import Tensor
 
-from pasd_batch.training.teacher import load_teacher
+from pasd_batch.training.networks.teacher import load_teacher
 
 _BLOCKS = 23
 _TOLERANCE = 0.01

@@ -18,12 +18,12 @@ from torch.profiler import ProfilerActivity, profile
 
 from pasd_batch.config.training import AnyTraining, load_training
 from pasd_batch.pasd.models import choose_device
-from pasd_batch.training.acceleration import accelerate
-from pasd_batch.training.batch_maker import Feed, NumberedBatch
-from pasd_batch.training.photo_index import list_photos
-from pasd_batch.training.placement import Placement
-from pasd_batch.training.prefetch import prefetched
-from pasd_batch.training.stepping import Stepper
+from pasd_batch.training.data.batch_maker import Feed, NumberedBatch
+from pasd_batch.training.data.photo_index import list_photos
+from pasd_batch.training.data.prefetch import prefetched
+from pasd_batch.training.loop.acceleration import accelerate
+from pasd_batch.training.loop.placement import Placement
+from pasd_batch.training.loop.stepping import Stepper
 from pasd_batch.training.trainer import build_feed
 from pasd_batch.training.work import build_task
 

@@ -1,8 +1,13 @@
 """Parts that the tests of several packages share."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
 
 
 @pytest.fixture(scope="session")
@@ -11,3 +16,28 @@ def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny_model import save_tiny_model
 
     return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def photo() -> "Tensor":
+    """A real photograph, float32 (3, 96, 128), sRGB in [0, 1]."""
+    from skimage import data
+
+    return _to_tensor(data.astronaut()[60:156, 160:288])
+
+
+@pytest.fixture(scope="session")
+def photos() -> "Tensor":
+    """Three different photographs, float32 (3, 3, 64, 80), sRGB in [0, 1]."""
+    import torch
+    from skimage import data
+
+    sources = (data.astronaut(), data.coffee(), data.chelsea())
+    return torch.stack([_to_tensor(source[100:164, 120:200]) for source in sources])
+
+
+def _to_tensor(pixels: "np.ndarray") -> "Tensor":
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.asarray(pixels).copy()).permute(2, 0, 1).float() / 255.0

@@ -13,8 +13,8 @@ from pasd_batch.batch.spec import photo_seed
 from pasd_batch.config.degradation import BicubicSettings, DegradationSettings, RealEsrganSettings
 from pasd_batch.config.old_photo import OldPhotoSettings
 from pasd_batch.data.photo_decode import decode_photo
+from pasd_batch.degradation.chain import degrade_batch
 from pasd_batch.pasd.geometry import Size
-from pasd_batch.training.degradation import degrade_batch
 
 _LATENT = 8
 _SUFFIXES = {".png", ".webp", ".jpg", ".jpeg", ".tif", ".tiff"}
@@ -111,7 +111,7 @@ def choose_photos(folder: Path, *, pattern: str = "*", count: int | None = None,
 
 
 def make_sample(original: np.ndarray, photo_set: PhotoSet, *, photo: str, seed: int) -> Sample:
-    """Degrade one photo (height, width, 3), as `pasd_batch.training.degradation.degrade_photo` does with this seed."""
+    """Degrade one photo (height, width, 3), as `pasd_batch.degradation.chain.degrade_photo` does with this seed."""
     clean = torch.from_numpy(np.ascontiguousarray(original.transpose(2, 0, 1)))[None]
     generator = torch.Generator().manual_seed(seed)
     batch = degrade_batch(clean, settings=photo_set.degradation, generator=generator)

@@ -97,7 +97,7 @@ def _degraded(original: Any, *, seed: int) -> Any:
     from PIL import Image
 
     from pasd_batch.config.degradation import RealEsrganSettings
-    from pasd_batch.training.degradation import degrade_photo
+    from pasd_batch.degradation.chain import degrade_photo
 
     pixels = torch.from_numpy(np.asarray(original, dtype=np.float32) / 255).permute(2, 0, 1)
     degraded = degrade_photo(pixels, seed=seed, settings=RealEsrganSettings(strength=0.5))

@@ -203,7 +203,7 @@ class RealEsrganSettings(Settings):
     """Names this chain."""
 
     strength: Strength = 1.0
-    """1: as published; below, every range is contracted towards no degradation (see `training/strength.py`)."""
+    """1: as published; below, every range is contracted towards no degradation (see `degradation/strength.py`)."""
 
     scale: int = Field(default=4, ge=1, le=16)
     """How many times smaller the degraded picture is than the clean one."""

@@ -212,7 +212,7 @@ class OldPhotoSettings(Settings):
     """Names this chain."""
 
     strength: Strength = 1.0
-    """Below 1, amounts are contracted towards none (see `training/strength.py`); probabilities stay."""
+    """Below 1, amounts are contracted towards none (see `degradation/strength.py`); probabilities stay."""
 
     capture: CaptureSettings = CaptureSettings()
     """Lens and scanner."""

@@ -14,17 +14,17 @@ from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.training.ablations import ablated
-from pasd_batch.training.checkpoints import ModelFiles
+from pasd_batch.training.data.first_crops import first_crops
 from pasd_batch.training.errors import TrainingError
-from pasd_batch.training.few_steps import SPACING
-from pasd_batch.training.first_crops import first_crops
-from pasd_batch.training.first_prediction import predict_degraded_photo
-from pasd_batch.training.model_files import pasd_files
-from pasd_batch.training.objective import PasdObjective
-from pasd_batch.training.picture_loss import build_picture_loss
-from pasd_batch.training.start import TrainingNetworks, build_start
-from pasd_batch.training.trainable import choose_trainable
-from pasd_batch.training.validation import ValidationPhoto
+from pasd_batch.training.loop.checkpoints import ModelFiles
+from pasd_batch.training.loop.validation import ValidationPhoto
+from pasd_batch.training.networks.first_prediction import predict_degraded_photo
+from pasd_batch.training.networks.model_files import pasd_files
+from pasd_batch.training.networks.start import TrainingNetworks, build_start
+from pasd_batch.training.networks.trainable import choose_trainable
+from pasd_batch.training.objectives.few_steps import SPACING
+from pasd_batch.training.objectives.objective import PasdObjective
+from pasd_batch.training.objectives.picture_loss import build_picture_loss
 
 
 @dataclass(frozen=True)

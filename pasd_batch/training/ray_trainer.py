@@ -10,12 +10,12 @@ from pasd_batch.config.training import AnyTraining, parse_training
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.storage import StorageError
 from pasd_batch.pasd.state_dict import CheckpointError
-from pasd_batch.training.budget import Budget
+from pasd_batch.training.data.ray_feed import ray_feed
 from pasd_batch.training.errors import TrainingError
-from pasd_batch.training.loop import train_loop
-from pasd_batch.training.placement import Placement
+from pasd_batch.training.loop.budget import Budget
+from pasd_batch.training.loop.placement import Placement
+from pasd_batch.training.loop.training_loop import train_loop
 from pasd_batch.training.places import with_absolute_places
-from pasd_batch.training.ray_feed import ray_feed
 from pasd_batch.training.ray_progress import steps_shown
 from pasd_batch.training.work import build_task, loader_spec, open_output
 

@@ -4,18 +4,18 @@ import logging
 
 from pasd_batch.config.training import AnyTraining
 from pasd_batch.pasd.models import choose_device
-from pasd_batch.training.batch_maker import Feed
-from pasd_batch.training.budget import Budget
-from pasd_batch.training.checkpoints import complete_steps
+from pasd_batch.training.data.batch_maker import Feed
+from pasd_batch.training.data.photo_index import PhotoIndex, kept_index
+from pasd_batch.training.data.process_feed import process_feed
+from pasd_batch.training.data.resident_feed import resident_feed
+from pasd_batch.training.data.resident_photos import MIB, load_resident_photos
 from pasd_batch.training.errors import TrainingError
-from pasd_batch.training.identity import claim_output
-from pasd_batch.training.loop import train_loop
-from pasd_batch.training.photo_index import PhotoIndex, kept_index
-from pasd_batch.training.placement import Placement
-from pasd_batch.training.process_feed import process_feed
+from pasd_batch.training.loop.budget import Budget
+from pasd_batch.training.loop.checkpoints import complete_steps
+from pasd_batch.training.loop.identity import claim_output
+from pasd_batch.training.loop.placement import Placement
+from pasd_batch.training.loop.training_loop import train_loop
 from pasd_batch.training.ray_trainer import train_on_ray
-from pasd_batch.training.resident_feed import resident_feed
-from pasd_batch.training.resident_photos import MIB, load_resident_photos
 from pasd_batch.training.work import build_task, loader_spec, open_output, sample_data
 
 logger = logging.getLogger(__name__)

@@ -5,11 +5,11 @@ from pasd_batch.config.training import AnyTraining, TrainingSettings
 from pasd_batch.config.training_data import TrainingDataSettings
 from pasd_batch.data.storage import Storage
 from pasd_batch.training.ablations import ablated
+from pasd_batch.training.data.process_feed import LoaderSpec
+from pasd_batch.training.loop.placement import Placement
+from pasd_batch.training.loop.task import TrainingTask
 from pasd_batch.training.pasd_task import build_pasd_task
-from pasd_batch.training.placement import Placement
-from pasd_batch.training.process_feed import LoaderSpec
-from pasd_batch.training.task import TrainingTask
-from pasd_batch.training.vae_trainer import build_vae_task
+from pasd_batch.training.vae_task import build_vae_task
 
 
 def build_task(settings: AnyTraining) -> TrainingTask:

@@ -5,7 +5,7 @@ import pytest
 from convert_real_esrgan import named_weights
 from evaluation.ncnn_weights import Convolution, read_convolutions
 
-from pasd_batch.training.teacher import RrdbNet
+from pasd_batch.training.networks.teacher import RrdbNet
 
 FLAG = np.array([0x01306B47], "<u4").tobytes()
 PARAM = """7767517

@@ -9,7 +9,7 @@ from evaluation.photo_sets import PHOTO_SETS, Samples, choose_photos, cropped, m
 from PIL import Image
 
 from pasd_batch.config.old_photo import OldPhotoSettings, ToneSettings
-from pasd_batch.training.degradation import degrade_photo
+from pasd_batch.degradation.chain import degrade_photo
 
 
 def photo(height: int = 64, width: int = 96, seed: int = 1) -> np.ndarray:

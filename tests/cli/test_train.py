@@ -15,7 +15,7 @@ from skimage import data
 
 from pasd_batch.cli import main
 from pasd_batch.data.storage import Storage
-from pasd_batch.training.training_log import read_log
+from pasd_batch.training.loop.training_log import read_log
 
 PATIENCE = 400.0
 

@@ -9,17 +9,17 @@ import pytest
 import torch
 
 from pasd_batch.config.degradation import ResizeMode
-from pasd_batch.training.blur_kernels import BellKernel, BellProfile, SincKernel, kernel_weights
-from pasd_batch.training.filtering import blur, resize_by, resize_to, round_to_8_bit
-from pasd_batch.training.jpeg import compress_jpeg
-from pasd_batch.training.noise import (
+from pasd_batch.degradation.blur_kernels import BellKernel, BellProfile, SincKernel, kernel_weights
+from pasd_batch.degradation.filtering import blur, resize_by, resize_to, round_to_8_bit
+from pasd_batch.degradation.jpeg import compress_jpeg
+from pasd_batch.degradation.noise import (
     NoiseKind,
     NoiseParameters,
     add_gaussian_noise,
     add_noise,
     add_poisson_noise,
 )
-from pasd_batch.training.real_esrgan import ChainParameters, Resize, StageParameters, apply_chain
+from pasd_batch.degradation.real_esrgan import ChainParameters, Resize, StageParameters, apply_chain
 
 Tensors = dict[str, torch.Tensor]
 

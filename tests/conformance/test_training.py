@@ -16,8 +16,8 @@ from transformers import CLIPTextModel
 
 from pasd_batch.config.losses import LossSettings, PredictionType
 from pasd_batch.pasd.checkpoint import is_paca, load_control_branch, load_unet
-from pasd_batch.training.diffusion import diffuse, prediction_target
-from pasd_batch.training.losses import Denoised, PasdLoss, pasd_loss
+from pasd_batch.training.objectives.diffusion import diffuse, prediction_target
+from pasd_batch.training.objectives.losses import Denoised, PasdLoss, pasd_loss
 
 NAMES = golden_data.names("training_*")
 

@@ -10,11 +10,11 @@ from test_training import relative_tolerance
 from torch import Tensor
 
 from pasd_batch.config.training import parse_training
-from pasd_batch.training import objective
-from pasd_batch.training.batch_maker import NumberedBatch
-from pasd_batch.training.dataset import TrainingBatch
-from pasd_batch.training.sample_draws import SampleDraws
-from pasd_batch.training.stepping import Stepper, StepReport
+from pasd_batch.training.data.batch_maker import NumberedBatch
+from pasd_batch.training.data.dataset import TrainingBatch
+from pasd_batch.training.loop.stepping import Stepper, StepReport
+from pasd_batch.training.objectives import objective
+from pasd_batch.training.objectives.sample_draws import SampleDraws
 from pasd_batch.training.work import build_task
 
 NAMES = names("training_*")

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from tiny_training import settings
 
-from pasd_batch.training.photo_index import kept_index
-from pasd_batch.training.placement import Placement
-from pasd_batch.training.process_feed import process_feed
+from pasd_batch.training.data.photo_index import kept_index
+from pasd_batch.training.data.process_feed import process_feed
+from pasd_batch.training.loop.placement import Placement
 from pasd_batch.training.work import loader_spec, open_output
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.data.storage import Storage
 from pasd_batch.pasd.checkpoint import is_paca
 from pasd_batch.pasd.restorer import Restoration, Restorer
+from pasd_batch.training.data.photo_index import kept_index
+from pasd_batch.training.data.process_feed import make_batch
 from pasd_batch.training.errors import TrainingError
-from pasd_batch.training.photo_index import kept_index
-from pasd_batch.training.placement import Placement
-from pasd_batch.training.process_feed import make_batch
+from pasd_batch.training.loop.placement import Placement
+from pasd_batch.training.loop.training_log import read_log
+from pasd_batch.training.loop.validation import ValidationPhoto
 from pasd_batch.training.trainer import train
-from pasd_batch.training.training_log import read_log
-from pasd_batch.training.validation import ValidationPhoto
 from pasd_batch.training.work import build_task, loader_spec, open_output
 
 

@@ -11,10 +11,10 @@ import torch
 from tiny_training import settings, values
 
 from pasd_batch.data.storage import Storage
-from pasd_batch.training.checkpoints import load_latest
 from pasd_batch.training.errors import TrainingError
+from pasd_batch.training.loop.checkpoints import load_latest
+from pasd_batch.training.loop.training_log import read_log
 from pasd_batch.training.trainer import train
-from pasd_batch.training.training_log import read_log
 
 
 def on_ray(work, name, *, workers, failures=0, **more):

@@ -26,16 +26,16 @@ from pasd_batch.config.restoration import ModelSettings, RestorationSettings
 from pasd_batch.data.storage import Storage
 from pasd_batch.pasd.checkpoint import is_paca
 from pasd_batch.pasd.restorer import Restorer
-from pasd_batch.training.acceleration import accelerate
-from pasd_batch.training.batch_maker import BatchMaker
-from pasd_batch.training.checkpoints import complete_steps
+from pasd_batch.training.data.batch_maker import BatchMaker
+from pasd_batch.training.data.photo_index import list_photos
+from pasd_batch.training.data.process_feed import make_batch
 from pasd_batch.training.errors import TrainingError
-from pasd_batch.training.identity import SETTINGS_FILE, claim_output
-from pasd_batch.training.photo_index import list_photos
-from pasd_batch.training.placement import Placement
-from pasd_batch.training.process_feed import make_batch
+from pasd_batch.training.loop.acceleration import accelerate
+from pasd_batch.training.loop.checkpoints import complete_steps
+from pasd_batch.training.loop.identity import SETTINGS_FILE, claim_output
+from pasd_batch.training.loop.placement import Placement
+from pasd_batch.training.loop.training_log import read_log
 from pasd_batch.training.trainer import train
-from pasd_batch.training.training_log import read_log
 from pasd_batch.training.work import build_task, loader_spec
 
 UNET_WEIGHTS = Path("unet") / "diffusion_pytorch_model.safetensors"
@@ -252,7 +252,7 @@ def test_a_training_stops_in_time_and_goes_on(work, monkeypatch):
     """The clock says that an hour passes between looks: there is time for two of them, and for saving."""
     clock = iter(range(0, 10**7, 3600))
     with monkeypatch.context() as patched:
-        patched.setattr("pasd_batch.training.budget.monotonic", lambda: next(clock))
+        patched.setattr("pasd_batch.training.loop.budget.monotonic", lambda: next(clock))
         done = train(settings(work, stop_after="2.5h", checkpoints={"every": 100}))
     assert done == 2
     assert list(complete_steps(Storage.open(str(work / "output")))) == [2]

@@ -13,14 +13,14 @@ from pasd_batch.data.storage import Storage
 from pasd_batch.pasd import vae_tiling
 from pasd_batch.pasd.restorer import Restorer
 from pasd_batch.pasd.state_dict import CheckpointError
-from pasd_batch.training.batch_maker import BatchMaker
+from pasd_batch.training.data.batch_maker import BatchMaker
+from pasd_batch.training.data.photo_index import list_photos
 from pasd_batch.training.errors import TrainingError
-from pasd_batch.training.photo_index import list_photos
-from pasd_batch.training.start import load_trained_vae
-from pasd_batch.training.stepping import Stepper
+from pasd_batch.training.loop.stepping import Stepper
+from pasd_batch.training.loop.training_log import read_log
+from pasd_batch.training.networks.start import load_trained_vae
+from pasd_batch.training.objectives.vae_objective import VaeObjective, build_vae
 from pasd_batch.training.trainer import train
-from pasd_batch.training.training_log import read_log
-from pasd_batch.training.vae_objective import VaeObjective, build_vae
 from pasd_batch.training.work import build_task
 
 SIZES = {"latent_channels": 8, "widths": [8, 8, 16, 16], "norm_groups": 4}

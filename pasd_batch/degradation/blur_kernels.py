@@ -1,0 +1,217 @@
+"""Blur kernels of the Real-ESRGAN degradation: Gaussian, generalized Gaussian, plateau and sinc.
+
+Wang et al., Real-ESRGAN (arXiv 2107.10833), section 3.2; the shapes of Liu et al. (1904.08118).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+from pasd_batch.config.degradation import BlurSettings, FinalSincSettings, KernelSizes
+from pasd_batch.degradation.columns import sent
+from pasd_batch.degradation.draws import Draws
+
+SMALLEST_SIGMA = 1e-2
+"""Below this standard deviation (pixels) a bell is one pixel anyway; it keeps sigma 0 from dividing by zero."""
+
+_Kind = TypeVar("_Kind")
+
+
+class BellProfile(StrEnum):
+    """How a bell falls off with the squared Mahalanobis distance q."""
+
+    GENERALIZED = "generalized"
+    PLATEAU = "plateau"
+
+
+@dataclass(frozen=True)
+class BellKernel:
+    """A bell, round or elliptic: exp(-q^beta / 2), a Gaussian at beta 1, or the plateau 1 / (1 + q^beta).
+
+    `size` is the side and `sigma_x`, `sigma_y` the standard deviations along the axes (pixels), which are turned by
+    `rotation` radians.
+    """
+
+    size: int
+    sigma_x: float
+    sigma_y: float
+    rotation: float = 0.0
+    beta: float = 1.0
+    profile: BellProfile = BellProfile.GENERALIZED
+
+
+@dataclass(frozen=True)
+class SincKernel:
+    """Circular low-pass filter, which rings; `cutoff` in radians per pixel, pi lets (nearly) everything through."""
+
+    size: int
+    cutoff: float
+
+
+@dataclass(frozen=True)
+class IdentityKernel:
+    """Leaves the picture as it is."""
+
+    size: int = 1
+
+
+BlurKernel = BellKernel | SincKernel | IdentityKernel
+
+
+def kernel_weights(
+    kernels: Sequence[BlurKernel], *, size: int | None = None, device: torch.device | None = None
+) -> Float64[Tensor, "batch size size"]:
+    """Weights of all kernels, index [y, x], each with sum 1 and zeros around those that are smaller than `size`.
+
+    `size` is the largest kernel's unless given. Computed together on the device.
+
+    Raises:
+        ValueError: a kernel is larger than `size`, or the two sides are not both odd or both even.
+    """
+    side = max(kernel.size for kernel in kernels) if size is None else size
+    for kernel in kernels:
+        if kernel.size > side or (side - kernel.size) % 2:
+            raise ValueError(f"a kernel of side {kernel.size} cannot be centred in side {side}")
+    device = device or torch.device("cpu")
+    weights = torch.zeros(len(kernels), side, side, dtype=torch.float64, device=device)
+    for places, drawn in (
+        _of_kind(kernels, BellKernel, lambda bells: _bells(bells, side, device)),
+        _of_kind(kernels, SincKernel, lambda sincs: _sincs(sincs, side, device)),
+        _of_kind(kernels, IdentityKernel, lambda identities: _identities(identities, side, device)),
+    ):
+        if drawn is not None:
+            weights.index_copy_(0, sent(torch.tensor(places), device), drawn)
+    return weights
+
+
+def sample_kernel(settings: BlurSettings, draws: Draws) -> BlurKernel:
+    """Draw the kernel of one blur: none, a sinc, or a bell of random shape."""
+    if not draws.flag(settings.probability):
+        return IdentityKernel()
+    size = _sample_size(settings.sizes, draws)
+    if draws.flag(settings.sinc_probability):
+        large = size >= settings.sinc_large_from
+        return SincKernel(size, draws.uniform(settings.sinc_cutoff_large if large else settings.sinc_cutoff_small))
+    return _sample_bell(settings, size, draws)
+
+
+def sample_final_sinc(settings: FinalSincSettings, draws: Draws) -> BlurKernel:
+    """Draw the filter at the end of the chain: a sinc, or none."""
+    if not draws.flag(settings.probability):
+        return IdentityKernel()
+    return SincKernel(_sample_size(settings.sizes, draws), draws.uniform(settings.cutoff))
+
+
+def _sample_bell(settings: BlurSettings, size: int, draws: Draws) -> BellKernel:
+    kind: str = draws.weighted(settings.kinds.model_dump())
+    elliptic = kind.endswith("aniso")
+    sigma = draws.uniform(settings.sigma)
+    return BellKernel(
+        size=size,
+        sigma_x=sigma,
+        sigma_y=draws.uniform(settings.sigma) if elliptic else sigma,
+        rotation=draws.uniform(settings.rotation) if elliptic else 0.0,
+        beta=_sample_beta(settings, kind, draws),
+        profile=BellProfile.PLATEAU if kind.startswith("plateau") else BellProfile.GENERALIZED,
+    )
+
+
+def _sample_beta(settings: BlurSettings, kind: str, draws: Draws) -> float:
+    if kind.startswith("generalized"):
+        heavy = draws.flag(settings.generalized_heavy_probability)
+        return draws.uniform(settings.generalized_beta_heavy if heavy else settings.generalized_beta_light)
+    if kind.startswith("plateau"):
+        lowest = draws.flag(settings.plateau_lowest_probability)
+        return settings.plateau_beta[0] if lowest else draws.uniform(settings.plateau_beta)
+    return 1.0
+
+
+def _sample_size(sizes: KernelSizes, draws: Draws) -> int:
+    return sizes.smallest + 2 * draws.index((sizes.largest - sizes.smallest) // 2 + 1)
+
+
+def _of_kind(
+    kernels: Sequence[BlurKernel], kind: type[_Kind], draw: Callable[[list[_Kind]], Tensor]
+) -> tuple[list[int], Tensor | None]:
+    """Places of the kernels of a kind, and their weights if there are any."""
+    found = [(place, kernel) for place, kernel in enumerate(kernels) if isinstance(kernel, kind)]
+    weights = draw([kernel for _, kernel in found]) if found else None
+    return [place for place, _ in found], weights
+
+
+def _bells(kernels: Sequence[BellKernel], side: int, device: torch.device) -> Tensor:
+    rows = [
+        (
+            math.cos(kernel.rotation),
+            math.sin(kernel.rotation),
+            max(kernel.sigma_x, SMALLEST_SIGMA),
+            max(kernel.sigma_y, SMALLEST_SIGMA),
+            kernel.beta,
+            float(kernel.profile is BellProfile.PLATEAU),
+        )
+        for kernel in kernels
+    ]
+    columns = sent(torch.tensor(rows, dtype=torch.float64), device).T[..., None, None]
+    cosine, sine, sigma_x, sigma_y, beta, is_plateau = columns
+    y, x = _coordinates(side, device)
+    along, across = (cosine * x + sine * y) / sigma_x, (cosine * y - sine * x) / sigma_y
+    distance = (along.square() + across.square()).pow(beta)
+    bell = torch.where(is_plateau > 0.0, 1.0 / (1.0 + distance), torch.exp(-0.5 * distance))
+    return _within_own_side(bell, kernels)
+
+
+def _sincs(kernels: Sequence[SincKernel], side: int, device: torch.device) -> Tensor:
+    """cutoff J1(cutoff r) / (2 pi r), and cutoff^2 / (4 pi) in the middle; by its few different radii."""
+    radii, places = _radii(side, device)
+    cutoffs = sent(torch.tensor([kernel.cutoff for kernel in kernels], dtype=torch.float64), device)[:, None]
+    most = max(kernel.cutoff for kernel in kernels) * math.sqrt(0.5) * side
+    ring = cutoffs * _bessel_j1(cutoffs * radii, most) / (2.0 * math.pi * radii.clamp(min=1e-12))
+    ring = torch.where(radii == 0.0, cutoffs.square() / (4.0 * math.pi), ring)
+    return _within_own_side(ring[:, places].unflatten(-1, (side, side)), kernels)
+
+
+def _identities(kernels: Sequence[IdentityKernel], side: int, device: torch.device) -> Tensor:
+    y, x = _coordinates(side, device)
+    return ((x == 0.0) & (y == 0.0)).to(torch.float64).expand(len(kernels), -1, -1)
+
+
+def _within_own_side(values: Tensor, kernels: Sequence[BellKernel] | Sequence[SincKernel]) -> Tensor:
+    """Weights with sum 1, zero outside each kernel's own square."""
+    reach = torch.tensor([(kernel.size - 1) / 2 for kernel in kernels], dtype=torch.float64)
+    y, x = _coordinates(values.shape[-1], values.device)
+    inside = torch.maximum(x.abs(), y.abs()) <= sent(reach, values.device)[:, None, None]
+    values = values * inside
+    return values / values.sum(dim=(-2, -1), keepdim=True)
+
+
+@lru_cache(maxsize=64)
+def _coordinates(side: int, device: torch.device) -> tuple[Float64[Tensor, "side side"], Float64[Tensor, "side side"]]:
+    axis = torch.arange(side, dtype=torch.float64, device=device) - (side - 1) / 2
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    return y, x
+
+
+@lru_cache(maxsize=64)
+def _radii(side: int, device: torch.device) -> tuple[Float64[Tensor, " radii"], Int64[Tensor, " pixels"]]:
+    """Distances from the middle that occur in a square, rising, and which of them each pixel has."""
+    y, x = _coordinates(side, torch.device("cpu"))
+    radii, places = torch.unique(x.square() + y.square(), return_inverse=True)
+    return radii.sqrt().to(device), places.flatten().to(device)
+
+
+def _bessel_j1(x: Float[Tensor, "*shape"], most: float) -> Float[Tensor, "*shape"]:
+    """Bessel function of order 1 of numbers up to `most`, as the mean of cos(t - x sin t) over one period of t.
+
+    The trapezoidal rule is exact to rounding on a periodic function, once it has clearly more points than x.
+    `torch.special.bessel_j1` is only good to 1e-8, which shows in a kernel.
+    """
+    points = 64 + 2 * math.ceil(most)
+    t = torch.arange(points, dtype=torch.float64, device=x.device) * (2.0 * math.pi / points)
+    return torch.cos(t - x[..., None] * torch.sin(t)).mean(dim=-1)

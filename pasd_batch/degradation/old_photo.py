@@ -1,0 +1,87 @@
+"""Degradation to an old photograph: lens, film, print, decades of storage, and a scan.
+
+Made after scans of real archive prints; the order is the physical one. See `OldPhotoSettings` for what each part does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pasd_batch.config.old_photo import OldPhotoSettings
+from pasd_batch.degradation.blotches import BlotchParameters, add_blotches, sample_blotches
+from pasd_batch.degradation.columns import flags, sent
+from pasd_batch.degradation.draws import Draws, NoiseSource
+from pasd_batch.degradation.dust import DustParameters, add_dust, sample_dust
+from pasd_batch.degradation.fading import FadingParameters, fade, sample_fading
+from pasd_batch.degradation.film_grain import GrainParameters, add_grain, sample_grain
+from pasd_batch.degradation.filtering import round_to_8_bit, soften
+from pasd_batch.degradation.halftone import HalftoneParameters, print_halftone, sample_halftone
+from pasd_batch.degradation.jpeg import compress_jpeg
+from pasd_batch.degradation.scratches import Scratch, add_scratches, sample_scratches
+from pasd_batch.degradation.strength import contracted_old_photo
+from pasd_batch.pasd.colorization import to_gray
+
+
+@dataclass(frozen=True)
+class OldPhotoParameters:
+    """Everything the chain draws for one photo but its noise; lengths in pixels."""
+
+    lens_sigma: float
+    grain: GrainParameters
+    halftone: HalftoneParameters
+    fading: FadingParameters
+    blotches: BlotchParameters
+    scratches: tuple[Scratch, ...]
+    dust: DustParameters
+    scan_sigma: float
+    jpeg_quality: float
+
+
+def sample_old_photo(settings: OldPhotoSettings, draws: Draws, *, pixels: int) -> OldPhotoParameters:
+    """Draw the parameters for one photo of so many pixels."""
+    mild = contracted_old_photo(settings)
+    return OldPhotoParameters(
+        lens_sigma=draws.uniform(mild.capture.lens_sigma),
+        grain=sample_grain(mild.grain, draws),
+        halftone=sample_halftone(mild.halftone, draws),
+        fading=sample_fading(mild.tone, draws),
+        blotches=sample_blotches(mild.blotches, draws),
+        scratches=sample_scratches(mild.scratches, draws),
+        dust=sample_dust(mild.dust, draws, pixels=pixels),
+        scan_sigma=draws.uniform(mild.capture.scan_sigma),
+        jpeg_quality=draws.uniform(mild.capture.jpeg_quality),
+    )
+
+
+def apply_old_photo(
+    photos: Float[Tensor, "batch 3 height width"],
+    parameters: Sequence[OldPhotoParameters],
+    noise: NoiseSource,
+) -> Float[Tensor, "batch 3 height width"]:
+    """Age sRGB pictures in [0, 1], each with its own parameters; the result is on the 8-bit grid."""
+    monochrome = [each.fading.monochrome for each in parameters]
+    aged = soften(photos, [each.lens_sigma for each in parameters]).clamp(0.0, 1.0)
+    aged = _gray_where(monochrome, aged)
+    aged = add_grain(aged, [each.grain for each in parameters], noise)
+    aged = print_halftone(aged, [each.halftone for each in parameters], monochrome=monochrome)
+    aged = fade(aged, [each.fading for each in parameters], noise)
+    aged = add_blotches(aged, [each.blotches for each in parameters], noise)
+    aged = add_scratches(aged, [each.scratches for each in parameters])
+    aged = add_dust(aged, [each.dust for each in parameters])
+    aged = soften(aged, [each.scan_sigma for each in parameters])
+    qualities = sent(torch.tensor([each.jpeg_quality for each in parameters]), photos.device)
+    return round_to_8_bit(compress_jpeg(aged, qualities))
+
+
+def old_photo_targets(
+    photos: Float[Tensor, "batch 3 height width"], parameters: Sequence[OldPhotoParameters]
+) -> Float[Tensor, "batch 3 height width"]:
+    """What restoring can aim at: the clean pictures, in grey where the old photo is black and white."""
+    return _gray_where([each.fading.monochrome for each in parameters], photos)
+
+
+def _gray_where(monochrome: Sequence[bool], photos: Tensor) -> Float[Tensor, "batch 3 height width"]:
+    return torch.where(flags(monochrome, photos), to_gray(photos), photos) if any(monochrome) else photos

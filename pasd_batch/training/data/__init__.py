@@ -1,0 +1,1 @@
+"""Training data: photos, crops and batches, and the order they come in."""

@@ -1,0 +1,21 @@
+"""The crops from which fresh weights are computed."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from pasd_batch.config.trainer import TrainerSettings
+from pasd_batch.data.storage import Storage
+from pasd_batch.training.data.batch_maker import BatchMaker
+from pasd_batch.training.data.photo_index import list_photos, load_index
+
+_COUNT = 256
+
+
+def first_crops(settings: TrainerSettings) -> Float[Tensor, "crops 3 side side"]:
+    """The clean photos of a training's first samples in [-1, 1], always the same."""
+    data = settings.data
+    output = Storage.open(settings.output, retry=data.storage.retry, allowed_schemes=data.storage.allowed_schemes)
+    index = load_index(output, data.storage) or list_photos(data.sources, data.storage)
+    # Nothing is looked at twice here.
+    data = data.model_copy(update={"cache_bytes": 0})
+    return BatchMaker(index, data, seed=settings.seed).make(range(_COUNT)).batch.clean

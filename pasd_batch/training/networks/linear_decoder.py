@@ -1,0 +1,90 @@
+"""A decoder that starts as the best linear map from latents to 8x8 pixels.
+
+The map is least squares over training crops, for whatever encoder the VAE has. The residual branches start at zero, so
+training begins where linear algebra ends.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
+from pasd_batch.training.errors import TrainingError
+from pasd_batch.training.networks.principal_components import pass_on, pass_on_block, pixels
+
+_COLORS = 3
+_ENLARGEMENTS = 3
+_ENCODED_AT_ONCE = 16
+
+
+def start_decoder(vae: PixelShuffleVae, crops: Sequence[Float[Tensor, "3 side side"]]) -> None:
+    """Set the decoder of a VAE whose encoder makes sense already; crops in [-1, 1].
+
+    Raises:
+        TrainingError: a level is too narrow for the pixels that it must tell apart.
+    """
+    levels = [4**level * _COLORS for level in range(_ENLARGEMENTS)]
+    room = [*levels, max(levels[-1], vae.config["latent_channels"])]
+    if any(width < least for width, least in zip(vae.config["block_out_channels"], room, strict=True)):
+        raise TrainingError(
+            f"sizes.widths is {list(vae.config['block_out_channels'])}; decoder: linear needs at least {room}"
+        )
+    with torch.no_grad():
+        photos = torch.stack(list(crops))
+        weights = linear_map(mean_latents(vae, photos), photos)
+        decoder = cast(Any, vae.decoder)
+        _silence(decoder)
+        post = cast(Any, vae.post_quant_conv)
+        nn.init.dirac_(post.weight)
+        nn.init.zeros_(post.bias)
+        pass_on(decoder.conv_in, vae.config["latent_channels"])
+        channels = vae.config["latent_channels"]
+        for number, block in enumerate(decoder.up_blocks):
+            pass_on_block(block, channels)
+            if number > 0 and block.upsamplers is not None:
+                pass_on(block.upsamplers[0].conv, channels)
+            channels = levels[-1 - number] if block.upsamplers is not None else channels
+        # The first enlargement does all the arithmetic; what follows only puts pixels in their places.
+        first = decoder.up_blocks[0].upsamplers[0].conv
+        first.weight[: weights.shape[1]] = 0.0
+        first.weight[: weights.shape[1], : len(weights) - 1, 1, 1] = weights[:-1].T
+        first.bias[: weights.shape[1]] = weights[-1]
+        pass_on(decoder.conv_out, _COLORS)
+
+
+def linear_map(
+    latents: Float[Tensor, "crops channels side side"], photos: Float[Tensor, "crops 3 8*side 8*side"]
+) -> Float[Tensor, "channels+1 192"]:
+    """Least squares from latents and a constant to 8x8 pixels, in the order that three pixel shuffles undo."""
+    blocks = photos
+    for _ in range(_ENLARGEMENTS):
+        blocks = nn.functional.pixel_unshuffle(blocks, 2)
+    inputs = with_constant(pixels(latents).double())
+    return torch.linalg.lstsq(inputs, pixels(blocks).double()).solution.float()
+
+
+def with_constant(samples: Float[Tensor, "samples dimensions"]) -> Float[Tensor, "samples dimensions+1"]:
+    """Samples and a one, for the constant of a regression."""
+    return torch.cat([samples, samples.new_ones(len(samples), 1)], dim=1)
+
+
+def mean_latents(
+    vae: AutoencoderKL, crops: Float[Tensor, "crops 3 height width"]
+) -> Float[Tensor, "crops channels height/8 width/8"]:
+    """Unscaled means of the posterior, some crops at a time."""
+    encode = cast(Any, vae).encode
+    return torch.cat([encode(part).latent_dist.mean for part in crops.split(_ENCODED_AT_ONCE)])
+
+
+def _silence(decoder: nn.Module) -> None:
+    """Let every residual branch add nothing, and drop all biases on the way."""
+    for module in decoder.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.zeros_(cast(Tensor, module.bias))
+        last = getattr(module, "conv2", None)
+        if isinstance(last, nn.Conv2d):
+            nn.init.zeros_(last.weight)

@@ -1,0 +1,1 @@
+"""Objectives: what a training step computes from a batch, as a loss."""

@@ -1,0 +1,132 @@
+"""One loss of PASD's training, from a batch of photos to L = L_DF + gamma L_DR (arXiv 2308.14469, section 3.5).
+
+With `losses.picture` photos are also restored as sampling does, and compared as pictures.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pasd_batch.config.losses import LossSettings, PredictionType
+from pasd_batch.config.picture_losses import PictureLossSettings
+from pasd_batch.pasd.prompts import PromptEncoder
+from pasd_batch.training.data.batch_maker import NumberedBatch
+from pasd_batch.training.data.dataset import TrainingBatch
+from pasd_batch.training.networks.start import TrainingNetworks
+from pasd_batch.training.objectives.diffusion import Latents, diffuse, noise_towards, prediction_target
+from pasd_batch.training.objectives.few_steps import drawn_levels, sampled_latents, sampling_start, trailing_timesteps
+from pasd_batch.training.objectives.losses import Denoised, PasdLoss, Picture, pasd_loss
+from pasd_batch.training.objectives.picture_loss import PictureLoss, PicturePair
+from pasd_batch.training.objectives.sample_draws import SampleDraws
+
+
+class PasdObjective(nn.Module):
+    """The networks as one module whose call is the loss; what is trained is what requires gradients."""
+
+    alphas_cumprod: Tensor
+
+    def __init__(
+        self, networks: TrainingNetworks, losses: LossSettings, *, seed: int, picture: PictureLoss | None = None
+    ) -> None:
+        super().__init__()
+        self.unet = networks.unet
+        self.control_branch = networks.control_branch
+        self.vae = networks.vae
+        self.text_encoder = networks.text_encoder
+        self.register_buffer("alphas_cumprod", networks.alphas_cumprod, persistent=False)
+        self.picture = picture
+        self._drawn = networks.drawn
+        self.read = {"scheduler": networks.scheduler_config, "vae": networks.vae.config["scaling_factor"]}
+        self._losses = losses
+        self._prediction_type = PredictionType(networks.scheduler_config["prediction_type"])
+        self._seed = seed
+        self._prompts = PromptEncoder(networks.tokenizer, networks.text_encoder)
+
+    def computed(self, name: str) -> bool:
+        """Whether a parameter was made when the training began, rather than read."""
+        return not name.startswith("picture.") and self._drawn(name)
+
+    def forward(self, made: NumberedBatch) -> dict[str, Tensor]:
+        """The objective (`loss`) and its parts; timesteps and noise follow from the samples' numbers."""
+        batch = made.batch
+        draws = SampleDraws(self._seed, made.numbers, batch.clean.device)
+        seen = self.control_branch.controlnet_cond_embedding(batch.degraded)
+        compared = self._predict(batch, seen.embedding, draws) if self._losses.denoising else None
+        parts = _parts(pasd_loss(compared, seen.rgbs or (), batch.clean, self._losses))
+        if self.picture is None:
+            return parts
+        restored, alpha_a = self._restore(batch, seen.embedding, draws)
+        own = self.picture(restored, PicturePair(batch.clean, batch.degraded), alpha_a, draws)
+        return parts | own | {"loss": parts["loss"] + own["loss"]}
+
+    def _predict(self, batch: TrainingBatch, embedding: Tensor, draws: SampleDraws) -> Denoised:
+        """What the denoiser says of noisy latents, and what it should say."""
+        latents = self._encode(batch.clean, draws)
+        noise = draws.normal(latents.shape[1:])
+        timesteps = draws.integers(len(self.alphas_cumprod))
+        if self._losses.start_share:
+            timesteps, noise = self._as_sampling_starts(latents, noise, timesteps, batch.degraded, draws)
+        noisy = diffuse(latents, noise, timesteps, self.alphas_cumprod)
+        text_states = self._text_states(batch.captions)
+
+        residuals = self.control_branch(noisy, timesteps, text_states, embedding)
+        prediction = self.unet(noisy, timesteps, text_states, residuals)
+        target = prediction_target(latents, noise, timesteps, self.alphas_cumprod, self._prediction_type)
+        return Denoised(prediction, target)
+
+    def _restore(self, batch: TrainingBatch, embedding: Tensor, draws: SampleDraws) -> tuple[Picture, Tensor]:
+        """Pictures in [-1, 1] as restoring samples them, and the alpha_a that was drawn for each."""
+        settings = cast(PictureLossSettings, self._losses.picture)
+        own = self._encode(2.0 * batch.degraded - 1.0, draws)
+        levels = drawn_levels(draws.fractions(), settings.pure_noise_share)
+        noises = (draws.normal(own.shape[1:]), draws.normal(own.shape[1:]))
+        timesteps = trailing_timesteps(len(self.alphas_cumprod), settings.steps)
+        timesteps = timesteps[: 1 + draws.integer_of_batch(settings.steps)]
+        first = torch.full((len(own),), timesteps[0], device=own.device)
+        start = sampling_start(own, levels, noises, first, self.alphas_cumprod)
+        text_states = self._text_states(batch.captions)
+
+        def denoise(noisy: Latents, at: Tensor) -> Latents:
+            return self.unet(noisy, at, text_states, self.control_branch(noisy, at, text_states, embedding))
+
+        latents = sampled_latents(denoise, start, timesteps, self.alphas_cumprod, self._prediction_type)
+        return cast(Any, self.vae).decode(latents / self.vae.config["scaling_factor"]).sample, levels
+
+    @torch.no_grad()
+    def _as_sampling_starts(
+        self, latents: Tensor, noise: Tensor, timesteps: Tensor, degraded: Tensor, draws: SampleDraws
+    ) -> tuple[Tensor, Tensor]:
+        """Move a share of the samples to the last timestep, and their noise to the degraded photo's latents."""
+        own = self._encode(2.0 * degraded - 1.0, draws)
+        starts = draws.fractions() < self._losses.start_share
+        timesteps = torch.where(starts, len(self.alphas_cumprod) - 1, timesteps)
+        moved = noise_towards(latents, own, noise, timesteps, self.alphas_cumprod)
+        return timesteps, torch.where(starts.view(-1, 1, 1, 1), moved, noise)
+
+    @torch.no_grad()
+    def _encode(self, clean: Tensor, draws: SampleDraws) -> Float[Tensor, "batch channels height width"]:
+        # Stable Diffusion's VAE overflows in float16.
+        with torch.autocast(clean.device.type, enabled=False):
+            posterior = cast(Any, self.vae).encode(clean).latent_dist
+        noise = draws.normal(posterior.mean.shape[1:])
+        return self.vae.config["scaling_factor"] * (posterior.mean + posterior.std * noise)
+
+    def _text_states(self, captions: Sequence[str]) -> Float[Tensor, "batch words text_channels"]:
+        if any(parameter.requires_grad for parameter in self.text_encoder.parameters()):
+            numbers = torch.cat([self._prompts.token_ids(caption) for caption in captions])
+            return self.text_encoder(numbers.to(self.alphas_cumprod.device)).last_hidden_state
+        return torch.stack([self._prompts.encode(caption) for caption in captions])
+
+
+def _parts(loss: PasdLoss) -> dict[str, Tensor]:
+    parts = {"loss": loss.total}
+    if loss.denoising is not None:
+        parts["denoising"] = loss.denoising.detach()
+    if loss.degradation_removal:
+        parts["degradation_removal"] = torch.stack(loss.degradation_removal).detach().sum()
+    if loss.colorfulness:
+        parts["colorfulness"] = torch.stack(loss.colorfulness).detach().sum()
+    return parts

@@ -1,0 +1,122 @@
+"""One loss of the VAE's training: L1 + a perceptual distance + a small KL divergence."""
+
+import math
+from typing import Any, cast
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pasd_batch.config.training_model import Upsampling, VaeSizes
+from pasd_batch.config.training_vae import VaeLossSettings
+from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
+from pasd_batch.training.data.batch_maker import NumberedBatch
+from pasd_batch.training.objectives.predicted_latents import LatentPredictor
+from pasd_batch.training.objectives.sample_draws import SampleDraws
+
+_SCALE_DECAY = 0.99
+_LEVELS = 4
+
+
+class VaeObjective(nn.Module):
+    """The VAE as a module whose call is the loss; it also measures the latents' size for the denoiser."""
+
+    latent_power: Tensor
+    """Moving mean of the squared latents; training the denoiser wants them near 1, so they are divided by its root."""
+
+    def __init__(
+        self,
+        vae: AutoencoderKL,
+        losses: VaeLossSettings,
+        *,
+        degraded_share: float,
+        seed: int,
+        perceptual: nn.Module | None,
+        decoder_only: bool = False,
+        predictor: LatentPredictor | None = None,
+        predicted_share: float = 0.0,
+        start_share: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.vae = vae
+        self.perceptual = perceptual
+        # Latents that do not change keep the size that a denoiser has been trained on.
+        power = vae.config["scaling_factor"] ** -2 if decoder_only else 1.0
+        self.register_buffer("latent_power", torch.tensor(float(power)))
+        self.predictor = predictor
+        self._predicted_share = predicted_share
+        self._start_share = start_share * predicted_share
+        self._decoder_only = decoder_only
+        self.read = {} if predictor is None else predictor.read
+        if decoder_only:
+            for part in (vae.encoder, vae.quant_conv):
+                cast(nn.Module, part).requires_grad_(False)
+        self._weights = {"l1": losses.l1, "perceptual": losses.perceptual, "kl": losses.kl}
+        self._perceptual_share = losses.perceptual_share
+        self._degraded_share = degraded_share
+        self._seed = seed
+
+    def computed(self, name: str) -> bool:
+        """Whether a parameter was made when the training began, and does not learn."""
+        return self._decoder_only and name.startswith(("vae.encoder.", "vae.quant_conv."))
+
+    def forward(self, made: NumberedBatch) -> dict[str, Tensor]:
+        """The objective (`loss`) and its parts; the latents' noise follows from the samples' numbers."""
+        batch = made.batch
+        draws = SampleDraws(self._seed, made.numbers, batch.clean.device)
+        lots = draws.fractions()
+        degraded = 2.0 * batch.degraded - 1.0
+        shows_degraded, from_start = lots < self._degraded_share, lots >= 1.0 - self._start_share
+        sources = torch.where(_per_picture(shows_degraded | from_start), degraded, batch.clean)
+        targets = torch.where(_per_picture(shows_degraded), degraded, batch.clean)
+
+        vae = cast(Any, self.vae)
+        posterior = vae.encode(sources).latent_dist
+        mean, variance, log_variance = (part.float() for part in (posterior.mean, posterior.var, posterior.logvar))
+        latents = mean + variance.sqrt() * draws.normal(mean.shape[1:])
+        if not self._decoder_only:
+            self._measure(latents.detach())
+        if self.predictor is not None:
+            factor = vae.config["scaling_factor"]
+            predicted = self.predictor(factor * latents, batch.degraded, from_start, draws) / factor
+            latents = torch.where(_per_picture(lots >= 1.0 - self._predicted_share), predicted, latents)
+
+        parts = self._errors(vae.decode(latents).sample.float(), targets)
+        parts["kl"] = 0.5 * (mean.square() + variance - 1.0 - log_variance).mean()
+        total = torch.stack([self._weights[name] * part for name, part in parts.items()]).sum()
+        return {"loss": total, **{name: part.detach() for name, part in parts.items()}}
+
+    def _errors(self, reconstruction: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        errors = {"l1": (reconstruction - targets).abs().mean()}
+        if self.perceptual is not None:
+            seen = math.ceil(self._perceptual_share * len(targets))
+            errors["perceptual"] = self.perceptual(reconstruction[:seen], targets[:seen]).mean()
+        return errors
+
+    @property
+    def scaling_factor(self) -> float:
+        """Factor that gives the latents mean square 1."""
+        return float(self.latent_power.clamp(min=1e-8).rsqrt())
+
+    @torch.no_grad()
+    def _measure(self, latents: Float[Tensor, "batch channels height width"]) -> None:
+        self.latent_power.lerp_(latents.square().mean(), 1.0 - _SCALE_DECAY)
+
+
+def _per_picture(chosen: Tensor) -> Tensor:
+    return chosen.view(-1, 1, 1, 1)
+
+
+def build_vae(sizes: VaeSizes) -> AutoencoderKL:
+    """A VAE with fresh weights from torch's current random state; it reduces each side by 8."""
+    kind = PixelShuffleVae if sizes.upsampling is Upsampling.PIXEL_SHUFFLE else AutoencoderKL
+    return cast(Any, kind)(
+        down_block_types=("DownEncoderBlock2D",) * _LEVELS,
+        up_block_types=("UpDecoderBlock2D",) * _LEVELS,
+        block_out_channels=sizes.widths,
+        layers_per_block=sizes.layers_per_block,
+        latent_channels=sizes.latent_channels,
+        norm_num_groups=sizes.norm_groups,
+        mid_block_add_attention=sizes.middle_attention,
+    )
