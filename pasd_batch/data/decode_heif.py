@@ -23,6 +23,8 @@ def decode_heif(data: bytes, limits: DecodeLimits, warn: Warn) -> DecodedFile:
     check_pixels(width, height, limits)
     with as_photo_errors(SourceFormat.HEIF):
         raster = raster_from_heif(file)
+    if len(file) > 1:
+        warn(f"{len(file) - 1} further pictures of the HEIF file are left out")
     metadata, _ = read_metadata(data, SourceFormat.HEIF, file.info, warn)
     return DecodedFile(raster, metadata, 1)
 

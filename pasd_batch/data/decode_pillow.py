@@ -9,7 +9,7 @@ from pasd_batch.data.decoded_file import DecodedFile
 from pasd_batch.data.decoder_errors import as_photo_errors
 from pasd_batch.data.heif_items import clean_aperture
 from pasd_batch.data.metadata_blocks import ORIENTATION_TAG
-from pasd_batch.data.photo_errors import Warn
+from pasd_batch.data.photo_errors import Warn, animation_warning
 from pasd_batch.data.photo_format import SourceFormat
 from pasd_batch.data.photo_metadata import pixels_only, read_metadata
 from pasd_batch.data.pillow_image import open_with_pillow, pillow_raster
@@ -26,6 +26,7 @@ def decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits, wa
     with open_with_pillow(pixels, kind, limits) as image:
         with as_photo_errors(kind):
             if kind is not SourceFormat.JPEG:
+                _tell_animation(image, warn)
                 image.load()
             turned = image.getexif().get(ORIENTATION_TAG, 1) if kind is SourceFormat.AVIF else None
         metadata, stated = read_metadata(data, kind, image.info, warn)
@@ -50,6 +51,15 @@ def _raster(data: bytes, image: ImageFile, icc: bytes | None, limits: DecodeLimi
             # imagecodecs writes all pictures of an animation where it has room for one.
             warn(f"the photo keeps 8 of its {bits} bits: it is the first picture of an animation")
     return pillow_raster(image, icc, warn)
+
+
+def _tell_animation(image: ImageFile, warn: Warn) -> None:
+    try:
+        count = getattr(image, "n_frames", 1)
+    except Exception:  # noqa: BLE001 (what follows the first picture costs nothing, whatever is wrong with it)
+        return
+    if count > 1:
+        warn(animation_warning(count))
 
 
 def _crop_to_aperture(raster: Raster, data: bytes, warn: Warn) -> None:

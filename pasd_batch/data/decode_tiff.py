@@ -12,11 +12,12 @@ from pasd_batch.data.photo_limits import check_pixels
 from pasd_batch.data.photo_metadata import read_metadata
 from pasd_batch.data.pillow_image import open_with_pillow, pillow_raster
 from pasd_batch.data.raster import Raster
-from pasd_batch.data.tiff_damage import tell_tiff_damage
+from pasd_batch.data.tiff_damage import tell_fax_damage, tell_missing_pieces
 from pasd_batch.data.tiff_samples import raster_from_tiff_page
 
 _MOST_SAMPLES, _MOST_PAGES = 8, 64
-_ORIENTATION, _DNG_VERSION = 274, 50706
+_REDUCED, _MASK, _LEAST_SHARE = 1, 4, 0.6
+_ORIENTATION, _DNG_VERSION, _OLD_JPEG = 274, 50706, 6
 _CAMERA_RAW = (32803, 34892)  # a colour filter array, linear raw
 
 
@@ -24,11 +25,16 @@ def decode_tiff(data: bytes, limits: DecodeLimits, warn: Warn) -> DecodedFile:
     """Decode the first page of a TIFF file that is not a reduced copy of another."""
     import tifffile
 
+    tifffile.logger().disabled = True  # what touches the photo is in its warnings or its error
     with as_photo_errors(SourceFormat.TIFF), tifffile.TiffFile(io.BytesIO(data)) as file:
         index, page = _main_page(file)
         check_pixels(int(page.imagewidth), int(page.imagelength), limits)
         if page.samplesperpixel > _MOST_SAMPLES:
             raise UnsupportedPhoto(f"{page.samplesperpixel} values a pixel are not a photo's; save it as RGB")
+        if (others := _further_pages(file, page)) > 0:
+            warn(f"{others} further pages of the TIFF file are left out")
+        if int(page.compression) != _OLD_JPEG:  # whose places tell nothing
+            tell_missing_pieces(page, data, limits, warn)
         start = None if index == 0 else int(page.offset)
         metadata, orientation = read_metadata(data, SourceFormat.TIFF, {}, warn, page=start)
         if (raster := raster_from_tiff_page(page, data, metadata.icc, limits, warn)) is None:
@@ -50,7 +56,7 @@ def _raster_by_pillow(
         check_pixels(*image.size, limits)
         image.load()
         raster = pillow_raster(image, icc, warn)
-    tell_tiff_damage(page, raster, limits, warn)
+    tell_fax_damage(page, raster, limits, warn)
     return raster
 
 
@@ -63,9 +69,22 @@ def _main_page(file: Any) -> tuple[int | None, Any]:
     if not any(_is_camera_raw(page) for page in (pages[0], *below)):
         numbered = [*enumerate(pages), *((None, page) for page in below)]
         for index, page in numbered:
-            if not page.subfiletype & 1 and not _is_camera_raw(page):
+            if not page.subfiletype & _REDUCED and not _is_camera_raw(page):
                 return index, page
     raise UnsupportedPhoto("a camera's raw file, which holds only a preview as a photo; develop it first")
+
+
+def _further_pages(file: Any, photo: Any) -> int:
+    """How many pages of the first few beside the photo's are neither a mask nor a reduced copy, said to be or not."""
+    count = 0
+    for index in range(_MOST_PAGES):
+        try:
+            page = file.pages[index]
+        except Exception:  # noqa: BLE001 (the end, or a directory that cannot be read and costs nothing)
+            break
+        is_small = page.imagewidth < _LEAST_SHARE * photo.imagewidth
+        count += not (page.offset == photo.offset or is_small or page.subfiletype & (_REDUCED | _MASK))
+    return count
 
 
 def _some_pages(pages: Any) -> list[Any]:
@@ -77,7 +96,7 @@ def _some_pages(pages: Any) -> list[Any]:
         except IndexError:
             break
         found.append(page)
-        if not page.subfiletype & 1:
+        if not page.subfiletype & _REDUCED:
             break
     return found
 

@@ -10,6 +10,8 @@ from pasd_batch.data.metadata_blocks import MetadataBlocks, exif_directories
 from pasd_batch.data.photo_errors import Warn
 
 _EXIF, _MIME, _XMP_TYPE = b"Exif", b"mime", b"application/rdf+xml"
+_TONE_MAP, _AUXILIARY, _ALPHA = b"tmap", b"auxC", (b"alpha", b"auxid:1")
+_PARTS = {b"hdrgainmap": "a gain map", b"depth": "a depth map", b"auxid:2": "a depth map", b"matte": "a matte"}
 _IN_FILE, _IN_META = 0, 1
 
 
@@ -55,9 +57,24 @@ def read_heif(data: bytes, warn: Warn) -> MetadataBlocks:
                 found.exif = exif_directories(content[start:] or content, warn)
             elif item.kind == _MIME and item.content_type == _XMP_TYPE and found.xmp is None:
                 found.xmp = content or None
+        _tell_parts(data, boxes, warn)
     except (ValueError, IndexError, struct.error) as error:
         warn(f"the items beside the picture cannot be read and are left out: {error}")
     return found
+
+
+def _tell_parts(data: bytes, boxes: dict[bytes, tuple[int, int]], warn: Warn) -> None:
+    """Tell of pictures that go with the main one: gain maps, depth maps and their like (23008-12, section 6.5.8)."""
+    kinds = [content[4:] for name, content in _properties(data, boxes) if name == _AUXILIARY]
+    found = {
+        next((part for word, part in _PARTS.items() if word in kind), "an auxiliary picture")
+        for kind in kinds
+        if not any(word in kind for word in _ALPHA)
+    }
+    if any(item.kind == _TONE_MAP for item in _items(data, boxes)):
+        found.add("a gain map")
+    if found:
+        warn(f"pictures beside the photo are left out: {', '.join(sorted(found))}")
 
 
 def without_exif(data: bytes) -> bytes:
@@ -79,10 +96,8 @@ def main_properties(data: bytes) -> list[tuple[bytes, bytes]]:
     """
     try:
         boxes = _meta(data)
-        properties = {name: place for name, *place in _boxes(data, *boxes.get(b"iprp", (0, 0)))}
-        found = [(name, data[at:end]) for name, at, end in _boxes(data, *properties.get(b"ipco", (0, 0)))]
-        number = _main_item(data, boxes)
-        chosen = [index for item, index in _associations(data, properties) if item == number]
+        found, number = _properties(data, boxes), _main_item(data, boxes)
+        chosen = [index for item, index in _associations(data, boxes) if item == number]
         return [found[index - 1] for index in chosen if 0 < index <= len(found)] or found
     except (ValueError, IndexError, struct.error):
         return []
@@ -115,11 +130,18 @@ def _main_item(data: bytes, boxes: dict[bytes, tuple[int, int]]) -> int:
     return _Bytes(data, start + 4, end).number(2 if data[start] == 0 else 4) if end else 0
 
 
-def _associations(data: bytes, properties: dict[bytes, list[int]]) -> Iterator[tuple[int, int]]:
+def _properties(data: bytes, boxes: dict[bytes, tuple[int, int]]) -> list[tuple[bytes, bytes]]:
+    """Name and content of the properties of all pictures."""
+    places = {name: place for name, *place in _boxes(data, *boxes.get(b"iprp", (0, 0)))}
+    return [(name, data[at:end]) for name, at, end in _boxes(data, *places.get(b"ipco", (0, 0)))]
+
+
+def _associations(data: bytes, boxes: dict[bytes, tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Which item has which property, counted from 1."""
-    if b"ipma" not in properties:
+    places = {name: place for name, *place in _boxes(data, *boxes.get(b"iprp", (0, 0)))}
+    if b"ipma" not in places:
         return
-    start, end = properties[b"ipma"]
+    start, end = places[b"ipma"]
     entry, is_wide = _Bytes(data, start + 4, end), bool(data[start + 3] & 1)
     for _ in range(entry.number(4)):
         item = entry.number(2 if data[start] == 0 else 4)

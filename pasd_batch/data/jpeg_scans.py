@@ -1,4 +1,4 @@
-"""A JPEG file's scans, by its markers: whether a file that lacks its end marker has all of its photo.
+"""A JPEG file's scans, by its markers: where its photo ends, and whether it is all there if the end marker is not.
 
 ITU-T T.81, annexes B (markers) and G (progressive scans).
 """
@@ -11,19 +11,26 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE_FRAMES = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _COEFFICIENTS = 64
 _NOT_SENT = 16  # more low bits than any coefficient has
+_PADDING = b"\0\xff\r\n "
 # In coded data FF is followed by 0, and markers of restarts (D0 to D7) stand where they want.
 _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 
 
 def has_end_marker(data: bytes) -> bool:
     """Whether the photo's own end marker is there (those of previews inside do not count)."""
-    return any(marker == _END for marker, _ in _segments(data))
+    return any(marker == _END for marker, _, _ in _segments(data))
+
+
+def after_end(data: bytes) -> bytes:
+    """What follows the photo's end marker, but for padding; nothing where that marker is not there."""
+    end = next((end for marker, _, end in _segments(data) if marker == _END), len(data))
+    return data[end:].strip(_PADDING)
 
 
 def has_all_scans(data: bytes) -> bool:
     """Whether scans for each component, and all bits of each of its coefficients, have begun."""
     is_progressive, missing_bits = False, dict[int, list[int]]()
-    for marker, content in _segments(data):
+    for marker, content, _ in _segments(data):
         if marker in _FRAMES and len(content) >= 6:
             is_progressive = marker in _PROGRESSIVE_FRAMES
             missing_bits = {component: [_NOT_SENT] * _COEFFICIENTS for component in content[6 : 6 + 3 * content[5] : 3]}
@@ -42,16 +49,16 @@ def _spectrum(scan: bytes) -> tuple[int, int, int]:
     return first, min(last, _COEFFICIENTS - 1), approximation & 15
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Markers with their contents, from the first to the end marker, or to where the file ends."""
+def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Markers with their contents and ends, from the first to the end marker, or to where the file ends."""
     position = 2
     while (found := _MARKER.search(data, position)) is not None:
         marker, start = found[1][0], found.end()
         if marker == _END:
-            yield marker, b""
+            yield marker, b"", start
             return
         length = int.from_bytes(data[start : start + 2], "big")
         if length < 2 or start + length > len(data):
             return
-        yield marker, data[start + 2 : start + length]
+        yield marker, data[start + 2 : start + length], start + length
         position = start + length

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pasd_batch.data.iptc_record import iptc_record, photoshop_block
+from pasd_batch.data.jpeg_scans import after_end
 from pasd_batch.data.metadata_blocks import MetadataBlocks, exif_directories
 from pasd_batch.data.photo_errors import Warn
 from pasd_batch.data.photo_texts import COMMENT, Text, as_bytes, comment
@@ -19,6 +20,7 @@ LARGEST_SEGMENT = 65533
 LARGEST_EXIF = LARGEST_SEGMENT - 6
 _EXIF, _XMP, _EXTENDED = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP, _JFIF, _ICC = b"Photoshop 3.0\0", b"JFIF\0", b"ICC_PROFILE\0"
+_PICTURES = b"MPF\0"
 LARGEST_XMP = LARGEST_SEGMENT - len(_XMP)
 LARGEST_ICC = 255 * (LARGEST_SEGMENT - len(_ICC) - 2)
 _EXTENDED_HEADER = len(_EXTENDED) + 40
@@ -38,6 +40,7 @@ class _Pieces:
     icc: dict[int, bytes] = field(default_factory=dict)
     icc_count: int = 0
     has_credentials: bool = False
+    has_pictures: bool = False
 
 
 def read_jpeg(data: bytes, warn: Warn) -> MetadataBlocks:
@@ -61,7 +64,16 @@ def read_jpeg(data: bytes, warn: Warn) -> MetadataBlocks:
         warn(f"the ICC profile is left out: {len(pieces.icc)} of its {pieces.icc_count} parts are there")
     if pieces.has_credentials:
         warn("the content credentials (C2PA) are left out: they hold for the file as it was")
+    _tell_what_follows(data, pieces, warn)
     return found
+
+
+def _tell_what_follows(data: bytes, pieces: _Pieces, warn: Warn) -> None:
+    size = len(after_end(data))
+    if size and pieces.has_pictures:
+        warn("further pictures of the file (MPF) are left out, such as a gain map, a preview or a second view")
+    elif size:
+        warn(f"{size:,} bytes after the photo's end are left out, such as a video or a maker's notes")
 
 
 def without_metadata(data: bytes) -> bytes:
@@ -157,6 +169,8 @@ def _sort(marker: int, body: bytes, pieces: _Pieces) -> None:
     elif marker == _APP2 and body.startswith(_ICC) and len(body) > len(_ICC) + 2:
         pieces.icc[body[len(_ICC)]] = body[len(_ICC) + 2 :]
         pieces.icc_count = body[len(_ICC) + 1]
+    elif marker == _APP2 and body.startswith(_PICTURES):
+        pieces.has_pictures = True
     elif marker == _APP11 and body.startswith(b"JP"):
         pieces.has_credentials = True
 

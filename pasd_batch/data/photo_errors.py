@@ -9,6 +9,11 @@ Warn = Callable[[str], None]
 """Takes a sentence for a person about what was left out, repaired or guessed; it ends in a row's `warnings`."""
 
 
+def animation_warning(count: int) -> str:
+    """The warning about all but the first picture of an animation of `count`."""
+    return f"the file is an animation of {count} pictures, of which only the first is restored"
+
+
 class PhotoError(Exception):
     """A photo that cannot be used; the message says why and what to do."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.data.decoder_errors import tell_damage
-from pasd_batch.data.photo_errors import CorruptPhoto, UnsupportedPhoto, Warn
+from pasd_batch.data.photo_errors import CorruptPhoto, UnsupportedPhoto, Warn, animation_warning
 from pasd_batch.data.png_chunks import png_chunk
 
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
@@ -46,6 +46,8 @@ def png_of_pixels(data: bytes, limits: DecodeLimits, warn: Warn) -> bytes:
                 kept.append(png_chunk(chunk.name, chunk.content))
             else:
                 warn(f"a {chunk.name.decode()} chunk is damaged and is left out")
+        elif chunk.name == b"acTL" and chunk.is_sound and (count := int.from_bytes(chunk.content[:4], "big")) > 1:
+            warn(animation_warning(count))
         elif chunk.name[:1].isupper() and chunk.is_sound:
             raise UnsupportedPhoto(f"a PNG variant with {chunk.name!r} chunks; save the photo as an ordinary PNG")
     if damaged:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pasd_batch.data.photo_errors import CorruptPhoto, UnsupportedPhoto
+from pasd_batch.data.photo_errors import CorruptPhoto, UnsupportedPhoto, Warn
 
 _SIGNED, _FLOAT = 2, 3
 _PREMULTIPLIED, _SEPARATE = 1, 2
 _ROWS_AT_ONCE = 256
+_BRIGHTEST_FLOAT = 16.0
+"""Up to which floats are highlights of a photo of 0 to 1: one of 0 to 255 that is nowhere brighter would be black."""
 
 
 @dataclass(eq=False)
@@ -37,33 +39,43 @@ def raster_from_channels(samples: np.ndarray, *, bits: int | None = None, is_srg
 
 
 def raster_from_samples(samples: np.ndarray, largest: float, colors: int, extra: tuple[int, ...]) -> Raster:
-    """Colour and the first extra channel, if it is (or, undeclared, must be) transparency; `largest` becomes 1."""
+    """Colour and transparency, the first extra channel that is (or, undeclared, must be) one; `largest` becomes 1."""
     channels = samples if samples.ndim == 3 else samples[..., np.newaxis]
     if channels.shape[2] < colors:
         raise CorruptPhoto(f"{channels.shape[2]} channels are too few for a photo of {colors}")
     color, alpha = _floats(channels[..., :colors], largest), None
-    kind = extra[0] if extra else _SEPARATE
-    if channels.shape[2] > colors and kind in (_PREMULTIPLIED, _SEPARATE):
-        alpha = _floats(channels[..., colors], largest)
-        if kind == _PREMULTIPLIED:
+    place = transparent_channel(channels.shape[2] - colors, extra)
+    if place is not None:
+        alpha = _floats(channels[..., colors + place], largest)
+        if extra and extra[place] == _PREMULTIPLIED:
             for rows in _bands(color):
                 color[rows] = np.clip(color[rows] / np.maximum(alpha[rows], 1e-6)[..., np.newaxis], 0.0, 1.0)
     return Raster(color, alpha, 16)
 
 
-def largest_sample(samples: np.ndarray, sample_format: int, bits: int) -> float:
+def transparent_channel(count: int, extra: tuple[int, ...]) -> int | None:
+    """Which of `count` channels beside colours is transparency, by TIFF's ExtraSamples; the first if that is empty."""
+    kinds = extra or (_SEPARATE,)
+    return next((place for place, kind in enumerate(kinds[:count]) if kind in (_PREMULTIPLIED, _SEPARATE)), None)
+
+
+def largest_sample(samples: np.ndarray, sample_format: int, bits: int, warn: Warn) -> float:
     """The sample that stands for 1: of integers the largest that their bits can hold.
 
-    Floats are taken as 0 to 1; if some are larger, as 0 to 255 or 0 to 65535, whichever holds them all.
+    Floats are taken as 0 to 1, what is above as highlights that are cut off; if some are far larger, as 0 to 255 or 0
+    to 65535, whichever holds them all. Anything but 0 to 1 is a guess, which is told.
     """
     if sample_format != _FLOAT:
         return 2 ** (bits - 1) - 1 if sample_format == _SIGNED else 2**bits - 1
     if not all(np.isfinite(samples[rows]).all() for rows in _bands(samples)):
         raise CorruptPhoto("some pixels are not finite numbers; replace them and save the photo again")
     peak = float(samples.max(initial=0.0))
-    scale = next((scale for scale in (1.0, 255.0, 65535.0) if peak <= scale), None)
+    scale = 1.0 if peak <= _BRIGHTEST_FLOAT else next((scale for scale in (255.0, 65535.0) if peak <= scale), None)
     if scale is None:
         raise UnsupportedPhoto(f"floating-point pixels up to {peak:g}; scale them to between 0 and 1")
+    if peak > 1.0:
+        cut = "; what is brighter is cut off" if scale == 1.0 else ""
+        warn(f"floating-point pixels of up to {peak:g} are taken to lie between 0 and {scale:g}{cut}")
     return scale
 
 

@@ -1,7 +1,7 @@
 """Pages of TIFF files whose samples are stored as they are or losslessly packed, read by tifffile."""
 
-import math
 import struct
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -9,41 +9,49 @@ from PIL import Image
 
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.data.decoder_errors import tell_damage
-from pasd_batch.data.photo_errors import CorruptPhoto, TruncatedPhoto, UnsupportedPhoto, Warn
+from pasd_batch.data.photo_errors import CorruptPhoto, UnsupportedPhoto, Warn
 from pasd_batch.data.pillow_image import pillow_raster
-from pasd_batch.data.raster import Raster, largest_sample, raster_from_channels, raster_from_samples
+from pasd_batch.data.raster import (
+    Raster,
+    largest_sample,
+    raster_from_channels,
+    raster_from_samples,
+    transparent_channel,
+)
+from pasd_batch.data.tiff_damage import tell_jpeg_damage
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _SEPARATED, _YCBCR, _CIE_LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 _NO_COLORS = (_MIN_IS_WHITE, _MIN_IS_BLACK)
-_LOSSLESS = (1, 5, 8, 32773, 32946)  # none, LZW, deflate, PackBits, deflate's old number
-_LZW, _JPEG, _IN_PLANES = 5, 7, 2
+_FAX_OR_OLD_JPEG, _JPEG_2000 = (2, 3, 4, 6), (33003, 33004, 33005, 34712)
+_LZW, _JPEG, _IN_PLANES, _PREMULTIPLIED = 5, 7, 2, 1
 _PHOTOMETRIC, _SUBSAMPLING = 262, 530
-_CHANNELS_USED = 4
 _TOO_LONG = ("INSUFFICIENT_SPACE", "OUTPUT_TOO_SMALL")  # as imagecodecs' deflate and PackBits say it
 
 
 def raster_from_tiff_page(page: Any, data: bytes, icc: bytes | None, limits: DecodeLimits, warn: Warn) -> Raster | None:
     """The photo of a tifffile page; None if it is of a kind that Pillow reads as well or better.
 
-    Pillow is left fax, JPEG, YCbCr, and what libtiff alone unpacks. It misreads planes of Lab, of deep CMYK and of
-    grey with transparency, and reads no colour of fewer than 8 bits.
+    Pillow is left fax, old JPEG, YCbCr that is not in JPEG, and what libtiff alone unpacks. It misreads planes of Lab,
+    of deep CMYK and of grey with transparency, and reads no colour of fewer than 8 bits.
 
     Raises:
         UnsupportedPhoto: a kind that neither reads.
     """
-    kind, is_big = int(page.photometric), page.parent.is_bigtiff
-    if kind == _YCBCR and is_big and int(page.compression) == _JPEG:
+    kind, is_big, compression = int(page.photometric), page.parent.is_bigtiff, int(page.compression)
+    if kind == _YCBCR and compression == _JPEG:
         kind = _RGB  # tifffile converts it
     if kind == _YCBCR:
         _check_pillow_reads(page, is_big=is_big)
         return None
-    if not (page.bitspersample > 8 or is_big or int(page.compression) in _LOSSLESS):
+    if compression in _JPEG_2000:  # RGB or YCbCr, of which writers tell nothing
+        raise UnsupportedPhoto("a TIFF in JPEG 2000; save it with another compression")
+    if not is_big and (compression in _FAX_OR_OLD_JPEG or compression not in _decompressors()):
         return None
     samples = _samples(page, data, limits, warn)
     if samples is None:
         return None
     if kind in (*_NO_COLORS, _RGB):
-        return _raster_from_grey_or_rgb(page, samples, kind)
+        return _raster_from_grey_or_rgb(page, samples, kind, warn)
     if kind == _PALETTE and page.colormap is not None:
         return _raster_from_palette(page, samples)
     if kind == _SEPARATED:
@@ -53,25 +61,25 @@ def raster_from_tiff_page(page: Any, data: bytes, icc: bytes | None, limits: Dec
     raise UnsupportedPhoto(f"a TIFF of {getattr(page.photometric, 'name', kind)} pixels; save it as RGB")
 
 
+def _decompressors() -> Collection[int]:
+    import tifffile
+
+    return tifffile.TIFF.DECOMPRESSORS
+
+
 def _check_pillow_reads(page: Any, *, is_big: bool) -> None:
-    """Refuse YCbCr that comes out wrong: only in JPEG may it be in planes or have coarser colours than brightness."""
+    """Refuse YCbCr that comes out wrong: in planes, or with coarser colours than brightness."""
     is_apart = page.planarconfig == _IN_PLANES or tuple(page.tags.valueof(_SUBSAMPLING, (2, 2))) != (1, 1)
-    if is_big or (is_apart and int(page.compression) != _JPEG):
+    if is_big or is_apart:
         raise UnsupportedPhoto("a TIFF of YCbCr pixels that are not in JPEG; save it as RGB")
 
 
 def _samples(page: Any, data: bytes, limits: DecodeLimits, warn: Warn) -> np.ndarray | None:
     """The page's samples, (height, width, channels); None if there are more than the page says, which libtiff takes."""
-    ends = [start + size for start, size in zip(page.dataoffsets, page.databytecounts, strict=False)]
-    if max(ends, default=0) > len(data):
-        raise TruncatedPhoto(f"the TIFF file has {len(data):,} of {max(ends):,} bytes; fetch it again")
-    pieces, there = math.prod(page.chunked), sum(count > 0 for count in page.databytecounts)
-    if there == 0:
-        raise CorruptPhoto("the TIFF file holds no pixels; fetch it again")
-    if there < pieces:
-        tell_damage(f"{pieces - there} of {pieces} pieces of the TIFF file's photo are missing", limits, warn)
     if int(page.compression) == _LZW:
         return _samples_by_libtiff(page, data)
+    if int(page.compression) == _JPEG:
+        tell_jpeg_damage(page, limits, warn)
     try:
         planes = page.asarray(squeeze=False)  # (planes, depth, height, width, channels within a plane)
     except RuntimeError as error:
@@ -102,16 +110,30 @@ def _samples_by_libtiff(page: Any, data: bytes) -> np.ndarray:
     return np.moveaxis(samples, 0, -1) if page.planarconfig == _IN_PLANES else samples
 
 
-def _raster_from_grey_or_rgb(page: Any, samples: np.ndarray, kind: int) -> Raster:
+def _raster_from_grey_or_rgb(page: Any, samples: np.ndarray, kind: int, warn: Warn) -> Raster:
     """A page of any depth: integers, signed ones, or floats."""
-    samples = samples[..., :_CHANNELS_USED]  # colour and the first further one, which may be transparency
-    largest = largest_sample(samples, int(page.sampleformat), int(page.bitspersample))
-    extra = tuple(int(kind) for kind in page.extrasamples)
-    raster = raster_from_samples(samples, largest, 1 if kind in _NO_COLORS else 3, extra)
+    colors = 1 if kind in _NO_COLORS else 3
+    samples, extra = _used_channels(page, samples, colors, warn)
+    largest = largest_sample(samples, int(page.sampleformat), int(page.bitspersample), warn)
+    raster = raster_from_samples(samples, largest, colors, extra)
     raster.bit_depth = _depth(page)
     if kind == _MIN_IS_WHITE:
         np.subtract(1.0, raster.color, out=raster.color)
     return raster
+
+
+def _used_channels(page: Any, samples: np.ndarray, colors: int, warn: Warn) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Colours and, where there is one, transparency; and what the latter is by TIFF's ExtraSamples."""
+    extra = tuple(int(kind) for kind in page.extrasamples)
+    count = max(0, samples.shape[2] - colors)
+    place = transparent_channel(count, extra)
+    left_out = count - (place is not None)
+    if left_out:
+        warn(f"{left_out} of {samples.shape[2]} channels are left out: neither colour nor transparency")
+    if place is None:
+        return samples[..., :colors], ()
+    used = samples[..., : colors + 1] if place == 0 else samples[..., [*range(colors), colors + place]]
+    return used, (extra[place],) if extra else ()
 
 
 def _raster_from_palette(page: Any, samples: np.ndarray) -> Raster:
@@ -125,16 +147,18 @@ def _raster_from_palette(page: Any, samples: np.ndarray) -> Raster:
 
 def _raster_from_cmyk(page: Any, samples: np.ndarray, icc: bytes | None, warn: Warn) -> Raster:
     """CMYK at 8 bits, at which LittleCMS converts it."""
-    inks = _of_8_or_16_bits(page, samples, "CMYK", 4)
+    inks, alpha = _of_8_or_16_bits(page, samples, "CMYK", 4, warn)
     if inks.dtype == np.uint16:
         warn("the photo keeps 8 of its 16 bits: it is converted from CMYK")
         inks = np.rint(inks / np.float32(257)).astype(np.uint8)
-    return pillow_raster(Image.frombytes("CMYK", (inks.shape[1], inks.shape[0]), inks.tobytes()), icc, warn)
+    raster = pillow_raster(Image.frombytes("CMYK", (inks.shape[1], inks.shape[0]), inks.tobytes()), icc, warn)
+    raster.alpha = alpha
+    return raster
 
 
 def _raster_from_lab(page: Any, samples: np.ndarray, icc: bytes | None, warn: Warn) -> Raster:
     """Lab at 8 bits; a and b are signed in CIELab, and have half the range added in ICCLab (TIFF supplements 1, 2)."""
-    lab = _of_8_or_16_bits(page, samples, "Lab", 3)
+    lab, alpha = _of_8_or_16_bits(page, samples, "Lab", 3, warn)
     is_signed = int(page.photometric) == _CIE_LAB
     if lab.dtype == np.uint16:
         warn("the photo keeps 8 of its 16 bits: it is converted from Lab")
@@ -145,18 +169,30 @@ def _raster_from_lab(page: Any, samples: np.ndarray, icc: bytes | None, warn: Wa
     lab = lab.astype(np.uint8)
     if not is_signed:
         lab[..., 1:] ^= 128  # to what Pillow takes: CIELab's signed numbers
-    return pillow_raster(Image.frombytes("LAB", (lab.shape[1], lab.shape[0]), lab.tobytes()), icc, warn)
+    raster = pillow_raster(Image.frombytes("LAB", (lab.shape[1], lab.shape[0]), lab.tobytes()), icc, warn)
+    raster.alpha = alpha
+    return raster
 
 
-def _of_8_or_16_bits(page: Any, samples: np.ndarray, name: str, channels: int) -> np.ndarray:
-    """The first channels, contiguous."""
-    if page.bitspersample not in (8, 16) or samples.dtype.kind not in "ui" or samples.shape[2] < channels:
+def _of_8_or_16_bits(
+    page: Any, samples: np.ndarray, name: str, colors: int, warn: Warn
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The colours, contiguous and not multiplied by transparency, and transparency in [0, 1] if there is one."""
+    if page.bitspersample not in (8, 16) or samples.dtype.kind not in "ui" or samples.shape[2] < colors:
         raise UnsupportedPhoto(
             f"a {name} TIFF of {samples.shape[2]} channels of {page.bitspersample} bits; "
-            f"save it with {channels} of 8 or 16 bits"
+            f"save it with {colors} of 8 or 16 bits"
         )
-    unsigned = samples[..., :channels].view(f"u{samples.itemsize}") if samples.dtype.kind == "i" else samples
-    return np.ascontiguousarray(unsigned[..., :channels])
+    used, extra = _used_channels(page, samples, colors, warn)
+    used = used.view(f"u{samples.itemsize}") if samples.dtype.kind == "i" else used
+    if used.shape[2] == colors:
+        return np.ascontiguousarray(used), None
+    largest = 2**page.bitspersample - 1
+    alpha = (used[..., colors] / np.float32(largest)).astype(np.float32)
+    if extra != (_PREMULTIPLIED,) or name == "Lab":
+        return np.ascontiguousarray(used[..., :colors]), alpha
+    inks = used[..., :colors] / np.maximum(alpha, 1e-6)[..., np.newaxis]
+    return np.rint(inks).clip(0, largest).astype(used.dtype), alpha
 
 
 def _depth(page: Any) -> int:

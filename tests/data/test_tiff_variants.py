@@ -8,7 +8,7 @@ import tifffile
 from photo_files import picture, tiff
 from PIL import Image
 
-from pasd_batch.data.photo_io import UnsupportedPhoto, decode_photo
+from pasd_batch.data.photo_io import TruncatedPhoto, UnsupportedPhoto, decode_photo
 
 
 @pytest.mark.parametrize("byteorder", ["<", ">"])
@@ -89,10 +89,90 @@ def test_pyramids_are_read_in_full(is_first_reduced):
     np.testing.assert_allclose(decode_photo(file.getvalue()).pixels * 255, full, atol=0.01)
 
 
+@pytest.mark.parametrize(("compression", "tolerance"), [(None, 0.01), ("jpeg", 12)])
+def test_a_full_picture_below_a_reduced_one_is_read(compression, tolerance):
+    photo = decode_photo(below_a_reduced_one(compression=compression))
+    np.testing.assert_allclose(photo.pixels * 255, picture(), atol=tolerance)
+
+
 def test_a_full_picture_below_a_reduced_one_that_is_not_read_is_refused_by_name():
+    data = bytearray(below_a_reduced_one())
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as file:
+        place = file.pages[0].pages[0].tags[259].valueoffset
+    data[place] = 2  # fax, which is left to a library that finds pages of the main chain only
+    with pytest.raises(UnsupportedPhoto, match="below a reduced copy; save it as its first page"):
+        decode_photo(bytes(data))
+
+
+def below_a_reduced_one(**options) -> bytes:
     file = io.BytesIO()
     with tifffile.TiffWriter(file) as writer:
         writer.write(picture()[::4, ::4], photometric="rgb", subifds=1, subfiletype=1)
-        writer.write(picture(), photometric="rgb", compression="jpeg")
-    with pytest.raises(UnsupportedPhoto, match="below a reduced copy; save it as its first page"):
-        decode_photo(file.getvalue())
+        writer.write(picture(), photometric="rgb", **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("compression", ["lzma", "zstd", "webp", "lerc", "png", "jpegxl", "jpegxr"])
+def test_what_libtiff_may_lack_is_unpacked(compression):
+    photo = decode_photo(tiff(picture(), photometric="rgb", compression=compression))
+    np.testing.assert_allclose(photo.pixels * 255, picture(), atol=12 if compression == "jpegxr" else 0.01)
+    assert photo.warnings == ()
+
+
+def test_jpeg_2000_whose_colors_nobody_tells_is_refused_by_name():
+    with pytest.raises(UnsupportedPhoto, match="JPEG 2000; save it with another compression"):
+        decode_photo(tiff(picture(), photometric="rgb", compression="jpeg2000"))
+
+
+@pytest.mark.parametrize("compression", [None, "lzw", "zlib", "jpeg", "zstd"])
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_a_file_that_is_cut_is_told_whatever_packs_it(bigtiff, compression):
+    data = tiff(picture(96, 128), photometric="rgb", compression=compression, rowsperstrip=16, bigtiff=bigtiff)
+    with pytest.raises(TruncatedPhoto, match=r"the TIFF file has .* bytes; fetch it again"):
+        decode_photo(data[:-200])
+
+
+@pytest.mark.parametrize("orientation", [0, 9])
+def test_an_orientation_that_does_not_exist_says_nothing_and_prints_nothing(orientation, capfd):
+    photo = decode_photo(tiff(picture(), photometric="rgb", extratags=[(274, "H", 1, orientation, True)]))
+    np.testing.assert_allclose(photo.pixels * 255, picture(), atol=0.01)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("peak", "scale"), [(1.0, 1), (1.004, 1), (1.4, 1), (15, 1), (200, 255), (255, 255), (5e4, 65535)]
+)
+def test_floats_above_one_are_highlights_unless_they_are_far_above(peak, scale):
+    shape = picture().astype(np.float32) / picture().max()
+    photo = decode_photo(tiff(shape * np.float32(peak), photometric="rgb"))
+    np.testing.assert_allclose(photo.pixels, np.clip(shape * peak / scale, 0, 1), atol=1e-5)
+    assert len(photo.warnings) == (peak > 1)
+    assert all(f"are taken to lie between 0 and {scale}" in warning for warning in photo.warnings)
+
+
+@pytest.mark.parametrize("photometric", ["rgb", "separated", "minisblack"])
+@pytest.mark.parametrize("kinds", [["unspecified"], ["unassalpha", 0], [0, "unassalpha"], ["assocalpha"]])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_transparency_is_found_among_further_channels_and_others_are_told(bits, kinds, photometric):
+    kinds = ["unspecified" if kind == 0 else kind for kind in kinds]
+    colors = {"rgb": 3, "separated": 4, "minisblack": 1}[photometric]
+    opaque = np.asarray(Image.fromarray(picture()).convert("CMYK")) if colors == 4 else picture(channels=colors)
+    alpha = np.full(opaque.shape[:2], 102, np.uint8)  # two fifths
+    planes = [alpha if kind != "unspecified" else np.zeros_like(alpha) for kind in kinds]
+    stored = np.rint(opaque * 0.4).astype(np.uint8) if kinds == ["assocalpha"] else opaque
+    samples = np.dstack([stored, *planes]).astype(f"u{bits // 8}") * (257 if bits == 16 else 1)
+    photo = decode_photo(tiff(samples, photometric=photometric, extrasamples=kinds, planarconfig="contig"))
+    plain = decode_photo(tiff(opaque.squeeze(), photometric=photometric))
+    np.testing.assert_allclose(photo.pixels, plain.pixels, atol=0.02 if kinds == ["assocalpha"] else 1e-6)
+    assert (photo.alpha is None) == (kinds == ["unspecified"])
+    assert photo.alpha is None or np.allclose(photo.alpha, 0.4)
+    left_out = [warning for warning in photo.warnings if "neither colour nor transparency" in warning]
+    assert len(left_out) == ("unspecified" in kinds)
+
+
+def test_pages_that_are_left_out_are_told_but_no_reduced_ones():
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for size, kind in ((1, 0), (1, 0), (1, 0), (2, 1), (4, 0)):
+            writer.write(picture()[::size, ::size], photometric="rgb", subfiletype=kind)
+    assert decode_photo(file.getvalue()).warnings == ("2 further pages of the TIFF file are left out",)
