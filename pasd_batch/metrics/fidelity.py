@@ -83,8 +83,8 @@ def _similarity(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Similarities around the pixels (height - 10, width - 10) whose window lies inside both pictures."""
     from skimage.metrics import structural_similarity
 
-    _, values = structural_similarity(
+    values = structural_similarity(
         x, y, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
-    )
+    )[1]
     border = SSIM_WINDOW // 2
     return values[border:-border, border:-border]
