@@ -1,4 +1,4 @@
-"""What all settings share: frozen values that refuse unknown keys and report errors by dotted path."""
+"""Base class of all settings: frozen values that refuse unknown keys and report errors by dotted path."""
 
 from collections.abc import Mapping
 from pathlib import Path

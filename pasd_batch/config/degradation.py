@@ -21,7 +21,7 @@ from pasd_batch.config.old_photo import OldPhotoSettings
 
 
 class ResizeMode(StrEnum):
-    """How pixels are interpolated; none of them filters against aliasing but `area`."""
+    """Interpolation of pixels; none of them filters against aliasing but `area`."""
 
     AREA = "area"
     BILINEAR = "bilinear"
@@ -45,7 +45,7 @@ class KernelSizes(Settings):
 
 
 class KernelKindWeights(Settings):
-    """How often each kind of bell-shaped kernel is drawn; iso is round, aniso an ellipse."""
+    """Probability of each kind of bell-shaped kernel; iso is round, aniso an ellipse."""
 
     iso: Weight = 0.45
     """Round Gaussian."""
@@ -206,7 +206,7 @@ class RealEsrganSettings(Settings):
     """1: as published; below, every range is contracted towards no degradation (see `degradation/strength.py`)."""
 
     scale: int = Field(default=4, ge=1, le=16)
-    """How many times smaller the degraded picture is than the clean one."""
+    """Factor by which the degraded picture is smaller than the clean one."""
 
     resize_back: bool = True
     """Resize the degraded picture to the clean one's size, as training needs it; off: leave it small."""
@@ -234,7 +234,7 @@ class BicubicSettings(Settings):
     """Names this chain."""
 
     scale: int = Field(default=2, ge=1, le=16)
-    """How many times smaller the degraded picture is than the clean one."""
+    """Factor by which the degraded picture is smaller than the clean one."""
 
     resize_back: bool = True
     """Resize the degraded picture (bicubic) to the clean one's size; off: leave it small."""
@@ -257,7 +257,7 @@ class MixtureShare(Settings):
     """One of a mixture's chains."""
 
     weight: Weight = 1.0
-    """How often it is drawn, relative to the others."""
+    """Weight: the frequency of this chain relative to the others."""
 
     degradation: SingleDegradation
     """The chain."""

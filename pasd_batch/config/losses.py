@@ -11,7 +11,7 @@ from pasd_batch.config.picture_losses import PictureLossSettings
 
 
 class PredictionType(StrEnum):
-    """What the denoiser predicts."""
+    """Prediction target of the denoiser."""
 
     EPSILON = "epsilon"
     V_PREDICTION = "v_prediction"

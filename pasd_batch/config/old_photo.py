@@ -28,10 +28,10 @@ class ToneSettings(Settings):
     """Probability that a black-and-white print is toned."""
 
     sepia: FractionInterval = (0.25, 1.0)
-    """How brown a toned print is."""
+    """Strength of a toned print's brown."""
 
     dye_loss: FractionInterval = (0.05, 0.45)
-    """How much density the dyes of a colour print can have lost; each loses a share of it."""
+    """Greatest density that the dyes of a colour print have lost; each loses a share of it."""
 
     cyan_share: FractionInterval = (0.6, 1.0)
     """Share of `dye_loss` that the cyan dye (seen in red) loses, which fades first."""
@@ -49,7 +49,7 @@ class ToneSettings(Settings):
     """Brightness of what was black."""
 
     white_drop: FractionInterval = (0.0, 0.22)
-    """How far white paper has darkened."""
+    """Darkening of white paper."""
 
     gamma: Interval = (-0.35, 0.35)
     """Natural logarithm of the exponent on brightness; negative brightens the middle."""
@@ -58,10 +58,10 @@ class ToneSettings(Settings):
     """Amplitude of slow changes of brightness across the print."""
 
     vignette: FractionInterval = (0.0, 0.4)
-    """How much darker the corners are."""
+    """Darkening of the corners."""
 
     vignette_center: FractionInterval = (0.35, 0.65)
-    """Where the vignette is brightest, along each side."""
+    """Brightest point of the vignette, as a share of each side."""
 
 
 class GrainSettings(Settings):
@@ -84,7 +84,7 @@ class ScratchSettings(Settings):
     """Probability of scratches."""
 
     count: NonNegativeInterval = (1.0, 10.0)
-    """How many; few are commoner."""
+    """Number; few are commoner."""
 
     width: NonNegativeInterval = (0.2, 1.5)
     """Half width, pixels; thin ones are commoner."""
@@ -93,13 +93,13 @@ class ScratchSettings(Settings):
     """Length, fraction of the photo's diagonal; short ones are commoner."""
 
     waver: NonNegativeInterval = (0.0, 3.0)
-    """How far a scratch leaves its line, pixels."""
+    """Deviation of a scratch from its line, pixels."""
 
     wavelength: PositiveInterval = (60.0, 400.0)
-    """How soon it comes back, pixels."""
+    """Length over which it returns to its line, pixels."""
 
     opacity: FractionInterval = (0.25, 0.95)
-    """How much of the picture a scratch hides at its centre; faint ones are commoner."""
+    """Opacity of a scratch at its centre; faint ones are commoner."""
 
     dark_probability: Probability = 0.25
     """Probability that a scratch is dark (a fold's shadow) rather than bare paper."""
@@ -133,7 +133,7 @@ class DustSettings(Settings):
     """Radius of a speck, pixels; small ones are commoner."""
 
     opacity: FractionInterval = (0.4, 1.0)
-    """How much of the picture a speck hides."""
+    """Opacity of a speck."""
 
     dark_probability: Probability = 0.3
     """Probability that the photo's specks are dark."""
@@ -154,7 +154,7 @@ class DustSettings(Settings):
     """Half width of a hair, pixels."""
 
     hair_curl: Interval = (-3.0, 3.0)
-    """How far a hair turns from end to end, and how much more at one end than at the other, radians."""
+    """Turn of a hair from end to end, and the difference of its curvature between the ends, radians."""
 
 
 class BlotchSettings(Settings):
@@ -170,7 +170,7 @@ class BlotchSettings(Settings):
     """Share of the picture that is stained."""
 
     opacity: FractionInterval = (0.08, 0.4)
-    """How much light a stain takes (or, where it has bleached the print, adds)."""
+    """Light that a stain takes (or, where it has bleached the print, adds)."""
 
     bleach_probability: Probability = 0.3
     """Probability that the stains are lighter than the print."""
@@ -186,10 +186,10 @@ class HalftoneSettings(Settings):
     """Distance of the dots, pixels."""
 
     amount: FractionInterval = (0.25, 0.75)
-    """How far the picture is made of dots."""
+    """Share of the dots in the picture; 1: nothing but dots."""
 
     rotation: Interval = (-0.05, 0.05)
-    """How far the whole screen is turned, radians."""
+    """Rotation of the whole screen, radians."""
 
 
 class CaptureSettings(Settings):

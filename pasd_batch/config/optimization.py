@@ -9,7 +9,7 @@ from pasd_batch.config.restoration import Precision
 
 
 class RateDecay(StrEnum):
-    """What the learning rate does after the warm-up."""
+    """Schedule of the learning rate after the warm-up."""
 
     CONSTANT = "constant"
     COSINE = "cosine"

@@ -25,16 +25,16 @@ class ValidationSettings(Settings):
     """Steps between validations; there is one at the end, too."""
 
     sources: tuple[DataSource, ...] = ()
-    """Where the photos are; none: no validation."""
+    """Folder or manifest of the photos; none: no validation."""
 
     photos: int = Field(default=4, ge=1)
-    """How many photos, the first ones by name."""
+    """Number of photos, the first ones by name."""
 
     crop_size: int = Field(default=512, ge=16, multiple_of=8)
     """Side of the square cut from each photo's middle; smaller photos are enlarged to it."""
 
     degradation: DegradationSettings | None = None
-    """What makes the model's input; none: the training's own chain."""
+    """Degradation that makes the model's input; none: the training's own chain."""
 
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Fixes degradations and noise, so that validations can be compared."""
@@ -47,7 +47,7 @@ class ValidationSettings(Settings):
 
 
 class TrainerSettings(Settings):
-    """What all trainings share."""
+    """Settings that all trainings share."""
 
     output: str
     """Folder or prefix (local path or URI) of the trained model, its checkpoints and its log."""
@@ -65,13 +65,13 @@ class TrainerSettings(Settings):
     """Batches whose gradients are averaged before a step."""
 
     optimizer: OptimizerSettings = OptimizerSettings()
-    """How gradients become steps."""
+    """Optimizer and learning rate."""
 
     ema_decay: float | None = Field(default=None, gt=0.0, lt=1.0)
     """Decay of the moving average of the weights, which is then what is validated and exported; none: no average."""
 
     precision: Precision = Precision.FLOAT32
-    """What the networks compute in; weights, optimizer and VAE stay in float32."""
+    """Precision in which the networks compute; weights, optimizer and VAE stay in float32."""
 
     compile: bool = False
     """Compile the networks (`torch.compile`): minutes once for each shape of a batch, then fewer and larger kernels."""
@@ -93,16 +93,16 @@ class TrainerSettings(Settings):
     """Fixes initial weights, order, crops, degradations and noise."""
 
     workers: TrainingWorkers = TrainingWorkers()
-    """How many processes."""
+    """Number of worker processes, and their devices."""
 
     checkpoints: CheckpointSettings = CheckpointSettings()
-    """What a killed training resumes from."""
+    """Checkpoints, which a killed training resumes from."""
 
     log: TrainingLogSettings = TrainingLogSettings()
-    """What is written down."""
+    """Log of the training."""
 
     validation: ValidationSettings = ValidationSettings()
-    """What is looked at."""
+    """Validation on photos that are not trained on."""
 
     @model_validator(mode="after")
     def _loaders_of_ray(self) -> Self:

@@ -15,7 +15,7 @@ from pasd_batch.config.training_vae import VaeTrainingSettings
 
 
 class Ablation(StrEnum):
-    """What the paper's ablation study takes away."""
+    """Part of the method that an ablation of the paper leaves out."""
 
     PACA = "paca"
     """Pixel-aware cross attention: its layers are frozen so that they do nothing."""
@@ -34,14 +34,14 @@ class TrainingSettings(TrainerSettings):
     """Names this training."""
 
     model: ModelStart
-    """Where it starts."""
+    """Networks that training starts from."""
 
     trainable: tuple[TrainablePart, ...] = (
         TrainablePart.CONTROL_BRANCH,
         TrainablePart.DEGRADATION_REMOVAL,
         TrainablePart.PACA,
     )
-    """What learns; everything else is frozen."""
+    """Parts that learn; everything else is frozen."""
 
     losses: LossSettings = LossSettings()
     """The objective."""
@@ -50,7 +50,7 @@ class TrainingSettings(TrainerSettings):
     """Ablations."""
 
     validation_sampling: SamplingSettings = SamplingSettings()
-    """How validation restores. Photos are worked on at their own size, whatever `scale` and `min_short_side` say, each
+    """Restoring in validation. Photos are worked on at their own size, whatever `scale` and `min_short_side` say, each
     with a seed of its own; `prompt` is for photos without a caption."""
 
     @model_validator(mode="after")

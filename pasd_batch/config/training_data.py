@@ -43,13 +43,13 @@ class TrainingDataSettings(Settings):
     """The training set, and the work of making samples from it."""
 
     sources: tuple[DataSource, ...] = Field(min_length=1)
-    """Where the photos are; all of them are mixed, each photo once an epoch."""
+    """Sources of photos; all of them are mixed, each photo once an epoch."""
 
     samples: SampleSettings = SampleSettings()
     """From a photo to a sample."""
 
     storage: StorageSettings = StorageSettings()
-    """Which URI schemes are opened, and how what may pass is tried again."""
+    """Storage settings: URI schemes that are opened, and retries."""
 
     loaders: int = Field(default=2, ge=0)
     """Processes that make samples for each worker; 0 (without Ray only): the worker itself does."""

@@ -29,7 +29,7 @@ class PacaVariant(StrEnum):
 
 
 class BranchSettings(Settings):
-    """What the control branch has besides its copy of the UNet's encoder."""
+    """Parts of the control branch besides its copy of the UNet's encoder."""
 
     conditioning_embedding_out_channels: tuple[int, int, int, int] = (16, 32, 96, 256)
     """Widths of the degradation removal module at full size, 1/2, 1/4 and 1/8."""
@@ -42,7 +42,7 @@ class BranchSettings(Settings):
 
 
 class BetaSchedule(StrEnum):
-    """How the noise's variance grows from `beta_start` to `beta_end`."""
+    """Growth of the noise's variance from `beta_start` to `beta_end`."""
 
     LINEAR = "linear"
     SCALED_LINEAR = "scaled_linear"
@@ -62,7 +62,7 @@ class NoiseScheduleSettings(Settings):
     """Variance of the last step."""
 
     beta_schedule: BetaSchedule = BetaSchedule.SCALED_LINEAR
-    """What lies between."""
+    """Block between encoder and decoder."""
 
     rescale_betas_zero_snr: bool = False
     """Shift the schedule so that the last timestep is pure noise (needs v prediction)."""
@@ -75,7 +75,7 @@ class UNetSizes(Settings):
     """Channels; the time embedding has four times the first."""
 
     text_attention: tuple[bool, ...] = (False, True, True, False)
-    """Which levels have transformers (self attention and text attention)."""
+    """Levels with transformers (self attention and text attention)."""
 
     heads: int = Field(default=4, ge=1)
     """Attention heads."""
@@ -154,7 +154,7 @@ class FromPasd(Settings):
 
 
 class FirstPrediction(StrEnum):
-    """What a UNet from scratch predicts before it has learned anything."""
+    """Prediction of a UNet from scratch before it has learned anything."""
 
     RANDOM = "random"
     DEGRADED_PHOTO = "degraded_photo"
@@ -186,14 +186,14 @@ class FromScratch(Settings):
     """The control branch."""
 
     first_prediction: FirstPrediction = FirstPrediction.RANDOM
-    """What the fresh weights give."""
+    """First prediction of the fresh weights."""
 
     schedule: NoiseScheduleSettings = NoiseScheduleSettings()
     """The forward diffusion."""
 
 
 ModelStart = Annotated[FromStableDiffusion | FromPasd | FromScratch, Field(discriminator="start")]
-"""Where training starts, told apart by `start`."""
+"""Start of a training, told apart by `start`."""
 
 
 class EncoderStart(StrEnum):
@@ -205,7 +205,7 @@ class EncoderStart(StrEnum):
 
 
 class Upsampling(StrEnum):
-    """How a VAE's decoder enlarges."""
+    """Enlarging in a VAE's decoder."""
 
     NEAREST = "nearest"
     """By repeating pixels, as Stable Diffusion's: any software that knows diffusers loads it."""
@@ -240,7 +240,7 @@ class VaeSizes(Settings):
     """Groups of the normalisations."""
 
     upsampling: Upsampling = Upsampling.NEAREST
-    """How the decoder enlarges."""
+    """Enlarging in the decoder."""
 
     middle_attention: bool = False
     """Self attention over the whole photo at 1/8 size."""

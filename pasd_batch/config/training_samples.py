@@ -26,10 +26,10 @@ class SampleSettings(Settings):
     """Probability that the caption is replaced by the empty one, which classifier-free guidance needs."""
 
     degradation: DegradationSettings = RealEsrganSettings()
-    """What makes the model's input from the crop."""
+    """Degradation that makes the model's input from the crop."""
 
     limits: DecodeLimits = DecodeLimits()
-    """What a photo may at most be; larger ones are skipped."""
+    """Limits of a photo; larger ones are skipped."""
 
     @model_validator(mode="after")
     def _input_as_large_as_target(self) -> Self:

@@ -61,10 +61,10 @@ class VaeTrainingSettings(TrainerSettings):
     """Folder with a `vae/` of these sizes to train further; `decoder: linear` takes only its encoder."""
 
     encoder: EncoderStart = EncoderStart.RANDOM
-    """Where the encoder of a VAE from scratch starts."""
+    """Start of the encoder of a VAE from scratch."""
 
     decoder: DecoderStart = DecoderStart.RANDOM
-    """Where the decoder starts."""
+    """Start of the decoder."""
 
     decoder_only: bool = False
     """Keep the encoder as it starts, and so the latents that a denoiser is trained on; only the decoder learns."""

@@ -25,7 +25,7 @@ _Kind = TypeVar("_Kind")
 
 
 class BellProfile(StrEnum):
-    """How a bell falls off with the squared Mahalanobis distance q."""
+    """Profile of a bell over the squared Mahalanobis distance q."""
 
     GENERALIZED = "generalized"
     PLATEAU = "plateau"

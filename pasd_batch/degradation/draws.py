@@ -59,7 +59,7 @@ class Draws:
 
 @runtime_checkable
 class NoiseSource(Protocol):
-    """Where the noise tensors of a degradation come from; tests replay recorded ones."""
+    """Source of a degradation's noise tensors; tests replay recorded ones."""
 
     def normal(self, shape: Sequence[int]) -> Tensor:
         """Unit normal draws of this shape."""

@@ -47,7 +47,7 @@ SMALLEST_TABLE_FACTOR = 1e-4
 def compress_jpeg(
     photos: Float[Tensor, "batch 3 height width"], qualities: Float[Tensor, " batch"]
 ) -> Float[Tensor, "batch 3 height width"]:
-    """What is left of sRGB pictures after JPEG at each one's quality, clamped to [0, 1].
+    """Compress sRGB pictures as JPEG at each one's quality and decode them, clamped to [0, 1].
 
     Qualities lie in [1, 100] and may be fractional. Input outside [0, 1] is clamped first.
     """

@@ -17,7 +17,7 @@ _LUMA = (0.2989, 0.587, 0.114)
 
 
 class NoiseKind(StrEnum):
-    """Which distribution the noise follows."""
+    """Distribution of the noise."""
 
     GAUSSIAN = "gaussian"
     POISSON = "poisson"
@@ -71,7 +71,7 @@ def add_gaussian_noise(
 def poisson_basis(
     photos: Float[Tensor, "batch 3 height width"], *, gray: bool
 ) -> Float[Tensor, "batch planes height width"]:
-    """What Poisson noise is drawn for: the picture in 8 bit, or its luma in 8 bit."""
+    """Mean of Poisson noise: the picture in 8 bit, or its luma in 8 bit."""
     if gray:
         weights = constant(_LUMA, photos.dtype, photos.device).view(1, 3, 1, 1)
         photos = (photos * weights).sum(dim=1, keepdim=True)

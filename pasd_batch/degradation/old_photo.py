@@ -79,7 +79,7 @@ def apply_old_photo(
 def old_photo_targets(
     photos: Float[Tensor, "batch 3 height width"], parameters: Sequence[OldPhotoParameters]
 ) -> Float[Tensor, "batch 3 height width"]:
-    """What restoring can aim at: the clean pictures, in grey where the old photo is black and white."""
+    """Targets of restoring: the clean pictures, in grey where the old photo is black and white."""
     return _gray_where([each.fading.monochrome for each in parameters], photos)
 
 

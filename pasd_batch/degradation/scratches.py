@@ -78,7 +78,7 @@ def _sample_scratch(settings: ScratchSettings, draws: Draws, *, upright: bool) -
 
 
 def _coverage(scratches: "_Scratches", photos: Tensor) -> Float[Tensor, "batch 1 height width"]:
-    """How much of each pixel a scratch covers: antialiased across, tapered at its ends, uneven along it."""
+    """Coverage of each pixel by a scratch: antialiased across, tapered at its ends, uneven along it."""
     height, width = photos.shape[-2:]
     x = torch.arange(width, device=photos.device, dtype=photos.dtype)[None, :] - scratches.x * width
     y = torch.arange(height, device=photos.device, dtype=photos.dtype)[:, None] - scratches.y * height
@@ -120,4 +120,4 @@ _NO_SCRATCH = Scratch(
     opacity=0.0,
     brightness=0.0,
 )
-"""Where a photo has fewer scratches than others of its batch."""
+"""Mask of scratches that exist: a photo may have fewer than others of its batch."""

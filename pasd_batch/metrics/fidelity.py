@@ -1,4 +1,4 @@
-"""Whether a restored photo still shows what its input showed: a model that invents scores low here.
+"""Fidelity of a restored photo to its input: a model that invents scores low here.
 
 The result is scaled back to the input's size and compared with it; pyiqa is not needed for it.
 """
@@ -20,7 +20,7 @@ _ROWS_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class Fidelity:
-    """How close a result is to its input.
+    """Closeness of a result to its input.
 
     Attributes:
         psnr: decibels over RGB, higher is closer; 100 where they are equal.

@@ -37,7 +37,7 @@ class Metric:
 
     @property
     def higher_is_better(self) -> bool:
-        """Which way is better."""
+        """Direction that is better."""
         return not self.model.lower_better
 
     @property
@@ -107,7 +107,7 @@ def metric_problems(settings: MetricsSettings) -> list[str]:
 
 
 def weight_folders(settings: MetricsSettings) -> WeightFolders:
-    """Where the metrics' weights are looked for."""
+    """Folders that the metrics' weights are looked for in."""
     if settings.weights_dir is not None:
         root = settings.weights_dir.expanduser().absolute()
         return WeightFolders(root, root / "huggingface" / "hub")

@@ -1,4 +1,4 @@
-"""Whether a restored photo has a grid of the latents' period: dots, blocks or stair steps every 8 pixels.
+"""Measure of grids with the latents' period in a restored photo: dots, blocks or stair steps every 8 pixels.
 
 Such a pattern has its power at multiples of 1/8 cycle a pixel. The power there is compared with the power beside them,
 which is that of the photo's own content and noise, and the result with the clean photo's: 1 is no more of a grid.
@@ -13,7 +13,7 @@ from jaxtyping import Float
 from pasd_batch.metrics.fidelity import LUMA
 
 GRID_BOUND = 1.2
-"""What the mean over photos may be at most; a single photo without a grid exceeds it now and then."""
+"""Bound of the mean over photos; a single photo without a grid exceeds it now and then."""
 
 PERIOD = 8
 MIN_SIDE = 256
@@ -33,7 +33,7 @@ _WINDOWS_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class PeriodicPattern:
-    """How much more of a grid a restored photo has than the clean one.
+    """Ratio of the grid in a restored photo to that in the clean one.
 
     Attributes:
         flat: in the third of the windows where the clean photo has the weakest gradients; 1 is as in the clean photo.
@@ -108,7 +108,7 @@ def _power(windows: Float[np.ndarray, "count side side"]) -> Float[np.ndarray, "
 
 @cache
 def _contrast() -> tuple[np.ndarray, np.ndarray]:
-    """What turns a flattened log spectrum into excesses, a column for each frequency; and which of them are odd.
+    """Matrix from a flattened log spectrum to excesses, a column for each frequency; and the mask of odd ones.
 
     Each is compared with its neighbours on both sides, along each axis on which it is not zero: an edge along rows or
     columns has its power on an axis, the neighbours there as well.

@@ -50,7 +50,7 @@ class Scorer:
 
     @property
     def columns(self) -> list[ScoreColumn]:
-        """What `score` gives, in its order: names, which way is better, and what computed it."""
+        """Definitions of the scores, in the order of `score`: names, the better direction, and what computed them."""
         source = f"pyiqa {pyiqa_version()}"
         columns = []
         for metric in self._no_reference:

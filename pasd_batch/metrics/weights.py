@@ -1,4 +1,4 @@
-"""What pyiqa's metrics need to be there before they are built: weight files, packages, and a smallest photo.
+"""Requirements of pyiqa's metrics before they are built: weight files, packages, and a smallest photo.
 
 pyiqa fetches what it does not find, by file name and without a check of what is there. Nothing may be fetched in a
 run, so the files are looked for first. This table is of pyiqa 0.1.16; a metric that is not in it is refused.
@@ -24,7 +24,7 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class MetricNeeds:
-    """What one metric needs: files, packages besides pyiqa's own, and pixels on a photo's shorter side."""
+    """Requirements of one metric: files, packages besides pyiqa's own, and pixels on a photo's shorter side."""
 
     files: tuple[WeightFile, ...] = ()
     packages: tuple[str, ...] = ()
@@ -33,13 +33,13 @@ class MetricNeeds:
 
 @dataclass(frozen=True)
 class WeightFolders:
-    """Where weights are looked for: `torch_home` as `$TORCH_HOME`, `huggingface` as `$HF_HOME/hub`."""
+    """Folders that weights are looked for in: `torch_home` as `$TORCH_HOME`, `huggingface` as `$HF_HOME/hub`."""
 
     torch_home: Path
     huggingface: Path
 
     def missing(self, needs: MetricNeeds) -> Iterator[str]:
-        """What of the files is not there, or is not what it should be, each with its whole path."""
+        """Files that are missing or not what they should be, each with its whole path."""
         for file in needs.files:
             path = self._path(file)
             if path is None:

@@ -154,12 +154,12 @@ def initialise_unet(folder: Path, paca: PacaForm, *, allow_pickle: bool = False)
 
 
 def is_paca(name: str) -> bool:
-    """Whether a UNet parameter belongs to pixel-aware cross attention."""
+    """True if a UNet parameter belongs to pixel-aware cross attention."""
     return any(part in name for part in PACA_PARTS)
 
 
 def paca_form(tensors: Mapping[str, Tensor]) -> PacaForm | None:
-    """Which form of PACA a UNet's tensors have; None for a plain UNet."""
+    """Form of PACA that a UNet's tensors have; None for a plain UNet."""
     if any("pixel_attentions" in name for name in tensors):
         return "pasd"
     return "pasd_light" if any("attn2_plus" in name for name in tensors) else None

@@ -1,4 +1,4 @@
-"""What a photo tells the control branch, computed once per photo: it does not depend on the denoising step."""
+"""Conditioning of the control branch on a photo, computed once per photo: it does not depend on the denoising step."""
 
 from dataclasses import dataclass
 

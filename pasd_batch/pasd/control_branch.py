@@ -17,7 +17,7 @@ from pasd_batch.pasd.encoder import DiffusionEncoder, batch_timesteps, skip_chan
 
 
 class ControlResiduals(NamedTuple):
-    """What the control branch tells the UNet."""
+    """Outputs of the control branch, which the UNet reads."""
 
     skips: list[Float[Tensor, "batch _c _h _w"]]
     """One per skip connection of the UNet, shallow to deep; also the contexts of PACA."""

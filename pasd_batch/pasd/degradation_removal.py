@@ -16,7 +16,7 @@ from torch.nn.functional import leaky_relu, silu
 
 
 class DegradationRemoval(NamedTuple):
-    """What the module sees in a photo."""
+    """Outputs of the module for a photo."""
 
     embedding: Float[Tensor, "batch channels height/8 width/8"]
     """Added to the first feature map of the control branch."""
@@ -52,7 +52,7 @@ class DegradationRemovalModule(nn.Module):
 
     @property
     def reach(self) -> int:
-        """How many photo pixels away an input can influence an embedding pixel, rounded up to a multiple of 8."""
+        """Distance (photo pixels) within which an input influences an embedding pixel, rounded up to a multiple of 8."""
         scales = len(self.blocks) // 2
         radius = 1 + sum(2 * 2**scale for scale in range(scales)) + 2**scales
         if self.preprocesser is not None:

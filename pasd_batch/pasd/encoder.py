@@ -17,7 +17,7 @@ TEXT_DOWN_BLOCK = "CrossAttnDownBlock2D"
 
 
 class EncoderFeatures(NamedTuple):
-    """What the encoder hands to the decoder."""
+    """Features that the encoder hands to the decoder."""
 
     skips: list[Float[Tensor, "batch _c _h _w"]]
     """One feature map per skip connection, shallow to deep."""

@@ -23,10 +23,10 @@ class Frame:
     """The photo as it came."""
 
     target: Size
-    """What is asked for: round(original x scale)."""
+    """Size that is asked for: round(original x scale)."""
 
     working: Size
-    """What the networks restore: the target, enlarged where it is small."""
+    """Size that the networks restore: the target, enlarged where it is small."""
 
     padded: Size
     """The working size padded to the multiple that the networks need."""

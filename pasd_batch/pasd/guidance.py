@@ -14,7 +14,7 @@ Latents = Float[Tensor, "batch channels height width"]
 
 @dataclass(frozen=True)
 class Guidance:
-    """How strongly prompt and photo steer the prediction."""
+    """Strength with which prompt and photo steer the prediction."""
 
     scale: float
     """Classifier-free guidance (arXiv 2207.12598); at 1 or below the negative prompt is not evaluated."""
@@ -27,13 +27,13 @@ class Guidance:
 
     @property
     def is_active(self) -> bool:
-        """Whether a negative half is needed at all."""
+        """True if a negative half is needed at all."""
         return self.scale > 1.0
 
 
 @dataclass(frozen=True)
 class TileBatch:
-    """What the networks read for a batch of tiles; the rows belong together."""
+    """Inputs of the networks for a batch of tiles; the rows belong together."""
 
     latents: Latents
     embeddings: Float[Tensor, "batch width0 height width"]

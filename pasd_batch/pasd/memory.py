@@ -28,7 +28,7 @@ _FULL = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory is full, in any of torch's ways of saying so."""
+    """True if an error says that memory is full, in any of torch's ways of saying so."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _FULL)
@@ -36,7 +36,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @dataclass(frozen=True)
 class MemoryLimits:
-    """How much goes through the networks at a time."""
+    """Amount that goes through the networks at a time."""
 
     tile_size: int
     tile_batch: int

@@ -46,7 +46,7 @@ class Models:
 
     @property
     def is_float32(self) -> bool:
-        """Whether all networks already run in float32."""
+        """True if all networks already run in float32."""
         return self.dtype == self.vae_dtype == torch.float32
 
     @contextmanager

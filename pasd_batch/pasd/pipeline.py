@@ -46,7 +46,7 @@ class PhotoResult:
     """sRGB in [0, 1]."""
 
     problem: str | None
-    """Why the picture cannot be a restored photo; None when it is sound."""
+    """Reason why the picture cannot be a restored photo; None when it is sound."""
 
     preview: Float[Tensor, "3 _ph _pw"] | None
     """The photo without its degradation, as the degradation removal module sees it, in [0, 1]."""

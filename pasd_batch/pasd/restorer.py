@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RestorationReport:
-    """What was done to restore a photo."""
+    """Report of the work on a photo."""
 
     tiles: int
     tile_batch: int
@@ -32,7 +32,7 @@ class RestorationReport:
 
     out_of_memory_retries: int
     float32_retry: bool
-    """Whether the first result was unsound and this one was computed in float32."""
+    """True if the first result was unsound and this one was computed in float32."""
 
     seconds: dict[str, float]
     """Duration of `encode`, `denoise` and `decode`."""
@@ -65,7 +65,7 @@ class Restoration:
 
 @dataclass(frozen=True)
 class RestorationFailure:
-    """Why a photo could not be restored."""
+    """Reason why a photo could not be restored."""
 
     error_type: str
     message: str

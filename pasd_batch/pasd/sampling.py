@@ -25,7 +25,7 @@ StepCallback = Callable[[int, int], None]
 
 @runtime_checkable
 class Scheduler(Protocol):
-    """What sampling needs of a diffusers scheduler."""
+    """Interface of a diffusers scheduler that sampling needs."""
 
     timesteps: Tensor
     alphas_cumprod: Tensor

@@ -1,4 +1,4 @@
-"""Whether a result can be a restored photo.
+"""Soundness of a result: whether it can be a restored photo.
 
 Judged on the decoded picture as the VAE gives it: clamping would turn infinities into white, and colour correction
 would lay the input's colours over a picture that is black.
@@ -16,7 +16,7 @@ VARIED_INPUT = 4.0 / 255
 
 
 def find_problem(decoded: Float[Tensor, "1 3 height width"], source: Float[Tensor, "1 3 height width"]) -> str | None:
-    """What is wrong with a decoded picture, in about [0, 1] and not clamped; None when it is sound.
+    """Fault of a decoded picture, in about [0, 1] and not clamped; None when it is sound.
 
     Args:
         decoded: what the VAE made.

@@ -15,7 +15,7 @@ from pasd_batch.pasd.paca import PacaForm, PixelAwareTextTransformer, PixelAware
 
 
 class UpBlockOptions(NamedTuple):
-    """What a decoder level is made of."""
+    """Composition of a decoder level."""
 
     paca: PacaForm
     has_text: bool

@@ -99,7 +99,7 @@ def _blank(column: int, height: int) -> Image.Image:
 
 
 def _left(number: int, column: int) -> int:
-    """Where a column begins, counted from 0."""
+    """Position at which a column begins, counted from 0."""
     return _MARGIN + number * (column + _GAP)
 
 

@@ -1,4 +1,4 @@
-"""What a run came to, for people: counts, failures, scores before and after, and what took longest, as Markdown."""
+"""Summary of a run for people: counts, failures, scores before and after, and what took longest, as Markdown."""
 
 import heapq
 import html
@@ -68,7 +68,7 @@ class PairedMeans:
 
 @dataclass(order=True, frozen=True)
 class SlowPhoto:
-    """How long one photo took, all stages together."""
+    """Time that one photo took, all stages together."""
 
     seconds: float
     photo_id: str
@@ -78,7 +78,7 @@ class SlowPhoto:
 
 @dataclass
 class RunStatistics:
-    """What all committed rows add up to; rows are added shard by shard, so that any run fits in memory."""
+    """Sums over all committed rows; rows are added shard by shard, so that any run fits in memory."""
 
     ok: int = 0
     failed: int = 0

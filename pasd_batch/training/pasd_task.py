@@ -36,7 +36,7 @@ class PasdTask:
     sampling: SamplingSettings
     gradient_checkpointing: bool
     captions: bool = True
-    """Whether validation tells the model what is on a photo."""
+    """True if validation tells the model what is on a photo."""
 
     def prepare(self) -> None:
         """Turn gradient checkpointing on where it is wished."""

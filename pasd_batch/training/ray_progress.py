@@ -1,4 +1,4 @@
-"""How far a training on Ray is, for people: a bar on the driver's terminal, a line now and then in its log.
+"""Progress of a training on Ray, for people: a bar on the driver's terminal, a line now and then in its log.
 
 What is written here is for show: it may be lost or late, and nothing is decided by it.
 """
@@ -19,7 +19,7 @@ _READ_EVERY_SECONDS = 1.0
 
 
 class StepBoard:
-    """Where the first worker writes how far it is and the driver reads it; lives in an actor of its own."""
+    """Board on which rank zero writes its progress and the driver reads it; lives in an actor of its own."""
 
     def __init__(self) -> None:
         self._step, self._loss = 0, 0.0

@@ -57,7 +57,7 @@ def train_in_process(settings: AnyTraining, index: PhotoIndex, budget: Budget) -
 
 
 def build_feed(settings: AnyTraining, placement: Placement, index: PhotoIndex) -> Feed:
-    """Where this worker's batches come from: loaders, or photos on the device.
+    """Feed of this worker's batches: loaders, or photos on the device.
 
     Raises:
         TrainingError: the photos do not fit on the device, or cannot be used.

@@ -1,4 +1,4 @@
-"""What a worker needs to run a training's loop, built from its settings alone."""
+"""Parts that a worker needs to run a training's loop, built from its settings alone."""
 
 from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.config.training import AnyTraining, TrainingSettings
@@ -23,7 +23,7 @@ def build_task(settings: AnyTraining) -> TrainingTask:
 
 
 def loader_spec(settings: AnyTraining, placement: Placement) -> LoaderSpec:
-    """How this worker's batches are made."""
+    """Specification of this worker's batches."""
     return LoaderSpec(settings.output, sample_data(settings).model_dump_json(), settings.seed, placement.plan(settings))
 
 

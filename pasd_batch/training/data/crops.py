@@ -16,7 +16,7 @@ _ENLARGEMENT_MARGIN = 0.02
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to one photo; `top` and `left` are pixels of the photo, enlarged where it was too small."""
+    """Augmentation of one photo; `top` and `left` are pixels of the photo, enlarged where it was too small."""
 
     top: int
     left: int

@@ -25,7 +25,7 @@ from pasd_batch.training.data.webdataset import find_samples, read_member
 from pasd_batch.training.errors import TrainingError
 
 INDEX_FILE = "photos.parquet"
-"""Where a training keeps its list, relative to its output."""
+"""Path of a training's list, relative to its output."""
 
 _SCHEMA = pa.schema(
     [

@@ -1,4 +1,4 @@
-"""Which photo comes when: a function of the seed and the sample's number alone.
+"""Order of the photos: a function of the seed and the sample's number alone.
 
 Samples are numbered from 0 through the whole training. So a training can resume, or change its number of workers,
 without any iterator's state: step, batch and worker give the numbers, the numbers give photos, crops and noise.
@@ -16,7 +16,7 @@ from pasd_batch.training.data.dataset import sample_seed
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """How the numbers are dealt out: step by step, in each step batch by batch, in each batch worker by worker."""
+    """Distribution of the sample numbers: step by step, in each step batch by batch, in each batch worker by worker."""
 
     batch_size: int
     accumulation: int

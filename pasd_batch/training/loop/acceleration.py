@@ -1,4 +1,4 @@
-"""How networks are laid out and run on the training's device, where that is a matter of speed alone."""
+"""Memory layout and compiling of the networks on the training's device: a matter of speed alone."""
 
 from collections.abc import Sequence
 from typing import Any, cast

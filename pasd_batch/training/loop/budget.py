@@ -15,7 +15,7 @@ class Budget:
         self._end = math.inf if seconds is None else self._looked + seconds
 
     def ends_before_next_look(self, saving: float) -> bool:
-        """Whether no time is left for as much work as since the last look and for saving, which takes `saving` s."""
+        """True if no time is left for as much work as since the last look and for saving, which takes `saving` s."""
         now = monotonic()
         since, self._looked = now - self._looked, now
         return now + since + _SAVINGS_KEPT_FREE * saving > self._end

@@ -38,7 +38,7 @@ class Checkpoint:
 
     state: StepState
     facts: dict[str, Any]
-    """What else the training wrote down, such as its skipped photos."""
+    """Other facts that the training wrote down, such as its skipped photos."""
 
 
 def save_checkpoint(storage: Storage, step: int, state: StepState, facts: Mapping[str, Any], model: ModelFiles) -> None:

@@ -1,4 +1,4 @@
-"""What makes two calls the same training: resuming with other settings is refused, not guessed at."""
+"""Identity of a training: resuming with other settings is refused, not guessed at."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from pasd_batch.data.storage import AlreadyExists, Storage
 from pasd_batch.training.errors import TrainingError
 
 SETTINGS_FILE = "training.json"
-"""Where a training keeps its settings, relative to its output."""
+"""Path of a training's settings, relative to its output."""
 
 _FREE = frozenset(
     {

@@ -1,4 +1,4 @@
-"""Where one of a training's workers stands."""
+"""Placement of one of a training's workers."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from pasd_batch.training.data.sample_order import BatchPlan
 
 @dataclass(frozen=True)
 class Placement:
-    """Which of how many workers this is, and where it computes."""
+    """Rank of this worker, the number of workers, and its device."""
 
     device: torch.device
     worker: int = 0
     workers: int = 1
 
     def plan(self, settings: TrainerSettings) -> BatchPlan:
-        """Which samples this worker gets."""
+        """Plan of the samples that this worker gets."""
         return BatchPlan(settings.batch_size, settings.accumulation, self.workers, self.worker)

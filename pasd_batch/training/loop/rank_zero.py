@@ -35,7 +35,7 @@ class RankZero:
         self._photos = load_validation_photos(settings)
         storage.remove_partial(older_than=_SECONDS_LEFT_ALONE)
         self.saving_seconds = 0.0
-        """How long the last checkpoint took to write."""
+        """Seconds that the last checkpoint took to write."""
         self._log = TrainingLog(storage, settings.log, first_step=first_step, steps=settings.steps)
 
     def after_step(self, step: int, values: Mapping[str, float] | None, *, skipped: int, is_last: bool) -> None:
@@ -80,7 +80,7 @@ class RankZero:
 
 
 def line_due(step: int, settings: TrainerSettings) -> bool:
-    """Whether a line of the log is due after so many steps."""
+    """True if a line of the log is due after so many steps."""
     # With every checkpoint too, so that a resumed training counts and averages as an uninterrupted one.
     return any(_due(step, every, settings.steps) for every in (settings.log.every, settings.checkpoints.every))
 

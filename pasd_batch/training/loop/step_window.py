@@ -1,4 +1,4 @@
-"""What happened in the steps since the last line of the log, over all workers."""
+"""Totals of the steps since the last line of the log, over all workers."""
 
 import logging
 import time

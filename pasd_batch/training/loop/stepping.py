@@ -25,7 +25,7 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True)
 class StepReport:
-    """What one step did."""
+    """Report of one step."""
 
     losses: Mapping[str, Tensor]
     """The objective and its parts on this worker, means over the accumulated batches."""
@@ -107,7 +107,7 @@ class Stepper:
         return nullcontext() if self.average is None else self.average.in_place()
 
     def state(self) -> StepState:
-        """What a checkpoint keeps; the tensors are those in use, not copies."""
+        """State that a checkpoint keeps; the tensors are those in use, not copies."""
         own = self._optimizer.state
         moments = {
             moment: {name: own[p][moment] for name, p in self.parameters.items() if p in own} for moment in _MOMENTS

@@ -1,4 +1,4 @@
-"""What the training loop trains: an objective, how its model is stored, and how it restores when it is validated."""
+"""Task of the training loop: an objective, how its model is stored, and how it restores when it is validated."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable

@@ -1,4 +1,4 @@
-"""What a training writes down while it runs: `log.jsonl`, a progress bar, and TensorBoard where wished."""
+"""Log of a training while it runs: `log.jsonl`, a progress bar, and TensorBoard where wished."""
 
 import json
 import time

@@ -43,7 +43,7 @@ class ValidationPhoto:
 
 @dataclass(frozen=True, eq=False)
 class ValidationResult:
-    """What came of a validation."""
+    """Result of a validation."""
 
     scores: Mapping[str, float]
     """Means over the photos; `failed` counts those without a result."""

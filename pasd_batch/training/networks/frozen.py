@@ -1,4 +1,4 @@
-"""What a training reads but does not change: a resumed training must find it as it was."""
+"""Frozen inputs of a training: a resumed training must find them as they were."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Whether two VAEs mean the same by their latents: a decoder may go on learning, an encoder may not."""
+"""Latent spaces of two VAEs, which must mean the same: a decoder may go on learning, an encoder may not."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ _ENCODER = ("encoder.", "quant_conv.")
 
 
 def is_encoder(name: str) -> bool:
-    """Whether a VAE's tensor decides what its latents mean."""
+    """True if a VAE's tensor decides what its latents mean."""
     return name.startswith(_ENCODER)
 
 

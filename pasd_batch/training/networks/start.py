@@ -1,4 +1,4 @@
-"""Where a PASD training starts: the networks, from a Stable Diffusion base, a trained PASD, or from scratch."""
+"""Start of a PASD training: the networks, from a Stable Diffusion base, a trained PASD, or from scratch."""
 
 import json
 from collections.abc import Callable
@@ -56,10 +56,10 @@ class TrainingNetworks:
     """For samplers too: it says what is predicted."""
 
     carries_base: bool
-    """Whether the trained model's folder must have the base's parts as well."""
+    """True if the trained model's folder must have the base's parts as well."""
 
     drawn: Callable[[str], bool]
-    """Whether a parameter (`unet...`, `control_branch...`) was drawn from the seed rather than read as it is."""
+    """True if a parameter (`unet...`, `control_branch...`) was drawn from the seed rather than read as it is."""
 
     @property
     def alphas_cumprod(self) -> Float[Tensor, " steps"]:

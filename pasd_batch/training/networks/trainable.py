@@ -1,4 +1,4 @@
-"""Which parameters learn: the paper's parts by name, and the VAE's decoder."""
+"""Parameters that learn: the paper's parts by name, and the VAE's decoder."""
 
 from collections.abc import Collection, Iterator
 from typing import Any, cast

@@ -18,5 +18,5 @@ def hinge_loss(real: Verdicts, fake: Verdicts, shares: Float[Tensor, " batch"]) 
 
 
 def squared_slope(discriminator: nn.Module, real: Verdicts, clean: Picture, noise: Picture) -> Scalar:
-    """How much verdicts on clean pictures change with noise: R1 without second derivatives (arXiv 2501.08316)."""
+    """Change of verdicts on clean pictures with noise: R1 without second derivatives (arXiv 2501.08316)."""
     return ((discriminator(clean + _NOISE * noise) - real) / _NOISE).square().mean()

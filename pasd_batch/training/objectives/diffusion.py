@@ -38,7 +38,7 @@ def prediction_target(
     alphas_cumprod: Float[Tensor, " steps"],
     prediction_type: PredictionType,
 ) -> Latents:
-    """What the denoiser should predict: the noise, or the velocity sqrt(abar_t) noise - sqrt(1 - abar_t) z."""
+    """Prediction target of the denoiser: the noise, or the velocity sqrt(abar_t) noise - sqrt(1 - abar_t) z."""
     match prediction_type:
         case PredictionType.EPSILON:
             return noise

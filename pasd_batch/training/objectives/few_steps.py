@@ -11,7 +11,7 @@ from pasd_batch.config.losses import PredictionType
 from pasd_batch.training.objectives.diffusion import Latents, diffuse, predicted_latents
 
 SPACING = "trailing"
-"""How samplers place so few steps: from the last timestep on (arXiv 2305.08891, section 3.3)."""
+"""Timesteps as samplers place so few of them: from the last timestep on (arXiv 2305.08891, section 3.3)."""
 
 _SMALLEST_SHARE = 1e-6
 

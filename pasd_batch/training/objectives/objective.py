@@ -46,7 +46,7 @@ class PasdObjective(nn.Module):
         self._prompts = PromptEncoder(networks.tokenizer, networks.text_encoder)
 
     def computed(self, name: str) -> bool:
-        """Whether a parameter was made when the training began, rather than read."""
+        """True if a parameter was made when the training began, rather than read."""
         return not name.startswith("picture.") and self._drawn(name)
 
     def forward(self, made: NumberedBatch) -> dict[str, Tensor]:
@@ -63,7 +63,7 @@ class PasdObjective(nn.Module):
         return parts | own | {"loss": parts["loss"] + own["loss"]}
 
     def _predict(self, batch: TrainingBatch, embedding: Tensor, draws: SampleDraws) -> Denoised:
-        """What the denoiser says of noisy latents, and what it should say."""
+        """Prediction of the denoiser for noisy latents, and its target."""
         latents = self._encode(batch.clean, draws)
         noise = draws.normal(latents.shape[1:])
         timesteps = draws.integers(len(self.alphas_cumprod))

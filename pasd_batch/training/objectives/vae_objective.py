@@ -58,7 +58,7 @@ class VaeObjective(nn.Module):
         self._seed = seed
 
     def computed(self, name: str) -> bool:
-        """Whether a parameter was made when the training began, and does not learn."""
+        """True if a parameter was made when the training began, and does not learn."""
         return self._decoder_only and name.startswith(("vae.encoder.", "vae.quant_conv."))
 
     def forward(self, made: NumberedBatch) -> dict[str, Tensor]:
