@@ -52,7 +52,7 @@ class DegradationRemovalModule(nn.Module):
 
     @property
     def reach(self) -> int:
-        """Distance (photo pixels) within which an input influences an embedding pixel, rounded up to a multiple of 8."""
+        """Distance (photo pixels) over which inputs influence an embedding pixel, rounded up to a multiple of 8."""
         scales = len(self.blocks) // 2
         radius = 1 + sum(2 * 2**scale for scale in range(scales)) + 2**scales
         if self.preprocesser is not None:
