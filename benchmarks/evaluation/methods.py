@@ -89,7 +89,7 @@ class Pasd:
 
     def with_sampling(self, name: str, overrides: Sequence[str]) -> "Pasd":
         """The same networks with other settings, such as `sampling.steps=8`."""
-        values = with_overrides(self.settings.model_dump(exclude_unset=True), list(overrides))
+        values = with_overrides(self.settings.model_dump(exclude_unset=True), overrides, RestorationSettings)
         settings = RestorationSettings.parse(values, source=f"settings of {name}")
         if settings.model != self.settings.model:
             raise ValueError(f"{name}: {', '.join(overrides)} changes the model; give it a model of its own")
@@ -130,7 +130,9 @@ class Pasd:
 def restoration_settings(folder: Path | None, overrides: Sequence[str]) -> RestorationSettings:
     """The settings that a model folder (None: the embedded one) is restored with, but for the overrides."""
     model = {} if folder is None else {"base": str(folder), "control": str(folder)}
-    return RestorationSettings.parse(with_overrides({"model": model}, list(overrides)), source="command line")
+    return RestorationSettings.parse(
+        with_overrides({"model": model}, overrides, RestorationSettings), source="command line"
+    )
 
 
 def digest_of(folder: Path) -> str:

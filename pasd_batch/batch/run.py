@@ -60,7 +60,7 @@ def _drive(path: str, overrides: Sequence[str], command: str) -> int:
     if not logging.getLogger().hasHandlers():
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        settings = RunSettings.parse(with_overrides(load_yaml(path), list(overrides)), source=path)
+        settings = RunSettings.parse(with_overrides(load_yaml(path), overrides, RunSettings), source=path)
         _refuse_relative_paths_of_job(settings)
     except ConfigError as error:
         _logger.error("%s", error)

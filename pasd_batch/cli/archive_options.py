@@ -33,7 +33,7 @@ def read_config(options: argparse.Namespace) -> RunSettings:
     Raises:
         ConfigError: naming every setting that is wrong.
     """
-    values = with_overrides(load_yaml(options.config), options.overrides)
+    values = with_overrides(load_yaml(options.config), options.overrides, RunSettings)
     return RunSettings.parse(values, source=options.config)
 
 

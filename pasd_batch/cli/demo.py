@@ -43,7 +43,9 @@ def run(options: argparse.Namespace) -> int:
     folder: Path = options.folder
     make_photos(folder)
     overrides = [f"manifest.path={folder / 'manifest.parquet'}", f"output.root={folder / 'run'}", *model(folder)]
-    settings = RunSettings.parse(with_overrides(load_yaml(options.config), overrides), source=options.config)
+    settings = RunSettings.parse(
+        with_overrides(load_yaml(options.config), overrides, RunSettings), source=options.config
+    )
     report = run_archive(settings, resume_command="pasd-batch demo")
     sys.stdout.write(f"{report.message}\n")
     if report.counts is None:

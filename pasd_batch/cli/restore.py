@@ -103,7 +103,9 @@ def settings_from(options: argparse.Namespace) -> RestorationSettings:
         },
     }
     values = {group: {k: v for k, v in members.items() if v is not None} for group, members in given.items()}
-    return RestorationSettings.parse(with_overrides(values, options.overrides), source="command line")
+    return RestorationSettings.parse(
+        with_overrides(values, options.overrides, RestorationSettings), source="command line"
+    )
 
 
 def restore_file(restorer: "Restorer", source: Path, target: Path) -> str | None:

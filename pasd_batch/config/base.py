@@ -1,13 +1,17 @@
 """Base class of all settings: frozen values that refuse unknown keys and report errors by dotted path."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 
+from pasd_batch.config.setting_names import meant_by, takes_text, truths_for_numbers
 from pasd_batch.config.strict_yaml import load_strictly
+
+_QUOTED_OR_NULL = re.compile(r"'.*'|\".*\"|null|~", re.DOTALL)
 
 
 class ConfigError(ValueError):
@@ -40,10 +44,16 @@ class Settings(BaseModel):
         Raises:
             ConfigError: naming for every problem the dotted path, what is wrong and the value given.
         """
+        problems = [f"{path}: a number is needed (got {truth})" for path, truth in truths_for_numbers(cls, values)]
         try:
-            return cls.model_validate(dict(values))
+            settings = cls.model_validate(dict(values))
         except ValidationError as error:
-            raise ConfigError(_describe(error, source)) from None
+            problems += [_problem(problem, cls) for problem in error.errors()]
+        else:
+            if not problems:
+                return settings
+        lines = [f"{source}: {len(problems)} invalid setting(s)", *(f"  {problem}" for problem in problems)]
+        raise ConfigError("\n".join(lines))
 
 
 def load_yaml(path: str | Path) -> dict[str, Any]:
@@ -69,10 +79,16 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     return values
 
 
-def with_overrides(values: Mapping[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """Apply `dotted.key=value` overrides (values in YAML notation) to a nested mapping, returning a new one.
+def with_overrides(values: Mapping[str, Any], overrides: Sequence[str], settings: Any) -> dict[str, Any]:
+    """Apply `dotted.key=value` overrides to a nested mapping that will be `settings`, returning a new one.
 
-    Nothing behind the `=` is an empty text, not YAML's null, which `dotted.key=null` gives.
+    A setting that is a text has what was typed, quotes around all of it taken off; `null` is none. Other values are in
+    YAML notation. Nothing behind the `=` is an empty text, not YAML's null.
+
+    Args:
+        values: what is set so far.
+        overrides: in order, later ones go before earlier ones.
+        settings: the class of `Settings` that all this is for, or a union of them.
 
     Raises:
         ConfigError: an override has no `=`, is not YAML, or its path runs through something that is not a mapping.
@@ -82,11 +98,13 @@ def with_overrides(values: Mapping[str, Any], overrides: list[str]) -> dict[str,
         path, separator, text = override.partition("=")
         if not separator or not path:
             raise ConfigError(f"override {override!r}: write it as dotted.key=value")
+        keys = path.split(".")
+        typed = takes_text(settings, keys) and not _QUOTED_OR_NULL.fullmatch(text.strip())
         try:
-            value = load_strictly(text) if text.strip() else ""
+            value = "" if not text.strip() else text if typed else load_strictly(text)
         except yaml.YAMLError as error:
             raise ConfigError(f"override {override!r}: its value is not YAML: {error}") from None
-        _assign(result, path.split("."), value, override)
+        _assign(result, keys, value, override)
     return result
 
 
@@ -103,18 +121,24 @@ def _assign(target: dict[str, Any], keys: list[str], value: Any, override: str) 
     target[keys[-1]] = value
 
 
-def _describe(error: ValidationError, source: str) -> str:
-    lines = [f"{source}: {error.error_count()} invalid setting(s)"]
-    for problem in error.errors():
-        path = ".".join(str(part) for part in problem["loc"]) or "(top level)"
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"  {path}: unknown setting; check the spelling, or remove it")
-        elif problem["type"] == "missing":
-            lines.append(f"  {path}: required, but not given")
-        elif problem["type"] == "finite_number":
-            lines.append(
-                f"  {path}: {problem['input']} is no number to work with; null stands for none where that may be"
-            )
-        else:
-            lines.append(f"  {path}: {problem['msg']} (got {problem['input']!r})")
-    return "\n".join(lines)
+def _problem(problem: Mapping[str, Any], settings: type[Settings]) -> str:
+    path, given = ".".join(str(part) for part in problem["loc"]), problem["input"]
+    match problem["type"]:
+        case "extra_forbidden":
+            meant = meant_by(settings, path)
+            return f"{path}: unknown setting; {f'is {meant} meant?' if meant else 'check the spelling, or remove it'}"
+        case "missing":
+            return f"{path}: required, but not given"
+        case "finite_number":
+            return f"{path}: {given} is no number to work with; null stands for none where that may be"
+        case "string_type":
+            told = "a text is needed; write it in quotes"
+        case "model_type" | "dict_type":
+            told = "a group of settings is needed, one a line below it"
+        case "tuple_type" | "list_type" | "frozen_set_type":
+            told = "a list is needed, written as [ONE, ANOTHER]"
+        case "invalid_key":
+            told = "the name of a setting is needed"
+        case _:
+            told = problem["msg"].removeprefix("Value error, ")
+    return f"{path or '(top level)'}: {told} (got {given!r})"

@@ -1,10 +1,14 @@
 """Settings of photos as files: what is accepted, and how restored ones are written."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
 from pasd_batch.config.base import Settings
+
+Level = Annotated[int, Field(ge=0, le=255)]
+"""Of one channel of an sRGB colour."""
 
 
 class OnDamage(StrEnum):
@@ -70,5 +74,5 @@ class OutputSettings(Settings):
     keep_16_bit: bool = True
     """Write 16 bits per channel where the photo had more than 8 and the format is PNG or TIFF."""
 
-    background: tuple[int, int, int] = (255, 255, 255)
+    background: tuple[Level, Level, Level] = (255, 255, 255)
     """sRGB colour (0-255) behind transparent photos that are written as JPEG."""

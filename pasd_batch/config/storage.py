@@ -60,6 +60,14 @@ class StorageSettings(Settings):
     retry: RetryPolicy = RetryPolicy()
     """How failures that may pass are tried again."""
 
+    @field_validator("allowed_schemes")
+    @classmethod
+    def _schemes_alone(cls, schemes: frozenset[str]) -> frozenset[str]:
+        for scheme in schemes:
+            if not re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme):
+                raise ValueError(f"{scheme!r}: write a scheme in small letters without what follows it, such as https")
+        return schemes
+
     @field_validator("allowed_hosts")
     @classmethod
     def _hosts_alone(cls, hosts: frozenset[str]) -> frozenset[str]:

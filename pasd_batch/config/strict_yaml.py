@@ -1,5 +1,10 @@
-"""YAML as settings need it: a key that is given twice is an error, and a few lines cannot stand for millions."""
+"""YAML as settings need it: a key that is given twice is an error, and a few lines cannot stand for millions.
 
+Plain values mean what YAML 1.2 says (its core schema, section 10.3.2), and `40_000_000` is a number: with YAML 1.1
+`010` is 8, `1:30` is 90, `yes` is true, and `2024-02-30` is a date that does not exist.
+"""
+
+import re
 from typing import Any
 
 import yaml
@@ -19,6 +24,8 @@ def load_strictly(text: str) -> Any:
         return yaml.load(text, _StrictLoader)
     except RecursionError:
         raise yaml.YAMLError("it is nested too deeply") from None
+    except (ValueError, LookupError, AttributeError) as error:  # PyYAML's, of tags and values that do not go together
+        raise yaml.YAMLError(f"a value is not what it should be ({error})") from None
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -38,6 +45,22 @@ class _StrictLoader(yaml.SafeLoader):
         if document is not None and _written_out(document, {}) > _MOST_VALUES:
             raise ComposerError(problem=f"its aliases stand for more than {_MOST_VALUES:,} values")
         return document
+
+
+_PLAIN_VALUES = {
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    "int": (r"[-+]?(0|[1-9][0-9_]*)|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    "float": (
+        r"[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+"
+        r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+0123456789."),
+    ),
+    "merge": (r"<<", ["<"]),
+}
+_StrictLoader.yaml_implicit_resolvers = {}
+for _kind, (_written, _beginnings) in _PLAIN_VALUES.items():
+    _StrictLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_written})$"), _beginnings)
 
 
 def _written_out(node: yaml.Node, known: dict[int, int]) -> int:

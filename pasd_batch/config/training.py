@@ -106,7 +106,7 @@ def load_training(path: str | Path, overrides: list[str] | None = None) -> AnyTr
     Raises:
         ConfigError: naming every setting that is wrong.
     """
-    values = with_overrides(load_yaml(path), overrides or [])
+    values = with_overrides(load_yaml(path), overrides or [], AnyTraining)
     return parse_training(values, source=str(path))
 
 

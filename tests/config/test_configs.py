@@ -38,7 +38,7 @@ def test_it_loads(path):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_a_misspelt_setting_is_named(path):
-    values = with_overrides(load_yaml(path), ["shard_sise=1"])
+    values = with_overrides(load_yaml(path), ["shard_sise=1"], type(load(path)))
     with pytest.raises(ConfigError, match="shard_sise: unknown setting"):
         type(load(path)).parse(values)
 
