@@ -89,18 +89,21 @@ def common_folder(lowest: str, highest: str) -> str:
 
 def _tree(uri: str) -> str:
     """The URI's place in one tree of everything: `folder/a.jpg`, `bucket/key`, `host/path`."""
-    scheme, separator, rest = uri.partition("://")
+    scheme, separator, _ = uri.partition("://")
     if not separator:
         return uri.lstrip("/")
+    # Names are shown everywhere: what may be secret in an address is no part of them.
+    shown = redact_uri(uri)
+    rest = shown.partition("://")[2]
     match scheme.lower():
         case "http" | "https":
-            # Names are shown everywhere: what may be secret in an address is no part of them.
-            address = urlsplit(redact_uri(uri))
-            return f"{address.hostname or ''}{unquote(_HIDDEN_PARAMETERS.sub('', address.path)).replace('***', '_')}"
+            address = urlsplit(shown)
+            place = f"{address.hostname or ''}{unquote(_HIDDEN_PARAMETERS.sub('', address.path))}"
         case "file":
-            return unquote(rest.partition("/")[2])
+            place = unquote(rest.partition("/")[2])
         case _:
-            return rest.lstrip("/")
+            place = rest.lstrip("/")
+    return place.replace("***", "_")
 
 
 def _without_query(uri: str) -> str:

@@ -29,6 +29,9 @@ def planned(uris: list[str], source_root: str, suffix: str = ".png") -> dict[str
         ("https://me:pw@host/x/a.jpg;jwt=abc", "https://***@host/", "x/a.png"),
         ("https://host/x;v=1/a%3Fsig=abc%3bx.jpg", "https://host/", "x/a.png"),
         ("https://host/token=abc/a.jpg", "https://host/", "token=_/a.png"),
+        ("s3://bucket/x/a.jpg?sig=abc", "s3://bucket/x/", "a.jpg?sig=_.png"),
+        ("s3://key:secret@bucket/x/a.jpg", "s3://***@bucket/x/", "a.png"),
+        ("s3://bucket/x/what?#1.jpg", "s3://bucket/x/", "what?#1.png"),
         ("file:///archive/a%20b.jpg", "file:///archive/", "a b.png"),
         ("/archive/photo.v2", "/archive/", "photo.v2.png"),
         ("/archive/x.png/a.jpg", "/archive/", "x.png_/a.png"),
@@ -87,6 +90,12 @@ def test_collisions_are_told_apart_without_regard_to_order_and_number():
     for some in itertools.permutations(uris, 4):
         for uri, path in planned(list(some), "/").items():
             assert path in (paths[uri], posixpath.splitext(uri)[0].lstrip("/") + ".png")
+
+
+def test_names_that_differ_in_what_is_hidden_stay_apart():
+    paths = planned([f"s3://b/a?page={number}.jpg" for number in range(3)], "s3://b/")
+    assert len(set(paths.values())) == 3
+    assert all(path.startswith("a?page=_~") for path in paths.values())
 
 
 def test_a_name_that_looks_marked_cannot_hit_a_marked_one():
