@@ -28,7 +28,8 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the manifest and say how many photos it has, and what was left out."""
-    from pasd_batch.data.manifest_making import failures_of, make_manifest
+    from pasd_batch.data.manifest_failures import failures_of
+    from pasd_batch.data.manifest_making import make_manifest
     from pasd_batch.data.run_folder import require_run
     from pasd_batch.data.storage import Storage, redact_uri
 

@@ -1,4 +1,4 @@
-"""The key of a run's plan, found again in the manifest that the run began with."""
+"""The key of a run's plan, found again in the manifest that the run began with, or in the list that it keeps."""
 
 import os
 
@@ -6,13 +6,14 @@ from pasd_batch.config.base import ConfigError
 from pasd_batch.config.run import ManifestSettings
 from pasd_batch.data.manifest import find_pieces
 from pasd_batch.data.manifest_errors import ManifestError
+from pasd_batch.data.manifest_kept import kept_list
 from pasd_batch.data.manifest_survey import merge_surveys, survey_piece
 from pasd_batch.data.run_folder import RUN_FILE, RunFolder, parsing, read_json
 from pasd_batch.data.storage import StorageError
 
 
 def key_of_run(folder: RunFolder) -> bytes:
-    """Read the manifest that `run.json` names once more, of a run whose URIs hide something.
+    """Read the manifest once more, of a run whose URIs hide something: the list it keeps, or what `run.json` names.
 
     Raises:
         ManifestError: it is not there any more, or not as it was.
@@ -22,7 +23,8 @@ def key_of_run(folder: RunFolder) -> bytes:
     with parsing(folder.storage, RUN_FILE):
         settings, fingerprint = values["settings"]["manifest"], str(values["manifest_fingerprint"])
     try:
-        manifest = ManifestSettings.parse(settings, source=RUN_FILE)
+        kept = kept_list(folder.storage, fingerprint)
+        manifest = ManifestSettings.parse(settings, source=RUN_FILE) if kept is None else kept
         pieces = find_pieces(manifest, folder.access)
         access = folder.access.with_folders({os.sep})  # no photo is opened here
         survey = merge_surveys(pieces, [survey_piece(piece, manifest.columns, access) for piece in pieces])

@@ -9,7 +9,7 @@ import pytest
 from manifests import ACCESS
 from result_rows import row
 
-from pasd_batch.data.manifest_making import failures_of
+from pasd_batch.data.manifest_failures import failures_of
 from pasd_batch.data.results import ResultStore
 from pasd_batch.data.run_folder import RUN_FILE, RunDamaged, RunFolder, plan_path, read_json, result_path
 from pasd_batch.data.storage import NotFound, StorageError
