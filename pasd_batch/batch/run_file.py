@@ -11,7 +11,7 @@ from typing import Any
 
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.data.location import redact_uri
-from pasd_batch.data.run_folder import RUN_FILE, damaged, parsing, read_json
+from pasd_batch.data.run_folder import RUN_FILE, WORK_FOLDERS, damaged, parsing, read_json
 from pasd_batch.data.storage import AlreadyExists, NotFound, Storage
 from pasd_batch.records import Provenance, ScoreColumn
 
@@ -127,12 +127,13 @@ def refuse_strangers(storage: Storage) -> None:
         AnotherRun: there are such files.
         StorageError: the place cannot be looked at.
     """
-    for folder in ("results", "images", "plan", "attempts"):
+    for folder in WORK_FOLDERS:
         stranger = next(iter(storage.list(folder)), None)
         if stranger is not None and not storage.exists(RUN_FILE):  # else another driver has begun meanwhile
             raise AnotherRun(
                 f"{redact_uri(storage.uri())} has files ({stranger}) but no {RUN_FILE}; give the run a folder of its "
-                "own with output.root, or empty this one"
+                "own with output.root, or empty this one; if it is a run whose run.json was lost, "
+                f"`pasd-batch verify {redact_uri(storage.uri())} --repair --config CONFIG` makes that again"
             )
 
 

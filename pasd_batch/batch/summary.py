@@ -2,11 +2,21 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from pasd_batch.batch.run_file import RunFile
-from pasd_batch.data.run_folder import SUMMARY_FILE, RunDamaged, RunFolder, in_threads, result_path
+from pasd_batch.data.path_set import PathSet
+from pasd_batch.data.run_folder import (
+    IMAGES_FOLDER,
+    SUMMARY_FILE,
+    RunDamaged,
+    RunFolder,
+    image_path,
+    in_threads,
+    result_path,
+)
 from pasd_batch.data.storage import redact_uri
 from pasd_batch.records import Status, lacks_scores
 
@@ -14,6 +24,8 @@ _COLUMNS = [
     "status",
     "error_stage",
     "error_type",
+    "output_path",
+    "output_uri",
     "input_bytes",
     "output_bytes",
     "isolated",
@@ -38,6 +50,8 @@ class ShardCounts:
     input_bytes: int
     output_bytes: int
     seconds: dict[str, float]
+    gone: tuple[str, ...]
+    """Restored photos that rows describe and that are not stored; looked for if it is known which are."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +87,13 @@ class RunCounts:
         return ", ".join(parts)
 
 
-def count_results(run: RunFolder, shards: Iterable[int]) -> Iterator[ShardCounts]:
-    """What the given committed shards add up to, each by itself.
+def count_results(run: RunFolder, shards: Iterable[int], *, stored: PathSet | None = None) -> Iterator[ShardCounts]:
+    """What the given committed shards add up to, each by itself; `stored` are the photos that are there as files.
 
     Raises:
         StorageError: a shard cannot be read.
     """
-    return in_threads(lambda shard: _count_shard(run, shard), shards)
+    return in_threads(lambda shard: _count_shard(run, shard, stored), shards)
 
 
 def add_up(counts: Iterable[ShardCounts]) -> RunCounts:
@@ -130,7 +144,8 @@ def summarize(folder: RunFolder, run: RunFile) -> RunCounts:
     if committed != list(range(run.shards)):
         strange = sorted(set(committed) ^ set(range(run.shards)))
         raise _unlike_plan(folder, f"should have {run.shards} shards; missing or too many: {strange[:10]}")
-    shards = list(count_results(folder, committed))
+    stored = PathSet(folder.storage.list(IMAGES_FOLDER))
+    shards = list(count_results(folder, committed, stored=stored))
     wrong = [each for each in shards if each.photos != expected_photos(run, each.shard)]
     if wrong:
         lines = [
@@ -138,6 +153,9 @@ def summarize(folder: RunFolder, run: RunFile) -> RunCounts:
             for each in wrong
         ]
         raise _unlike_plan(folder, f"does not add up to its plan: {'; '.join(lines[:10])}")
+    gone = [path for each in shards for path in each.gone]
+    if gone:
+        raise _unlike_plan(folder, f"lacks {len(gone):,} restored photos that its rows describe, such as {gone[0]}")
     counts = add_up(shards)
     folder.storage.write(SUMMARY_FILE, json.dumps(summary_of(run, counts), indent=2).encode())
     return counts
@@ -161,7 +179,7 @@ def summary_of(run: RunFile, counts: RunCounts) -> dict[str, object]:
     }
 
 
-def _count_shard(folder: RunFolder, shard: int) -> ShardCounts:
+def _count_shard(folder: RunFolder, shard: int, stored: PathSet | None) -> ShardCounts:
     rows = folder.rows(shard, _COLUMNS).to_pylist()
     failed = [row for row in rows if row["status"] == Status.FAILED]
     seconds: dict[str, float] = defaultdict(float)
@@ -179,4 +197,11 @@ def _count_shard(folder: RunFolder, shard: int) -> ShardCounts:
         input_bytes=sum(row["input_bytes"] or 0 for row in rows),
         output_bytes=sum(row["output_bytes"] or 0 for row in rows),
         seconds=dict(seconds),
+        gone=() if stored is None else tuple(_gone(folder, rows, stored)),
     )
+
+
+def _gone(folder: RunFolder, rows: Sequence[Mapping[str, Any]], stored: PathSet) -> Iterator[str]:
+    paths = [image_path(row["output_path"]) for row in rows if row["output_uri"] is not None]
+    # A listing may pass over what can be opened, such as files behind a link.
+    return (path for path in stored.missing(paths) if not folder.storage.exists(path))

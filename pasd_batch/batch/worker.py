@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from pasd_batch.batch.child import ChildUnavailable
 from pasd_batch.batch.isolation import IsolatedShard
+from pasd_batch.batch.kept_rows import kept_rows, merged, without_kept
 from pasd_batch.batch.ledger import Attempt, AttemptLedger
 from pasd_batch.batch.model_stage import ProcessPoisoned
 from pasd_batch.batch.pipeline import MIB, ModelsUnavailable, PhotoPipeline, load_pipeline
@@ -17,7 +18,7 @@ from pasd_batch.batch.rows import Row, without_images_beyond
 from pasd_batch.batch.spec import WorkerSpec, process_name
 from pasd_batch.batch.trail import PhotoTask, read_tasks
 from pasd_batch.data.results import ResultStore
-from pasd_batch.data.run_folder import RunDamaged, RunFolder
+from pasd_batch.data.run_folder import RunDamaged, RunFolder, kept_rows_path
 from pasd_batch.data.storage import StorageError, StorageFull
 from pasd_batch.records import Status, WorkOrigin
 
@@ -102,12 +103,16 @@ class ShardWorker:
         if self._results.is_committed(shard):
             return ShardOutcome(shard, ShardState.COMMITTED_BEFORE)
         tasks = read_tasks(RunFolder(self._storage, self._spec.settings.storage), shard, self._spec.plan_key)
+        kept = kept_rows(self._storage, shard)
         ledger = AttemptLedger.of_shard(self._storage, shard)
         while True:
             attempt = ledger.begin(process_name())
             try:
-                rows = self._rows(shard, tasks, ledger, attempt)
+                done = self._rows(shard, without_kept(tasks, kept), ledger, attempt)
+                rows = without_images_beyond(merged(tasks, kept, done), self._most_bytes)
                 won = self._results.commit(shard, rows, self._spec.schema)
+                if kept:
+                    self._storage.delete(kept_rows_path(shard))
             except _NOBODYS_FAULT:
                 ledger.withdraw(attempt.number)
                 raise
@@ -136,13 +141,15 @@ class ShardWorker:
         pipeline = None if isolated else self._loaded_pipeline()
         # Only now, so that what listens knows this shard to be with a worker that can work.
         self._listener(ShardProgress(shard, attempt.number, 0, 0))
-        if pipeline is None:
-            _logger.warning("shard %d crashed %d times: its photos are run one by one", shard, attempt.earlier)
-            self._free_models()
-            rows = IsolatedShard(self._spec, ledger).run(tasks, origin, listener)
-        else:
-            rows = pipeline.run(tasks, origin, listener)
-        return without_images_beyond(rows, self._spec.settings.output.max_shard_mib * MIB)
+        if pipeline is not None:
+            return pipeline.run(tasks, origin, listener)
+        _logger.warning("shard %d crashed %d times: its photos are run one by one", shard, attempt.earlier)
+        self._free_models()
+        return IsolatedShard(self._spec, ledger).run(tasks, origin, listener)
+
+    @property
+    def _most_bytes(self) -> int:
+        return self._spec.settings.output.max_shard_mib * MIB
 
     def _isolates(self, attempt: Attempt) -> bool:
         return attempt.earlier >= self._spec.settings.max_attempts

@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from pasd_batch.cli import demo, manifest, plan, report, restore, run, status, train
+from pasd_batch.cli import demo, manifest, plan, report, restore, run, status, train, verify
 from pasd_batch.cli.archive_options import take_overrides
 from pasd_batch.cli.errors import USER_ERRORS, exit_with_message
 from pasd_batch.cli.terminal import PrintableFormatter
@@ -23,13 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--verbose", action="store_true", help="log what is done, photo by photo")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (restore, manifest, plan, run, status, report, train, demo):
+    for module in (restore, manifest, plan, run, status, verify, report, train, demo):
         module.add_command(commands)
     options, left = parser.parse_known_args(arguments)
     if unknown := take_overrides(options, left):
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     if arguments is None and (supervise := getattr(options, "supervise", None)) is not None:
-        return supervise(lambda: _run(options))
+        return supervise(options, lambda: _run(options))
     return _run(options)
 
 

@@ -20,7 +20,7 @@ def add_command(commands: Any) -> None:
     parser.set_defaults(run=run, supervise=supervise)
 
 
-def supervise(driver: Callable[[], int]) -> int:
+def supervise(_: argparse.Namespace, driver: Callable[[], int]) -> int:
     """Plan in a child process, whose end without a word means that nothing is known."""
     from pasd_batch.batch.exit_code import ExitCode
     from pasd_batch.batch.supervisor import supervised

@@ -149,6 +149,22 @@ class LocalFiles:
         """Whether a link is there."""
         return os.path.islink(Path(self.root, key))
 
+    def move(self, key: str, target: str) -> None:
+        """Rename the file, in place of any that is called `target`; nothing happens if it is not there."""
+        source, place = self._inside(key), self._inside(target)
+        if not source.exists():
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.replace(source, place)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            self.write(target, source.read_bytes())  # from a linked folder, which is on another disk
+            source.unlink()
+        _flush_folder(place.parent)
+        _flush_folder(source.parent)
+
     def remove_partial(self, older_than: float, prefix: str) -> int:
         """Delete temporary files of killed processes that are older than so many seconds; how many there were."""
         removed = 0

@@ -131,6 +131,14 @@ class RemoteFiles:
         except FileNotFoundError:
             return
 
+    def move(self, key: str, target: str) -> None:
+        """Copy the object within the store and delete it; nothing happens if it is not there."""
+        size = self.size(key) if self.is_file(key) else None
+        if size is None:
+            return
+        self.filesystem.cp_file(self._path(key), self._path(target), **self._limit(size))
+        self.remove(key)
+
     def page(self, prefix: str, token: str | None) -> tuple[list[str], str | None]:
         """Up to 1000 keys below the folder `prefix`, and the token of the next page (none: that was all).
 

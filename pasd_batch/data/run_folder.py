@@ -30,6 +30,12 @@ RESULTS_FOLDER = "results"
 IMAGES_FOLDER = MAY_BE_LINKED
 """May be a link to another disk."""
 ATTEMPTS_FOLDER = "attempts"
+WORK_FOLDERS = (RESULTS_FOLDER, IMAGES_FOLDER, PLAN_FOLDER, ATTEMPTS_FOLDER)
+"""Folders that only a run which has begun has files in."""
+REPAIR_FOLDER = "repair"
+"""Rows that a repair keeps of a shard that it lets be done again."""
+DAMAGED_FOLDER = "damaged"
+"""Where a repair puts what it takes out of the run."""
 
 _READERS = 16
 
@@ -59,6 +65,11 @@ def result_path(shard: int) -> str:
 def image_path(output_path: str) -> str:
     """Where a restored photo is stored, relative to the run's root; `output_path` is the row's."""
     return f"{IMAGES_FOLDER}/{output_path}"
+
+
+def kept_rows_path(shard: int) -> str:
+    """Where the rows are that a repair keeps of a shard, relative to the run's root."""
+    return f"{REPAIR_FOLDER}/{shard_file_name(shard)}"
 
 
 def numbered_shards(storage: Storage, folder: str) -> Iterator[int]:

@@ -147,6 +147,16 @@ class Storage:
         check_relative(path)
         self._run(path, lambda: self.files.remove(path))
 
+    def move(self, path: str, target: str) -> None:
+        """Give the file or object another path, in place of what is there; nothing happens if it is not there.
+
+        On one disk this is one step. In a store, or from one disk to another, it is a copy and then a deletion:
+        killed in between, both are there, and moving again comes to the end.
+        """
+        check_relative(path)
+        check_relative(target)
+        self._run(path, lambda: self.files.move(path, target))
+
     def remove_empty_folders(self, prefix: str) -> None:
         """Tidy up after deletions below the folder `prefix`, which nobody else writes to meanwhile.
 

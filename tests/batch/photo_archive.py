@@ -13,10 +13,16 @@ from PIL import Image
 from tiny_models import TINY, TinyScorer, fingerprint
 
 from pasd_batch.batch.intake import LoadedPhoto
+from pasd_batch.batch.plan_stages import PathRules, ShardLayout, cut_shards, planned_rows, write_shards
+from pasd_batch.batch.run_file import claim_run, describe_run
 from pasd_batch.batch.spec import WorkerSpec
 from pasd_batch.batch.trail import PhotoTask, PhotoTrail
 from pasd_batch.config.run import RunSettings
+from pasd_batch.data.manifest import find_pieces
+from pasd_batch.data.manifest_rows import read_rows
+from pasd_batch.data.manifest_survey import merge_surveys, survey_piece
 from pasd_batch.data.photo import Photo, PhotoMetadata
+from pasd_batch.data.run_folder import RunFolder
 from pasd_batch.records import PhotoRecord, Provenance, plan_schema, row_from_record
 
 SIZES = ((24, 32), (32, 24), (32, 32), (90, 40))
@@ -105,6 +111,28 @@ def write_plan(root, records, shard_size=10):
         table = pa.Table.from_pylist(rows, schema=plan_schema([ALBUM]))
         pq.write_table(table, folder / f"shard-{shard:06d}.parquet")
     return len(starts)
+
+
+def begin_run(root, manifest, **changes):
+    """What a driver does before the work, or before it goes on, without Ray; what workers are told, folder and run."""
+    run_settings = settings(root, manifest, **changes)
+    access, columns = run_settings.storage, run_settings.manifest.columns
+    (piece,) = find_pieces(run_settings.manifest, access)
+    survey = merge_surveys([piece], [survey_piece(piece, columns, access)])
+    folder = RunFolder.open(str(root), access)
+    described = describe_run(
+        run_settings,
+        manifest_fingerprint=survey.fingerprint,
+        photos=survey.rows,
+        model_fingerprint=fingerprint(run_settings),
+        score_columns=TinyScorer.columns,
+    )
+    run = claim_run(folder.storage, described)
+    layout = ShardLayout(run_settings.shard_size, survey.extra, PathRules(survey.source_root, ".png"), survey.plan_key)
+    planned = (planned_rows(0, table, np.empty(0, np.int64), layout) for table in read_rows(piece, columns, access))
+    write_shards(0, cut_shards(planned, run_settings.shard_size), folder.storage, survey.source_root)
+    told = run_settings.model_copy(update={"storage": access.with_folders(survey.folders)})
+    return WorkerSpec(told, run.provenance, TinyScorer.columns, survey.extra, TINY, survey.plan_key), folder, run
 
 
 def results(root):

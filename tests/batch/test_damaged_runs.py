@@ -2,15 +2,21 @@
 
 import pytest
 import tiny_models
-from photo_archive import picture, record, results, settings, spec, store_photos, write_plan
+from photo_archive import begin_run, picture, record, results, settings, spec, store_photos, write_plan
+from troubled_s3 import BUCKET
 
 from pasd_batch.batch.exit_code import ExitCode
 from pasd_batch.batch.ledger import AttemptLedger
+from pasd_batch.batch.repair import Repair, run_again, settings_of_run
 from pasd_batch.batch.run import run_archive
+from pasd_batch.batch.run_file import read_run
+from pasd_batch.batch.shard_check import ProblemKind
 from pasd_batch.batch.status import read_status
+from pasd_batch.batch.summary import summarize
+from pasd_batch.batch.verification import Verifier
 from pasd_batch.batch.worker import ShardState, ShardWorker
 from pasd_batch.config.storage import StorageSettings
-from pasd_batch.data.run_folder import RunDamaged
+from pasd_batch.data.run_folder import RunDamaged, RunFolder
 from pasd_batch.data.storage import Storage
 
 
@@ -72,3 +78,70 @@ def test_a_resume_names_the_damaged_file_and_does_not_promise_to_resume(archive,
     if path != "plan/shard-000001.parquet":  # which the status does not need
         with pytest.raises(RunDamaged, match=path):
             read_status(str(root), StorageSettings())
+
+
+def test_a_repair_makes_a_run_whole_again_and_leaves_what_was_good(finished_run):
+    root = finished_run()
+    before, images = results(root), {path: path.read_bytes() for path in (root / "images").rglob("*.png")}
+    folder = RunFolder.open(str(root), StorageSettings())
+    run_file = read_run(folder.storage)
+    assert run_file is not None
+    lost = sorted(images)[3]
+    lost.unlink()
+    cut_short(root / "plan/shard-000001.parquet")
+    cut_short(root / "results/shard-000002.parquet")
+    repair = Repair(folder)
+    assert not Verifier(folder, run_file, on_shard=repair.take_out).verify().whole
+    assert repair.counts == {"plan files": 1, "photos": 11}
+    report = run_again(
+        repair, run_file, settings_of_run(run_file, str(root)), show_progress=False, loaders=tiny_models.TINY
+    )
+    assert report.exit_code is ExitCode.DONE, report.message
+    assert Verifier(folder, run_file).verify().whole
+    after = results(root)
+    assert {path: path.read_bytes() for path in (root / "images").rglob("*.png")} == images
+    again = {name for name, row in after.items() if row != before[name]}
+    path = lost.relative_to(root / "images").as_posix()
+    assert again == {name for name, row in before.items() if row["shard"] == 2 or row["output_path"] == path}
+    assert (root / "damaged/plan/shard-000001.parquet").exists()
+
+
+def test_a_run_in_a_store_is_mended_though_its_plan_hides_parts_of_uris(s3_server, tmp_path):
+    client = s3_server.client()
+    keys = [f"hidden/{number}.png?sig=SECRET{number}" for number in range(4)]
+    for number, key in enumerate(keys):
+        client.put_object(Bucket=BUCKET, Key=key, Body=picture(number))
+    (tmp_path / "m.csv").write_text("\n".join(["uri", *(f"s3://{BUCKET}/{key}" for key in keys)]))
+
+    def drive():
+        """Begin the run or go on with it, in this process: two shards of two photos."""
+        spec, folder, run = begin_run(f"s3://{BUCKET}/mended", tmp_path / "m.csv", shard_size=2)
+        outcomes = [ShardWorker(spec).run(shard) for shard in range(run.shards)]
+        assert all(each.state in (ShardState.COMMITTED, ShardState.COMMITTED_BEFORE) for each in outcomes), outcomes
+        summarize(folder, run)
+        return folder, run
+
+    folder, run = drive()
+    assert Verifier(folder, run).verify().whole
+    stored = {path: folder.storage.read(path) for path in folder.storage.list("images")}
+    missing, damaged, *good = sorted(stored)
+    times = modified(client, good)
+    folder.storage.delete(missing)
+    folder.storage.write(damaged, stored[damaged][:-1])
+    folder.storage.delete("plan/shard-000001.parquet")
+    found = Verifier(folder, run, on_shard=Repair(folder).take_out).verify()
+    assert found.counts == {
+        ProblemKind.PHOTO_MISSING: 1,
+        ProblemKind.PHOTO_DAMAGED: 1,
+        ProblemKind.PLAN_MISSING: 1,
+    }
+    drive()
+    assert Verifier(folder, run).verify().whole
+    assert {path: folder.storage.read(path) for path in folder.storage.list("images")} == stored
+    assert modified(client, good) == times
+    assert b"SECRET" not in b"".join(folder.storage.read(path) for path in folder.storage.list())
+    assert "SECRET" not in "".join(folder.storage.list())
+
+
+def modified(client, paths):
+    return [client.head_object(Bucket=BUCKET, Key=f"mended/{path}")["LastModified"] for path in paths]

@@ -8,22 +8,15 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import tiny_models
-from photo_archive import ALBUM, picture, results, settings, store_photos
+from photo_archive import begin_run, picture, results, store_photos
 
-from pasd_batch.batch.plan_stages import PathRules, ShardLayout, cut_shards, planned_rows, write_shards
-from pasd_batch.batch.run_file import claim_run, describe_run
+from pasd_batch.batch.run_file import RunFile
 from pasd_batch.batch.spec import WorkerSpec
 from pasd_batch.batch.summary import summarize
 from pasd_batch.batch.worker import ShardState, ShardWorker
 from pasd_batch.cli.main import main
-from pasd_batch.config.run import RunSettings
-from pasd_batch.data.manifest import find_pieces
-from pasd_batch.data.manifest_rows import read_rows
-from pasd_batch.data.manifest_survey import merge_surveys, survey_piece
 from pasd_batch.data.run_folder import RunFolder
 
 SECRETS = ["pa55word", "s1gnature", "webt0ken", "c0de", "fr4gment"]
@@ -56,34 +49,9 @@ def gallery() -> Iterator[str]:
     server.server_close()
 
 
-def begin(root: Path, manifest: Path) -> tuple[WorkerSpec, RunFolder, object]:
-    """What a driver does before the work, without Ray."""
-    run_settings: RunSettings = settings(
-        root, manifest, storage={"allowed_schemes": ["file", "http"], "allowed_hosts": ["127.0.0.1"]}
-    )
-    access = run_settings.storage
-    (piece,) = find_pieces(run_settings.manifest, access)
-    survey = merge_surveys([piece], [survey_piece(piece, run_settings.manifest.columns, access)])
-    weights = tiny_models.fingerprint(run_settings)
-    columns = tiny_models.TinyScorer.columns
-    folder = RunFolder.open(str(root), access)
-    run = claim_run(
-        folder.storage,
-        describe_run(
-            run_settings,
-            manifest_fingerprint=survey.fingerprint,
-            photos=survey.rows,
-            model_fingerprint=weights,
-            score_columns=columns,
-        ),
-    )
-    layout = ShardLayout(run_settings.shard_size, (ALBUM,), PathRules(survey.source_root, ".png"), survey.plan_key)
-    tables = read_rows(piece, run_settings.manifest.columns, access)
-    planned = (planned_rows(0, table, np.empty(0, np.int64), layout) for table in tables)
-    write_shards(0, cut_shards(planned, run_settings.shard_size), folder.storage, survey.source_root)
-    run_settings = run_settings.model_copy(update={"storage": access.with_folders(survey.folders)})
-    spec = WorkerSpec(run_settings, run.provenance, columns, (ALBUM,), tiny_models.TINY, survey.plan_key)
-    return spec, folder, run
+def begin(root: Path, manifest: Path) -> tuple[WorkerSpec, RunFolder, RunFile]:
+    """A run that may fetch from the gallery."""
+    return begin_run(root, manifest, storage={"allowed_schemes": ["file", "http"], "allowed_hosts": ["127.0.0.1"]})
 
 
 def everything_in(folder: Path) -> str:

@@ -82,6 +82,16 @@ def test_an_archive_from_manifest_to_report(archive: Path, capsys):
     assert "photos: 3 of 3 (100.0%), 1 failed" in status
     assert "broken.jpg" in status
 
+    assert main(["verify", str(archive / "run")]) == 0
+    restored = archive / "run/images/1911/a.png"
+    stored = restored.read_bytes()
+    restored.unlink()
+    assert main(["verify", str(archive / "run"), "--no-progress"]) == 1
+    assert main(["verify", str(archive / "run"), "--repair", "--no-progress"]) == 0
+    assert "done again: 1 photos" in capsys.readouterr().out
+    assert restored.read_bytes() == stored
+    assert main(["verify", str(archive / "run")]) == 0
+
     assert main(["report", str(archive / "run")]) == 0
     assert (archive / "run/report/contact_sheet.png").exists()
     capsys.readouterr()

@@ -10,6 +10,7 @@ from manifests import ACCESS
 from result_rows import row
 
 from pasd_batch.data.manifest_failures import failures_of
+from pasd_batch.data.path_set import PathSet
 from pasd_batch.data.results import ResultStore
 from pasd_batch.data.run_folder import RUN_FILE, RunDamaged, RunFolder, plan_path, read_json, result_path
 from pasd_batch.data.storage import NotFound, StorageError
@@ -117,3 +118,15 @@ def test_rows_of_an_earlier_version_have_nulls_for_what_it_did_not_write(run):
     table = run.rows(0, ["photo_id", "warnings", "scores"])
     assert table.column_names == ["photo_id", "warnings"]
     assert table["warnings"].to_pylist() == [None] * 50
+
+
+def test_a_set_of_paths_tells_what_is_not_in_it():
+    paths = PathSet()
+    assert paths.missing(["a"]) == ["a"]
+    assert paths.repeated() == 0
+    paths.add(f"{number}/ö.png" for number in range(1000))
+    assert paths.missing(["5/ö.png", "x", "999/ö.png", "5/Ö.png", "\udcff"]) == ["x", "5/Ö.png", "\udcff"]
+    assert paths.missing([]) == []
+    paths.add(["7/ö.png", "x"])
+    assert paths.repeated() == 1
+    assert paths.missing(["x"]) == []

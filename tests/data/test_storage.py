@@ -30,6 +30,18 @@ def storage(request, tmp_path):
     return Storage.open(f"memory://{tmp_path.name}", retry=QUICK, allowed_schemes=frozenset({"memory"}))
 
 
+def test_a_file_is_moved_whole_and_in_place_of_what_is_there(storage):
+    storage.write("images/ä/1.png", b"photo" * 1000)
+    storage.write("damaged/images/ä/1.png", b"older")
+    storage.move("images/ä/1.png", "damaged/images/ä/1.png")
+    assert list(storage.list()) == ["damaged/images/ä/1.png"]
+    assert storage.read("damaged/images/ä/1.png") == b"photo" * 1000
+    storage.move("images/ä/1.png", "damaged/images/ä/1.png")  # what is not there any more was moved before
+    assert storage.read("damaged/images/ä/1.png") == b"photo" * 1000
+    with pytest.raises(InvalidLocation):
+        storage.move("damaged/images/ä/1.png", "../out.png")
+
+
 def test_what_is_written_is_read_listed_and_removed(storage):
     storage.write("b/two.bin", b"2")
     storage.write("b/c/three.bin", b"")
