@@ -1,4 +1,7 @@
-"""JPEG by libjpeg-turbo through simplejpeg, which tells what libjpeg complains about; Pillow leaves it unheard."""
+"""JPEG by libjpeg-turbo through simplejpeg, which tells what libjpeg complains about; Pillow leaves it unheard.
+
+JPEG of more than 8 bits and JPEG-LS are imagecodecs', which tells nothing of damage.
+"""
 
 import numpy as np
 import simplejpeg
@@ -6,14 +9,21 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from pasd_batch.config.photos import DecodeLimits
-from pasd_batch.data.decoder_errors import decoder_reason, tell_damage
-from pasd_batch.data.jpeg_scans import has_all_scans, has_end_marker
-from pasd_batch.data.photo_errors import TruncatedPhoto, Warn
+from pasd_batch.data.decoded_file import DecodedFile
+from pasd_batch.data.decoder_errors import as_photo_errors, decoder_reason, tell_damage
+from pasd_batch.data.jpeg_scans import Frame, has_all_scans, has_end_marker
+from pasd_batch.data.photo_errors import TruncatedPhoto, UnsupportedPhoto, Warn
+from pasd_batch.data.photo_format import SourceFormat
+from pasd_batch.data.photo_limits import check_pixels
+from pasd_batch.data.photo_metadata import read_metadata
 from pasd_batch.data.pillow_image import pillow_raster
 from pasd_batch.data.raster import Raster, raster_from_channels
 
 _COLORS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 _END_MARKER = b"\xff\xd9"
+
+UNUSUAL_SAMPLING = "Could not determine subsampling level"
+"""How simplejpeg refuses sound files that store colour at another share of the pixels than it knows."""
 
 
 def raster_from_jpeg(data: bytes, image: ImageFile, icc: bytes | None, limits: DecodeLimits, warn: Warn) -> Raster:
@@ -27,7 +37,10 @@ def raster_from_jpeg(data: bytes, image: ImageFile, icc: bytes | None, limits: D
     try:
         samples = simplejpeg.decode_jpeg(data, colors, strict=True)
     except ValueError as error:
-        samples = _damaged_samples(data, image, decoder_reason(error), limits, warn)
+        is_unusual = UNUSUAL_SAMPLING in str(error)
+        samples = (
+            _by_pillow(image) if is_unusual else _damaged_samples(data, image, decoder_reason(error), limits, warn)
+        )
     if image.mode != "CMYK":
         return raster_from_channels(samples.squeeze(axis=2) if samples.shape[2] == 1 else samples)
     # Adobe's programs, which alone write CMYK, store it inverted; Pillow and others take it so.
@@ -49,6 +62,28 @@ def _damaged_samples(data: bytes, image: ImageFile, complaint: str, limits: Deco
     try:
         return simplejpeg.decode_jpeg(data, colors, strict=False)
     except ValueError:
-        image.load()  # Pillow keeps the rows that came before what libjpeg gives up at
-        samples = np.asarray(image).reshape(image.height, image.width, -1)
-        return 255 - samples if image.mode == "CMYK" else samples
+        return _by_pillow(image)  # which keeps the rows that came before what libjpeg gives up at
+
+
+def _by_pillow(image: ImageFile) -> np.ndarray:
+    image.load()
+    samples = np.asarray(image).reshape(image.height, image.width, -1)
+    return 255 - samples if image.mode == "CMYK" else samples
+
+
+def decode_deep_jpeg(data: bytes, frame: Frame, limits: DecodeLimits, warn: Warn) -> DecodedFile:
+    """Decode a JPEG of another depth than 8 bits, or a JPEG-LS, which Pillow does not open."""
+    import imagecodecs
+
+    check_pixels(frame.width, frame.height, limits)
+    if frame.components not in (1, 3):
+        raise UnsupportedPhoto(
+            f"a JPEG of {frame.components} components of {frame.bits} bits; save it as 8- or 16-bit RGB"
+        )
+    if not has_end_marker(data):  # which is all that can be told
+        raise TruncatedPhoto("the JPEG file ends before its end marker; fetch it again")
+    with as_photo_errors(SourceFormat.JPEG):
+        decode = imagecodecs.jpegls_decode if frame.is_jpeg_ls else imagecodecs.jpeg8_decode
+        samples = np.asarray(decode(data))
+    metadata, orientation = read_metadata(data, SourceFormat.JPEG, {}, warn)
+    return DecodedFile(raster_from_channels(samples, bits=frame.bits), metadata, orientation)

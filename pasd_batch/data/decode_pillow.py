@@ -1,13 +1,14 @@
-"""JPEG, PNG, WebP, BMP, GIF and AVIF by Pillow; 16-bit PNG and deep AVIF, which it reads at 8 bits, by imagecodecs."""
+"""JPEG, PNG, WebP, BMP, GIF and AVIF by Pillow; those of more than 8 bits, which it reads at 8, by imagecodecs."""
 
 import numpy as np
 from PIL.ImageFile import ImageFile
 
 from pasd_batch.config.photos import DecodeLimits
-from pasd_batch.data.decode_jpeg import raster_from_jpeg
+from pasd_batch.data.decode_jpeg import decode_deep_jpeg, raster_from_jpeg
 from pasd_batch.data.decoded_file import DecodedFile
 from pasd_batch.data.decoder_errors import as_photo_errors
 from pasd_batch.data.heif_items import clean_aperture
+from pasd_batch.data.jpeg_scans import frame
 from pasd_batch.data.metadata_blocks import ORIENTATION_TAG
 from pasd_batch.data.photo_errors import Warn, animation_warning
 from pasd_batch.data.photo_format import SourceFormat
@@ -21,6 +22,8 @@ _AV1_CONFIGURATION, _HIGH_BIT_DEPTH, _TWELVE_BIT = b"av1C", 0x40, 0x20
 
 def decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits, warn: Warn) -> DecodedFile:
     """Decode the first picture of any format but TIFF and HEIF."""
+    if kind is SourceFormat.JPEG and (header := frame(data)) is not None and (header.bits != 8 or header.is_jpeg_ls):
+        return decode_deep_jpeg(data, header, limits, warn)
     # Junk in metadata makes Pillow refuse some files, and metadata is read from the file itself anyhow.
     pixels = png_of_pixels(data, limits, warn) if kind is SourceFormat.PNG else pixels_only(data, kind)
     with open_with_pillow(pixels, kind, limits) as image:

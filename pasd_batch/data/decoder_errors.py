@@ -7,11 +7,12 @@ from contextlib import contextmanager
 
 from pasd_batch.config.photos import DecodeLimits, OnDamage
 from pasd_batch.data.color_profile import UnusableProfile
-from pasd_batch.data.photo_errors import CorruptPhoto, PhotoError, TruncatedPhoto, Warn
+from pasd_batch.data.photo_errors import CorruptPhoto, PhotoError, TruncatedPhoto, UnsupportedPhoto, Warn
 from pasd_batch.data.photo_format import SourceFormat
 
 _ENDS_EARLY = ("truncated", "too small", "premature", "unexpected end", "end of file", "corrupted strip", "not enough")
 
+_NOT_READ = ("unsupported", "not supported", "not implemented")
 _OF_PYTHON = (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, UnicodeError, struct.error)
 _PYTHON_SAYS = (" at 0x", "invalid literal", "broadcast", "unpack", "shape", "range(", "codec can't", "truth value")
 _FUNCTION = re.compile(r"^\w+\(\): ")
@@ -30,8 +31,10 @@ def as_photo_errors(kind: SourceFormat) -> Iterator[None]:
 
 
 def photo_error(error: Exception, kind: SourceFormat) -> PhotoError:
-    """The error for what a decoder raised: `TruncatedPhoto` if it says so, else `CorruptPhoto`."""
+    """The error for what a decoder raised: `TruncatedPhoto` or `UnsupportedPhoto` if it says so, or `CorruptPhoto`."""
     reason = decoder_reason(error)
+    if any(words in str(error).lower() for words in _NOT_READ):
+        return UnsupportedPhoto(f"a {kind} of a variant that is not read ({reason}); save the photo as PNG")
     if isinstance(error, EOFError) or any(words in str(error).lower() for words in _ENDS_EARLY):
         return TruncatedPhoto(f"the {kind} file ends before the photo does ({reason}); fetch it again")
     return CorruptPhoto(f"the {kind} file is damaged ({reason}); fetch it again, or save it anew")

@@ -4,16 +4,38 @@ ITU-T T.81, annexes B (markers) and G (progressive scans).
 """
 
 import re
+import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 _END, _START_OF_SCAN = 0xD9, 0xDA
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_LS = 0xF7  # ITU-T T.87, annex C
+_FRAMES = frozenset({*range(0xC0, 0xD0), _JPEG_LS}) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE_FRAMES = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _COEFFICIENTS = 64
 _NOT_SENT = 16  # more low bits than any coefficient has
 _PADDING = b"\0\xff\r\n "
-# In coded data FF is followed by 0, and markers of restarts (D0 to D7) stand where they want.
-_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
+# In coded data FF is followed by 0 (in JPEG-LS by less than 80), and restarts (D0 to D7) stand where they want.
+_MARKER = re.compile(rb"\xff+([\xc0-\xcf\xd8-\xfe])")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a JPEG's frame header says (T.81, B.2.2)."""
+
+    bits: int
+    height: int
+    width: int
+    components: int
+    is_jpeg_ls: bool
+
+
+def frame(data: bytes) -> Frame | None:
+    """The photo's frame header; None if it has none that is whole."""
+    for marker, content, _ in _segments(data):
+        if marker in _FRAMES and len(content) >= 6:
+            return Frame(*struct.unpack_from(">BHHB", content), is_jpeg_ls=marker == _JPEG_LS)
+    return None
 
 
 def has_end_marker(data: bytes) -> bool:

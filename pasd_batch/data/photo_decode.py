@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from pasd_batch.config.photos import DecodeLimits
-from pasd_batch.data.color_profile import UnusableProfile, to_srgb
+from pasd_batch.data.color_profile import UnusableProfile, color_space, to_srgb
 from pasd_batch.data.decode_heif import decode_heif
 from pasd_batch.data.decode_pillow import decode_with_pillow
 from pasd_batch.data.decode_tiff import decode_tiff
@@ -83,6 +83,8 @@ def _upright_in_srgb(file: DecodedFile, stated: StatedColors | None, warn: Warn)
     beyond = None
     if metadata.icc is not None:
         try:
+            if not grayscale and color_space(metadata.icc) == "GRAY":
+                raise UnusableProfile("a profile for GRAY on a photo in colour")
             seen = to_srgb(pixels, metadata.icc)
             pixels, beyond = seen.pixels, None if grayscale else seen.beyond
         except UnusableProfile as error:

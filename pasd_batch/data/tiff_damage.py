@@ -7,6 +7,7 @@ import numpy as np
 import simplejpeg
 
 from pasd_batch.config.photos import DecodeLimits
+from pasd_batch.data.decode_jpeg import UNUSUAL_SAMPLING
 from pasd_batch.data.decoder_errors import decoder_reason, tell_damage
 from pasd_batch.data.photo_errors import CorruptPhoto, TruncatedPhoto, Warn
 from pasd_batch.data.raster import Raster
@@ -81,5 +82,5 @@ def _jpeg_fault(page: Any) -> str | None:
         try:
             simplejpeg.decode_jpeg(whole, _JPEG_COLORS[channels], strict=True)
         except ValueError as error:
-            return decoder_reason(error)
+            return None if UNUSUAL_SAMPLING in str(error) else decoder_reason(error)
     return None
