@@ -1,26 +1,16 @@
-"""A process that works on one photo at a time for a parent that survives it: both sides of it.
-
-Parent and child talk over a socket pair, not over standard output, into which native libraries write.
-"""
+"""A process that works on one photo at a time for a parent that survives it: both sides of it."""
 
 import contextlib
 import logging
-import os
-import signal
-import socket
-import subprocess
 import sys
-import threading
-from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, Self
 
 from pasd_batch.batch.pipeline import ModelsUnavailable, load_pipeline
 from pasd_batch.batch.rows import Row
 from pasd_batch.batch.spec import WorkerSpec
-from pasd_batch.batch.supervisor import end_with_parent
 from pasd_batch.batch.trail import PhotoTask
 from pasd_batch.config.run import DeadlineSettings
+from pasd_batch.data.linked_process import LinkedProcess, link_back
 from pasd_batch.data.storage import StorageError
 from pasd_batch.records import WorkOrigin
 
@@ -45,8 +35,7 @@ class ChildProcess:
 
     def __init__(self, spec: WorkerSpec) -> None:
         self._spec = spec
-        self._process: subprocess.Popen[bytes] | None = None
-        self._connection: Connection | None = None
+        self._process: LinkedProcess | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -61,13 +50,13 @@ class ChildProcess:
             ChildUnavailable: it cannot be had.
         """
         deaths = []
-        while self._connection is None and len(deaths) < _START_TRIES:
-            self._start()
+        while self._process is None and len(deaths) < _START_TRIES:
+            self._process = LinkedProcess.start("pasd_batch.batch.child", self._spec)
             try:
                 self._answer(None)
             except ChildDied as death:
                 deaths.append(str(death))
-        if self._connection is None:
+        if self._process is None:
             raise ChildUnavailable(f"a process for single photos ended while it started: {'; '.join(deaths)}")
 
     def run(self, task: PhotoTask, origin: WorkOrigin) -> Row:
@@ -77,30 +66,16 @@ class ChildProcess:
             ChildDied: the child did not survive the photo.
             StorageError: the run's own storage is in trouble.
         """
-        assert self._connection is not None
+        assert self._process is not None
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # then there is no answer either
-            self._connection.send((task, origin))
+            self._process.connection.send((task, origin))
         return self._answer(_patience(self._spec.settings.deadlines))
 
-    def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "pasd_batch.batch.child", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=sys.__stderr__.fileno() if sys.__stderr__ else None,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-                start_new_session=True,  # an interrupt from the keyboard is for the driver alone
-            )
-        self._connection = Connection(ours.detach())
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._connection.send((os.getpid(), self._spec))
-
     def _answer(self, seconds: float | None) -> Any:
-        assert self._connection is not None
+        assert self._process is not None
+        connection = self._process.connection
         try:
-            answer = self._connection.recv() if self._connection.poll(seconds) else None
+            answer = connection.recv() if connection.poll(seconds) else None
         except (EOFError, ConnectionResetError):
             answer = None
         if answer is None:
@@ -115,29 +90,13 @@ class ChildProcess:
 
     def _end(self) -> str:
         """Let the child go, by force if need be; how it ended."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        if self._process is None:
-            return "it was not running"
-        try:
-            code = self._process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            code = None
-        self._process = None
-        if code is None:
-            return "it did not answer and was killed"
-        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        process, self._process = self._process, None
+        return "it was not running" if process is None else process.end(patience=_END_SECONDS)
 
 
 def main(descriptor: int) -> None:
     """The child's side: loads the models, then answers with a row for every photo, until the parent goes away."""
-    connection = Connection(descriptor)
-    parent, spec = connection.recv()
-    threading.Thread(target=end_with_parent, args=(parent,), daemon=True).start()
-    _be_first_out_of_memory()
+    connection, spec = link_back(descriptor)
     try:
         pipeline = load_pipeline(spec)
     except ModelsUnavailable as error:
@@ -160,14 +119,6 @@ def _patience(deadlines: DeadlineSettings) -> float | None:
     every = (deadlines.fetch, deadlines.restore, deadlines.store)
     given = [seconds for seconds in every if seconds is not None]
     return sum(given) * _PATIENCE + _SLACK_SECONDS if len(given) == len(every) else None
-
-
-def _be_first_out_of_memory() -> None:
-    # When memory runs out the kernel should end this process, not the worker that watches it.
-    preference = Path("/proc/self/oom_score_adj")
-    if preference.exists():
-        with contextlib.suppress(PermissionError):
-            preference.write_text("1000")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,26 @@
 """A photo on its way in: fetched, hashed and decoded, and its true version with it where there is one."""
 
 import hashlib
-from dataclasses import dataclass, replace
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 
+from pasd_batch.batch.memory_budget import MemoryBudget
+from pasd_batch.batch.overlap import DeadlineExceeded
 from pasd_batch.batch.trail import PhotoTrail
 from pasd_batch.config.run import RunSettings
 from pasd_batch.data.allowed_folders import refuse_outside
+from pasd_batch.data.decoding_cost import checked_cost
 from pasd_batch.data.photo import Photo
-from pasd_batch.data.photo_io import decode_photo
+from pasd_batch.data.photo_io import PhotoDecoder
 from pasd_batch.data.source_health import SourceInTrouble, trouble_of_source
 from pasd_batch.data.storage import StorageError, read_uri
 from pasd_batch.records import ImageFacts, Stage
+
+FETCHING = "fetching and decoding the photo"
+"""What `deadlines.fetch` limits."""
+
+MIB = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +42,11 @@ class Intake:
     """Loads photos; safe in threads."""
 
     settings: RunSettings
+    decoder: PhotoDecoder = field(default_factory=PhotoDecoder)
+    memory: MemoryBudget = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "memory", MemoryBudget(self.settings.workers.prefetch_mib * MIB))
 
     def load(self, trail: PhotoTrail) -> LoadedPhoto:
         """Fetch and decode a photo.
@@ -40,12 +55,12 @@ class Intake:
             StageFailed: it, or its reference, cannot be had.
             SourceInTrouble: where it comes from is in trouble, which says nothing about it.
         """
-        record = trail.task.record
+        record, began = trail.task.record, time.monotonic()
         with trail.through(Stage.FETCH, beyond=is_trouble_of_source):
             data = self._fetch(record.uri, trail.task.source_root)
             trail.source = ImageFacts(hashlib.sha256(data).hexdigest(), len(data))
         with trail.through(Stage.DECODE):
-            photo = decode_photo(data, limits=self.settings.limits)
+            photo = self._decode(data, trail, began)
             for message in photo.warnings:
                 trail.warn(message)
             trail.source = replace(
@@ -55,10 +70,25 @@ class Intake:
         reference = None
         if record.reference_uri is not None:
             with trail.through(Stage.REFERENCE, beyond=is_trouble_of_source):
-                reference = decode_photo(self._fetch(record.reference_uri, None), limits=self.settings.limits)
+                reference = self._decode(self._fetch(record.reference_uri, None), trail, began)
                 for message in reference.warnings:
                     trail.warn(f"reference: {message}")
         return LoadedPhoto(trail, photo, reference)
+
+    def _decode(self, data: bytes, trail: PhotoTrail, began: float) -> Photo:
+        """Decode when there is memory for it, until the deadline of a photo whose loading `began` then."""
+        limits, most = self.settings.limits, self.settings.deadlines.fetch
+        cost = checked_cost(data, limits)
+        with ExitStack() as held:
+            with trail.waiting():
+                held.enter_context(self.memory.taking(cost.nbytes))
+            left = None if most is None else max(0.0, began + most + trail.waited - time.monotonic())
+            try:
+                return self.decoder.decode(data, limits=limits, cost=cost, seconds=left)
+            except TimeoutError as error:
+                raise DeadlineExceeded(
+                    f"{FETCHING} took longer than {most:g} s; raise deadlines.fetch, or look at the file"
+                ) from error
 
     def _fetch(self, uri: str, source_root: str | None) -> bytes:
         access = self.settings.storage

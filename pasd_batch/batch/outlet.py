@@ -121,7 +121,7 @@ def _image_path(job: StoreJob) -> str:
 
 def _shows_photo_of_size(data: bytes, height: int, width: int) -> bool:
     try:
-        photo = decode_photo(data, limits=DecodeLimits(max_pixels=height * width, max_bytes=max(1, len(data))))
+        photo = decode_photo(data, limits=DecodeLimits.for_result(width=width, height=height, nbytes=len(data)))
     except PhotoError:
         return False
     return (photo.height, photo.width) == (height, width)

@@ -1,8 +1,9 @@
 """Threads ahead of and behind the model: bounded in number and bytes, and with a deadline for every photo.
 
 A thread cannot be ended from outside. One that outlives its deadline is given up: its photo gets a
-`DeadlineExceeded`, its place is free again, and whatever it still returns is dropped. Threads are daemons, so
-that one stuck in a decoder cannot keep the process from ending.
+`DeadlineExceeded`, its place is free again, and whatever it still returns is dropped. What may run long in it (see
+`data.photo_decoder`) works in a process that ends at the same deadline. Threads are daemons, so that one that is
+stuck cannot keep the process from ending.
 """
 
 import math
@@ -53,7 +54,8 @@ class BoundedThreads(Generic[Item, Result]):
     """Runs `task` for items, each in a thread of its own, never more than `limit` at once.
 
     `seconds` (None: no limit) is how long one may take; `what` says in messages what takes so long, and
-    `setting` which setting allows more. With a `max_weight` (bytes) none is started while those that run weigh more.
+    `setting` which setting allows more; `waited` is how much of it an item had to wait for others. With a `max_weight`
+    (bytes) none is started while those that run weigh more.
     """
 
     task: Callable[[Item], Result]
@@ -63,6 +65,7 @@ class BoundedThreads(Generic[Item, Result]):
     setting: str
     weight: Callable[[Item], int] = lambda _: 0
     max_weight: int | None = None
+    waited: Callable[[Item], float] = lambda _: 0.0
     _running: "list[_Running[Item, Result]]" = field(default_factory=list, init=False)
 
     def __len__(self) -> int:
@@ -95,10 +98,12 @@ class BoundedThreads(Generic[Item, Result]):
         return []
 
     def _next_deadline(self) -> float:
-        return math.inf if self.seconds is None else min(each.started for each in self._running) + self.seconds
+        if self.seconds is None:
+            return math.inf
+        return min(each.started + self.waited(each.item) for each in self._running) + self.seconds
 
     def _late(self, running: "_Running[Item, Result]", now: float) -> bool:
-        return self.seconds is not None and now - running.started >= self.seconds
+        return self.seconds is not None and now - running.started - self.waited(running.item) >= self.seconds
 
     def _outcome(self, running: "_Running[Item, Result]") -> "Done[Item, Result] | Failed[Item]":
         if not running.future.done():

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pasd_batch.batch.batching import PATIENCE_SECONDS, holds_full_batch, take_batch
-from pasd_batch.batch.intake import Intake, LoadedPhoto
+from pasd_batch.batch.intake import FETCHING, MIB, Intake, LoadedPhoto
 from pasd_batch.batch.model_stage import ModelStage
 from pasd_batch.batch.models import Models, RestoredImage
 from pasd_batch.batch.outlet import Outlet, StoreJob
@@ -22,8 +22,6 @@ from pasd_batch.data.storage_errors import TransientStorageError
 from pasd_batch.records import PhotoFailure, RestoredPhoto, Score, Stage, WorkOrigin
 
 _logger = logging.getLogger(__name__)
-
-MIB = 2**20
 
 RowListener = Callable[[Row], None]
 """Told of every row as it is made."""
@@ -56,8 +54,9 @@ class PhotoPipeline:
                 self._intake.load,
                 limit=settings.workers.prefetch,
                 seconds=settings.deadlines.fetch,
-                what="fetching and decoding the photo",
+                what=FETCHING,
                 setting="deadlines.fetch",
+                waited=lambda trail: trail.waited,
             ),
             [PhotoTrail(task) for task in tasks],
             weight=lambda loaded: loaded.nbytes,

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from pasd_batch.batch.interrupts import SAME_REQUEST_SECONDS, Interrupted, signals_as_interrupts
+from pasd_batch.data.linked_process import end_with_parent
 
 _VERDICT = "PASD_BATCH_VERDICT"
 """In the child's environment: descriptor of the pipe and process id of the parent."""
@@ -23,7 +24,7 @@ _VERDICT = "PASD_BATCH_VERDICT"
 END_SECONDS = 60.0
 """How long a driver may take to end in good order after a signal."""
 
-_ORPHAN_CHECK_SECONDS = 0.5
+_SIGNAL_CHECK_SECONDS = 0.5
 _CODE_BYTES = 4
 
 
@@ -52,13 +53,6 @@ def supervised(work: Callable[[], int], *, lost: int, remedy: str) -> int:
     except Interrupted as interrupt:  # before `work` was ready for it; the parent says so
         return 128 + interrupt.number
     return code
-
-
-def end_with_parent(parent: int) -> None:
-    """End this process when process `parent`, which started it, is gone; for a thread of its own."""
-    while os.getppid() == parent:
-        time.sleep(_ORPHAN_CHECK_SECONDS)
-    os._exit(1)
 
 
 class _Supervisor:
@@ -101,7 +95,7 @@ class _Supervisor:
             self._process.send_signal(self._signal)
         while True:
             try:
-                return self._process.wait(_ORPHAN_CHECK_SECONDS)
+                return self._process.wait(_SIGNAL_CHECK_SECONDS)
             except subprocess.TimeoutExpired:
                 if self._signal is not None and time.monotonic() - self._signalled_at > END_SECONDS:
                     self._process.kill()

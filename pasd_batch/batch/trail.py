@@ -1,6 +1,7 @@
 """A photo's way through a worker: where it is, how long each stage took, what is known of it, why it failed."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,6 +55,23 @@ class PhotoTrail:
     source: ImageFacts | None = None
     seconds: dict[Stage, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    _waits: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for its turn, which are not its own doing."""
+        now = time.monotonic()
+        return sum(min(end, now) - begin for begin, end in self._waits)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Run a block as a wait for its turn."""
+        begin = time.monotonic()
+        self._waits.append((begin, math.inf))
+        try:
+            yield
+        finally:
+            self._waits[-1] = (begin, time.monotonic())
 
     def warn(self, message: str) -> None:
         """Note, in the row and the log, what is wrong with a photo that goes on all the same."""

@@ -6,6 +6,8 @@ import logging
 import os
 import sys
 import uuid
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +17,13 @@ from pasd_batch import __version__
 from pasd_batch.cli.errors import EXIT_FAILED_PHOTOS, UsageError
 from pasd_batch.cli.restore_targets import find_photos, plan_targets, refuse_no_folder
 from pasd_batch.config.base import ConfigError, with_overrides
-from pasd_batch.config.photos import OutputSettings
-from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.config.photos import DecodeLimits, OutputSettings
+from pasd_batch.config.restoration import RestorationSettings, RestoreSettings
+from pasd_batch.data.photo_limits import check_file_size
 from pasd_batch.data.printable import printable_line
 
 if TYPE_CHECKING:
-    from pasd_batch.data.photo_io import RestorationMarker
+    from pasd_batch.data.photo_io import Photo, PhotoDecoder, RestorationMarker
     from pasd_batch.pasd.restorer import Restorer
 
 logger = logging.getLogger(__name__)
@@ -61,16 +64,19 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Restore every photo; one that fails is named and does not stop the others."""
+    from pasd_batch.data.photo_io import PhotoDecoder
+
     settings = settings_from(options)
     photos, notes = find_photos(options.photos, options.output)
     targets = plan_targets(photos, options.output)
     refuse_no_folder(options.output)
     sys.stderr.writelines(f"{printable_line(note)}\n" for note in notes)
-    restorer = _load(settings)
+    restorer = _load(RestorationSettings(model=settings.model, sampling=settings.sampling))
+    read = partial(read_photo, PhotoDecoder(), settings.limits)
     _make_folder(options.output)
     failed = 0
     for source, target in targets.items():
-        problem = _why_not(restorer, source, target)
+        problem = _why_not(restorer, read, source, target)
         if problem is not None:
             failed += 1
             sys.stderr.write(printable_line(f"{source}: {problem}") + "\n")
@@ -79,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_FAILED_PHOTOS if failed else 0
 
 
-def settings_from(options: argparse.Namespace) -> RestorationSettings:
+def settings_from(options: argparse.Namespace) -> RestoreSettings:
     """The options that were given, over the defaults.
 
     Raises:
@@ -103,20 +109,24 @@ def settings_from(options: argparse.Namespace) -> RestorationSettings:
         },
     }
     values = {group: {k: v for k, v in members.items() if v is not None} for group, members in given.items()}
-    return RestorationSettings.parse(
-        with_overrides(values, options.overrides, RestorationSettings), source="command line"
-    )
+    return RestoreSettings.parse(with_overrides(values, options.overrides, RestoreSettings), source="command line")
 
 
-def restore_file(restorer: "Restorer", source: Path, target: Path) -> str | None:
-    """Restore one photo from file to file; returns why that was not possible, or None."""
-    from pasd_batch.data.photo_io import PhotoError, decode_photo, encode_photo, to_tensor, with_restored_image
+def read_photo(decoder: "PhotoDecoder", limits: DecodeLimits, source: Path) -> "Photo":
+    """Read and decode a file that is within the limits."""
+    check_file_size(source.stat().st_size, limits)
+    return decoder.decode(source.read_bytes(), limits=limits)
+
+
+def restore_file(restorer: "Restorer", read: "Callable[[Path], Photo]", source: Path, target: Path) -> str | None:
+    """Restore one photo, which `read` decodes, from file to file; returns why that was not possible, or None."""
+    from pasd_batch.data.photo_io import PhotoError, encode_photo, to_tensor, with_restored_image
     from pasd_batch.pasd.restorer import RestorationFailure
 
     if not os.path.isfile(source):
         return "no such file; check the path"
     try:
-        photo = decode_photo(source.read_bytes())
+        photo = read(source)
     except (PhotoError, OSError) as error:
         return str(error)
     warnings = list(photo.warnings)
@@ -157,10 +167,10 @@ def write_whole(target: Path, data: bytes) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def _why_not(restorer: "Restorer", source: Path, target: Path) -> str | None:
+def _why_not(restorer: "Restorer", read: "Callable[[Path], Photo]", source: Path, target: Path) -> str | None:
     """`restore_file`, where what nobody expected, such as too little memory, is a problem of this photo alone."""
     try:
-        return restore_file(restorer, source, target)
+        return restore_file(restorer, read, source, target)
     except Exception as error:
         logger.exception("%s: failed unexpectedly", source)
         return f"{type(error).__name__}: {error}; the log has the traceback"

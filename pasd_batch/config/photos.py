@@ -1,11 +1,17 @@
 """Settings of photos as files: what is accepted, and how restored ones are written."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field
 
 from pasd_batch.config.base import Settings
+from pasd_batch.config.storage import LONGEST_WAIT
+
+_MOST_BYTES_A_PIXEL = 160
+"""More than any result takes to decode: 16 bits, transparency and a profile, all rows converted at once."""
+
+_FIXED_MIB = 64
 
 Level = Annotated[int, Field(ge=0, le=255)]
 """Of one channel of an sRGB colour."""
@@ -24,11 +30,26 @@ class DecodeLimits(Settings):
     max_pixels: int = Field(default=250_000_000, ge=1)
     """Width x height, read from the header before anything is decoded (a guard against decompression bombs)."""
 
+    max_decoded_mib: int = Field(default=4096, ge=1)
+    """MiB that decoding may take at once, the copies on the way to sRGB floats included: estimated from the header
+    before anything is decoded. The default holds 12000 x 9000 pixels of any kind, with transparency and a colour
+    profile, and 13000 x 13000 of most."""
+
+    max_decode_seconds: float | None = Field(default=60.0, gt=0.0, le=LONGEST_WAIT)
+    """Seconds after which decoding is ended (a guard against small files that take minutes); none: never. What is
+    sure to be quick is not timed."""
+
     max_bytes: int = Field(default=1 << 30, ge=1)
     """Size of the file."""
 
     on_damage: OnDamage = OnDamage.WARN
     """Restore a damaged photo with a warning in its row, or make it a failed row. One that ends too early fails."""
+
+    @classmethod
+    def for_result(cls, *, width: int, height: int, nbytes: int) -> Self:
+        """Limits that a restored photo of that size is within, however large it is."""
+        most = width * height * _MOST_BYTES_A_PIXEL
+        return cls(max_pixels=width * height, max_bytes=max(1, nbytes), max_decoded_mib=(most >> 20) + _FIXED_MIB)
 
 
 class ImageFormat(StrEnum):

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from pasd_batch.config.base import LocalPath, Settings
 from pasd_batch.config.embedded_model import over_embedded_sampling
+from pasd_batch.config.photos import DecodeLimits
 
 QUALITY_SUFFIX = "clean, high-resolution, 8k"
 COLORIZATION_NEGATIVE_PROMPT = "b&w, color bleeding"
@@ -198,6 +199,13 @@ class RestorationSettings(Settings):
         sampling = values.get("sampling", {})
         # Settings that are already built are whole.
         return {**values, "sampling": over_embedded_sampling(sampling)} if isinstance(sampling, Mapping) else values
+
+
+class RestoreSettings(RestorationSettings):
+    """What `pasd-batch restore` can be told: how photos are restored, and which are accepted."""
+
+    limits: DecodeLimits = DecodeLimits()
+    """Which photos are accepted, and what decoding one may take."""
 
 
 def _names_a_model(model: Any) -> bool:

@@ -102,7 +102,8 @@ class WorkerSettings(Settings):
     """Photos fetched and decoded ahead of the model, and as many encoded and stored behind it."""
 
     prefetch_mib: int = Field(default=1024, ge=1)
-    """MiB of decoded photos that may wait ahead of the model, and again behind it; one photo always may."""
+    """MiB of decoded photos that may wait ahead of the model, and again behind it, and of memory that photos take
+    while they are decoded at once; one photo always may, if it is within `limits.max_decoded_mib`."""
 
     photo_batch: int = Field(default=4, ge=1)
     """Most photos of like size that are restored together."""
@@ -120,7 +121,7 @@ class DeadlineSettings(Settings):
     """Seconds after which a photo is given up, as a failed row; none: never."""
 
     fetch: float | None = Field(default=120.0, gt=0.0, le=LONGEST_WAIT)
-    """Fetching a photo (and its reference), retries included, and decoding it."""
+    """Fetching a photo (and its reference), retries included, and decoding it. Waiting for memory does not count."""
 
     restore: float | None = Field(default=3600.0, gt=0.0, le=LONGEST_WAIT)
     """Restoring and scoring one photo; a model call that outlives it many times over ends the process."""

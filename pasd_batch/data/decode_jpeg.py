@@ -44,7 +44,9 @@ def raster_from_jpeg(data: bytes, image: ImageFile, icc: bytes | None, limits: D
     if image.mode != "CMYK":
         return raster_from_channels(samples.squeeze(axis=2) if samples.shape[2] == 1 else samples)
     # Adobe's programs, which alone write CMYK, store it inverted; Pillow and others take it so.
-    return pillow_raster(Image.frombytes("CMYK", image.size, (255 - samples).tobytes()), icc, warn)
+    inks = Image.frombytes("CMYK", image.size, (255 - samples).tobytes())
+    del samples
+    return pillow_raster(inks, icc, warn)
 
 
 def _damaged_samples(data: bytes, image: ImageFile, complaint: str, limits: DecodeLimits, warn: Warn) -> np.ndarray:
@@ -68,6 +70,7 @@ def _damaged_samples(data: bytes, image: ImageFile, complaint: str, limits: Deco
 def _by_pillow(image: ImageFile) -> np.ndarray:
     image.load()
     samples = np.asarray(image).reshape(image.height, image.width, -1)
+    image.close()
     return 255 - samples if image.mode == "CMYK" else samples
 
 

@@ -27,7 +27,7 @@ def decode_tiff(data: bytes, limits: DecodeLimits, warn: Warn) -> DecodedFile:
 
     tifffile.logger().disabled = True  # what touches the photo is in its warnings or its error
     with as_photo_errors(SourceFormat.TIFF), tifffile.TiffFile(io.BytesIO(data)) as file:
-        index, page = _main_page(file)
+        index, page = main_page(file)
         check_pixels(int(page.imagewidth), int(page.imagelength), limits)
         if page.samplesperpixel > _MOST_SAMPLES:
             raise UnsupportedPhoto(f"{page.samplesperpixel} values a pixel are not a photo's; save it as RGB")
@@ -60,7 +60,7 @@ def _raster_by_pillow(
     return raster
 
 
-def _main_page(file: Any) -> tuple[int | None, Any]:
+def main_page(file: Any) -> tuple[int | None, Any]:
     """The first page of full resolution, and its number; None is that of a page in a directory below the first one."""
     pages = _some_pages(file.pages)
     if not pages:

@@ -103,6 +103,12 @@ def main_properties(data: bytes) -> list[tuple[bytes, bytes]]:
         return []
 
 
+def stated_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of the main picture as the container says (ISO 23008-12, section 6.5.3)."""
+    content = next((content for name, content in main_properties(data) if name == b"ispe"), b"")
+    return struct.unpack_from(">II", content, 4) if len(content) >= 12 else None
+
+
 def clean_aperture(data: bytes, width: int, height: int, warn: Warn) -> tuple[slice, slice] | None:
     """Rows and columns of the main picture, as stored in that size, that are to be shown (ISO 14496-12, 12.1.4.1).
 

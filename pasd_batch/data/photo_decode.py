@@ -6,14 +6,15 @@ from dataclasses import replace
 import numpy as np
 
 from pasd_batch.config.photos import DecodeLimits
-from pasd_batch.data.color_profile import UnusableProfile, color_space, to_srgb
+from pasd_batch.data.color_profile import InSrgb, UnusableProfile, color_space, to_srgb
 from pasd_batch.data.decode_heif import decode_heif
 from pasd_batch.data.decode_pillow import decode_with_pillow
 from pasd_batch.data.decode_tiff import decode_tiff
 from pasd_batch.data.decoded_file import DecodedFile
+from pasd_batch.data.decoding_cost import checked_cost
 from pasd_batch.data.hidden_colors import without_hidden_colors
 from pasd_batch.data.photo import Photo
-from pasd_batch.data.photo_errors import EmptyPhoto, PhotoTooLarge, Warn
+from pasd_batch.data.photo_errors import Warn
 from pasd_batch.data.photo_format import SourceFormat, source_format
 from pasd_batch.data.stated_colors import StatedColors, stated_colors
 from pasd_batch.data.stated_profile import profile_of
@@ -43,13 +44,7 @@ def decode_photo(data: bytes, *, limits: DecodeLimits | None = None) -> Photo:
         PhotoTooLarge: over a limit; found from the header, before pixels are decoded.
     """
     limits = limits or DecodeLimits()
-    if not data:
-        raise EmptyPhoto("the file is empty; fetch it again from its source")
-    if len(data) > limits.max_bytes:
-        raise PhotoTooLarge(
-            f"the file has {len(data):,} bytes, more than the limit of {limits.max_bytes:,}; "
-            "raise max_bytes, or save it smaller"
-        )
+    checked_cost(data, limits)
     kind = source_format(data)
     warnings: list[str] = []
     match kind:
@@ -80,16 +75,17 @@ def _upright_in_srgb(file: DecodedFile, stated: StatedColors | None, warn: Warn)
         metadata = replace(metadata, icc=profile_of(stated.primaries) if is_wide else None)
     pixels = np.repeat(color, 3, axis=2) if color.shape[2] == 1 else color
     del color
-    beyond = None
+    seen = InSrgb(pixels, None)
     if metadata.icc is not None:
         try:
             if not grayscale and color_space(metadata.icc) == "GRAY":
                 raise UnusableProfile("a profile for GRAY on a photo in colour")
             seen = to_srgb(pixels, metadata.icc)
-            pixels, beyond = seen.pixels, None if grayscale else seen.beyond
         except UnusableProfile as error:
             warn(f"the photo's ICC profile is ignored: {error}")
             metadata = replace(metadata, icc=None)
+    pixels, beyond = seen.pixels, None if grayscale else seen.beyond
+    del seen
     turn = _UPRIGHT.get(file.orientation, lambda array: array)
     alpha = None if alpha is None else np.ascontiguousarray(turn(alpha))
     beyond = None if beyond is None else np.ascontiguousarray(turn(beyond))

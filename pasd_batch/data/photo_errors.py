@@ -38,5 +38,13 @@ class CorruptPhoto(PhotoError):
     """The file is damaged, or breaks its format's rules."""
 
 
+class PhotoTooSlow(PhotoError):
+    """Decoding the photo takes longer than allowed."""
+
+
+class DecoderCrashed(PhotoError):
+    """The process that decoded the photo died of it."""
+
+
 class PhotoNotWritable(PhotoError):
     """The output format cannot hold the photo, or its pixels are not numbers."""

@@ -9,13 +9,16 @@ from pasd_batch.data.photo import (
     with_restored_pixels,
 )
 from pasd_batch.data.photo_decode import decode_photo
+from pasd_batch.data.photo_decoder import PhotoDecoder
 from pasd_batch.data.photo_encode import encode_photo
 from pasd_batch.data.photo_errors import (
     CorruptPhoto,
+    DecoderCrashed,
     EmptyPhoto,
     PhotoError,
     PhotoNotWritable,
     PhotoTooLarge,
+    PhotoTooSlow,
     TruncatedPhoto,
     UnsupportedPhoto,
 )
@@ -23,12 +26,15 @@ from pasd_batch.data.xmp import RestorationMarker
 
 __all__ = [
     "CorruptPhoto",
+    "DecoderCrashed",
     "EmptyPhoto",
     "Photo",
+    "PhotoDecoder",
     "PhotoError",
     "PhotoMetadata",
     "PhotoNotWritable",
     "PhotoTooLarge",
+    "PhotoTooSlow",
     "RestorationMarker",
     "TruncatedPhoto",
     "UnsupportedPhoto",

@@ -24,7 +24,8 @@ def open_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits) -> I
         image = Image.open(io.BytesIO(data), formats=[kind])
     except Image.DecompressionBombError:
         raise PhotoTooLarge(
-            f"the photo has more than twice the {limits.max_pixels:,} pixels allowed; raise max_pixels, or scale it"
+            f"the photo has more than twice the {limits.max_pixels:,} pixels allowed; raise limits.max_pixels, or "
+            "save it smaller"
         ) from None
     except Image.UnidentifiedImageError:
         raise CorruptPhoto(

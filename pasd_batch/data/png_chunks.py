@@ -19,7 +19,8 @@ _XMP_KEYWORD, _RAW_PROFILE = "XML:com.adobe.xmp", "Raw profile type "
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 _LARGEST_TEXTS = 1 << 26  # all of a file's, unpacked
 _SHORT_TEXT = 1024  # PNG recommends to compress longer ones
-_CONTENT_OF = (b"eXIf", b"pHYs", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"caBX")
+_LARGEST_PROFILE = 1 << 24
+_CONTENT_OF = (b"iCCP", b"eXIf", b"pHYs", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"caBX")
 
 
 @dataclass
@@ -44,6 +45,17 @@ def read_png(data: bytes, warn: Warn) -> MetadataBlocks:
         found.iptc = found.iptc or iptc_record(record, warn)
     found.xmp = next(iter(chunks.xmp), None)
     return found
+
+
+def header_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and content of the chunks before the pixels, whether they are sound or not."""
+    at = 8
+    while at + 12 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, at)
+        if name == b"IDAT":
+            return
+        yield name, data[at + 8 : at + 8 + length]
+        at += 12 + length
 
 
 def png_chunk(name: bytes, content: bytes) -> bytes:
@@ -114,6 +126,8 @@ def _read_chunk(name: bytes, content: bytes, found: MetadataBlocks, chunks: _Chu
     match name:
         case b"eXIf":
             chunks.exif.insert(0, content)  # before those in texts
+        case b"iCCP":
+            found.icc = found.icc or _profile(content)
         case b"pHYs":
             x, y, unit = struct.unpack(">IIB", content)
             found.resolution = from_metres(x, y, is_metre=unit == 1)
@@ -145,6 +159,17 @@ def _text(name: bytes, content: bytes, chunks: _Chunks) -> Text:
         rest = _unpacked(rest, chunks) if is_packed else rest
     text = rest.decode("utf-8" if name == b"iTXt" else "latin-1")
     return Text(keyword.decode("latin-1"), text, language, translated)
+
+
+def _profile(content: bytes) -> bytes:
+    name, _, packed = content.partition(b"\0")
+    if not name or packed[:1] != b"\0":
+        raise ValueError("it has no name, or is packed in an unknown way")
+    unpacking = zlib.decompressobj()
+    profile = unpacking.decompress(packed[1:], _LARGEST_PROFILE)
+    if not unpacking.eof:
+        raise ValueError(f"the profile ends early, or takes more than {_LARGEST_PROFILE:,} bytes")
+    return profile
 
 
 def _unpacked(content: bytes, chunks: _Chunks) -> bytes:

@@ -11,9 +11,8 @@ from pasd_batch.data.photo_errors import CorruptPhoto, UnsupportedPhoto, Warn, a
 from pasd_batch.data.png_chunks import png_chunk
 
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
-_COLORS = (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP")
+_COLORS = (b"sRGB", b"gAMA", b"cHRM", b"cICP")
 _SIGNATURE_SIZE = 8
-_LARGEST_PROFILE = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def png_of_pixels(data: bytes, limits: DecodeLimits, warn: Warn) -> bytes:
             damaged |= chunk.is_whole and not chunk.is_sound
             kept.append(png_chunk(chunk.name, chunk.content))
         elif chunk.name in _COLORS:
-            if chunk.is_sound and (chunk.name != b"iCCP" or _holds_profile(chunk.content)):
+            if chunk.is_sound:
                 kept.append(png_chunk(chunk.name, chunk.content))
             else:
                 warn(f"a {chunk.name.decode()} chunk is damaged and is left out")
@@ -55,17 +54,6 @@ def png_of_pixels(data: bytes, limits: DecodeLimits, warn: Warn) -> bytes:
     if not end:
         tell_damage("the PNG file lacks its end", limits, warn)
     return b"".join([*kept, png_chunk(b"IEND", b"")])
-
-
-def _holds_profile(content: bytes) -> bool:
-    name, _, packed = content.partition(b"\0")
-    if not name or packed[:1] != b"\0":
-        return False
-    try:
-        zlib.decompressobj().decompress(packed[1:], _LARGEST_PROFILE)
-    except zlib.error:
-        return False
-    return True
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:

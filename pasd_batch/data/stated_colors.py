@@ -3,7 +3,6 @@ PNG's gAMA and cHRM.
 """
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from pasd_batch.data.color_space import Primaries
 from pasd_batch.data.heif_items import main_properties
 from pasd_batch.data.photo_errors import Warn
 from pasd_batch.data.photo_format import SourceFormat
+from pasd_batch.data.png_chunks import header_chunks
 from pasd_batch.data.tone_transfer import SRGB, TRANSFERS, Transfer, power
 
 _D65, _C, _DCI, _E = (0.3127, 0.3290), (0.310, 0.316), (0.314, 0.351), (1 / 3, 1 / 3)
@@ -90,7 +90,7 @@ def _by_codes(primaries: int, transfer: int, warn: Warn, *, is_narrow: bool = Fa
 
 
 def _of_png(data: bytes, warn: Warn) -> StatedColors | None:
-    chunks = dict(_color_chunks(data))
+    chunks = {name: content for name, content in header_chunks(data) if name in _COLOR_CHUNKS}
     try:
         if b"cICP" in chunks:
             primaries, transfer, _, is_full = struct.unpack(">4B", chunks[b"cICP"])
@@ -116,15 +116,3 @@ def _of_png(data: bytes, warn: Warn) -> StatedColors | None:
 
 def _pairs(numbers: tuple[int, ...]) -> list[tuple[float, float]]:
     return [(x / 100000, y / 100000) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
-
-
-def _color_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The chunks about colour, all of which stand before the pixels."""
-    at = 8
-    while at + 12 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, at)
-        if name == b"IDAT":
-            return
-        if name in _COLOR_CHUNKS:
-            yield name, data[at + 8 : at + 8 + length]
-        at += 12 + length

@@ -1,7 +1,6 @@
 """Pages of TIFF files whose samples are stored as they are or losslessly packed, read by tifffile."""
 
 import struct
-from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from pasd_batch.data.tiff_damage import tell_jpeg_damage
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _SEPARATED, _YCBCR, _CIE_LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 _NO_COLORS = (_MIN_IS_WHITE, _MIN_IS_BLACK)
 _FAX_OR_OLD_JPEG, _JPEG_2000 = (2, 3, 4, 6), (33003, 33004, 33005, 34712)
-_LZW, _JPEG, _IN_PLANES, _PREMULTIPLIED = 5, 7, 2, 1
+LZW, _JPEG, _IN_PLANES, _PREMULTIPLIED = 5, 7, 2, 1
 _PHOTOMETRIC, _SUBSAMPLING = 262, 530
 _TOO_LONG = ("INSUFFICIENT_SPACE", "OUTPUT_TOO_SMALL")  # as imagecodecs' deflate and PackBits say it
 
@@ -37,16 +36,15 @@ def raster_from_tiff_page(page: Any, data: bytes, icc: bytes | None, limits: Dec
     Raises:
         UnsupportedPhoto: a kind that neither reads.
     """
-    kind, is_big, compression = int(page.photometric), page.parent.is_bigtiff, int(page.compression)
-    if kind == _YCBCR and compression == _JPEG:
-        kind = _RGB  # tifffile converts it
-    if kind == _YCBCR:
-        _check_pillow_reads(page, is_big=is_big)
+    kind, compression = int(page.photometric), int(page.compression)
+    if is_left_to_pillow(page):
+        if kind == _YCBCR:
+            _check_pillow_reads(page, is_big=page.parent.is_bigtiff)
         return None
     if compression in _JPEG_2000:  # RGB or YCbCr, of which writers tell nothing
         raise UnsupportedPhoto("a TIFF in JPEG 2000; save it with another compression")
-    if not is_big and (compression in _FAX_OR_OLD_JPEG or compression not in _decompressors()):
-        return None
+    if kind == _YCBCR:
+        kind = _RGB  # tifffile converts it
     samples = _samples(page, data, limits, warn)
     if samples is None:
         return None
@@ -61,10 +59,15 @@ def raster_from_tiff_page(page: Any, data: bytes, icc: bytes | None, limits: Dec
     raise UnsupportedPhoto(f"a TIFF of {getattr(page.photometric, 'name', kind)} pixels; save it as RGB")
 
 
-def _decompressors() -> Collection[int]:
+def is_left_to_pillow(page: Any) -> bool:
+    """Whether Pillow reads a page as well as tifffile, or better."""
     import tifffile
 
-    return tifffile.TIFF.DECOMPRESSORS
+    compression = int(page.compression)
+    if int(page.photometric) == _YCBCR:
+        return compression != _JPEG
+    is_tifffiles = compression in tifffile.TIFF.DECOMPRESSORS and compression not in _FAX_OR_OLD_JPEG
+    return not (page.parent.is_bigtiff or is_tifffiles or compression in _JPEG_2000)
 
 
 def _check_pillow_reads(page: Any, *, is_big: bool) -> None:
@@ -76,7 +79,7 @@ def _check_pillow_reads(page: Any, *, is_big: bool) -> None:
 
 def _samples(page: Any, data: bytes, limits: DecodeLimits, warn: Warn) -> np.ndarray | None:
     """The page's samples, (height, width, channels); None if there are more than the page says, which libtiff takes."""
-    if int(page.compression) == _LZW:
+    if int(page.compression) == LZW:
         return _samples_by_libtiff(page, data)
     if int(page.compression) == _JPEG:
         tell_jpeg_damage(page, limits, warn)
@@ -103,7 +106,7 @@ def _samples_by_libtiff(page: Any, data: bytes) -> np.ndarray:
     struct.pack_into(f"{order}{'Q' if is_big else 'I'}", changed, 8 if is_big else 4, page.offset)  # as the only page
     if int(page.photometric) == _SEPARATED:  # which it would convert: inks are taken for RGB and a further channel
         struct.pack_into(f"{order}H", changed, page.tags[_PHOTOMETRIC].valueoffset, _RGB)
-    samples = np.asarray(imagecodecs.tiff_decode(bytes(changed), index=0))
+    samples = np.asarray(imagecodecs.tiff_decode(changed, index=0))
     samples = samples.astype(np.uint8) if samples.dtype == bool else samples
     if samples.ndim == 2:
         return samples[..., np.newaxis]

@@ -35,13 +35,18 @@ def parse_packet(packet: bytes) -> minidom.Document:
     if len(packet) > _LARGEST:
         raise UnreadablePacket(f"{len(packet):,} bytes are more than the {_LARGEST:,} that are read")
     try:
-        document = minidom.parseString(_as_utf8(packet))
+        text = _as_utf8(packet)
+        if b"<!DOCTYPE" in text:  # whose entities may expand to much
+            raise UnreadablePacket("it holds a DOCTYPE")
+        document = minidom.parseString(text)
+    except UnreadablePacket:
+        raise
     except RecursionError:
         raise UnreadablePacket("it is nested too deeply") from None
     except (ExpatError, ValueError, LookupError) as error:
         raise UnreadablePacket(str(error)) from None
-    if document.doctype is not None or not document.getElementsByTagNameNS(RDF, "RDF"):
-        raise UnreadablePacket("it holds no rdf:RDF, or a DOCTYPE")
+    if not document.getElementsByTagNameNS(RDF, "RDF"):
+        raise UnreadablePacket("it holds no rdf:RDF")
     return document
 
 

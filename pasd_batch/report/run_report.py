@@ -123,7 +123,9 @@ def _load(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: DecodeL
         refuse_outside(uri, access)
         source = read_uri(uri, access, max_bytes=limits.max_bytes)
         before = decode_photo(source, limits=limits)
-        after = decode_photo(_restored_bytes(row, shard, folder), limits=DecodeLimits(max_pixels=2**40))
+        restored = _restored_bytes(row, shard, folder)
+        size = {"width": row["output_width"], "height": row["output_height"]}
+        after = decode_photo(restored, limits=DecodeLimits.for_result(**size, nbytes=len(restored)))
     except (ManifestError, StorageError, PhotoError) as error:
         _logger.warning("%s is not on the contact sheet: %s", row["photo_id"], error)
         return None

@@ -146,11 +146,13 @@ def test_a_child_does_not_outlive_its_parent(root, tmp_path):
     write_plan(root, archive(tmp_path / "in", 1, n0=tiny_models.SLOWLY))
     crashed(root, 1)
     process = _start_process(spec(settings(root, max_attempts=1)), tmp_path)
-    while not (children := _children_of(process.pid)):
+    while not (root / "attempts" / "000000" / "photo-000000" / "starts").exists():
         time.sleep(0.05)
+    children = _children_of(process.pid)
+    assert children
     process.kill()
     process.wait()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(Path(f"/proc/{child}").exists() for child in children):
         assert time.monotonic() < deadline
         time.sleep(0.1)

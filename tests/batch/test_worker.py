@@ -143,8 +143,9 @@ def test_a_photo_past_its_deadline_fails_and_the_others_do_not(root, tmp_path):
     records.append(record(pipe))
     write_plan(root, records)
     began = time.monotonic()
-    run(spec(settings(root, deadlines={"restore": 1.5, "fetch": 1.5})))
-    assert time.monotonic() - began < 15
+    # Long for the others on a busy machine too.
+    run(spec(settings(root, deadlines={"restore": 3, "fetch": 6}, workers={"photo_batch": 1})))
+    assert time.monotonic() - began < 60
     rows = results(root)
     assert rows["001.png"]["error_type"] == "DeadlineExceeded"
     assert rows["001.png"]["error_stage"] == "restore"

@@ -45,7 +45,9 @@ def test_photos_come_back_enlarged_and_a_broken_one_is_named(model, photos, tmp_
 
 
 def test_photos_of_a_folder_come_back_in_its_tree(model, photos, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(restore, "restore_file", lambda restorer, source, target: restore.write_whole(target, b"PNG"))
+    monkeypatch.setattr(
+        restore, "restore_file", lambda restorer, read, source, target: restore.write_whole(target, b"PNG")
+    )
     for name in (
         "sub/deep/a.JPG",
         "sub/a.tif",
@@ -147,10 +149,10 @@ def test_a_missing_photo_does_not_stop_the_others(model, photos, tmp_path, capsy
 def test_a_photo_that_fails_unexpectedly_does_not_stop_the_others(model, photos, tmp_path, capsys, monkeypatch, error):
     restore_file = restore.restore_file
 
-    def failing(restorer, source, target):
+    def failing(restorer, read, source, target):
         if source.name == "a.jpg":
             raise error
-        return restore_file(restorer, source, target)
+        return restore_file(restorer, read, source, target)
 
     monkeypatch.setattr(restore, "restore_file", failing)
     inputs = [str(photos / "a.jpg"), str(photos / "b.png")]

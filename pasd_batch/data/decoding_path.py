@@ -1,0 +1,98 @@
+"""What the decoding path makes of a photo, in bytes: the codec's buffers, the samples, their copies up to float32 sRGB.
+
+Tests measure the bytes per pixel, format by format.
+"""
+
+from dataclasses import dataclass, replace
+
+_FLOAT = 4
+
+_ROWS_AT_ONCE = 256
+_BAND_BYTES, _FILLED_BAND_BYTES = 100, 50
+"""Bytes a pixel of those rows that are worked on at once, as 64-bit floats and linear light, or where colours hide."""
+
+_BEYOND_SRGB = 6
+"""Bytes a pixel of colours outside sRGB, which a profile may lead to."""
+
+_KEPT_SHARE, _KEPT_BYTES = 6, 32 << 20
+"""Bytes a pixel that a codec has freed but the process may keep: blocks of up to 32 MiB, glibc's M_MMAP_THRESHOLD."""
+
+_FIXED_BYTES = 4 << 20
+
+_QUICK_PIXELS = 400_000_000
+_QUICK_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class DecodingCost:
+    """What decoding a photo takes.
+
+    Attributes:
+        width: in pixels, as stored.
+        height: in pixels, as stored.
+        nbytes: the most memory at once, beyond the file's own.
+        work: pixels that the decoder passes over, each as often as it does.
+        is_told: the header binds the decoder; those of AVIF, HEIC and JPEG within TIFF unpack what streams inside say.
+    """
+
+    width: int
+    height: int
+    nbytes: int
+    work: int
+    is_told: bool = True
+
+    @property
+    def is_small(self) -> bool:
+        """Whether decoding is sure to end in seconds, in memory that any machine has."""
+        return self.is_told and self.work <= _QUICK_PIXELS and self.nbytes <= _QUICK_BYTES
+
+
+@dataclass(frozen=True)
+class DecodingPath:
+    """What the decoding path makes of a photo.
+
+    Attributes:
+        width: in pixels, as stored.
+        height: in pixels, as stored.
+        color: channels of colour, 1 or 3.
+        has_alpha: there is transparency.
+        sample_bytes: of a sample as the codec gives it.
+        held: bytes a pixel that the codec keeps until its samples are floats.
+        turns: the floats are turned upright.
+        converts: the floats are converted from a profile, or as the file states.
+        is_exact: samples are divided as 64-bit floats, or by alpha, some rows at a time.
+    """
+
+    width: int
+    height: int
+    color: int
+    has_alpha: bool
+    sample_bytes: int
+    held: float
+    turns: bool = False
+    converts: bool = False
+    is_exact: bool = False
+
+    def cost(
+        self, *, decoder: float = 0.0, parts: int = 0, work: int | None = None, is_told: bool = True
+    ) -> DecodingCost:
+        """What it takes; `decoder` is what the codec takes a pixel before it gives samples, `parts` what is apart."""
+        count = self.width * self.height
+        alpha = _FLOAT * self.has_alpha
+        as_floats = self.held + (self.color + self.has_alpha) * self.sample_bytes + self.color * _FLOAT + alpha
+        weights = (self.color * _FLOAT + alpha) / 3 + alpha  # of hidden colours, with ever smaller pictures
+        filled = self.color * _FLOAT + alpha + weights if self.has_alpha else 0
+        grey_to_rgb = _FLOAT * (1 + 3) + alpha + 1 if self.color == 1 else 0
+        copied = 2 * 3 * _FLOAT + alpha if self.turns or self.converts else 0
+        kept = min(max(0.0, _KEPT_SHARE - self.held) * count, _KEPT_BYTES)
+        beyond = _BEYOND_SRGB if self.converts and self.color == 3 else 0
+        most = count * max(decoder, as_floats, filled, grey_to_rgb, copied + beyond) + kept
+        band = _BAND_BYTES if self.converts or self.is_exact else _FILLED_BAND_BYTES * self.has_alpha
+        most += min(_ROWS_AT_ONCE, self.height) * self.width * band
+        nbytes = int(most) + parts + _FIXED_BYTES
+        cost = DecodingCost(self.width, self.height, nbytes, count if work is None else work, is_told)
+        if cost.is_small:
+            return cost
+        # Another process decodes it and hands it over one array after the other, each of which is then there twice.
+        handed_over = count * (2 * 3 * _FLOAT + alpha + beyond) + _FIXED_BYTES
+        return replace(cost, nbytes=max(nbytes, handed_over))
