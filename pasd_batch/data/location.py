@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from pasd_batch.data.redaction import has_plain_authority, redact_uri
+from pasd_batch.data.redaction import has_plain_authority, lacks_slashes, redact_uri
 from pasd_batch.data.storage_errors import InvalidLocation
 
 __all__ = ["Location", "check_relative", "parse_location", "redact_uri"]
@@ -83,6 +83,8 @@ def _file_uri_path(uri: str, rest: str) -> str:
 
 
 def _local_path(path: str) -> str:
+    if lacks_slashes(path):
+        raise InvalidLocation(f"{redact_uri(path)!r}: write two slashes behind the scheme, or ./ before a file's name")
     if "://" in path or path.startswith(tuple("\r\n")):
         raise InvalidLocation(f"{redact_uri(path)!r} is neither a local path nor a URI that can be opened")
     return os.path.abspath(os.path.expanduser(path))

@@ -23,6 +23,7 @@ from pasd_batch.data.location import redact_uri
 from pasd_batch.data.manifest import KNOWN_NAMES_KEY, ManifestPiece
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_formats import read_tables
+from pasd_batch.data.redaction import CREDENTIALS, lacks_slashes
 from pasd_batch.records import PLAN_SCHEMA, extra_column_name
 
 KNOWN_COLUMNS = ("photo_id", "uri", "prompt", "reference_uri")
@@ -68,6 +69,7 @@ def row_problems(table: pa.Table, access: StorageSettings) -> Iterator[RowProble
         yield RowProblem(row, "has no URI; give it one, or remove the row")
     for name in ("uri", "reference_uri"):
         yield from _uri_problems(name, table[name], access)
+    yield from _shown_credentials(table)
 
 
 def photo_ids(table: pa.Table) -> list[str]:
@@ -84,8 +86,8 @@ def extra_fields(schema: pa.Schema) -> list[pa.Field]:
 
 def resolve_uri(uri: str, base: str) -> str:
     """`uri` made absolute: relative ones are relative to `base`, the manifest's folder (absolute, no end slash)."""
-    if "://" in uri or uri.startswith("/") or os.path.isabs(uri):
-        return uri  # something before the scheme is a problem of the row, not a folder's name
+    if "://" in uri or os.path.isabs(uri) or lacks_slashes(uri):
+        return uri  # what is wrong with the scheme is a problem of the row, not a folder's name
     scheme = _SCHEME.match(base)
     if scheme is None:
         return os.path.normpath(f"{base}/{uri}")
@@ -110,11 +112,26 @@ def _uri_problems(name: str, uris: pa.ChunkedArray, access: StorageSettings) -> 
     late = pc.and_not(pc.match_substring(uris, "://"), pc.match_substring_regex(uris, _SCHEME_IN_ARROW))
     for row in _rows_where(pc.fill_null(late, False)):
         yield RowProblem(row, f"{name} {redact_uri(uris[row].as_py())!r}: remove what is before the scheme")
+    for row in _rows_where(pc.fill_null(pc.match_substring_regex(uris, r"^\s*\w+:/?[^/]"), False)):
+        if lacks_slashes(uris[row].as_py()):
+            told = "write two slashes behind the scheme, or ./ before a file's name"
+            yield RowProblem(row, f"{name} {redact_uri(uris[row].as_py())}: {told}")
     for row in _rows_where(pc.fill_null(pc.match_substring(uris, "\0"), False)):
         yield RowProblem(row, f"{name} {redact_uri(uris[row].as_py())!r} holds a NUL, which no name can; write it anew")
     for row in rows_outside(uris, access.allowed_folders) if "file" in allowed else ():
         uri = uris[row].as_py()
         yield RowProblem(row, f"{name} {redact_uri(uri)} {why_outside(uri, access.allowed_folders)}")
+
+
+def _shown_credentials(table: pa.Table) -> Iterator[RowProblem]:
+    """Rows whose prompt or other column, which results have as they are, holds a URI with a secret."""
+    for column in table.schema:
+        if column.name in ("photo_id", "uri", "reference_uri") or not _is_text(column.type):
+            continue
+        text = table[column.name].cast(pa.large_string())  # Arrow has no patterns for views
+        for row in _rows_where(pc.fill_null(pc.match_substring_regex(text, CREDENTIALS), False)):
+            told = f"its column {column.name!r} has a URI with a password, signature or token"
+            yield RowProblem(row, f"{told}, and results show all columns to everybody; take it out")
 
 
 def _in_common_form(table: pa.Table, columns: ManifestColumns, base: str, piece: ManifestPiece) -> pa.Table:
@@ -167,11 +184,15 @@ def _carried_name(name: str, taken: dict[str, pa.ChunkedArray], piece: ManifestP
 def _as_text(column: pa.ChunkedArray, name: str, piece: ManifestPiece) -> pa.ChunkedArray:
     column = _plain(column)
     kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    if _is_text(kind):
         return column.cast(pa.string())
     if pa.types.is_integer(kind) or pa.types.is_null(kind):
         return column.cast(pa.string())
     raise ManifestError(f"{piece}: column {name!r} holds {kind}, not text; write it as text")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

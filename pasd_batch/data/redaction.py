@@ -19,8 +19,17 @@ _HTTP_QUERY = re.compile(r"[?#]")
 _OTHER_QUERY = re.compile(r"[?#](?=[^/=]*=)")
 _PATH_PARAMETERS = re.compile(r"(;|%3[bf])[^/]*", re.IGNORECASE)
 _SECRET_IN_PATH = re.compile(
-    r"((?:sig|jwt|token|key|secret|pass|pwd|auth|cred|code|policy|session)[^/=]*=)[^/]*", re.IGNORECASE
+    r"((?:sig|jwt|token|key|secret|pass|pwd|auth|cred|code|policy|session)[^/=:]*[=:])[^/]*", re.IGNORECASE
 )
+# Archives and proxies have other addresses in theirs: https://archive.org/web/2020/https://...
+_INNER_USER = re.compile(r"(:/+|%3a(?:%2f)+)[^/]*?(@|%40)", re.IGNORECASE)
+_ONE_SLASH = re.compile(r"\s*(?:https?|ftp|file|s3|gs|gcs|abfss?|az):/?(?!/)", re.IGNORECASE)
+CREDENTIALS = (
+    r"(?i)://[^/?#\s]*:[^/?#\s]*@"
+    r"|://\S*[?&;#](?:[\w-]*[_-])?(?:sig|signature|token|secret|password|passwd|pwd|credentials?|jwt|auth|authorization"
+    r"|(?:api|access|aws|awsaccess|shared)?key(?:id)?)="
+)
+"""What in a text is a URI with a password, or with a parameter that is called like a secret: a regular expression."""
 
 
 def redact_uri(uri: str) -> str:
@@ -31,7 +40,7 @@ def redact_uri(uri: str) -> str:
     """
     before, separator, rest = uri.partition("://")
     if not separator:
-        return uri
+        return _shown_with_one_slash(uri)
     scheme = _SCHEME_BEFORE.search(before)
     if scheme is None:
         return _HIDDEN
@@ -43,11 +52,17 @@ def redact_uri(uri: str) -> str:
         return shown + (rest if mark is None else rest[: mark.end()] + _masked(rest[mark.end() :]))
     mark = _HTTP_QUERY.search(rest)
     path = rest if mark is None else rest[: mark.start()]
-    path = _SECRET_IN_PATH.sub(rf"\1{_HIDDEN}", _PATH_PARAMETERS.sub(rf"\1{_HIDDEN}", path))
+    path = _PATH_PARAMETERS.sub(rf"\1{_HIDDEN}", _INNER_USER.sub(rf"\1{_HIDDEN}\2", path))
+    path = _SECRET_IN_PATH.sub(rf"\1{_HIDDEN}", path)
     if mark is None:
         return shown + path
     query, fragment, _ = rest[mark.start() :].partition("#")
     return shown + path + query[:1] + (_masked(query[1:]) if query else "") + (f"#{_HIDDEN}" if fragment else "")
+
+
+def lacks_slashes(uri: str) -> bool:
+    """Whether a URI has lost a slash behind its scheme, as paths do that are put together by programs: `https:/h/a`."""
+    return _ONE_SLASH.match(uri) is not None
 
 
 def shown_command(words: Sequence[str]) -> str:
@@ -60,6 +75,14 @@ def has_plain_authority(rest: str) -> bool:
     """Whether what stands between `://` and the path is a host or bucket alone, without user name or password."""
     authority = _AUTHORITY.match(rest)
     return authority is not None and _PLAIN_AUTHORITY.fullmatch(authority.group()) is not None
+
+
+def _shown_with_one_slash(uri: str) -> str:
+    if not lacks_slashes(uri):
+        return uri
+    scheme, _, rest = uri.partition(":")
+    slash = "/" if rest.startswith("/") else ""
+    return redact_uri(f"{scheme}://{rest.removeprefix('/')}").replace("://", f":{slash}", 1)
 
 
 def _without_user(rest: str) -> str:

@@ -18,7 +18,7 @@ from pasd_batch.data.redaction import redact_uri
 from pasd_batch.data.storage_errors import StorageError
 
 _MARK = " sealed:"
-_MAY_HIDE = r"://[^/]*:|://.*([?#@;=\s]|%3[bfBF])"
+_MAY_HIDE = r"://.*([:?#@;=\s]|%3[abfABF])"
 _SEALED_COLUMNS = ("uri", "reference_uri")
 
 

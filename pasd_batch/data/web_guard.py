@@ -21,6 +21,10 @@ from pasd_batch.data.storage_errors import InvalidLocation
 Address = IPv4Address | IPv6Address
 
 _NAT64 = ip_network("64:ff9b::/96")
+_UNICAST = ip_network("2000::/3")
+"""What of IPv6 is assigned as global unicast; other ranges carry IPv4 addresses in forms of their own, among others."""
+_SERVICES = (ip_network("192.0.0.0/24"), ip_network("168.63.129.16/32"))
+"""Protocols' and clouds' own, such as metadata on Oracle's and Azure's, which `is_global` calls public (RFC 6890)."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,8 @@ def kind_of(address: Address) -> str | None:
         return "is link-local (such as a cloud's metadata service)"
     if address.is_multicast:
         return "is a multicast address"
-    if not address.is_global:
+    outside = address not in _UNICAST if address.version == 6 else any(address in network for network in _SERVICES)
+    if outside or not address.is_global:
         return "is an address of a private or reserved network"
     return "is an address of this machine" if _is_own(address) else None
 

@@ -26,6 +26,12 @@ from pasd_batch.data.storage_errors import InvalidLocation
         ("https://h/a;jwt=HUSH/b.jpg", "https://h/a;***/b.jpg"),
         ("https://h/a.jpg%3Fsig=HUSH", "https://h/a.jpg%3F***"),
         ("https://h/a.jpg sig=HUSH", "https://h/a.jpg sig=***"),
+        ("https://h/jwt:HUSH/b.jpg", "https://h/jwt:***/b.jpg"),
+        ("https://h/web/2020/https://me:HUSH@i/b.jpg", "https://h/web/2020/https://***@i/b.jpg"),
+        ("https://h/get/https%3A%2F%2Fme%3AHUSH%40i%2Fb.jpg", "https://h/get/https%3A%2F%2F***%40i%2Fb.jpg"),
+        ("https:/h/a.jpg?sig=HUSH", "https:/h/a.jpg?sig=***"),
+        ("https:me:HUSH@h/a.jpg#HUSH", "https:***@h/a.jpg#***"),
+        ("s3:/key:HUSH@bucket/a.jpg", "s3:/***@bucket/a.jpg"),
         ("https://me:HUSH@h/a.jpg", "https://***@h/a.jpg"),
         ("HTTPS://HUSH@h/a.jpg", "HTTPS://***@h/a.jpg"),
         ("https://me:HUSH%40h/a.jpg", "https://***/a.jpg"),
@@ -65,6 +71,10 @@ def test_names_of_local_files_are_shown_as_they_are(path):
         "file://me:HUSH@h/a",
         " https://me:HUSH@h/a",
         "x://HU@SH",
+        "https:/me:HUSH@h/a",
+        "s3:key:HUSH@h/a",
+        "simplecache::https://me:HUSH@h/a",
+        "zip://a.jpg::s3://key:HUSH@b/a.zip",
     ],
 )
 def test_what_is_not_opened_is_refused_without_its_secrets(uri):

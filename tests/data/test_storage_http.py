@@ -222,6 +222,14 @@ def test_https_does_not_become_http():
         ("2002:7f00:1::", "of this machine"),
         ("64:ff9b::a9fe:a9fe", "link-local"),
         ("127.1", "written in a form"),
+        ("::127.0.0.1", "private"),
+        ("64:ff9b:1::a9fe:a9fe", "private"),
+        ("::ffff:0:10.0.0.1", "private"),
+        ("fec0::1", "private"),
+        ("192.0.0.192", "private"),
+        ("168.63.129.16", "private"),
+        ("64:ff9b::808:808", None),
+        ("::ffff:8.8.8.8", None),
     ],
 )
 def test_addresses_by_kind(address, kind):
