@@ -38,7 +38,7 @@ def add_command(commands: Any) -> None:
         "--control the embedded model is used.",
     )
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="image files, or folders of them")
-    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder for the restored photos")
+    parser.add_argument("--output", required=True, type=_folder, metavar="DIR", help="folder for the restored photos")
     parser.add_argument("--base", metavar="DIR", help="Stable Diffusion 1.5 folder")
     parser.add_argument("--control", metavar="DIR", help="PASD folder with unet/ and controlnet/")
     parser.add_argument("--allow-pickle", action="store_true", help="also read .bin weights")
@@ -62,6 +62,12 @@ def add_command(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
+def _folder(name: str) -> Path:
+    if not name or "://" in name:
+        raise argparse.ArgumentTypeError("a folder of this machine is needed, not a URI" if name else "an empty name")
+    return Path(name)
+
+
 def run(options: argparse.Namespace) -> int:
     """Restore every photo; one that fails is named and does not stop the others."""
     from pasd_batch.data.photo_io import PhotoDecoder
@@ -73,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     sys.stderr.writelines(f"{printable_line(note)}\n" for note in notes)
     restorer = _load(RestorationSettings(model=settings.model, sampling=settings.sampling))
     read = partial(read_photo, PhotoDecoder(), settings.limits)
-    _make_folder(options.output)
+    make_folder(options.output)
     failed = 0
     for source, target in targets.items():
         problem = _why_not(restorer, read, source, target)
@@ -176,7 +182,12 @@ def _why_not(restorer: "Restorer", read: "Callable[[Path], Photo]", source: Path
         return f"{type(error).__name__}: {error}; the log has the traceback"
 
 
-def _make_folder(output: Path) -> None:
+def make_folder(output: Path) -> None:
+    """Make a folder for results.
+
+    Raises:
+        UsageError: that is not possible.
+    """
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

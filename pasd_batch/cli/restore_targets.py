@@ -1,5 +1,6 @@
 """Which photos `pasd-batch restore` works on, and which file each one becomes."""
 
+import mmap
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from pasd_batch.cli.errors import UsageError
 from pasd_batch.data.local_files import LONGEST_PATH
-from pasd_batch.data.redaction import redact_uri
+from pasd_batch.data.redaction import lacks_slashes, redact_uri
 
 PhotoFile = tuple[Path, Path]
 """A photo, and its path below the output folder; that of a photo in a given folder is its path below that one."""
@@ -24,7 +25,9 @@ def find_photos(given: Sequence[str], output: Path) -> tuple[list[PhotoFile], li
     photos: list[PhotoFile] = []
     notes: list[str] = []
     for name in given:
-        if "://" in name:
+        if not name:
+            raise UsageError("a PHOTO has an empty name, perhaps of a variable that is not set; name a file or folder")
+        if "://" in name or lacks_slashes(name):
             raise UsageError(
                 f"{redact_uri(name)}: restore takes files and folders of this machine; for other places list them with "
                 "pasd-batch manifest, and restore them with pasd-batch run"
@@ -42,27 +45,47 @@ def find_photos(given: Sequence[str], output: Path) -> tuple[list[PhotoFile], li
 
 
 def plan_targets(photos: Sequence[PhotoFile], output: Path) -> dict[Path, Path]:
-    """The output file of each photo: `photo.png`, or `photo.jpg.png` where two photos differ in their suffix only.
+    """The output file of each photo: `photo.png`, or `photo.jpg.png` where two would have the same.
 
     Raises:
-        UsageError: one is given twice, two share their whole name, one would be overwritten, or a name is too long.
+        UsageError: one is given twice, two share their whole name, a name is too long, or what is there would be lost.
     """
-    sources = {photo.resolve() for photo, _ in photos}
-    stems = Counter(str(place.with_suffix("")).casefold() for _, place in photos)
+    sources = {os.path.realpath(photo) for photo, _ in photos}  # resolve() raises where links lead in a circle
     longest = _longest_name(output)
     targets: dict[Path, Path] = {}
     planned: set[Path] = set()
-    for photo, place in photos:
-        shared = stems[str(place.with_suffix("")).casefold()] > 1
-        target = output / (place.with_name(f"{place.name}.png") if shared else place.with_suffix(".png"))
-        if target.resolve() in sources:
+    for (photo, _), place in zip(photos, _result_places([place for _, place in photos]), strict=True):
+        target = output / place
+        if os.path.realpath(target) in sources:
             raise UsageError(f"{photo}: its result would replace the photo {target}; choose another --output")
         if target in planned or photo in targets:
-            raise UsageError(f"{photo}: another photo of the same name is restored into {target}; call them separately")
+            raise UsageError(
+                f"{photo}: another photo of the same name is restored into {target}; give each its --output"
+            )
         _refuse_long_name(photo, target, longest)
+        if os.path.lexists(target) and not _is_restored(target):
+            raise UsageError(
+                f"{photo}: its result would replace {target}, which is no restored photo; move that one, "
+                "or choose another --output"
+            )
         targets[photo] = target
         planned.add(target)
     return targets
+
+
+def _result_places(places: Sequence[Path]) -> list[Path]:
+    """`a.png` for `a.jpg`, but `a.jpg.png` where another result would be called like it; same places stay the same."""
+    whole: set[int] = set()
+    while True:
+        results = [
+            place.with_name(f"{place.name}.png") if index in whole else place.with_suffix(".png")
+            for index, place in enumerate(places)
+        ]
+        counts = Counter(str(result).casefold() for result in results)
+        clashing = {index for index, result in enumerate(results) if counts[str(result).casefold()] > 1}
+        if clashing <= whole:
+            return results
+        whole |= clashing
 
 
 def _longest_name(output: Path) -> int:
@@ -86,12 +109,25 @@ def _refuse_long_name(photo: Path, target: Path, longest: int) -> None:
         )
 
 
+def _is_restored(target: Path) -> bool:
+    """Whether a file says of itself that it is a restored photo, which another restoration may replace."""
+    from pasd_batch.data.xmp import RESTORATION
+
+    try:
+        with open(target, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return data.find(RESTORATION.encode()) >= 0
+    except (OSError, ValueError):  # a folder, not to be read, or empty
+        return False
+
+
 def refuse_no_folder(output: Path) -> None:
     """Make sure that `output` is a folder or can become one, before a model is loaded for it.
 
     Raises:
         UsageError: a file is in its place or on the way to it.
     """
+    if str(output) == "-":
+        raise UsageError("--output -: photos do not go to standard output; name a folder (./- if it is called so)")
     existing = _existing(output)
     if not existing.is_dir():
         raise UsageError(f"--output {output}: {existing} is a file; name a folder")
@@ -103,7 +139,7 @@ def _photos_below(folder: Path, output: Path) -> tuple[list[Path], list[str]]:
     from pasd_batch.data.listing import ending_of, find_files, is_image
     from pasd_batch.data.storage_errors import StorageError
 
-    top, results = folder.resolve(), output.resolve()
+    top, results = Path(os.path.realpath(folder)), Path(os.path.realpath(output))
     try:
         listed = find_files(str(folder), StorageSettings())
         names = sorted(map(listed.name, listed.uris))

@@ -187,11 +187,12 @@ class LocalFiles:
                 os.rmdir(folder)
 
     def _inside(self, key: str) -> Path:
-        root, target = Path(self.root).resolve(), Path(self.root, key)
+        # Not Path.resolve(), whose RuntimeError for links in a circle says nothing about the storage.
+        root, target = os.path.realpath(self.root), Path(self.root, key)
         bounds = [root]
         if key.partition("/")[0] == MAY_BE_LINKED:
-            bounds.append((root / MAY_BE_LINKED).resolve())
-        if not any(target.resolve().is_relative_to(bound) for bound in bounds):
+            bounds.append(os.path.realpath(os.path.join(root, MAY_BE_LINKED)))
+        if not any(Path(os.path.realpath(target)).is_relative_to(bound) for bound in bounds):
             raise InvalidLocation(f"{target} leads out of {self.root} through a link; replace the link by the file")
         return target
 

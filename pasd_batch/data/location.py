@@ -79,6 +79,8 @@ def _file_uri_path(uri: str, rest: str) -> str:
             f"{redact_uri(uri)}: a file URI has three slashes and no host, as in file:///folder/a.jpg"
         )
     path = unquote(path)
+    if "\0" in path:
+        raise InvalidLocation(f"{redact_uri(uri)}: a NUL (%00) is in no file's name; write the path anew")
     return path if os.name == "nt" and re.match(r"^[A-Za-z]:", path) else "/" + path
 
 

@@ -26,7 +26,8 @@ from pasd_batch.data.xmp_texts import add_texts
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
-_MARKER = "urn:pasd-batch:restoration#"
+RESTORATION = "urn:pasd-batch:restoration#"
+"""Namespace of the statement that a model made a photo, which stands as plain text in every output."""
 _TIFF = "http://ns.adobe.com/tiff/1.0/"
 _EXIF = "http://ns.adobe.com/exif/1.0/"
 _SHAPE = "Orientation ImageWidth ImageLength BitsPerSample Compression PhotometricInterpretation SamplesPerPixel"
@@ -38,9 +39,9 @@ _OUTDATED = frozenset(
         (_IPTC, "DigitalSourceType"),
         (_IPTC, "AISystemUsed"),
         (_IPTC, "AISystemVersionUsed"),
-        (_MARKER, "Software"),
-        (_MARKER, "Model"),
-        (_MARKER, "ConfigFingerprint"),
+        (RESTORATION, "Software"),
+        (RESTORATION, "Model"),
+        (RESTORATION, "ConfigFingerprint"),
         (_EXIF, "PixelXDimension"),
         (_EXIF, "PixelYDimension"),
         ("http://ns.adobe.com/xap/1.0/", "Thumbnails"),
@@ -118,9 +119,9 @@ def _part(name: PropertyName) -> str | None:
 
 
 def _add_marker(document: minidom.Document, marker: RestorationMarker) -> None:
-    description = new_description(document, {"Iptc4xmpExt": _IPTC, "pasd": _MARKER})
+    description = new_description(document, {"Iptc4xmpExt": _IPTC, "pasd": RESTORATION})
     description.setAttributeNS(_IPTC, "Iptc4xmpExt:DigitalSourceType", DIGITAL_SOURCE_TYPE)
     description.setAttributeNS(_IPTC, "Iptc4xmpExt:AISystemUsed", f"{marker.software}, {marker.model}")
-    description.setAttributeNS(_MARKER, "pasd:Software", marker.software)
-    description.setAttributeNS(_MARKER, "pasd:Model", marker.model)
-    description.setAttributeNS(_MARKER, "pasd:ConfigFingerprint", marker.config_fingerprint)
+    description.setAttributeNS(RESTORATION, "pasd:Software", marker.software)
+    description.setAttributeNS(RESTORATION, "pasd:Model", marker.model)
+    description.setAttributeNS(RESTORATION, "pasd:ConfigFingerprint", marker.config_fingerprint)

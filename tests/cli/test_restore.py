@@ -45,8 +45,9 @@ def test_photos_come_back_enlarged_and_a_broken_one_is_named(model, photos, tmp_
 
 
 def test_photos_of_a_folder_come_back_in_its_tree(model, photos, tmp_path, capsys, monkeypatch):
+    made = b"PNG urn:pasd-batch:restoration#"
     monkeypatch.setattr(
-        restore, "restore_file", lambda restorer, read, source, target: restore.write_whole(target, b"PNG")
+        restore, "restore_file", lambda restorer, read, source, target: restore.write_whole(target, made)
     )
     for name in (
         "sub/deep/a.JPG",
@@ -107,6 +108,11 @@ def test_names_that_differ_in_their_suffix_only_are_told_apart(model, photos, tm
     [
         (["missing.jpg", "--output", "out"], "missing.jpg: no such file"),
         ([".", "--output", "."], "its result would replace the photo"),
+        (["a.jpg", "--output", "others"], "replace others/a.png, which is no restored photo; move that one"),
+        (["b.png", "--output", "others"], "replace others/b.png, which is no restored photo"),
+        (["", "--output", "out"], "a PHOTO has an empty name"),
+        (["https:/me:HUSH@h/a.png", "--output", "out"], "https:/***@h/a.png: restore takes files and folders"),
+        (["b.png", "--output", "-"], "--output -: photos are not written to standard output"),
         (["b.png", "b.png", "--output", "out"], "another photo of the same name"),
         ([".", "b.png", "--output", "out"], "another photo of the same name"),
         (
@@ -131,10 +137,24 @@ def test_what_cannot_be_started_says_why_and_writes_nothing(model, photos, monke
     monkeypatch.chdir(photos)
     (photos / "empty").mkdir()
     (photos / "empty" / "notes.txt").touch()
+    (photos / "others" / "b.png").mkdir(parents=True)
+    (photos / "others" / "a.png").write_bytes((photos / "b.png").read_bytes())
     named = arguments if "--base" in arguments else [*arguments, *model]
     assert main(["restore", *named]) == 2
     assert complaint in capsys.readouterr().err
     assert not (photos / "out").exists()
+    assert (photos / "others" / "a.png").read_bytes() == (photos / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize(("output", "told"), [("", "an empty name"), ("s3://me:HUSH@b/out", "not a URI")])
+def test_an_output_that_is_no_folder_is_a_slip(photos, monkeypatch, capsys, output, told):
+    monkeypatch.chdir(photos)
+    with pytest.raises(SystemExit) as ended:
+        main(["restore", "a.jpg", "--output", output])
+    assert ended.value.code == 2
+    message = capsys.readouterr().err
+    assert told in message
+    assert "HUSH" not in message
 
 
 def test_a_missing_photo_does_not_stop_the_others(model, photos, tmp_path, capsys):

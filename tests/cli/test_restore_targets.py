@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pasd_batch.cli.errors import UsageError
-from pasd_batch.cli.restore import write_whole
+from pasd_batch.cli.restore import make_folder, write_whole
 from pasd_batch.cli.restore_targets import find_photos, plan_targets
 
 LONGEST = ["x" * 226 + ".jpg", "x" * 251 + ".jpg", "\u5199" * 83 + ".jpg", "\U0001f5bc" * 62 + "ab.jpg", "x" * 251]
@@ -72,3 +72,46 @@ def test_what_cannot_be_read_below_a_folder_is_left_out_and_counted(tmp_path, mo
     ]
     with pytest.raises(UsageError, match=r"in/closed: cannot be read: .*PermissionError EACCES"):
         find_photos(["in/closed"], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("names", "results"),
+    [
+        (["a.jpg", "b.tif"], ["a.png", "b.png"]),
+        (["a.jpg", "a.tif"], ["a.jpg.png", "a.tif.png"]),
+        (["a.jpg", "A.tif"], ["a.jpg.png", "A.tif.png"]),
+        (["a.jpg", "a.png", "a.jpg.png"], ["a.jpg.png", "a.png.png", "a.jpg.png.png"]),
+        (["a.jpg.png", "a.jpg.png.tif", "a.jpg", "a.gif"], None),
+        (["1/a.jpg", "2/a.jpg"], ["1/a.png", "2/a.png"]),
+    ],
+)
+def test_every_result_has_a_name_of_its_own(tmp_path, names, results):
+    photos = [(tmp_path / name, Path(name)) for name in names]
+    targets = [str(target.relative_to("out")) for target in plan_targets(photos, Path("out")).values()]
+    assert len(set(map(str.casefold, targets))) == len(names)
+    assert results is None or targets == results
+
+
+def test_a_restored_photo_is_replaced_and_any_other_file_is_not(tmp_path):
+    photos, target = [(tmp_path / "a.jpg", Path("a.jpg"))], tmp_path / "out" / "a.png"
+    target.parent.mkdir()
+    target.write_bytes(b"... urn:pasd-batch:restoration# ...")
+    assert list(plan_targets(photos, target.parent).values()) == [target]
+    for content in (b"", b"another photo"):
+        target.write_bytes(content)
+        with pytest.raises(UsageError, match="no restored photo; move that one, or choose another --output"):
+            plan_targets(photos, target.parent)
+    target.unlink()
+    target.symlink_to(tmp_path / "gone")
+    with pytest.raises(UsageError, match="no restored photo"):
+        plan_targets(photos, target.parent)
+
+
+def test_links_in_a_circle_are_messages(tmp_path, capsys):
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    (tmp_path / "loop").symlink_to("loop")
+    photos = [(tmp_path / "loop.jpg", Path("loop.jpg"))]
+    assert list(plan_targets(photos, tmp_path / "out")) == [tmp_path / "loop.jpg"]
+    assert list(plan_targets(photos, tmp_path / "loop" / "out")) == [tmp_path / "loop.jpg"]
+    with pytest.raises(UsageError, match="name a folder that can be written"):
+        make_folder(tmp_path / "loop" / "out")

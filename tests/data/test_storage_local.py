@@ -24,6 +24,23 @@ from pasd_batch.data.storage import (
 )
 
 
+def test_links_in_a_circle_are_refused_by_name(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    storage = Storage.open(str(tmp_path / "loop" / "run"))
+    for operation in (
+        lambda: read_uri(str(tmp_path / "loop")),
+        lambda: storage.read("a"),
+        lambda: storage.write("a", b""),
+    ):
+        with pytest.raises(InvalidLocation, match="links lead in a circle"):
+            operation()
+
+
+def test_a_nul_in_a_percent_encoded_path_is_refused_by_name():
+    with pytest.raises(InvalidLocation, match="NUL"):
+        read_uri("file:///a%00b")
+
+
 def test_links_out_of_the_root_are_refused(tmp_path):
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "file").write_bytes(b"secret")
