@@ -112,7 +112,7 @@ def test_names_that_differ_in_their_suffix_only_are_told_apart(model, photos, tm
         (["b.png", "--output", "others"], "replace others/b.png, which is no restored photo"),
         (["", "--output", "out"], "a PHOTO has an empty name"),
         (["https:/me:HUSH@h/a.png", "--output", "out"], "https:/***@h/a.png: restore takes files and folders"),
-        (["b.png", "--output", "-"], "--output -: photos are not written to standard output"),
+        (["b.png", "--output", "-"], "--output -: photos do not go to standard output"),
         (["b.png", "b.png", "--output", "out"], "another photo of the same name"),
         ([".", "b.png", "--output", "out"], "another photo of the same name"),
         (
