@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -99,13 +100,21 @@ def with_overrides(values: Mapping[str, Any], overrides: Sequence[str], settings
         if not separator or not path:
             raise ConfigError(f"override {override!r}: write it as dotted.key=value")
         keys = path.split(".")
-        typed = takes_text(settings, keys) and not _QUOTED_OR_NULL.fullmatch(text.strip())
         try:
-            value = "" if not text.strip() else text if typed else load_strictly(text)
+            value = _typed(text) if takes_text(settings, keys) else load_strictly(text) if text.strip() else ""
         except yaml.YAMLError as error:
             raise ConfigError(f"override {override!r}: its value is not YAML: {error}") from None
         _assign(result, keys, value, override)
     return result
+
+
+def _typed(text: str) -> str | None:
+    if not text.strip():
+        return ""
+    if _QUOTED_OR_NULL.fullmatch(text.strip()):
+        with suppress(yaml.YAMLError):  # it may begin and end with quotes that are its own: 'a' and 'b'
+            return load_strictly(text)
+    return text
 
 
 def _copy_nested(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The files of a manifest, cut into pieces that can be read apart."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,6 +33,7 @@ _FORMATS = {
     ".ndjson": ManifestFormat.JSONL,
 }
 _PEEK = 1000
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 _MOST_FILES_CUT = 64  # more files than this are parallel enough as they are
 
 
@@ -43,6 +45,8 @@ class ManifestPiece:
     format: ManifestFormat
     row_groups: tuple[int, int] | None = None
     """First row group and the one after the last; None: the whole file."""
+    partition: tuple[tuple[str, str | None], ...] = ()
+    """Columns that the names of its folders give, such as `year=1920` (as Hive, Spark and DuckDB write tables)."""
 
     def __str__(self) -> str:
         """The file as messages name it, without credentials."""
@@ -91,7 +95,8 @@ def find_pieces(settings: ManifestSettings, access: StorageSettings) -> list[Man
     for uri in sorted(found.uris):
         known = _format_of(uri)
         if known is not None or wanted is not ManifestFormat.AUTO:
-            pieces.append(ManifestPiece(uri, wanted if known is None or wanted is not ManifestFormat.AUTO else known))
+            chosen = wanted if known is None or wanted is not ManifestFormat.AUTO else known
+            pieces.append(ManifestPiece(uri, chosen, partition=_partition_of(found.name(uri))))
         else:
             found.left_out.endings[ending_of(uri)] += 1
     found.left_out.warn(settings.path)
@@ -110,6 +115,14 @@ def _format_of(uri: str) -> ManifestFormat | None:
     return _FORMATS.get(suffix)
 
 
+def _partition_of(path: str) -> tuple[tuple[str, str | None], ...]:
+    """Columns in the folders of a path below the manifest's own folder."""
+    named = (part.partition("=") for part in path.split("/")[:-1])
+    return tuple(
+        (unquote(name), None if value == _HIVE_NULL else unquote(value)) for name, _, value in named if name and value
+    )
+
+
 def _cut(piece: ManifestPiece, access: StorageSettings) -> list[ManifestPiece]:
     if piece.format is not ManifestFormat.PARQUET:
         return [piece]
@@ -118,7 +131,7 @@ def _cut(piece: ManifestPiece, access: StorageSettings) -> list[ManifestPiece]:
     for group in range(footer.num_row_groups):
         rows += footer.row_group(group).num_rows
         if rows >= ROWS_PER_PIECE or group == footer.num_row_groups - 1:
-            pieces.append(ManifestPiece(piece.uri, piece.format, (first, group + 1)))
+            pieces.append(replace(piece, row_groups=(first, group + 1)))
             first, rows = group + 1, 0
     return pieces or [piece]
 

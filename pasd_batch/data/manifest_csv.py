@@ -71,11 +71,11 @@ def read_csv(file: BinaryIO, piece: ManifestPiece) -> Iterator[pa.Table]:
     lines = _Lines(text_lines(file, piece))
     rows = _checked_rows(lines, "\t" if _is_tsv(piece.uri) else ",", piece)
     names = next(rows, [])
-    _refuse_other_delimiter(names, piece)
     if any("\n" in name for name in names):
         told = "a column name goes over several lines, which may be rows"
         raise _refused(piece, lines, told, "close its quote in its own line")
     check_names(names, piece)
+    _refuse_other_delimiter(names, piece)
     yield _table(names, [])
     batch: list[list[str]] = []
     for row in rows:

@@ -27,20 +27,34 @@ def read_tables(piece: ManifestPiece, access: StorageSettings) -> Iterator[pa.Ta
     """
     with open_for_reading(piece.uri, access) as file:
         try:
-            match piece.format:
-                case ManifestFormat.PARQUET:
-                    yield from _read_parquet(file, piece)
-                case ManifestFormat.CSV:
-                    yield from read_csv(file, piece)
-                case ManifestFormat.JSONL:
-                    yield from read_jsonl(file, piece)
-                case other:
-                    raise ValueError(f"a {other} manifest has no rows to read")
+            for table in _read(file, piece):
+                yield _with_partition(table, piece)
         # Arrow says with an OSError that a compressed file ends too early or cannot be unpacked, and leaves it to
         # Python to find that a name in a Parquet file is not UTF-8.
         except (pa.ArrowException, OSError, UnicodeError) as error:
             told = " ".join(str(error).split())
             raise ManifestError(f"{piece}: not valid {piece.format.value}: {told}; repair the file") from None
+
+
+def _read(file: BinaryIO, piece: ManifestPiece) -> Iterator[pa.Table]:
+    match piece.format:
+        case ManifestFormat.PARQUET:
+            yield from _read_parquet(file, piece)
+        case ManifestFormat.CSV:
+            yield from read_csv(file, piece)
+        case ManifestFormat.JSONL:
+            yield from read_jsonl(file, piece)
+        case other:
+            raise ValueError(f"a {other} manifest has no rows to read")
+
+
+def _with_partition(table: pa.Table, piece: ManifestPiece) -> pa.Table:
+    """The rows with the columns that their file's folders give, as text; the file's own go before."""
+    taken = {name.casefold() for name in table.column_names}
+    for name, value in piece.partition:
+        if name.casefold() not in taken:
+            table = table.append_column(name, pa.repeat(pa.scalar(value, pa.string()), table.num_rows))
+    return table
 
 
 def _read_parquet(file: BinaryIO, piece: ManifestPiece) -> Iterator[pa.Table]:

@@ -15,6 +15,11 @@ def check_names(names: Sequence[str], piece: ManifestPiece) -> None:
     Raises:
         ManifestError: naming the columns.
     """
+    if any("://" in name for name in names):  # which is not shown: there may be credentials in it
+        raise ManifestError(
+            f"{piece}: an address stands where the column names must be; write them into a line of their own above, "
+            "such as uri,prompt"
+        )
     if not names or list(names) == [""]:
         raise ManifestError(f"{piece}: no column names; a CSV begins with a line such as uri,prompt")
     alike: defaultdict[str, list[str]] = defaultdict(list)

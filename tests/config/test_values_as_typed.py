@@ -11,7 +11,21 @@ from pasd_batch.config.training import load_training
 
 RUN = {"manifest": {"path": "m.csv"}, "output": {"root": "run"}}
 TEXTS = ["5", "yes", "null and void", "a: b", "a #b", "#1", "*.png", "[1].png", "{a}", "@x", "%41", "!x", "&x", "- x"]
-TEXTS += ["2024-02-30", "12:30", "0123", "1e5", "it's", '5" nail', "'", "a  ", " a", "a\nb", "s3://b/k?x=1#2", "a=b"]
+TEXTS += [
+    "2024-02-30",
+    "12:30",
+    "0123",
+    "1e5",
+    "it's",
+    '5" nail',
+    "'",
+    "a  ",
+    " a",
+    "a\nb",
+    "s3://b/k?x=1#2",
+    "a=b",
+    "'a' and 'b'",
+]
 
 
 def refusal(*overrides: str) -> str:

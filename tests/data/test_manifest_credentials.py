@@ -59,3 +59,11 @@ def test_a_uri_that_has_lost_a_slash_is_no_local_path(tmp_path, column, uri):
 def test_a_file_that_is_called_like_a_scheme_can_be_named(tmp_path):
     (tmp_path / "m.jsonl").write_text('{"uri": "./s3:/b/a.png"}\n{"uri": "s3/a.png"}\n{"uri": "a:b.png"}\n')
     assert survey(ManifestSettings(path=str(tmp_path / "m.jsonl")), WEB).rows == 3
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_a_list_of_addresses_without_column_names_shows_none_of_them(tmp_path, delimiter):
+    (tmp_path / "m.csv").write_text(f"https://me:HUSH@h/a.png?sig=HUSH{delimiter}x\n" * 2)
+    with pytest.raises(ManifestError, match=r"m\.csv: an address stands where the column names must be") as error:
+        survey(ManifestSettings(path=str(tmp_path / "m.csv")), WEB)
+    assert "HUSH" not in str(error.value)
