@@ -77,6 +77,11 @@ def linear_to_srgb(values: np.ndarray) -> np.ndarray:
     return np.where(values <= 0.0031308, values * 12.92, bright).astype(values.dtype)
 
 
+def xyz_to_linear_srgb(xyz: np.ndarray) -> np.ndarray:
+    """D50 XYZ, last axis, to linear sRGB, not bounded."""
+    return xyz @ np.linalg.inv(SRGB_TO_XYZ).T
+
+
 Chromaticity = tuple[float, float]
 """CIE 1931 x and y."""
 

@@ -105,7 +105,8 @@ def _of_pillow(data: bytes, kind: SourceFormat) -> DecodingCost:
     color = 1 if image.mode in ("1", "L", "LA", "La") else 3
     width, height = image.size
     metadata, stated = read_metadata(data, kind, image.info, _unheard)
-    has_other_colors = metadata.icc is not None or stated_colors(data, kind, _unheard) is not None
+    stated_otherwise = stated_colors(data, kind, _unheard, exif=metadata.exif) is not None
+    has_other_colors = metadata.icc is not None or stated_otherwise
     converts = has_other_colors and image.mode != "CMYK"
     orientation = image.getexif().get(ORIENTATION_TAG, 1) if kind is SourceFormat.AVIF else stated
     path = DecodingPath(width, height, color, has_alpha, 1, 0, orientation != 1, converts)

@@ -34,10 +34,10 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 def decode_photo(data: bytes, *, limits: DecodeLimits | None = None) -> Photo:
     """Decode a photo; of an animation or a document of several pages, the first picture.
 
-    Colours go by the ICC profile, else by HEIC's, AVIF's or PNG's codes of ITU-T H.273, else by PNG's gAMA and cHRM,
-    else they are sRGB's; what is unusable is ignored. Where codes or cHRM state other primaries than sRGB's, a profile
-    of them is made for the output. Floats and integers are scaled to [0, 1] as `raster` says. What is ignored, left
-    out or repaired is in `Photo.warnings`.
+    Colours go by the ICC profile, else by HEIC's, AVIF's or PNG's codes of ITU-T H.273, else by PNG's gAMA and cHRM or
+    a camera's Adobe RGB, else they are sRGB's; what is unusable is ignored. Where other primaries than sRGB's are
+    stated, a profile of them is made for the output. Floats and integers are scaled to [0, 1] as `raster` says. What is
+    ignored, left out or repaired is in `Photo.warnings`.
 
     Raises:
         EmptyPhoto, UnsupportedPhoto, TruncatedPhoto, CorruptPhoto: as their names say.
@@ -55,7 +55,7 @@ def decode_photo(data: bytes, *, limits: DecodeLimits | None = None) -> Photo:
         case _:
             file = decode_with_pillow(data, kind, limits, warnings.append)
     has_profile = file.metadata.icc is not None or file.raster.is_srgb
-    stated = None if has_profile else stated_colors(data, kind, warnings.append)
+    stated = None if has_profile else stated_colors(data, kind, warnings.append, exif=file.metadata.exif)
     photo = _upright_in_srgb(file, stated, warnings.append)
     return replace(photo, warnings=tuple(warnings))
 

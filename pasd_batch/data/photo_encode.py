@@ -53,7 +53,9 @@ def encode_photo(
     samples = _quantised(colors, photo.alpha, deep=_is_deep(photo, settings))
     if settings.format is ImageFormat.TIFF and samples.nbytes > _LARGEST_TIFF:
         raise PhotoNotWritable(f"{samples.nbytes:,} bytes of pixels are more than TIFF can hold; write png")
-    exif = output_exif(photo.metadata, software=marker.summary, width=photo.width, height=photo.height)
+    exif = output_exif(
+        photo.metadata, software=marker.summary, width=photo.width, height=photo.height, is_srgb=icc is None
+    )
     own_texts, others = _texts(photo.metadata, settings.format)
     xmp = marked_xmp(photo.metadata.xmp, marker, warn, texts=others)
     iptc, resolution = photo.metadata.iptc, photo.metadata.resolution

@@ -7,6 +7,9 @@ from typing import Any
 
 from PIL import ExifTags
 
+from pasd_batch.data.bmp_header import profile_of_bmp
+from pasd_batch.data.exif_colors import is_adobe_rgb, say_srgb
+from pasd_batch.data.gif_extensions import profile_of_gif, xmp_of_gif
 from pasd_batch.data.heif_items import read_heif, without_exif
 from pasd_batch.data.iptc_record import iptc_record
 from pasd_batch.data.jpeg_segments import read_jpeg, without_metadata
@@ -28,6 +31,7 @@ from pasd_batch.data.png_chunks import read_png
 from pasd_batch.data.resolution import LengthUnit, Resolution, from_metres, resolution
 from pasd_batch.data.tiff_directory import (
     CAMERA,
+    FARTHEST_MAKER_NOTE,
     LONG,
     MAKER_NOTE,
     SHORT,
@@ -44,7 +48,6 @@ _YCBCR_POSITIONING, _EXIF_VERSION, _COMPONENTS, _FLASHPIX_VERSION, _COLOR_SPACE 
 _CENTRED, _SRGB, _UNCALIBRATED = 1, 1, 0xFFFF
 _UNKNOWN_RESOLUTION = Fraction(72)  # EXIF 3.0, section 4.6.4: "when the image resolution is unknown, 72 [dpi]"
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)\s*([1-8])\b")
-_XMP_OF_GIF, _END_OF_XMP_OF_GIF = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe"
 
 
 def read_metadata(
@@ -68,8 +71,11 @@ def read_metadata(
         case SourceFormat.WEBP | SourceFormat.GIF | SourceFormat.BMP:
             blocks = _of_info(info, warn)
     if kind is SourceFormat.GIF:
-        blocks.xmp = _xmp_of_gif(data)
+        blocks.xmp, blocks.icc = xmp_of_gif(data), profile_of_gif(data)
+    if kind is SourceFormat.BMP:
+        blocks.icc = profile_of_bmp(data)
     exif = blocks.exif
+    _tell_moved_maker_note(exif, warn)
     orientation = _taken_orientation(blocks)
     _take_software(blocks)
     iptc = blocks.iptc or _taken_iptc(exif, warn)
@@ -97,9 +103,11 @@ def pixels_only(data: bytes, kind: SourceFormat) -> bytes:
             return data
 
 
-def output_exif(metadata: PhotoMetadata, *, software: str, width: int, height: int) -> TiffDirectories:
+def output_exif(metadata: PhotoMetadata, *, software: str, width: int, height: int, is_srgb: bool) -> TiffDirectories:
     """An EXIF record for a new file of that size in pixels: upright, with `software` as the program."""
     exif = read_directories(metadata.exif, lambda _: None) if metadata.exif else TiffDirectories()
+    if is_srgb and is_adobe_rgb(exif):
+        say_srgb(exif)
     exif.main[ORIENTATION_TAG] = exif.integers(SHORT, 1)
     exif.main[SOFTWARE_TAG] = text_value(software)
     camera = exif.others.get(CAMERA, {})
@@ -186,11 +194,10 @@ def _of_info(info: dict[Any, Any], warn: Warn) -> MetadataBlocks:
     return blocks
 
 
-def _xmp_of_gif(data: bytes) -> bytes | None:
-    """The packet of GIF's application extension, which is not cut into blocks but followed by a trailer for readers."""
-    _, _, rest = data.partition(_XMP_OF_GIF)
-    packet, trailer, _ = rest.partition(_END_OF_XMP_OF_GIF)
-    return packet if trailer else None
+def _tell_moved_maker_note(exif: TiffDirectories | None, warn: Warn) -> None:
+    note = None if exif is None else exif.others.get(CAMERA, {}).get(MAKER_NOTE)
+    if note is not None and note.offset is not None and note.offset >= FARTHEST_MAKER_NOTE:
+        warn("the camera maker's block is moved within the file: where it counts from the file's start, it is misread")
 
 
 def _taken_orientation(blocks: MetadataBlocks) -> int:

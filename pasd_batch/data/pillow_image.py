@@ -9,6 +9,7 @@ from PIL.ImageFile import ImageFile
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.data.color_profile import UnusableProfile, cmyk_to_rgb
 from pasd_batch.data.decoder_errors import photo_error
+from pasd_batch.data.lost_colors import sample_of, tell_lost_colors
 from pasd_batch.data.photo_errors import CorruptPhoto, PhotoTooLarge, UnsupportedPhoto, Warn
 from pasd_batch.data.photo_format import READ, SourceFormat
 from pasd_batch.data.photo_limits import check_pixels
@@ -39,12 +40,16 @@ def open_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits) -> I
 
 
 def pillow_raster(image: Image.Image, icc: bytes | None, warn: Warn) -> Raster:
-    """`raster_from_pillow`, which does without the profile if it is unusable."""
+    """`raster_from_pillow`, which does without the profile if it is unusable; colours that sRGB lacks are told."""
+    sample = sample_of(image) if image.mode in ("CMYK", "LAB") else None
     try:
-        return raster_from_pillow(image, icc)
+        raster = raster_from_pillow(image, icc)
     except UnusableProfile as error:
         warn(f"the photo's ICC profile is ignored: {error}")
-        return raster_from_pillow(image, None)
+        icc, raster = None, raster_from_pillow(image, None)
+    if sample is not None:
+        tell_lost_colors(sample, icc, warn)
+    return raster
 
 
 def raster_from_pillow(image: Image.Image, icc: bytes | None) -> Raster:

@@ -1,5 +1,5 @@
-"""Colours that a file states without an ICC profile: codes of ITU-T H.273 (`nclx` in HEIC and AVIF, PNG's cICP), or
-PNG's gAMA and cHRM.
+"""Colours that a file states without an ICC profile: codes of ITU-T H.273 (`nclx` in HEIC and AVIF, PNG's cICP), PNG's
+gAMA and cHRM, or a camera's Adobe RGB (DCF 2.0).
 """
 
 import struct
@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pasd_batch.data.color_space import Primaries
+from pasd_batch.data.exif_colors import is_adobe_rgb
 from pasd_batch.data.heif_items import main_properties
 from pasd_batch.data.photo_errors import Warn
 from pasd_batch.data.photo_format import SourceFormat
 from pasd_batch.data.png_chunks import header_chunks
+from pasd_batch.data.tiff_directory import read_directories
 from pasd_batch.data.tone_transfer import SRGB, TRANSFERS, Transfer, power
 
 _D65, _C, _DCI, _E = (0.3127, 0.3290), (0.310, 0.316), (0.314, 0.351), (1 / 3, 1 / 3)
@@ -32,6 +34,8 @@ PRIMARIES = {
 }
 """By H.273's ColourPrimaries (table 2)."""
 
+ADOBE_RGB = Primaries((0.64, 0.33), (0.21, 0.71), (0.15, 0.06), _D65)
+_ADOBE_GAMMA = 563 / 256
 _UNSPECIFIED = 2
 _COLOR_CHUNKS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
 _SRGB_GAMMA = 45455
@@ -60,9 +64,14 @@ class StatedColors:
         return self.transfer.in_srgb_curve(color)
 
 
-def stated_colors(data: bytes, kind: SourceFormat, warn: Warn) -> StatedColors | None:
-    """What a file states besides an ICC profile; None where that is nothing, or sRGB."""
+def stated_colors(data: bytes, kind: SourceFormat, warn: Warn, *, exif: bytes | None = None) -> StatedColors | None:
+    """What a file states besides an ICC profile, of JPEG in its EXIF record; None where that is nothing, or sRGB."""
     match kind:
+        case SourceFormat.JPEG:
+            if exif is None or not is_adobe_rgb(read_directories(exif, lambda _: None)):
+                return None
+            warn("the photo's colours are taken as Adobe RGB's: its EXIF says so, and it has no ICC profile")
+            return StatedColors(ADOBE_RGB, power(_ADOBE_GAMMA))
         case SourceFormat.PNG:
             return _of_png(data, warn)
         case SourceFormat.HEIF | SourceFormat.AVIF:

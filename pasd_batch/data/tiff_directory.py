@@ -15,7 +15,7 @@ from pasd_batch.data.photo_errors import Warn
 
 CAMERA, GPS, INTEROPERABILITY = 34665, 34853, 40965  # tags that point to directories, which are named by them
 
-MAKER_NOTE = 37500
+MAKER_NOTE, FARTHEST_MAKER_NOTE = 37500, 1 << 15  # one farther off is moved: it was in a TIFF file, not in a record
 
 BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8, 129: 1}
@@ -25,7 +25,6 @@ _FLOATS = {11: "f", 12: "d"}
 _PARENTS = {CAMERA: (None,), GPS: (None,), INTEROPERABILITY: (CAMERA, None)}
 _LONGEST_VALUE = 1 << 18
 _LARGEST_RECORD = 1 << 26  # a directory's entries may all point to the same bytes
-_FARTHEST_MAKER_NOTE = 1 << 15  # what lies farther off is not in an EXIF record but in a TIFF file
 
 
 class MalformedDirectory(ValueError):
@@ -63,9 +62,9 @@ class TiffDirectories:
         yield self.main
         yield from self.others.values()
 
-    def numbers(self, tag: int) -> tuple[int, ...]:
-        """The main directory's integers under `tag`; none if it has none."""
-        value = self.main.get(tag)
+    def numbers(self, tag: int, *, directory: int | None = None) -> tuple[int, ...]:
+        """The integers under `tag` in the main directory, or the one of that name; none if it has none."""
+        value = (self.main if directory is None else self.others.get(directory, {})).get(tag)
         if value is None or value.kind not in _CODES:
             return ()
         return struct.unpack(f"{self.order}{value.count}{_CODES[value.kind]}", value.data)
@@ -208,7 +207,7 @@ class _Layout:
         self.file = bytearray(struct.pack(f"{self._order}2sHI", b"II" if self._order == "<" else b"MM", 42, 0))
         note = record.others.get(CAMERA, {}).get(MAKER_NOTE)
         self._hole = (0, 0)
-        if note is not None and note.offset is not None and 8 <= note.offset < _FARTHEST_MAKER_NOTE:
+        if note is not None and note.offset is not None and 8 <= note.offset < FARTHEST_MAKER_NOTE:
             self._hole = (note.offset, note.offset + len(note.data))
         self._end = len(self.file)
         struct.pack_into(f"{self._order}I", self.file, 4, self._add(record.main, None))
