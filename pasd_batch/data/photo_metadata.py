@@ -41,6 +41,7 @@ from pasd_batch.data.tiff_directory import (
     read_directories,
     text_value,
 )
+from pasd_batch.data.xmp_encoding import in_utf8
 
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 40962, 40963
@@ -74,7 +75,7 @@ def read_metadata(
         blocks.xmp, blocks.icc = xmp_of_gif(data), profile_of_gif(data)
     if kind is SourceFormat.BMP:
         blocks.icc = profile_of_bmp(data)
-    exif = blocks.exif
+    exif, blocks.xmp = blocks.exif, None if blocks.xmp is None else in_utf8(blocks.xmp)
     _tell_moved_maker_note(exif, warn)
     orientation = _taken_orientation(blocks)
     _take_software(blocks)

@@ -10,6 +10,7 @@ from xml.dom import minidom
 
 from pasd_batch.data.photo_errors import Warn
 from pasd_batch.data.photo_texts import Text
+from pasd_batch.data.xmp_encoding import repaired
 from pasd_batch.data.xmp_extended import HAS_EXTENDED
 from pasd_batch.data.xmp_packet import (
     PropertyName,
@@ -86,17 +87,29 @@ class RestorationMarker:
 def marked_xmp(packet: bytes | None, marker: RestorationMarker, warn: Warn, *, texts: Sequence[Text] = ()) -> bytes:
     """`packet` with the marker and `texts` added, and everything kept but statements about the old file.
 
-    A packet that cannot be parsed cannot be merged: it is replaced, and a warning says so. Marks of parts that the
-    old file had beside its picture (a video, a gain map, a depth map) go, with a warning.
+    A packet that cannot be parsed cannot be merged: it is repaired or else replaced, and a warning says so. Marks of
+    parts that the old file had beside its picture (a video, a gain map, a depth map) go, with a warning.
     """
     try:
-        document = parse_packet(packet) if packet else empty_packet()
+        document = _parsed(packet, warn) if packet else empty_packet()
         return _marked(document, marker, warn, texts)
     except UnreadablePacket as error:
         warn(f"an XMP packet cannot be read and is replaced: {error}")
     except RecursionError:
         warn("an XMP packet cannot be read and is replaced: it is nested too deeply")
     return _marked(empty_packet(), marker, warn, texts)
+
+
+def _parsed(packet: bytes, warn: Warn) -> minidom.Document:
+    try:
+        return parse_packet(packet)
+    except UnreadablePacket as error:
+        try:
+            document = parse_packet(repaired(packet))
+        except UnreadablePacket:
+            raise error from None
+        warn(f"an XMP packet broke XML's rules and was repaired: {error}")
+        return document
 
 
 def _marked(document: minidom.Document, marker: RestorationMarker, warn: Warn, texts: Sequence[Text]) -> bytes:

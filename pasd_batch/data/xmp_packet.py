@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterator
 from xml.dom import minidom
 from xml.parsers.expat import ExpatError
 
+from pasd_batch.data.xmp_encoding import in_utf8
+
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 XMLNS = "http://www.w3.org/2000/xmlns/"
 _EMPTY = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}"/></x:xmpmeta>'
 _LARGEST = 1 << 24  # as a document a packet takes some fifty times its bytes
-_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 PropertyName = tuple[str, str]
 """A namespace and a name in it."""
@@ -35,7 +36,7 @@ def parse_packet(packet: bytes) -> minidom.Document:
     if len(packet) > _LARGEST:
         raise UnreadablePacket(f"{len(packet):,} bytes are more than the {_LARGEST:,} that are read")
     try:
-        text = _as_utf8(packet)
+        text = in_utf8(packet)
         if b"<!DOCTYPE" in text:  # whose entities may expand to much
             raise UnreadablePacket("it holds a DOCTYPE")
         document = minidom.parseString(text)
@@ -116,9 +117,3 @@ def text_of(document: minidom.Document, name: PropertyName) -> list[str]:
                     "".join(node.data for node in item.childNodes if isinstance(node, minidom.Text)) for item in items
                 ]
     return found
-
-
-def _as_utf8(packet: bytes) -> bytes:
-    if packet.startswith(_BYTE_ORDER_MARKS):
-        packet = packet[: len(packet) // 2 * 2].decode("utf-16").encode("utf-8")
-    return packet.strip(b"\0 \r\n\t")

@@ -99,3 +99,45 @@ def test_a_packet_nested_beyond_reading_is_replaced():
 def test_the_summary_is_plain_ascii():
     marker = RestorationMarker("pasd-batch 1", "modèle", "ab")
     assert marker.summary == "pasd-batch 1 (restored by mod?le; config ab)"
+
+
+ENCODINGS = ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+ELEMENT = EXISTING.decode()[EXISTING.decode().index("<x:xmpmeta") : EXISTING.decode().index("<?xpacket end")]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("before", ["", "\ufeff", "\n", '<?xpacket begin="\ufeff" id="x"?>', '<?xml version="1.0"?>'])
+def test_every_encoding_of_unicode_is_read(before, encoding):
+    packet = (before + ELEMENT).encode(encoding)
+    assert "Großmutter &amp; Kind, 1931" in marked_xmp(packet, MARKER, _unexpected).decode()
+
+
+def test_an_encoding_that_the_packet_declares_is_read():
+    packet = ('<?xml version="1.0" encoding="ISO-8859-1"?>' + ELEMENT).encode("latin-1")
+    assert "Großmutter &amp; Kind, 1931" in marked_xmp(packet, MARKER, _unexpected).decode()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("Groß".encode(), b"Gro\xdf", "Großmutter"),
+        (b"1931", b"19\x0131", "Kind, 1931"),
+        (b"&amp; Kind", b"& Kind", "Großmutter &amp; Kind"),
+        (b"</x:xmpmeta>", b"</x:xmpmeta>junk<\0\xff", "Großmutter"),
+        (b"<x:xmpmeta", b"\x02junk<x:xmpmeta", "Großmutter"),
+    ],
+)
+def test_a_packet_that_breaks_rules_of_xml_is_repaired_with_a_warning(old, new, expected):
+    warnings: list[str] = []
+    merged = marked_xmp(EXISTING.replace(old, new), MARKER, warnings.append).decode()
+    assert expected in merged
+    assert len(warnings) == 1
+    assert "broke XML's rules and was repaired" in warnings[0]
+    assert "Orientation" not in merged
+
+
+@pytest.mark.parametrize("packet", [b"<junk", b"\xff\xfe<\0", b"\0", b"<x:xmpmeta></x:xmpmeta>"])
+def test_what_cannot_be_repaired_is_replaced_with_a_warning(packet):
+    warnings: list[str] = []
+    marked_xmp(packet, MARKER, warnings.append)
+    assert "cannot be read and is replaced" in warnings[0]
