@@ -15,9 +15,9 @@ from pasd_batch.config.run import ManifestSettings, RunSettings
 from pasd_batch.data.allowed_folders import listed_folder
 from pasd_batch.data.manifest import is_image_source
 from pasd_batch.data.manifest_errors import ManifestError
-from pasd_batch.data.manifest_kept import draft_list, keep_list, kept_list, refuse_run_among_photos
+from pasd_batch.data.manifest_kept import draft_list, keep_list, kept_list, list_name, refuse_run_among_photos
 from pasd_batch.data.output_paths import LONGEST_PATH
-from pasd_batch.data.run_folder import IMAGES_FOLDER
+from pasd_batch.data.run_folder import IMAGES_FOLDER, damaged
 from pasd_batch.data.storage import Storage, StorageError
 from pasd_batch.records import ScoreColumn
 
@@ -146,8 +146,11 @@ def _check_manifest(
 
     # A run that has begun needs its list alone: what has become of the folder since does not matter to it.
     kept = kept_list(storage, run.manifest_fingerprint) if run is not None and run.lists_photos else None
-    if kept is not None:
-        return check(kept, listed=True), True
+    if run is not None and kept is not None:
+        try:
+            return check(kept, listed=True), True
+        except ManifestError as error:
+            raise damaged(storage, list_name(run.manifest_fingerprint), f"cannot be used ({error})") from error
     refuse_run_among_photos(settings.manifest, storage, settings.storage)
     if not is_image_source(settings.manifest, settings.storage):
         return check(settings.manifest, listed=False), False

@@ -7,17 +7,22 @@ are good are kept as they are in `RUN/repair`, and the photos that they describe
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from pasd_batch.batch.exit_code import ExitCode
+from pasd_batch.batch.interrupts import signals_as_interrupts
 from pasd_batch.batch.kept_rows import keep_rows, kept_rows
 from pasd_batch.batch.models import ModelLoaders
-from pasd_batch.batch.run import RunReport, run_archive
+from pasd_batch.batch.run import CannotGoOn, RunReport, check_again, run_archive
 from pasd_batch.batch.run_file import RunFile
+from pasd_batch.batch.scheduler import ClusterFailed, ray_session
 from pasd_batch.batch.shard_check import ProblemKind, ShardCheck, ShardFindings
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.run import RunSettings
+from pasd_batch.data.manifest_kept import list_name
+from pasd_batch.data.plan_key import problem_of_kept_list
 from pasd_batch.data.redaction import redact_uri
 from pasd_batch.data.run_folder import (
     ATTEMPTS_FOLDER,
@@ -39,10 +44,19 @@ class Repair:
     """Takes what is damaged out of the run at `folder`, shard by shard."""
 
     folder: RunFolder
+    prepare: Callable[[], None] = lambda: None
+    """Called once before the first change; raises if what is taken out could not be done again."""
     shards: list[int] = field(default_factory=list)
     """Shards that were taken out, or were not there."""
     counts: Counter[str] = field(default_factory=Counter)
     """What is to be done again."""
+    _begun: bool = False
+
+    def begin(self) -> None:
+        """Prepare, if that has not been done yet."""
+        if not self._begun:
+            self.prepare()
+        self._begun = True
 
     def take_out(self, found: ShardFindings) -> None:
         """Prepare one shard for being done again, as far as it is damaged.
@@ -50,6 +64,8 @@ class Repair:
         Raises:
             StorageError: something cannot be moved; the shard is found damaged again by the next repair.
         """
+        if found.problems:
+            self.begin()
         if found.has(ProblemKind.PLAN_DAMAGED):
             set_aside(self.folder.storage, plan_path(found.shard))
         if found.has(ProblemKind.PLAN_DAMAGED) or found.has(ProblemKind.PLAN_MISSING):
@@ -103,6 +119,34 @@ class Repair:
             self.folder.storage.delete(f"{ATTEMPTS_FOLDER}/{shard:06d}/photo-{place:06d}/row.parquet")
 
 
+@contextmanager
+def repairing(
+    folder: RunFolder,
+    run: RunFile,
+    settings: RunSettings,
+    *,
+    ray_address: str | None = None,
+    loaders: ModelLoaders | None = None,
+) -> Iterator[Repair]:
+    """A repair which, before its first change, begins Ray and makes sure that what it takes out can be done again.
+
+    Raises:
+        CannotGoOn: at the first change; nothing was taken out then but a damaged list of photos.
+    """
+    with ExitStack() as session:
+
+        def prepare() -> None:
+            try:
+                session.enter_context(ray_session(ray_address))
+            except ClusterFailed as error:
+                raise CannotGoOn(str(error)) from error
+            session.enter_context(signals_as_interrupts())  # Ray sets a handler of its own
+            take_out_damaged_list(folder, run)
+            check_again(settings, loaders)
+
+        yield Repair(folder, prepare)
+
+
 def set_aside(storage: Storage, path: str) -> None:
     """Move a file of the run to `RUN/damaged`, in place of what was put there before.
 
@@ -111,6 +155,16 @@ def set_aside(storage: Storage, path: str) -> None:
     """
     _logger.info("%s is moved to %s", redact_uri(storage.uri(path)), redact_uri(storage.uri(DAMAGED_FOLDER)))
     storage.move(path, f"{DAMAGED_FOLDER}/{path}")
+
+
+def take_out_damaged_list(folder: RunFolder, run: RunFile) -> None:
+    """Let the list of photos be made again, which a run over a folder keeps, if it is damaged.
+
+    Raises:
+        StorageError: it cannot be looked at or moved.
+    """
+    if run.lists_photos and problem_of_kept_list(folder, run.manifest_fingerprint) is not None:
+        set_aside(folder.storage, list_name(run.manifest_fingerprint))
 
 
 def settings_of_run(run: RunFile, root: str) -> RunSettings:

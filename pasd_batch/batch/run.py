@@ -36,6 +36,14 @@ _JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """What Ray sets in the environment of a submitted job's entrypoint (ray/_private/runtime_env/constants.py)."""
 
 
+_OBSTACLES = (PreflightFailed, AnotherRun, ManifestError, StorageError)
+"""Why a run cannot begin or go on."""
+
+
+class CannotGoOn(Exception):
+    """A run that has begun could not go on now; the message has all reasons that were found."""
+
+
 @dataclass(frozen=True)
 class RunReport:
     """What a call of `run_archive` came to."""
@@ -100,12 +108,25 @@ def run_archive(
         )
 
 
+def check_again(settings: RunSettings, loaders: ModelLoaders | None = None) -> None:
+    """Make sure that the run which has begun could go on now; Ray must be running.
+
+    Raises:
+        CannotGoOn: settings, models, manifest or storage are not as they must be.
+    """
+    try:
+        settings = with_absolute_paths(settings)
+        _claim(settings, _open_storage(settings), loaders or ModelLoaders())
+    except _OBSTACLES as error:
+        raise CannotGoOn(str(error)) from error
+
+
 def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, resume: str) -> RunReport:
     try:
         settings = with_absolute_paths(settings)
         storage = _open_storage(settings)
         run, found, resumed = _claim(settings, storage, loaders)
-    except (PreflightFailed, AnotherRun, ManifestError, StorageError) as error:
+    except _OBSTACLES as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     try:
         if not plan_is_complete(storage, run.shards):

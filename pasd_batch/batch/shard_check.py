@@ -34,7 +34,6 @@ _CHUNK = 1 << 20
 class ProblemKind(StrEnum):
     """What can be wrong with a run's folder."""
 
-    RUN_FILE = "run file damaged"
     PHOTO_LIST = "list of photos missing or damaged"
     PLAN_MISSING = "plan file missing"
     PLAN_DAMAGED = "plan file damaged"
@@ -81,9 +80,9 @@ class ShardFindings:
         rows_read = not self.has(ProblemKind.RESULTS_MISSING) and not self.has(ProblemKind.RESULTS_DAMAGED)
         return rows_read or bool(self.planned_paths)
 
-    def add(self, kind: ProblemKind, path: str, detail: object = "", photo_id: str | None = None) -> None:
+    def add(self, kind: ProblemKind, path: str, detail: str = "", photo_id: str | None = None) -> None:
         """Note a problem."""
-        self.problems.append(Problem(kind, path, str(detail), self.shard, photo_id))
+        self.problems.append(Problem(kind, path, detail, self.shard, photo_id))
 
     def has(self, kind: ProblemKind) -> bool:
         """Whether there is a problem of that kind."""
@@ -118,7 +117,7 @@ class ShardCheck:
             found.problems = [problem for problem in found.problems if problem.photo_id is None]
             found.bad_rows.clear()
             found.stored_paths = found.planned_paths
-            found.add(ProblemKind.RESULTS_DAMAGED, result_path(shard), error)
+            found.add(ProblemKind.RESULTS_DAMAGED, result_path(shard), _told(error))
         return found
 
     def _check_plan(self, found: ShardFindings) -> None:
@@ -130,7 +129,7 @@ class ShardCheck:
             return
         except StorageError as error:
             _not_trouble(error)
-            found.add(ProblemKind.PLAN_DAMAGED, path, error)
+            found.add(ProblemKind.PLAN_DAMAGED, path, _told(error))
             return
         if plan.num_rows != found.photos:
             found.add(ProblemKind.PLAN_DAMAGED, path, f"{plan.num_rows:,} photos instead of {found.photos:,}")
@@ -231,6 +230,11 @@ def _difference(size: int, digest: str, row: Mapping[str, Any]) -> str:
     if size != row["output_bytes"]:
         return f"{size:,} bytes instead of {row['output_bytes']:,}"
     return "" if digest == row["output_sha256"] else "other bytes than were stored (SHA-256)"
+
+
+def _told(error: StorageError) -> str:
+    """What is wrong, without the file's name and the remedy, which are said anyway."""
+    return error.problem if isinstance(error, RunDamaged) else str(error)
 
 
 def _not_trouble(error: StorageError) -> None:

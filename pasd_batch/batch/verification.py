@@ -1,7 +1,7 @@
 """`verify RUN`: everything in a run's folder looked at, and all that is wrong counted; reads only.
 
-Shards are read a few at a time. Of the whole run 16 bytes a photo are held: hashes of its id and of its file's path,
-which tell photos that are planned twice and files that belong to nothing.
+Shards are read a few at a time. Of the whole run 16 bytes a photo are held, and twice that while they are sorted:
+hashes of its id and of its file's path, which tell photos that are planned twice and files that belong to nothing.
 """
 
 from collections import Counter
@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from pasd_batch.batch.run_file import RunFile
 from pasd_batch.batch.shard_check import Problem, ProblemKind, ShardCheck, ShardFindings
-from pasd_batch.data.manifest_kept import kept_list
+from pasd_batch.data.manifest_kept import list_name
 from pasd_batch.data.path_set import PathSet
+from pasd_batch.data.plan_key import problem_of_kept_list
 from pasd_batch.data.run_folder import (
     IMAGES_FOLDER,
     PLAN_FOLDER,
@@ -61,11 +62,6 @@ class Verification:
         """Whether anything is wrong that doing work again mends."""
         return any(kind is not ProblemKind.EXTRA for kind in self.counts)
 
-    @property
-    def has_extra(self) -> bool:
-        """Whether there are files that belong to nothing."""
-        return ProblemKind.EXTRA in self.counts
-
     def add(self, problem: Problem) -> None:
         """Count a problem."""
         self.counts[problem.kind] += 1
@@ -76,8 +72,8 @@ class Verification:
     def lines(self) -> Iterator[str]:
         """All of it for people."""
         yield (
-            f"{self.shards:,} shards with {self.photos:,} photos ({self.failed:,} of them failed rows), "
-            f"{self.files:,} restored photos as files, {self.bytes_read / 1e6:,.1f} MB of photos hashed"
+            f"{self.photos:,} photos in {self.shards:,} shards, {self.failed:,} of them failed; "
+            f"{self.files:,} restored photos should be there as files, {self.bytes_read / 1e6:,.1f} MB of photos hashed"
         )
         if self.whole:
             yield "whole: everything is there and as it was stored"
@@ -167,10 +163,10 @@ class Verifier:
         """The list of photos that a run over a folder keeps: its plan can be made again from nothing else."""
         if not self.run.lists_photos:
             return
-        storage = self.folder.storage
-        if kept_list(storage, self.run.manifest_fingerprint) is None:
-            name = f"manifest-{self.run.manifest_fingerprint[:12]}.parquet"
-            self._add(result, Problem(ProblemKind.PHOTO_LIST, name, "missing"))
+        fingerprint = self.run.manifest_fingerprint
+        problem = problem_of_kept_list(self.folder, fingerprint)
+        if problem is not None:
+            self._add(result, Problem(ProblemKind.PHOTO_LIST, list_name(fingerprint), problem))
 
     def _check_summary(self, result: Verification) -> None:
         if result.counts[ProblemKind.RESULTS_MISSING] or result.counts[ProblemKind.RESULTS_DAMAGED]:
@@ -181,7 +177,7 @@ class Verifier:
             self._add(result, Problem(ProblemKind.SUMMARY, SUMMARY_FILE, "missing"))
             return
         except RunDamaged as error:
-            self._add(result, Problem(ProblemKind.SUMMARY, SUMMARY_FILE, str(error)))
+            self._add(result, Problem(ProblemKind.SUMMARY, SUMMARY_FILE, error.problem))
             return
         told, counted = (summary.get("photos"), summary.get("failed")), (result.photos, result.failed)
         if told != counted:

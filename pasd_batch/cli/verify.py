@@ -27,16 +27,23 @@ def add_command(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "verify",
         help="check all files of a run, and mend them",
-        description="Read everything that a run has stored and compare it with plan, rows and hashes. Ends with 0 if "
-        "the run is whole, 1 if it is damaged or not complete, 2 if it cannot be checked.",
+        description="Read everything that a run has stored, and compare it with plan, rows and hashes. Nothing is "
+        "changed without --repair or --delete-extra. Ends with 0 if the run is whole (now), 1 if it is damaged, not "
+        "complete or has files that belong to nothing, 2 if that cannot be told; --repair also as the command `run`.",
     )
     parser.add_argument("uri", metavar="RUN", help="the run's output.root")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from CONFIG")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from those in CONFIG")
     parser.add_argument("--quick", action="store_true", help="look at the sizes of restored photos, not their bytes")
-    parser.add_argument("--output", metavar="FILE", help="write every problem into this CSV file")
+    parser.add_argument("--output", metavar="FILE", help="write every problem as a line of this CSV file")
     parser.add_argument("--repair", action="store_true", help="do again what is missing or damaged, and nothing else")
-    parser.add_argument("--delete-extra", action="store_true", help="delete files that belong to nothing")
-    parser.add_argument("--config", metavar="CONFIG", help="the run's configuration, where run.json does not tell it")
+    parser.add_argument(
+        "--delete-extra", action="store_true", help="delete files of images/, plan/ and results/ that belong to nothing"
+    )
+    parser.add_argument(
+        "--config",
+        metavar="CONFIG",
+        help="the file that began the run; --repair needs it if run.json is damaged, lost or hides secrets",
+    )
     parser.add_argument("--ray-address", help="Ray cluster for the repair (default: RAY_ADDRESS, else this machine)")
     parser.add_argument("--no-progress", action="store_true", help="no progress bar")
     add_access(parser)
@@ -55,7 +62,6 @@ def supervise(options: argparse.Namespace, driver: Callable[[], int]) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Check the run, and mend it if that is wished."""
-    from pasd_batch.batch.repair import Repair
     from pasd_batch.data.run_folder import RunDamaged, RunFolder
 
     if options.overrides and options.config is None:
@@ -63,23 +69,51 @@ def run(options: argparse.Namespace) -> int:
     settings = read_config(options) if options.config else None
     access = settings.storage if settings else storage_access(options)
     folder = RunFolder.open(options.uri, access)
-    repair = Repair(folder) if options.repair else None
     try:
         run_file = _run_file(folder, settings if options.repair else None)
     except RunDamaged as error:
         sys.stderr.write(printable(f"{error}\n"))
         return EXIT_DAMAGED
-    if repair is not None:
+    if options.repair:
         # Before anything is taken out: without settings nothing could be done again.
-        settings = _settings(folder, run_file, settings)
-    result = _verify(folder, run_file, options, repair)
+        return _repair(folder, run_file, _settings(folder, run_file, settings), options)
+    result = _verify(folder, run_file, options, None)
+    left = _tell(result, options)
+    if not result.mendable:
+        return left
+    _advise(options, "--repair", "does again what is missing or damaged, and nothing else")
+    return EXIT_DAMAGED
+
+
+def _repair(folder: "RunFolder", run_file: "RunFile", settings: RunSettings, options: argparse.Namespace) -> int:
+    from pasd_batch.batch.repair import repairing
+    from pasd_batch.batch.run import CannotGoOn
+
+    try:
+        with repairing(folder, run_file, settings, ray_address=options.ray_address) as repair:
+            result = _verify(folder, run_file, options, repair)
+            left = _tell(result, options)
+            if not result.mendable:
+                return left
+            repair.begin()
+            return _mend(repair, run_file, settings, result, options) or left
+    except CannotGoOn as error:
+        raise UsageError(f"the run is damaged, and left as it is, as it could not go on now: {error}") from None
+
+
+def _tell(result: "Verification", options: argparse.Namespace) -> int:
+    """Say what was found; the exit code as far as files that belong to nothing are concerned."""
+    from pasd_batch.batch.shard_check import ProblemKind
+
     sys.stdout.write("\n".join(map(printable_line, result.lines())) + "\n")
-    if result.whole:
+    count = result.counts[ProblemKind.EXTRA]
+    if not count:
         return 0
-    if repair is None or settings is None:
-        sys.stderr.write(printable(f"`pasd-batch verify {redact_uri(options.uri)} --repair` {_remedy(result)}\n"))
-        return EXIT_DAMAGED
-    return _mend(repair, run_file, settings, result, options)
+    if options.delete_extra:
+        sys.stdout.write(f"deleted: {_counted(count, 'files')} that belonged to nothing\n")
+        return 0
+    _advise(options, "--delete-extra", "deletes the files that belong to nothing")
+    return EXIT_DAMAGED
 
 
 def _run_file(folder: "RunFolder", settings: RunSettings | None) -> "RunFile":
@@ -157,20 +191,20 @@ def _mend(
 ) -> int:
     from pasd_batch.batch.exit_code import ExitCode
     from pasd_batch.batch.repair import run_again
+    from pasd_batch.batch.shard_check import ProblemKind
 
-    left = 0 if options.delete_extra or not result.has_extra else EXIT_DAMAGED
-    if not result.mendable:
-        return left
     if result.plan_is_wrong:
         repair.take_out_plan(run_file)
-    again = ", ".join(f"{count:,} {what}" for what, count in repair.counts.items()) or "the summary"
-    sys.stdout.write(f"done again: {again}\n")
+    again = [_counted(count, what) for what, count in repair.counts.items()]
+    others = {ProblemKind.PHOTO_LIST: "the list of photos", ProblemKind.SUMMARY: "the summary"}
+    again += [what for kind, what in others.items() if result.counts[kind]]
+    sys.stdout.write(f"to be done again: {', '.join(again)}\n")
     report = run_again(
         repair, run_file, settings, ray_address=options.ray_address, show_progress=not options.no_progress
     )
     done = report.exit_code is ExitCode.DONE
     (sys.stdout if done else sys.stderr).write(printable(f"{report.message}\n"))
-    return left if done else report.exit_code
+    return report.exit_code
 
 
 def _settings(folder: "RunFolder", run_file: "RunFile", settings: RunSettings | None) -> RunSettings:
@@ -184,7 +218,9 @@ def _settings(folder: "RunFolder", run_file: "RunFile", settings: RunSettings | 
     return RunSettings.parse(values | {"output": values["output"] | {"root": root}})
 
 
-def _remedy(result: "Verification") -> str:
-    mends = "does again what is missing or damaged, and nothing else" if result.mendable else ""
-    deletes = "with --delete-extra deletes what belongs to nothing" if result.has_extra else ""
-    return "; ".join(part for part in (mends, deletes) if part)
+def _advise(options: argparse.Namespace, option: str, does: str) -> None:
+    sys.stderr.write(printable(f"`pasd-batch verify {redact_uri(options.uri)} {option}` {does}\n"))
+
+
+def _counted(count: int, things: str) -> str:
+    return f"{count:,} {things if count != 1 else things.removesuffix('s')}"

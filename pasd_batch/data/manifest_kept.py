@@ -28,13 +28,18 @@ class DraftList:
     """The file."""
 
 
+def list_name(fingerprint: str) -> str:
+    """File name of the list with this fingerprint, in the run's root."""
+    return f"manifest-{fingerprint[:12]}.parquet"
+
+
 def kept_list(storage: Storage, fingerprint: str) -> ManifestSettings | None:
     """The list of photos with this fingerprint in the run at `storage`; None if it keeps none.
 
     Raises:
         StorageError: the run cannot be looked at.
     """
-    name = _name_of(fingerprint)
+    name = list_name(fingerprint)
     return _manifest(storage.uri(name)) if storage.exists(name) else None
 
 
@@ -68,7 +73,7 @@ def keep_list(draft: DraftList, storage: Storage, fingerprint: str) -> ManifestS
     Raises:
         StorageError: it cannot be written.
     """
-    name = _name_of(fingerprint)
+    name = list_name(fingerprint)
     with suppress(AlreadyExists):  # with the same rows: from another driver, or from a start that got no further
         storage.create(name, draft.data)
     return _manifest(storage.uri(name))
@@ -87,10 +92,6 @@ def refuse_run_among_photos(settings: ManifestSettings, storage: Storage, access
             f"output.root {redact_uri(storage.uri())} is inside manifest.path {redact_uri(settings.path)}, where the "
             "run's own files would be taken for more photos; give output.root a folder outside of it"
         )
-
-
-def _name_of(fingerprint: str) -> str:
-    return f"manifest-{fingerprint[:12]}.parquet"
 
 
 def _manifest(uri: str) -> ManifestSettings:

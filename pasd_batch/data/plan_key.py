@@ -7,7 +7,7 @@ from pasd_batch.config.run import ManifestSettings
 from pasd_batch.data.manifest import find_pieces
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_kept import kept_list
-from pasd_batch.data.manifest_survey import merge_surveys, survey_piece
+from pasd_batch.data.manifest_survey import ManifestSurvey, merge_surveys, survey_piece
 from pasd_batch.data.run_folder import RUN_FILE, RunFolder, parsing, read_json
 from pasd_batch.data.storage import StorageError
 
@@ -25,14 +25,34 @@ def key_of_run(folder: RunFolder) -> bytes:
     try:
         kept = kept_list(folder.storage, fingerprint)
         manifest = ManifestSettings.parse(settings, source=RUN_FILE) if kept is None else kept
-        pieces = find_pieces(manifest, folder.access)
-        access = folder.access.with_folders({os.sep})  # no photo is opened here
-        survey = merge_surveys(pieces, [survey_piece(piece, manifest.columns, access) for piece in pieces])
+        survey = _survey(manifest, folder)
     except (ConfigError, ManifestError, StorageError) as error:
         raise ManifestError(_needed(str(error))) from None
     if survey.fingerprint != fingerprint:
         raise ManifestError(_needed(f"{manifest.path} is not as it was when the run began"))
     return survey.plan_key
+
+
+def problem_of_kept_list(folder: RunFolder, fingerprint: str) -> str | None:
+    """What is wrong with the list that the run at `folder` should keep; None if nothing is. It is read as a whole.
+
+    Raises:
+        StorageError: the storage is in trouble, so that it cannot be told.
+    """
+    kept = kept_list(folder.storage, fingerprint)
+    if kept is None:
+        return "missing"
+    try:
+        found = _survey(kept, folder).fingerprint
+    except ManifestError as error:
+        return f"cannot be read ({error})"
+    return None if found == fingerprint else "does not list what the run began with"
+
+
+def _survey(manifest: ManifestSettings, folder: RunFolder) -> ManifestSurvey:
+    pieces = find_pieces(manifest, folder.access)
+    access = folder.access.with_folders({os.sep})  # no photo is opened here
+    return merge_surveys(pieces, [survey_piece(piece, manifest.columns, access) for piece in pieces])
 
 
 def _needed(problem: str) -> str:

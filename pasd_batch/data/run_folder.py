@@ -46,6 +46,11 @@ Result = TypeVar("Result")
 class RunDamaged(StorageError):
     """A file of a run cannot be read as what it is; the message names it and what mends it. Resuming does not."""
 
+    def __init__(self, message: str, problem: str | None = None) -> None:
+        super().__init__(message)
+        self.problem = problem or message
+        """What is wrong with the file, for those who know which it is."""
+
 
 def shard_file_name(shard: int) -> str:
     """File name of a shard, the same in `plan/` and `results/`."""
@@ -100,10 +105,11 @@ def no_run(storage: Storage) -> NotFound:
 def damaged(storage: Storage, path: str, problem: str) -> RunDamaged:
     """The error for a file of the run at `storage` that is not what it should be."""
     needed = " --config CONFIG, with the configuration that began the run," if path == RUN_FILE else ""
-    return RunDamaged(
+    message = (
         f"{redact_uri(storage.uri(path))}: {problem}; the run is damaged: `pasd-batch verify "
         f"{redact_uri(storage.uri())}` says where, and with --repair{needed} mends it"
     )
+    return RunDamaged(message, problem)
 
 
 @contextmanager

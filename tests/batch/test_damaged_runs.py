@@ -7,14 +7,15 @@ from troubled_s3 import BUCKET
 
 from pasd_batch.batch.exit_code import ExitCode
 from pasd_batch.batch.ledger import AttemptLedger
-from pasd_batch.batch.repair import Repair, run_again, settings_of_run
-from pasd_batch.batch.run import run_archive
+from pasd_batch.batch.repair import Repair, repairing, run_again, settings_of_run
+from pasd_batch.batch.run import CannotGoOn, run_archive
 from pasd_batch.batch.run_file import read_run
 from pasd_batch.batch.shard_check import ProblemKind
 from pasd_batch.batch.status import read_status
 from pasd_batch.batch.summary import summarize
 from pasd_batch.batch.verification import Verifier
 from pasd_batch.batch.worker import ShardState, ShardWorker
+from pasd_batch.config.run import ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.run_folder import RunDamaged, RunFolder
 from pasd_batch.data.storage import Storage
@@ -90,12 +91,18 @@ def test_a_repair_makes_a_run_whole_again_and_leaves_what_was_good(finished_run)
     lost.unlink()
     cut_short(root / "plan/shard-000001.parquet")
     cut_short(root / "results/shard-000002.parquet")
-    repair = Repair(folder)
-    assert not Verifier(folder, run_file, on_shard=repair.take_out).verify().whole
-    assert repair.counts == {"plan files": 1, "photos": 11}
-    report = run_again(
-        repair, run_file, settings_of_run(run_file, str(root)), show_progress=False, loaders=tiny_models.TINY
-    )
+    began_with = settings_of_run(run_file, str(root))
+    without_manifest = began_with.model_copy(update={"manifest": ManifestSettings(path="/gone.parquet")})
+    with (
+        pytest.raises(CannotGoOn, match=r"/gone\.parquet"),
+        repairing(folder, run_file, without_manifest, loaders=tiny_models.TINY) as repair,
+    ):
+        Verifier(folder, run_file, on_shard=repair.take_out).verify()
+    assert not (root / "damaged").exists(), "what cannot be done again is not taken out"
+    with repairing(folder, run_file, began_with, loaders=tiny_models.TINY) as repair:
+        assert not Verifier(folder, run_file, on_shard=repair.take_out).verify().whole
+        assert repair.counts == {"plan files": 1, "photos": 11}
+        report = run_again(repair, run_file, began_with, show_progress=False, loaders=tiny_models.TINY)
     assert report.exit_code is ExitCode.DONE, report.message
     assert Verifier(folder, run_file).verify().whole
     after = results(root)

@@ -12,6 +12,8 @@ import pytest
 from photo_archive import settings
 from tiny_run import SHARD_SIZE, TinyRun, cut, flip, same_rows, shard_file, still_decodes
 
+from pasd_batch.batch.repair import Repair
+from pasd_batch.batch.run import CannotGoOn
 from pasd_batch.batch.run_file import claim_run
 from pasd_batch.batch.run_file_again import write_run_file_again
 from pasd_batch.batch.shard_check import ProblemKind
@@ -236,6 +238,25 @@ def _killed_at(step: int, monkeypatch: pytest.MonkeyPatch, tiny_run: TinyRun) ->
         except Killed:
             return True
     return False
+
+
+def test_nothing_is_taken_out_that_could_not_be_done_again(tiny_run):
+    asked = []
+
+    def refuse():
+        asked.append("once")
+        raise CannotGoOn("the models are gone")
+
+    repair = Repair(tiny_run.folder, refuse)
+    assert tiny_run.verify(on_shard=repair.take_out).whole
+    assert asked == [], "a whole run needs nothing"
+    (tiny_run.root / "images/05.png").unlink()
+    cut(tiny_run.root / shard_file("results", 2))
+    with pytest.raises(CannotGoOn):
+        tiny_run.verify(on_shard=repair.take_out)
+    assert asked == ["once"]
+    assert not (tiny_run.root / "damaged").exists()
+    assert (tiny_run.root / shard_file("results", 1)).exists()
 
 
 def test_a_file_that_cannot_be_moved_ends_the_repair_and_the_next_one_goes_on(tiny_run, monkeypatch):

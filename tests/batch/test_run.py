@@ -11,10 +11,15 @@ from photo_archive import picture, results, settings, store_photos, without_trac
 
 from pasd_batch.batch import run as run_module
 from pasd_batch.batch.exit_code import ExitCode
-from pasd_batch.batch.run import run_archive
+from pasd_batch.batch.repair import repairing
+from pasd_batch.batch.run import CannotGoOn, check_again, run_archive
+from pasd_batch.batch.run_file import read_run
+from pasd_batch.batch.shard_check import ProblemKind
 from pasd_batch.batch.status import read_status
+from pasd_batch.batch.verification import Verifier
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.data.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -150,14 +155,38 @@ def test_storage_trouble_in_the_middle_leaves_an_incomplete_run_that_resumes(arc
     assert run(settings(root, archive.manifest, max_error_rate=0.5)).exit_code is ExitCode.DONE
 
 
-def test_a_folder_of_photos_is_a_manifest_too(tmp_path):
-    store_photos(tmp_path / "in", {"a/1.png": picture(1), "b/1.png": picture(2), "b/2.png": picture(3)})
-    root = tmp_path / "run"
-    assert run(settings(root, tmp_path / "in")).exit_code is ExitCode.DONE
+@pytest.fixture(scope="module")
+def listed(ray_cluster, tmp_path_factory):
+    """Settings of a finished run over a folder."""
+    folder = tmp_path_factory.mktemp("listed")
+    store_photos(folder / "in", {"a/1.png": picture(1), "b/1.png": picture(2), "b/2.png": picture(3)})
+    begun = settings(folder / "run", folder / "in")
+    assert run(begun).exit_code is ExitCode.DONE
+    return begun
+
+
+def test_a_folder_of_photos_is_a_manifest_too(listed):
+    root = listed.output.root
     assert {row["output_path"] for row in results(root).values()} == {"a/1.png", "b/1.png", "b/2.png"}
-    report = run(settings(root, tmp_path / "in" / "b"))
+    report = run(settings(root, f"{listed.manifest.path}/b"))
     assert report.exit_code is ExitCode.CANNOT_START
     assert "manifest.path" in report.message
+
+
+def test_a_damaged_list_of_photos_is_named_and_made_again(listed):
+    folder = RunFolder.open(listed.output.root, StorageSettings())
+    run_file = read_run(folder.storage)
+    assert run_file is not None
+    (kept,) = Path(listed.output.root).glob("manifest-*.parquet")
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:-20])
+    with pytest.raises(CannotGoOn, match=rf"{kept.name}: .*pasd-batch verify .*--repair mends it"):
+        check_again(listed, tiny_models.TINY)
+    with repairing(folder, run_file, listed, loaders=tiny_models.TINY) as repair:
+        assert Verifier(folder, run_file, on_shard=repair.take_out).verify().counts == {ProblemKind.PHOTO_LIST: 1}
+        repair.begin()
+    assert kept.read_bytes() == whole
+    assert Verifier(folder, run_file).verify().whole
 
 
 def test_scores_alone(archive, tmp_path):

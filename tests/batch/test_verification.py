@@ -47,12 +47,22 @@ def test_files_that_belong_to_nothing_are_listed_and_kept_unless_it_is_said(tiny
         tiny_run.folder.storage.write(name, b"x")
     assert tiny_run.verify().counts == {ProblemKind.EXTRA: 4}
     assert main(["verify", str(tiny_run.root), "--repair"]) == 1
-    assert "4 x file that belongs to nothing" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "4 x file that belongs to nothing" in told.out
+    assert told.err == f"`pasd-batch verify {tiny_run.root} --delete-extra` deletes the files that belong to nothing\n"
     assert (tiny_run.root / "images/holiday.png").exists()
-    assert main(["verify", str(tiny_run.root), "--delete-extra"]) == 1
-    capsys.readouterr()
+    assert main(["verify", str(tiny_run.root), "--delete-extra"]) == 0
+    assert "deleted: 4 files that belonged to nothing" in capsys.readouterr().out
     assert main(["verify", str(tiny_run.root)]) == 0
     assert tiny_run.stored() == tiny_run.files
+
+
+def test_problems_are_told_without_what_is_said_anyway(tiny_run):
+    cut(tiny_run.root / shard_file("results", 1))
+    cut(tiny_run.root / shard_file("plan", 2))
+    lines = list(tiny_run.verify().lines())
+    assert any(line.startswith(f"  e.g. {shard_file('results', 1)}: cannot be read (") for line in lines)
+    assert str(tiny_run.root) not in "\n".join(lines)
 
 
 def test_a_photo_stored_by_a_shard_that_is_not_done_yet_belongs_to_it(tiny_run):

@@ -88,7 +88,7 @@ def test_an_archive_from_manifest_to_report(archive: Path, capsys):
     restored.unlink()
     assert main(["verify", str(archive / "run"), "--no-progress"]) == 1
     assert main(["verify", str(archive / "run"), "--repair", "--no-progress"]) == 0
-    assert "done again: 1 photos" in capsys.readouterr().out
+    assert "to be done again: 1 photo\n" in capsys.readouterr().out
     assert restored.read_bytes() == stored
     assert main(["verify", str(archive / "run")]) == 0
 

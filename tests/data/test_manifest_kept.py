@@ -1,15 +1,19 @@
 """The list of photos that a run keeps: kept under its fingerprint, or gone."""
 
+import io
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from manifests import survey
 from PIL import Image
 
 from pasd_batch.config.run import ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_kept import draft_list, keep_list, kept_list, refuse_run_among_photos
+from pasd_batch.data.plan_key import problem_of_kept_list
+from pasd_batch.data.run_folder import RunFolder
 from pasd_batch.data.storage import Storage
 
 ACCESS = StorageSettings()
@@ -39,6 +43,21 @@ def test_a_kept_list_is_found_by_its_fingerprint_alone(tmp_path, photos):
     assert pq.read_table(kept.path)["id"].to_pylist() == ["a.jpg"]
     assert kept_list(storage, "f" * 64) == kept
     assert kept_list(storage, "e" * 64) is None
+
+
+def test_a_kept_list_is_read_as_a_whole_to_tell_whether_it_is_damaged(tmp_path, photos):
+    folder = RunFolder.open(str(tmp_path / "run"), ACCESS)
+    assert problem_of_kept_list(folder, "f" * 64) == "missing"
+    with draft_list(str(photos), folder.storage, ACCESS) as draft:
+        fingerprint = survey(draft.manifest).fingerprint
+        kept = Path(keep_list(draft, folder.storage, fingerprint).path)
+    assert problem_of_kept_list(folder, fingerprint) is None
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:-20])
+    assert "cannot be read" in str(problem_of_kept_list(folder, fingerprint))
+    table = pq.read_table(io.BytesIO(whole))
+    pq.write_table(table.set_column(1, "uri", [["/other.jpg"]]), kept)
+    assert problem_of_kept_list(folder, fingerprint) == "does not list what the run began with"
 
 
 @pytest.mark.parametrize(
