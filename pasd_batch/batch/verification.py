@@ -28,7 +28,7 @@ from pasd_batch.data.run_folder import (
 )
 from pasd_batch.data.storage import NotFound
 
-EXAMPLES = 3
+EXAMPLES = 20
 """Problems of each kind that are named."""
 
 _SHARDS_AT_ONCE = 16
@@ -82,7 +82,10 @@ class Verification:
             for problem in self.examples[kind]:
                 named = f" (photo {problem.photo_id})" if problem.photo_id else ""
                 detail = f": {problem.detail}" if problem.detail else ""
-                yield f"  e.g. {problem.path}{named}{detail}"
+                yield f"  {problem.path}{named}{detail}"
+            more = count - len(self.examples[kind])
+            if more:
+                yield f"  and {more:,} more; --output FILE writes all of them down"
 
 
 @dataclass(frozen=True)

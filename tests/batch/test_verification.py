@@ -57,11 +57,19 @@ def test_files_that_belong_to_nothing_are_listed_and_kept_unless_it_is_said(tiny
     assert tiny_run.stored() == tiny_run.files
 
 
+def test_twenty_problems_of_a_kind_are_named_and_the_others_counted(tiny_run):
+    for number in range(23):
+        tiny_run.folder.storage.write(f"images/{number}.txt", b"x")
+    lines = list(tiny_run.verify().lines())
+    assert len([line for line in lines if line.endswith(".txt")]) == 20
+    assert lines[-1] == "  and 3 more; --output FILE writes all of them down"
+
+
 def test_problems_are_told_without_what_is_said_anyway(tiny_run):
     cut(tiny_run.root / shard_file("results", 1))
     cut(tiny_run.root / shard_file("plan", 2))
     lines = list(tiny_run.verify().lines())
-    assert any(line.startswith(f"  e.g. {shard_file('results', 1)}: cannot be read (") for line in lines)
+    assert any(line.startswith(f"  {shard_file('results', 1)}: cannot be read (") for line in lines)
     assert str(tiny_run.root) not in "\n".join(lines)
 
 
@@ -113,9 +121,10 @@ def test_the_command_says_what_is_wrong_and_ends_with_a_code_for_schedulers(tiny
     assert main(["verify", str(tiny_run.root), "--output", str(report)]) == 1
     told = capsys.readouterr()
     assert "5 x restored photo missing" in told.out
-    assert "e.g. images/00.png (photo 00.png)" in told.out
+    assert "\n  images/00.png (photo 00.png)\n" in told.out
     assert f"`pasd-batch verify {tiny_run.root} --repair`" in told.err
     assert len(report.read_text().splitlines()) == 6
+    assert "more; --output" not in told.out
     assert main(["verify", str(tmp_path / "nowhere")]) == 2
     assert "there is no run" in capsys.readouterr().err
     (tiny_run.root / "run.json").write_bytes(b"{")
