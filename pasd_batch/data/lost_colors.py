@@ -6,14 +6,14 @@ from PIL import Image
 from pasd_batch.data.color_space import linear_to_srgb, xyz_to_linear_srgb
 from pasd_batch.data.photo_errors import Warn
 
-_LARGEST_SAMPLE = 512
+_LARGEST_SAMPLE = 256  # in either direction; each pixel takes some 260 bytes
 _VISIBLE = 0.04  # beyond 0 and 1; what tables of profiles are off by is less
 _LEAST_SHARE = 0.001
 _D50 = np.array([0.9642, 1.0, 0.8249])
 
 
 def sample_of(image: Image.Image) -> Image.Image:
-    """Pixels of an image, evenly spread, at most 512 x 512."""
+    """Pixels of an image, evenly spread, at most 256 x 256."""
     width, height = (min(side, _LARGEST_SAMPLE) for side in image.size)
     return image.resize((width, height), Image.Resampling.NEAREST)
 

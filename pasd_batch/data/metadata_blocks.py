@@ -41,6 +41,10 @@ _STRUCTURAL = frozenset(
 )
 
 
+LARGEST_PROFILE = 1 << 24
+"""Bytes of an ICC profile that is read; the largest of printers have some four million."""
+
+
 @dataclass
 class MetadataBlocks:
     """A container's findings. `resolution` is the container's own, not EXIF's; `xmp` one packet; `iptc` a record."""

@@ -8,7 +8,6 @@ has the memory that the header lets expect and no more, and when it crashes this
 import contextlib
 import os
 import pickle
-import resource
 import socket
 import sys
 import threading
@@ -181,6 +180,8 @@ def _memory_limited(nbytes: int) -> Iterator[None]:
     if not _STATUS.exists():
         yield
         return
+    import resource  # not there on every system
+
     (used,) = (int(line.split()[1]) << 10 for line in _STATUS.read_text().splitlines() if line.startswith("VmData:"))
     before = resource.getrlimit(resource.RLIMIT_DATA)
     most = used + nbytes if before[1] == resource.RLIM_INFINITY else min(used + nbytes, before[1])

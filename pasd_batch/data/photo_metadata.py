@@ -16,6 +16,7 @@ from pasd_batch.data.jpeg_segments import read_jpeg, without_metadata
 from pasd_batch.data.metadata_blocks import (
     ICC_TAG,
     IPTC_TAG,
+    LARGEST_PROFILE,
     ORIENTATION_TAG,
     PHOTOSHOP_TAG,
     SOFTWARE_TAG,
@@ -86,7 +87,7 @@ def read_metadata(
         exif=None if exif is None or not any(exif.directories()) else exif.to_bytes(),
         xmp=blocks.xmp,
         iptc=iptc,
-        icc=blocks.icc or _bytes(info.get("icc_profile")),
+        icc=_profile(blocks.icc or _bytes(info.get("icc_profile")), warn),
         resolution=blocks.resolution or own_resolution,
         texts=tuple(blocks.texts),
     )
@@ -169,6 +170,13 @@ def fitted(exif: TiffDirectories, largest: int, place: str, warn: Warn) -> bytes
     if left_out:
         warn(f"the EXIF record is too long for {place}; left out: {', '.join(left_out)}")
     return data
+
+
+def _profile(icc: bytes | None, warn: Warn) -> bytes | None:
+    if icc is not None and len(icc) > LARGEST_PROFILE:
+        warn(f"the ICC profile is left out: of {len(icc):,} bytes, of which {LARGEST_PROFILE:,} are read at most")
+        return None
+    return icc
 
 
 def _of_tiff(data: bytes, page: int | None, warn: Warn) -> MetadataBlocks:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pasd_batch.data.iptc_record import iptc_record, photoshop_block
-from pasd_batch.data.metadata_blocks import MetadataBlocks, exif_directories
+from pasd_batch.data.metadata_blocks import LARGEST_PROFILE, MetadataBlocks, exif_directories
 from pasd_batch.data.photo_errors import Warn
 from pasd_batch.data.photo_texts import MODIFIED, Text
 from pasd_batch.data.resolution import Resolution, from_metres, to_metres
@@ -19,7 +19,6 @@ _XMP_KEYWORD, _RAW_PROFILE = "XML:com.adobe.xmp", "Raw profile type "
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 _LARGEST_TEXTS = 1 << 26  # all of a file's, unpacked
 _SHORT_TEXT = 1024  # PNG recommends to compress longer ones
-_LARGEST_PROFILE = 1 << 24
 _CONTENT_OF = (b"iCCP", b"eXIf", b"pHYs", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"caBX")
 
 
@@ -166,9 +165,9 @@ def _profile(content: bytes) -> bytes:
     if not name or packed[:1] != b"\0":
         raise ValueError("it has no name, or is packed in an unknown way")
     unpacking = zlib.decompressobj()
-    profile = unpacking.decompress(packed[1:], _LARGEST_PROFILE)
+    profile = unpacking.decompress(packed[1:], LARGEST_PROFILE)
     if not unpacking.eof:
-        raise ValueError(f"the profile ends early, or takes more than {_LARGEST_PROFILE:,} bytes")
+        raise ValueError(f"the profile ends early, or takes more than {LARGEST_PROFILE:,} bytes")
     return profile
 
 

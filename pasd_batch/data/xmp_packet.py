@@ -12,7 +12,8 @@ from pasd_batch.data.xmp_encoding import in_utf8
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 XMLNS = "http://www.w3.org/2000/xmlns/"
 _EMPTY = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}"/></x:xmpmeta>'
-_LARGEST = 1 << 24  # as a document a packet takes some fifty times its bytes
+_LARGEST, _MOST_MARKS = 1 << 24, 250_000
+"""Bytes, and tags and attributes, of a packet that is read: as a document each of the latter takes up to 1 kB."""
 
 PropertyName = tuple[str, str]
 """A namespace and a name in it."""
@@ -31,10 +32,13 @@ def parse_packet(packet: bytes) -> minidom.Document:
     """The packet's document.
 
     Raises:
-        UnreadablePacket: no XML, no rdf:RDF in it, a DOCTYPE, or more than 16 MiB.
+        UnreadablePacket: no XML, no rdf:RDF in it, a DOCTYPE, or more than is read of size or number.
     """
     if len(packet) > _LARGEST:
         raise UnreadablePacket(f"{len(packet):,} bytes are more than the {_LARGEST:,} that are read")
+    marks = packet.count(b"<") + packet.count(b"=")  # no fewer than these in any encoding
+    if marks > _MOST_MARKS:
+        raise UnreadablePacket(f"{marks:,} tags and attributes are more than the {_MOST_MARKS:,} that are read")
     try:
         text = in_utf8(packet)
         if b"<!DOCTYPE" in text:  # whose entities may expand to much

@@ -136,6 +136,19 @@ def test_an_item_past_its_deadline_is_given_up_and_the_others_go_on():
     assert sorted(results) == [0, 2, 3, 4]
 
 
+def test_time_that_an_item_waited_for_others_is_not_its_own():
+    waited = {1: 0.0, 2: 0.0}
+
+    def task(number):
+        waited[number] = 30.0 * (number == 1)
+        time.sleep(1.0)
+
+    pool = threads(task, seconds=0.3)
+    pool.waited = waited.__getitem__
+    _, failed = drain(ReadAhead(pool, [1, 2], weight=lambda _: 1, max_weight=100))
+    assert [late.item for late in failed] == [2]
+
+
 def test_what_ends_the_process_is_not_taken_for_a_bad_photo():
     def task(_):
         raise SystemExit(3)

@@ -202,3 +202,13 @@ def test_an_output_that_cannot_be_made_is_a_message(photos, tmp_path, capsys, mo
 def test_help_is_quick_because_nothing_heavy_is_imported():
     code = "import sys, pasd_batch.cli; sys.exit('torch' in sys.modules or 'ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_limits_are_settings(model, photos, tmp_path, capsys):
+    command = ["restore", str(photos / "a.jpg"), "--output", str(tmp_path / "out"), *model, *QUICK]
+    assert main([*command, "--set", "limits.max_pixels=1000"]) == 1
+    assert "44 x 30 = 1,320 pixels is more than the limit of 1,000; raise limits.max_pixels" in capsys.readouterr().err
+    assert main([*command, "--set", "limits.max_bytes=99"]) == 1
+    assert "bytes, more than the limit of 99; raise limits.max_bytes" in capsys.readouterr().err
+    assert main([*command, "--set", "limits.max_byte=99"]) == 2
+    assert "limits.max_byte: unknown setting" in capsys.readouterr().err

@@ -7,17 +7,18 @@ import zlib
 
 import numpy as np
 import pytest
-from icc_profiles import ADOBE_RGB, SRGB, gamma_curve, matrix_profile, rgb_lookup_profile
+from icc_profiles import ADOBE_RGB, SRGB, cmyk_profile, gamma_curve, matrix_profile, rgb_lookup_profile
 from photo_files import avif, heif, picture, png16, saved, tiff
 from PIL import Image
 
-from pasd_batch.config.photos import DecodeLimits
+from pasd_batch.config.photos import DecodeLimits, ImageFormat, OutputSettings
 from pasd_batch.data.decoding_cost import checked_cost, decoding_cost
 from pasd_batch.data.photo_format import source_format
-from pasd_batch.data.photo_io import PhotoTooLarge, decode_photo
+from pasd_batch.data.photo_io import PhotoTooLarge, RestorationMarker, decode_photo, encode_photo
 
 SIDES = (1000, 1200)
 MIB = 2**20
+MARKER = RestorationMarker(software="pasd-batch 9.9", model="pasd-tiny", config_fingerprint="c0ffee")
 
 
 def webp_header(width, height):
@@ -41,6 +42,14 @@ def tiff_header(width, height, **tags):
     return data
 
 
+def png_header(width, height, *, profile):
+    color = {"icc_profile": matrix_profile(ADOBE_RGB, gamma_curve(2.2))} if profile else {}
+    data = bytearray(saved(Image.new("RGBA", (16, 16)), "PNG", **color))
+    data[16:24] = struct.pack(">II", width, height)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    return bytes(data)
+
+
 BOMBS = {
     "WebP": webp_header(16383, 15000),
     "JPEG": jpeg_header(15800, 15800, icc_profile=matrix_profile(SRGB, gamma_curve(1.8))),
@@ -58,6 +67,42 @@ def test_headers_that_promise_too_much_are_refused_by_bytes(name):
         decode_photo(data)
 
 
+def in_container(data, width, height):
+    """A HEIC or AVIF file that claims another size than its picture has."""
+    at = data.index(b"ispe") + 8
+    return data[:at] + struct.pack(">II", width, height) + data[at + 8 :]
+
+
+def gif_header(width, height):
+    data = bytearray(saved(Image.new("P", (16, 16)), "GIF"))
+    at = data.index(b",")
+    data[6:10] = data[at + 5 : at + 9] = struct.pack("<HH", width, height)
+    return bytes(data)
+
+
+def bmp_header(width, height):
+    data = saved(Image.new("RGB", (16, 16)), "BMP")
+    return data[:18] + struct.pack("<ii", width, height) + data[26:]
+
+
+CLAIMS = {
+    "GIF": gif_header(65535, 65535),
+    "BMP": bmp_header(65535, 65535),
+    "PNG": png_header(65535, 65535, profile=False),
+    "JPEG": jpeg_header(65500, 65500),
+    "TIFF": tiff_header(65535, 65535),
+    "WebP": webp_header(16384, 16384),
+    "AVIF": in_container(saved(Image.fromarray(picture(64, 64)), "AVIF"), 65535, 65535),
+    "HEIC": in_container(heif(Image.fromarray(picture(64, 64))), 65535, 65535),
+}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_sizes_that_no_photo_has_are_refused_by_pixels(name):
+    with pytest.raises(PhotoTooLarge, match=r"pixels is more than the limit of 250,000,000; raise limits\.max_pixels"):
+        decode_photo(CLAIMS[name])
+
+
 def test_a_tile_larger_than_its_photo_counts():
     data = tiff(np.zeros((16, 16, 3), np.uint16), photometric="rgb", compression="zlib", tile=(16, 16))
     for tag in (322, 323):
@@ -65,14 +110,6 @@ def test_a_tile_larger_than_its_photo_counts():
         data = data[: start + 2] + struct.pack("<HII", 4, 1, 65536) + data[start + 12 :]
     with pytest.raises(PhotoTooLarge, match="decoding 16 x 16 pixels takes"):
         decode_photo(data)
-
-
-def png_header(width, height, *, profile):
-    color = {"icc_profile": matrix_profile(ADOBE_RGB, gamma_curve(2.2))} if profile else {}
-    data = bytearray(saved(Image.new("RGBA", (16, 16)), "PNG", **color))
-    data[16:24] = struct.pack(">II", width, height)
-    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
-    return bytes(data)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +126,26 @@ def test_the_limit_is_a_setting():
     with pytest.raises(PhotoTooLarge, match="1600 x 1200 pixels takes 43 MiB, more than the limit of 42"):
         decode_photo(data, limits=DecodeLimits(max_decoded_mib=42))
     assert decode_photo(data, limits=DecodeLimits(max_decoded_mib=43)).width == 1600
+
+
+@pytest.mark.parametrize("output", list(ImageFormat))
+@pytest.mark.parametrize("sides", [(1, 2500), (2500, 1), (500, 700)])
+def test_results_are_within_the_limits_that_are_made_for_them(output, sides):
+    """Whatever they may take by the header: as large as they are, a run's limits are for sources."""
+    height, width = sides
+    profile = matrix_profile(ADOBE_RGB, gamma_curve(2.2))
+    source = decode_photo(png16(np.zeros((height, width, 4), np.uint16), (b"iCCP", b"p\0\0" + zlib.compress(profile))))
+    data = encode_photo(source, settings=OutputSettings(format=output), marker=MARKER, warn=[].append)
+    limits = DecodeLimits.for_result(width=width, height=height, nbytes=len(data))
+    assert (decode_photo(data, limits=limits).height, limits.max_pixels) == (height, width * height)
+
+
+def test_a_large_result_is_within_the_limits_that_are_made_for_it():
+    data = png_header(40000, 30000, profile=True)
+    limits = DecodeLimits.for_result(width=40000, height=30000, nbytes=len(data))
+    assert checked_cost(data, limits).nbytes > 40000 * 30000 * 34
+    with pytest.raises(PhotoTooLarge):
+        checked_cost(data, DecodeLimits())
 
 
 @pytest.mark.parametrize(
@@ -136,6 +193,7 @@ def files():
     yield "jpeg beyond sRGB", saved(rgb, "JPEG", exif=turned, icc_profile=wide)
     yield "jpeg damaged", zeroed(saved(rgb, "JPEG", progressive=True, subsampling=0))
     yield "jpeg cmyk", saved(rgb.convert("CMYK"), "JPEG")
+    yield "jpeg cmyk, profile", saved(rgb.convert("CMYK"), "JPEG", icc_profile=cmyk_profile())
     yield "png", saved(rgb, "PNG", compress_level=1)
     yield "png linear", with_chunk(saved(rgb, "PNG", compress_level=1), b"gAMA", struct.pack(">I", 100000))
     yield "png cut out", saved(Image.fromarray(cut_out), "PNG", exif=turned, icc_profile=wide, compress_level=1)
@@ -147,6 +205,7 @@ def files():
     yield "tiff 8", saved(rgb, "TIFF", compression="tiff_lzw")
     yield "tiff 16", tiff(deep, photometric="rgb", compression="zlib", extrasamples=["unassalpha"])
     yield "tiff cmyk 16", tiff(deep, photometric="separated", compression="zlib")
+    yield "tiff lab 16", tiff(deep[..., :3], photometric="cielab", compression="zlib")
     yield "tiff palette", saved(rgb.quantize(64), "TIFF", compression="tiff_lzw")
     yield "tiff float", tiff(samples[..., :3].astype(np.float64), photometric="rgb")
     yield "avif", saved(rgb, "AVIF", speed=10)

@@ -19,6 +19,7 @@ from pasd_batch.data.photo_io import (
     DecoderCrashed,
     PhotoDecoder,
     PhotoTooLarge,
+    PhotoTooSlow,
     TruncatedPhoto,
     decode_photo,
 )
@@ -93,6 +94,14 @@ def test_a_deadline_ends_the_process(started):
     assert all(map(is_gone, started))
     assert decoder.decode(avif(picture()), limits=LIMITS).width == 40, "the next photo has another process"
     assert len(started) == 2
+
+
+def test_the_limit_of_seconds_is_named(started):
+    with pytest.raises(
+        PhotoTooSlow, match=r"4000 x 4000 pixels took more .* 0\.5 s .* raise limits\.max_decode_seconds"
+    ):
+        PhotoDecoder().decode(progressive_bomb(), limits=DecodeLimits(max_decode_seconds=0.5), seconds=60.0)
+    assert all(map(is_gone, started))
 
 
 def test_more_memory_than_the_header_lets_expect_is_refused():

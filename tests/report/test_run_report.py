@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from pasd_batch.cli.main import main
+from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.results import ResultStore
 from pasd_batch.data.run_folder import RunFolder, shard_file_name
@@ -162,6 +163,13 @@ def test_the_contact_sheet_shows_each_photo_before_and_after(tmp_path, in_rows):
         for side in (left, right):
             count = (np.abs(side.astype(int) - colour).max(axis=-1) <= 1).sum()
             assert count == (0 if number == 3 else 60 * 40)
+
+
+def test_restored_photos_are_shown_that_are_larger_than_sources_may_be(tmp_path):
+    run = make_run(tmp_path)
+    write_report(run, ACCESS, limits=DecodeLimits(max_pixels=30 * 20))
+    sheet = np.asarray(Image.open(f"{run}/{CONTACT_SHEET}").convert("RGB"))
+    assert (np.abs(sheet.astype(int) - COLOURS[0]).max(axis=-1) <= 1).sum() == 2 * 60 * 40
 
 
 def test_few_photos_are_chosen_from_all_over_the_run(tmp_path):
