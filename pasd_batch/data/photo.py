@@ -24,7 +24,8 @@ class PhotoMetadata:
     """What a file says about its photo, ready to be written into another file.
 
     `exif` starts with `Exif\\0\\0` and holds neither orientation, thumbnail nor tags about the file's structure;
-    `xmp` is a whole packet, `iptc` an IIM record, `icc` the source's profile as it was.
+    `xmp` is a whole packet, `iptc` an IIM record, `icc` the source's profile as it was. What `exif` and `xmp` say in
+    pixels is about a photo of `size` (width and height, upright; None if unknown), before it was turned if it was.
     """
 
     source_format: str
@@ -34,6 +35,8 @@ class PhotoMetadata:
     icc: bytes | None = None
     resolution: Resolution | None = None
     texts: tuple[Text, ...] = ()
+    size: tuple[int, int] | None = None
+    is_turned: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,7 +57,8 @@ def decode_photo(data: bytes, *, limits: DecodeLimits | None = None) -> Photo:
     has_profile = file.metadata.icc is not None or file.raster.is_srgb
     stated = None if has_profile else stated_colors(data, kind, warnings.append, exif=file.metadata.exif)
     photo = _upright_in_srgb(file, stated, warnings.append)
-    return replace(photo, warnings=tuple(warnings))
+    metadata = replace(photo.metadata, size=(photo.width, photo.height))
+    return replace(photo, metadata=metadata, warnings=tuple(warnings))
 
 
 def _upright_in_srgb(file: DecodedFile, stated: StatedColors | None, warn: Warn) -> Photo:

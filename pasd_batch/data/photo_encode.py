@@ -16,6 +16,7 @@ from pasd_batch.data.photo import Photo, PhotoMetadata, laid_over
 from pasd_batch.data.photo_errors import PhotoNotWritable, Warn
 from pasd_batch.data.photo_metadata import output_exif, with_iptc, with_resolution
 from pasd_batch.data.photo_texts import SOFTWARE, Text
+from pasd_batch.data.pixel_measures import PixelScale, scale_exif
 from pasd_batch.data.png_file import png_file
 from pasd_batch.data.resolution import LengthUnit, Resolution
 from pasd_batch.data.tiff_file import tiff_file
@@ -56,8 +57,10 @@ def encode_photo(
     exif = output_exif(
         photo.metadata, software=marker.summary, width=photo.width, height=photo.height, is_srgb=icc is None
     )
+    scale = _pixel_scale(photo)
+    scale_exif(exif, scale, warn)
     own_texts, others = _texts(photo.metadata, settings.format)
-    xmp = marked_xmp(photo.metadata.xmp, marker, warn, texts=others)
+    xmp = marked_xmp(photo.metadata.xmp, marker, warn, texts=others, scale=scale)
     iptc, resolution = photo.metadata.iptc, photo.metadata.resolution
     match settings.format:
         case ImageFormat.PNG:
@@ -92,6 +95,11 @@ def encode_photo(
         case ImageFormat.WEBP:
             record = with_iptc(with_resolution(exif, resolution), iptc).to_bytes()
             return _webp(samples, settings, exif=record, xmp=xmp, icc=icc)
+
+
+def _pixel_scale(photo: Photo) -> PixelScale:
+    width, height = photo.metadata.size or (photo.width, photo.height)
+    return PixelScale(photo.width / width, photo.height / height, photo.metadata.is_turned)
 
 
 def _texts(metadata: PhotoMetadata, image_format: ImageFormat) -> tuple[list[Text], list[Text]]:

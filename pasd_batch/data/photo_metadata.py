@@ -49,6 +49,7 @@ _PIXEL_WIDTH, _PIXEL_HEIGHT = 40962, 40963
 _YCBCR_POSITIONING, _EXIF_VERSION, _COMPONENTS, _FLASHPIX_VERSION, _COLOR_SPACE = 531, 36864, 37121, 40960, 40961
 _CENTRED, _SRGB, _UNCALIBRATED = 1, 1, 0xFFFF
 _UNKNOWN_RESOLUTION = Fraction(72)  # EXIF 3.0, section 4.6.4: "when the image resolution is unknown, 72 [dpi]"
+_TURNED = range(2, 9)
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)\s*([1-8])\b")
 
 
@@ -90,6 +91,7 @@ def read_metadata(
         icc=_profile(blocks.icc or _bytes(info.get("icc_profile")), warn),
         resolution=blocks.resolution or own_resolution,
         texts=tuple(blocks.texts),
+        is_turned=orientation in _TURNED,
     )
     return metadata, orientation
 

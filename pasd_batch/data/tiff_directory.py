@@ -69,9 +69,9 @@ class TiffDirectories:
             return ()
         return struct.unpack(f"{self.order}{value.count}{_CODES[value.kind]}", value.data)
 
-    def fraction(self, tag: int) -> Fraction | None:
-        """The main directory's first number under `tag`, of whatever kind; None if there is none, or none finite."""
-        value = self.main.get(tag)
+    def fraction(self, tag: int, *, directory: int | None = None) -> Fraction | None:
+        """The first number under `tag`, of whatever kind, where `numbers` looks; None if none is there, or finite."""
+        value = (self.main if directory is None else self.others.get(directory, {})).get(tag)
         if value is None or value.count < 1:
             return None
         if value.kind == RATIONAL:
@@ -80,7 +80,7 @@ class TiffDirectories:
         if value.kind in _FLOATS:
             (number,) = struct.unpack_from(f"{self.order}{_FLOATS[value.kind]}", value.data)
             return Fraction(number) if math.isfinite(number) else None
-        return next((Fraction(number) for number in self.numbers(tag)), None)
+        return next((Fraction(number) for number in self.numbers(tag, directory=directory)), None)
 
     def integers(self, kind: int, *values: int) -> Value:
         """A value of integers of that kind, in this record's byte order."""

@@ -10,6 +10,7 @@ from xml.dom import minidom
 
 from pasd_batch.data.photo_errors import Warn
 from pasd_batch.data.photo_texts import Text
+from pasd_batch.data.pixel_measures import PixelScale, scale_xmp
 from pasd_batch.data.xmp_encoding import repaired
 from pasd_batch.data.xmp_extended import HAS_EXTENDED
 from pasd_batch.data.xmp_packet import (
@@ -84,14 +85,23 @@ class RestorationMarker:
         return text.encode("ascii", "replace").decode("ascii")
 
 
-def marked_xmp(packet: bytes | None, marker: RestorationMarker, warn: Warn, *, texts: Sequence[Text] = ()) -> bytes:
-    """`packet` with the marker and `texts` added, and everything kept but statements about the old file.
+def marked_xmp(
+    packet: bytes | None,
+    marker: RestorationMarker,
+    warn: Warn,
+    *,
+    texts: Sequence[Text] = (),
+    scale: PixelScale = PixelScale(),  # noqa: B008 (frozen)
+) -> bytes:
+    """`packet` with the marker and `texts` added, and everything kept but statements about the old file; what it says
+    in pixels by `scale`.
 
     A packet that cannot be parsed cannot be merged: it is repaired or else replaced, and a warning says so. Marks of
     parts that the old file had beside its picture (a video, a gain map, a depth map) go, with a warning.
     """
     try:
         document = _parsed(packet, warn) if packet else empty_packet()
+        scale_xmp(document, scale, warn)
         return _marked(document, marker, warn, texts)
     except UnreadablePacket as error:
         warn(f"an XMP packet cannot be read and is replaced: {error}")
