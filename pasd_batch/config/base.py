@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 from pasd_batch.config.setting_names import meant_by, takes_text, truths_for_numbers
 from pasd_batch.config.strict_yaml import load_strictly
 
+_ADDRESS = re.compile(r"://[^\s'\"\],]+")
 _QUOTED_OR_NULL = re.compile(r"'.*'|\".*\"|null|~", re.DOTALL)
 
 
@@ -98,13 +99,13 @@ def with_overrides(values: Mapping[str, Any], overrides: Sequence[str], settings
     for override in overrides:
         path, separator, text = override.partition("=")
         if not separator or not path:
-            raise ConfigError(f"override {override!r}: write it as dotted.key=value")
+            raise ConfigError(f"override {_shown(override)}: write it as dotted.key=value")
         keys = path.split(".")
         try:
             value = _typed(text) if takes_text(settings, keys) else load_strictly(text) if text.strip() else ""
         except yaml.YAMLError as error:
-            raise ConfigError(f"override {override!r}: its value is not YAML: {error}") from None
-        _assign(result, keys, value, override)
+            raise ConfigError(f"override {_shown(override)}: its value is not YAML: {error}") from None
+        _assign(result, keys, value)
     return result
 
 
@@ -121,11 +122,11 @@ def _copy_nested(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _copy_nested(value) if isinstance(value, Mapping) else value for key, value in values.items()}
 
 
-def _assign(target: dict[str, Any], keys: list[str], value: Any, override: str) -> None:
+def _assign(target: dict[str, Any], keys: list[str], value: Any) -> None:
     for key in keys[:-1]:
         child = target.setdefault(key, {})
         if not isinstance(child, dict):
-            raise ConfigError(f"override {override!r}: {key} is not a group of settings")
+            raise ConfigError(f"override of {'.'.join(keys)}: {key} is not a group of settings")
         target = child
     target[keys[-1]] = value
 
@@ -150,4 +151,9 @@ def _problem(problem: Mapping[str, Any], settings: type[Settings]) -> str:
             told = "the name of a setting is needed"
         case _:
             told = problem["msg"].removeprefix("Value error, ")
-    return f"{path or '(top level)'}: {told} (got {given!r})"
+    return f"{path or '(top level)'}: {told} (got {_shown(given)})"
+
+
+def _shown(value: Any) -> str:
+    """A value in a message, but for addresses, in which there may be credentials."""
+    return _ADDRESS.sub("://***", repr(value))

@@ -65,7 +65,7 @@ class StorageSettings(Settings):
     def _schemes_alone(cls, schemes: frozenset[str]) -> frozenset[str]:
         for scheme in schemes:
             if not re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme):
-                raise ValueError(f"{scheme!r}: write a scheme in small letters without what follows it, such as https")
+                raise ValueError("write a scheme in small letters without what follows it, such as https")
         return schemes
 
     @field_validator("allowed_hosts")
@@ -73,7 +73,7 @@ class StorageSettings(Settings):
     def _hosts_alone(cls, hosts: frozenset[str]) -> frozenset[str]:
         for host in hosts:
             if not re.fullmatch(r"[\w.-]+", host) and network_of(host) is None:
-                raise ValueError(f"{host!r}: write a host name, an address or a network, without scheme and port")
+                raise ValueError("write a host name, an address or a network, without scheme and port")
         return hosts
 
     @field_validator("allowed_folders")

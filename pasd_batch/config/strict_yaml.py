@@ -22,10 +22,19 @@ def load_strictly(text: str) -> Any:
     """
     try:
         return yaml.load(text, _StrictLoader)
+    except yaml.MarkedYAMLError as error:
+        raise yaml.YAMLError(_told(error)) from None
     except RecursionError:
         raise yaml.YAMLError("it is nested too deeply") from None
     except (ValueError, LookupError, AttributeError) as error:  # PyYAML's, of tags and values that do not go together
         raise yaml.YAMLError(f"a value is not what it should be ({error})") from None
+
+
+def _told(error: yaml.MarkedYAMLError) -> str:
+    """What is wrong and where, without the text that stands there, in which there may be credentials."""
+    what = ", ".join(part for part in (error.context, error.problem) if part)
+    mark = error.problem_mark or error.context_mark
+    return what if mark is None else f"{what} (line {mark.line + 1}, column {mark.column + 1})"
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -3,7 +3,7 @@
 import os
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from pasd_batch.data.redaction import has_plain_authority, lacks_slashes, redact_uri
 from pasd_batch.data.storage_errors import InvalidLocation
@@ -45,6 +45,8 @@ def parse_location(uri: str, *, allowed_schemes: frozenset[str]) -> Location:
     if scheme == "file":
         return Location("file", _local_path(_file_uri_path(uri, rest)))
     if scheme in ("http", "https"):
+        if not _has_host(f"{scheme}://{rest}"):
+            raise InvalidLocation(f"{redact_uri(uri)}: no host and port there; write {scheme}://HOST/PATH")
         return Location(scheme, f"{scheme}://{rest}")
     if not has_plain_authority(rest):
         raise InvalidLocation(
@@ -70,6 +72,14 @@ def check_relative(path: str) -> str:
             f"path {path!r} is not a plain relative path: it must not be absolute, hold '..' or '.', or an empty part"
         )
     return path
+
+
+def _has_host(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # of a port that is none, or brackets that do not match
+        return False
 
 
 def _file_uri_path(uri: str, rest: str) -> str:

@@ -230,6 +230,5 @@ def _rows_where(mask: pa.ChunkedArray) -> list[int]:
 
 
 def _folder_of(uri: str) -> str:
-    return (
-        re.split(r"[?#]", uri, maxsplit=1)[0] if uri.lower().startswith(("http://", "https://")) else uri
-    ).rpartition("/")[0]
+    path = re.split(r"[?#]", uri, maxsplit=1)[0] if uri.lower().startswith(("http://", "https://")) else uri
+    return path.rpartition("/")[0]

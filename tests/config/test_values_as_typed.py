@@ -135,3 +135,29 @@ def test_a_group_that_holds_itself_could_not_be_listed():
                 groups_below(field.annotation, (*above, settings))
 
     groups_below(RunSettings, ())
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "manifest=https://me:HUSH@h/m.csv",
+        "manifest.path.x=https://me:HUSH@h/m.csv",
+        "https://me:HUSH@h/m.csv",
+        "shard_size=https://me:HUSH@h/m.csv",
+        "shard_size=[https://me:HUSH@h/m.csv",
+        "storage.allowed_hosts=[https://me:HUSH@h]",
+        "storage.allowed_schemes=['https://me:HUSH@h']",
+    ],
+)
+def test_messages_about_settings_show_no_credentials(override):
+    assert "HUSH" not in refusal(override)
+
+
+@pytest.mark.parametrize(
+    "text", ["manifest: {path: https://me:HUSH@h", "a: 1\na: https://h/?sig=HUSH", "a: [b, !x HUSH]"]
+)
+def test_messages_about_yaml_show_where_it_is_wrong_and_not_what_stands_there(tmp_path, text):
+    (tmp_path / "run.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"line \d+, column \d+") as error:
+        load_yaml(tmp_path / "run.yaml")
+    assert "HUSH" not in str(error.value)

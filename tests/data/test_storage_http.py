@@ -237,6 +237,13 @@ def test_addresses_by_kind(address, kind):
     assert found is None if kind is None else kind in found
 
 
+@pytest.mark.parametrize("address", ["h:99999/a", "h:x/a", "[::1/a", "/a", "", "me:HUSH@/a", "me:HU/SH@h/a"])
+def test_an_address_without_host_and_port_is_refused_by_name(address):
+    with pytest.raises(InvalidLocation, match="no host and port there; write http://HOST/PATH") as error:
+        read_uri(f"http://{address}", access_to())
+    assert "HU" not in str(error.value)
+
+
 @pytest.mark.parametrize("host", ["", "http://a", "a:80", "a/b", "a b", "*"])
 def test_hosts_are_named_without_anything_else(host):
     with pytest.raises(ValueError, match="without scheme and port"):
