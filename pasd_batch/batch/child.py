@@ -12,6 +12,7 @@ from pasd_batch.batch.trail import PhotoTask
 from pasd_batch.config.run import DeadlineSettings
 from pasd_batch.data.linked_process import LinkedProcess, link_back
 from pasd_batch.data.storage import StorageError
+from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.records import WorkOrigin
 
 _logger = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ class ChildDied(Exception):
     """The child ended, or had to be ended, before it had an answer."""
 
 
-class ChildUnavailable(Exception):
+class ChildUnavailable(TroubleAroundPhotos):
     """No child gets as far as being ready for a photo; the photos are not to blame."""
 
 

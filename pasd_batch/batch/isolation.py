@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
-from pasd_batch.batch.child import ChildDied, ChildProcess, ChildUnavailable
+from pasd_batch.batch.child import ChildDied, ChildProcess
 from pasd_batch.batch.ledger import AttemptLedger
 from pasd_batch.batch.pipeline import RowListener
 from pasd_batch.batch.rows import Row, RowWriter
@@ -19,7 +19,8 @@ from pasd_batch.batch.spec import WorkerSpec
 from pasd_batch.batch.trail import PhotoTask, PhotoTrail
 from pasd_batch.data.results import encode_rows
 from pasd_batch.data.run_folder import RunDamaged, parsing
-from pasd_batch.data.storage import AlreadyExists, StorageError
+from pasd_batch.data.storage import AlreadyExists
+from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.records import PhotoFailure, Stage, WorkOrigin
 
 _logger = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class IsolatedShard:
                 _logger.warning("photo %s ended its process: %s", task.record.photo_id, death)
                 deaths.begin(f"{origin.worker}: {death}")
                 last = str(death)
-            except (StorageError, ChildUnavailable):
+            except TroubleAroundPhotos:
                 # The child is well and the photo is not to blame, so this start must not count against it.
                 starts.withdraw(start.number)
                 raise

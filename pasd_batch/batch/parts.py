@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pasd_batch.data.manifest_errors import ManifestError
-from pasd_batch.data.storage import StorageError
+from pasd_batch.errors import PasdBatchError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +44,6 @@ def own_errors() -> Iterator[None]:
     try:
         yield
     except RayTaskError as error:
-        if isinstance(error.cause, ManifestError | StorageError):
+        if isinstance(error.cause, PasdBatchError):
             raise error.cause from None
         raise

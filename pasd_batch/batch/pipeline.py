@@ -19,6 +19,7 @@ from pasd_batch.batch.trail import PhotoTask, PhotoTrail, StageFailed, failure_o
 from pasd_batch.batch.watchdog import process_ends_after
 from pasd_batch.data.photo import with_restored_image
 from pasd_batch.data.storage_errors import TransientStorageError
+from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.records import PhotoFailure, RestoredPhoto, Score, Stage, WorkOrigin
 
 _logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ RowListener = Callable[[Row], None]
 """Told of every row as it is made."""
 
 
-class ModelsUnavailable(Exception):
+class ModelsUnavailable(TroubleAroundPhotos):
     """This process cannot load the models; the photos are not to blame."""
 
 

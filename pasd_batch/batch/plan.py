@@ -51,6 +51,7 @@ from pasd_batch.data.manifest_survey import (
 )
 from pasd_batch.data.run_folder import PLAN_FOLDER, numbered_shards
 from pasd_batch.data.storage import Storage, StorageError
+from pasd_batch.errors import PasdBatchError
 
 _logger = logging.getLogger(__name__)
 
@@ -168,7 +169,7 @@ def _survey_pieces(
         # Errors come back as values, so that those of all files can be shown at once, and without Ray's own text.
         try:
             result = survey_piece(pieces[index], columns, access, count_tiles)
-        except (ManifestError, StorageError) as error:
+        except PasdBatchError as error:
             result = error
         yield {"piece": index, "survey": pickle.dumps(result)}
 

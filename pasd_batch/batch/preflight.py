@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pasd_batch.batch.models import ModelLoaders
 from pasd_batch.batch.plan import CheckedManifest, check_manifest
-from pasd_batch.batch.run_file import AnotherRun, RunFile, read_run, refuse_strangers
+from pasd_batch.batch.run_file import RunFile, read_run, refuse_strangers
 from pasd_batch.batch.scheduler import WorkerResources, run_on_worker
 from pasd_batch.config.run import ManifestSettings, RunSettings
 from pasd_batch.data.allowed_folders import listed_folder
@@ -19,6 +19,7 @@ from pasd_batch.data.manifest_kept import draft_list, keep_list, kept_list, list
 from pasd_batch.data.output_paths import LONGEST_PATH
 from pasd_batch.data.run_folder import IMAGES_FOLDER, damaged
 from pasd_batch.data.storage import Storage, StorageError
+from pasd_batch.errors import PasdBatchError
 from pasd_batch.records import ScoreColumn
 
 _logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ WORKER_SECONDS = 1800.0
 """How long to wait for a place for a worker: an autoscaling cluster has to start a machine first."""
 
 
-class PreflightFailed(Exception):
+class PreflightFailed(PasdBatchError):
     """The run cannot start; the message has every problem and its remedy."""
 
     def __init__(self, problems: list[str]) -> None:
@@ -193,7 +194,7 @@ def _see_probe(storage: Storage, probe: str) -> None:
 def _attempt(problems: list[str], check: Callable[[], Result]) -> Result | None:
     try:
         return check()
-    except (AnotherRun, ManifestError, StorageError) as error:
+    except PasdBatchError as error:
         problems.append(str(error))
     except Exception as error:
         _logger.debug("a check failed", exc_info=error)

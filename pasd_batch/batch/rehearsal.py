@@ -9,12 +9,12 @@ from pasd_batch.batch.exit_code import ExitCode
 from pasd_batch.batch.models import ModelLoaders, Refusal
 from pasd_batch.batch.preflight import WORKER_SECONDS, PreflightFailed, WorkerReport, check_storage_and_workers
 from pasd_batch.batch.run import RunReport, with_absolute_paths
-from pasd_batch.batch.run_file import AnotherRun, describe_run, read_run, refuse_another, refuse_strangers
-from pasd_batch.batch.scheduler import ClusterFailed, WorkerResources, ray_session, run_on_worker
+from pasd_batch.batch.run_file import describe_run, read_run, refuse_another, refuse_strangers
+from pasd_batch.batch.scheduler import WorkerResources, ray_session, run_on_worker
 from pasd_batch.config.run import RunMode, RunSettings
-from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_kept import refuse_run_among_photos
-from pasd_batch.data.storage import Storage, StorageError
+from pasd_batch.data.storage import Storage
+from pasd_batch.errors import PasdBatchError
 
 _logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def rehearse(
     try:
         with ray_session(ray_address):
             return _rehearse(with_absolute_paths(settings), loaders or ModelLoaders())
-    except (ClusterFailed, PreflightFailed, StorageError) as error:
+    except PasdBatchError as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     except Exception as error:
         # Python's own exit code would be 1, which says that every photo has its row.
@@ -46,7 +46,7 @@ def _rehearse(settings: RunSettings, loaders: ModelLoaders) -> RunReport:
         # Without a worker's findings nobody knows which model the run would have.
         if found.worker is not None and not problems:
             _refuse_another_run(settings, storage, summary, found.worker)
-    except (AnotherRun, ManifestError, StorageError) as error:
+    except PasdBatchError as error:
         problems.append(str(error))
     if problems or summary is None:
         raise PreflightFailed(problems)

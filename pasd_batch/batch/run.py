@@ -17,7 +17,7 @@ from pasd_batch.batch.exit_code import ExitCode
 from pasd_batch.batch.interrupts import Interrupted, signals_as_interrupts
 from pasd_batch.batch.models import ModelLoaders
 from pasd_batch.batch.plan import plan_is_complete, write_plan
-from pasd_batch.batch.preflight import Preflight, PreflightFailed, check_run
+from pasd_batch.batch.preflight import Preflight, check_run
 from pasd_batch.batch.run_file import AnotherRun, RunFile, claim_run, describe_run, read_run
 from pasd_batch.batch.scheduler import ClusterFailed, ray_session
 from pasd_batch.batch.spec import WorkerSpec
@@ -29,6 +29,7 @@ from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.redaction import shown_command
 from pasd_batch.data.run_folder import IMAGES_FOLDER, RESULTS_FOLDER, RunDamaged, RunFolder
 from pasd_batch.data.storage import Storage, StorageError
+from pasd_batch.errors import PasdBatchError, TroubleAroundPhotos
 
 _logger = logging.getLogger(__name__)
 
@@ -36,11 +37,7 @@ _JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """What Ray sets in the environment of a submitted job's entrypoint (ray/_private/runtime_env/constants.py)."""
 
 
-_OBSTACLES = (PreflightFailed, AnotherRun, ManifestError, StorageError)
-"""Why a run cannot begin or go on."""
-
-
-class CannotGoOn(Exception):
+class CannotGoOn(PasdBatchError):
     """A run that has begun could not go on now; the message has all reasons that were found."""
 
 
@@ -117,7 +114,7 @@ def check_again(settings: RunSettings, loaders: ModelLoaders | None = None) -> N
     try:
         settings = with_absolute_paths(settings)
         _claim(settings, _open_storage(settings), loaders or ModelLoaders())
-    except _OBSTACLES as error:
+    except PasdBatchError as error:
         raise CannotGoOn(str(error)) from error
 
 
@@ -126,7 +123,7 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
         settings = with_absolute_paths(settings)
         storage = _open_storage(settings)
         run, found, resumed = _claim(settings, storage, loaders)
-    except _OBSTACLES as error:
+    except PasdBatchError as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     try:
         if not plan_is_complete(storage, run.shards):
@@ -143,7 +140,7 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     except RunDamaged as error:
         return RunReport(ExitCode.INCOMPLETE, None, str(error))
-    except (StorageError, ClusterFailed) as error:
+    except TroubleAroundPhotos as error:
         return RunReport(ExitCode.INCOMPLETE, None, f"{error}\n{resume} resumes the run")
     return _report(counts, settings, storage)
 

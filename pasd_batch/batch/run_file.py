@@ -13,6 +13,7 @@ from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.data.location import redact_uri
 from pasd_batch.data.run_folder import RUN_FILE, WORK_FOLDERS, damaged, parsing, read_json
 from pasd_batch.data.storage import AlreadyExists, NotFound, Storage
+from pasd_batch.errors import PasdBatchError
 from pasd_batch.records import Provenance, ScoreColumn
 
 FORMAT = 1
@@ -25,7 +26,7 @@ _WHERE_IT_RUNS = {
 """Settings that say where things are and run, not what comes out; the weights have a fingerprint of their own."""
 
 
-class AnotherRun(Exception):
+class AnotherRun(PasdBatchError):
     """The folder belongs to a run with another configuration, manifest or model; the message is their difference."""
 
 

@@ -18,6 +18,7 @@ from pasd_batch.batch.model_stage import ProcessPoisoned
 from pasd_batch.batch.spec import WorkerSpec
 from pasd_batch.batch.worker import ShardOutcome, ShardProgress, ShardState, ShardWorker
 from pasd_batch.config.run import WorkerSettings
+from pasd_batch.errors import TroubleAroundPhotos
 
 _logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ SHARDS_AT_ONCE = 10_000
 _POISONED_EXIT_CODE = 70
 
 
-class ClusterFailed(Exception):
+class ClusterFailed(TroubleAroundPhotos):
     """Ray itself failed: its head is gone, or a worker cannot even be started."""
 
 

@@ -8,24 +8,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pasd_batch.batch.child import ChildUnavailable
 from pasd_batch.batch.isolation import IsolatedShard
 from pasd_batch.batch.kept_rows import kept_rows, merged, without_kept
 from pasd_batch.batch.ledger import Attempt, AttemptLedger
 from pasd_batch.batch.model_stage import ProcessPoisoned
-from pasd_batch.batch.pipeline import MIB, ModelsUnavailable, PhotoPipeline, load_pipeline
+from pasd_batch.batch.pipeline import MIB, PhotoPipeline, load_pipeline
 from pasd_batch.batch.rows import Row, without_images_beyond
 from pasd_batch.batch.spec import WorkerSpec, process_name
 from pasd_batch.batch.trail import PhotoTask, read_tasks
 from pasd_batch.data.results import ResultStore
 from pasd_batch.data.run_folder import RunDamaged, RunFolder, kept_rows_path
-from pasd_batch.data.storage import StorageError, StorageFull
+from pasd_batch.data.storage import StorageFull
+from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.records import Status, WorkOrigin
 
 _logger = logging.getLogger(__name__)
-
-_NOBODYS_FAULT = (StorageError, ModelsUnavailable, ChildUnavailable)
-"""Trouble with what the run stands on; it says nothing about photos, and no attempt is counted for it."""
 
 _MOST_LOADS_IN_HASTE = 8
 _REST_SECONDS = 30.0
@@ -113,7 +110,7 @@ class ShardWorker:
                 won = self._results.commit(shard, rows, self._spec.schema)
                 if kept:
                     self._storage.delete(kept_rows_path(shard))
-            except _NOBODYS_FAULT:
+            except TroubleAroundPhotos:
                 ledger.withdraw(attempt.number)
                 raise
             except ProcessPoisoned:

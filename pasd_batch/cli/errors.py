@@ -2,10 +2,8 @@
 
 import sys
 
-from pasd_batch.config.base import ConfigError
-from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.printable import printable
-from pasd_batch.data.storage_errors import StorageError
+from pasd_batch.errors import PasdBatchError
 
 EXIT_FAILED_PHOTOS = 1
 """The command did its work, but some photos could not be restored."""
@@ -14,11 +12,8 @@ EXIT_NOT_STARTED = 2
 """Nothing was done: settings, model folders or files are not as they must be."""
 
 
-class UsageError(Exception):
+class UsageError(PasdBatchError):
     """A command line that cannot be carried out."""
-
-
-USER_ERRORS = (ConfigError, ManifestError, StorageError, UsageError)
 
 
 def exit_with_message(error: Exception) -> int:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from pasd_batch.cli import demo, manifest, plan, report, restore, run, status, train, verify
 from pasd_batch.cli.archive_options import take_overrides
-from pasd_batch.cli.errors import USER_ERRORS, exit_with_message
+from pasd_batch.cli.errors import exit_with_message
 from pasd_batch.cli.terminal import PrintableFormatter
+from pasd_batch.errors import PasdBatchError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +42,7 @@ def _run(options: argparse.Namespace) -> int:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         return options.run(options)
-    except USER_ERRORS as error:
+    except PasdBatchError as error:
         return exit_with_message(error)
 
 

@@ -27,13 +27,9 @@ def run(options: argparse.Namespace) -> int:
     """Train to the last step, and say where the model is, or how to go on.
 
     Raises:
-        ConfigError, ManifestError, StorageError: what a person can mend.
-        UsageError: the training cannot start or go on.
+        PasdBatchError: the training cannot start or go on.
     """
     from pasd_batch.batch.interrupts import Interrupted, signals_as_interrupts
-    from pasd_batch.batch.scheduler import ClusterFailed
-    from pasd_batch.pasd.state_dict import CheckpointError
-    from pasd_batch.training.errors import TrainingError
     from pasd_batch.training.trainer import train
 
     settings = load_training(options.config, options.overrides)
@@ -44,8 +40,6 @@ def run(options: argparse.Namespace) -> int:
         return _interrupted(interrupt.number, options, settings)
     except KeyboardInterrupt:
         return _interrupted(signal.SIGINT, options, settings)
-    except (ClusterFailed, TrainingError, CheckpointError) as error:
-        raise UsageError(str(error)) from error
     sys.stdout.write(f"{done:,} steps done; the model is in {settings.output}\n")
     if done < settings.steps:
         sys.stdout.write(f"stopped by stop_after before step {settings.steps:,}; {_command(options)} goes on\n")

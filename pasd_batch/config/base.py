@@ -11,12 +11,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 
 from pasd_batch.config.setting_names import meant_by, takes_text, truths_for_numbers
 from pasd_batch.config.strict_yaml import load_strictly
+from pasd_batch.errors import PasdBatchError
+
+_MOST_SHOWN = 120
+"""Characters of a wrong value that a message shows."""
 
 _ADDRESS = re.compile(r"://[^\s'\"\],]+")
 _QUOTED_OR_NULL = re.compile(r"'.*'|\".*\"|null|~", re.DOTALL)
 
 
-class ConfigError(ValueError):
+class ConfigError(PasdBatchError, ValueError):
     """A configuration that cannot be used; the message names every offending dotted path."""
 
 
@@ -155,5 +159,6 @@ def _problem(problem: Mapping[str, Any], settings: type[Settings]) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value in a message, but for addresses, in which there may be credentials."""
-    return _ADDRESS.sub("://***", repr(value))
+    """A value in a message: its beginning, without addresses, in which there may be credentials."""
+    text = _ADDRESS.sub("://***", repr(value))
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}... of {len(text):,} characters"

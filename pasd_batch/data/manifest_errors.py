@@ -1,5 +1,7 @@
 """The one error that a manifest raises."""
 
+from pasd_batch.errors import PasdBatchError
 
-class ManifestError(ValueError):
+
+class ManifestError(PasdBatchError, ValueError):
     """A manifest that cannot be planned; the message names the file, the rows and the remedy."""

@@ -5,6 +5,8 @@ What is wrong with a photo that can be used all the same is no error but a warni
 
 from collections.abc import Callable
 
+from pasd_batch.errors import PasdBatchError
+
 Warn = Callable[[str], None]
 """Takes a sentence for a person about what was left out, repaired or guessed; it ends in a row's `warnings`."""
 
@@ -14,7 +16,7 @@ def animation_warning(count: int) -> str:
     return f"the file is an animation of {count} pictures, of which only the first is restored"
 
 
-class PhotoError(Exception):
+class PhotoError(PasdBatchError):
     """A photo that cannot be used; the message says why and what to do."""
 
 

@@ -2,14 +2,13 @@
 
 import os
 
-from pasd_batch.config.base import ConfigError
 from pasd_batch.config.run import ManifestSettings
 from pasd_batch.data.manifest import find_pieces
 from pasd_batch.data.manifest_errors import ManifestError
 from pasd_batch.data.manifest_kept import kept_list
 from pasd_batch.data.manifest_survey import ManifestSurvey, merge_surveys, survey_piece
 from pasd_batch.data.run_folder import RUN_FILE, RunFolder, parsing, read_json
-from pasd_batch.data.storage import StorageError
+from pasd_batch.errors import PasdBatchError
 
 
 def key_of_run(folder: RunFolder) -> bytes:
@@ -26,7 +25,7 @@ def key_of_run(folder: RunFolder) -> bytes:
         kept = kept_list(folder.storage, fingerprint)
         manifest = ManifestSettings.parse(settings, source=RUN_FILE) if kept is None else kept
         survey = _survey(manifest, folder)
-    except (ConfigError, ManifestError, StorageError) as error:
+    except PasdBatchError as error:
         raise ManifestError(_needed(str(error))) from None
     if survey.fingerprint != fingerprint:
         raise ManifestError(_needed(f"{manifest.path} is not as it was when the run began"))

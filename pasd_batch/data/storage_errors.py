@@ -12,11 +12,12 @@ from ssl import SSLError
 from typing import TypeVar
 
 from pasd_batch.data.storage_faults import Fault, fault_of_code, fault_of_errno, fault_of_status, fault_of_type
+from pasd_batch.errors import TroubleAroundPhotos
 
 Result = TypeVar("Result")
 
 
-class StorageError(Exception):
+class StorageError(TroubleAroundPhotos):
     """Storage could not do what was asked; the message names the URI (without credentials) and the remedy."""
 
 

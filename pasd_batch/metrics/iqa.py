@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 
 from pasd_batch.config.metrics import MetricsSettings
+from pasd_batch.errors import PasdBatchError
 from pasd_batch.metrics.weights import METRIC_NEEDS, WeightFolders
 
 _INSTALL = "pip install 'pasd-batch[metrics]' (its licence is non-commercial)"
 
 
-class MetricsUnavailable(Exception):
+class MetricsUnavailable(PasdBatchError):
     """Metrics that cannot be computed here; the message lists every problem and its remedy."""
 
 

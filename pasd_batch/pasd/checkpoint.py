@@ -25,6 +25,7 @@ from pasd_batch.pasd.pixel_shuffle_vae import vae_class
 from pasd_batch.pasd.state_dict import (
     CheckpointError,
     assign_strictly,
+    listing,
     pickle_refused,
     pickle_unreadable,
     read_weights,
@@ -179,7 +180,8 @@ def _load_strictly(model: type[Model], folder: Path, *, allow_pickle: bool) -> M
         )
     problems = {kind: sorted(info[kind]) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")}
     if any(problems.values()):
-        raise CheckpointError(f"{folder}: does not fit {model.__name__}: {problems}")
+        told = "\n".join(listing(kind.replace("_", " "), keys) for kind, keys in problems.items() if keys)
+        raise CheckpointError(f"{folder}: does not fit {model.__name__}; name a folder of that model\n{told}")
     return loaded.eval()
 
 

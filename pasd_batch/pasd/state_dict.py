@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -10,12 +10,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from pasd_batch.errors import PasdBatchError
+
 SAFETENSORS_NAMES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors")
 PICKLE_NAMES = ("diffusion_pytorch_model.bin", "diffusion_pytorch_model.fp16.bin")
 _LISTED = 20
 
 
-class CheckpointError(Exception):
+class CheckpointError(PasdBatchError):
     """A checkpoint that cannot be used; the message says what is wrong with which file."""
 
 
@@ -107,10 +109,11 @@ def differences(model: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
         if name in tensors and tensors[name].shape != expected[name].shape
     ]
     kinds = {"missing": missing, "left over": left_over, "misshapen": misshapen}
-    return [_listing(kind, names) for kind, names in kinds.items() if names]
+    return [listing(kind, names) for kind, names in kinds.items() if names]
 
 
-def _listing(kind: str, names: list[str]) -> str:
-    shown = "\n    ".join(names[:_LISTED])
+def listing(kind: str, names: Sequence[object]) -> str:
+    """Lines of a message: how many names there are of a kind, and the first of them."""
+    shown = "\n    ".join(map(str, names[:_LISTED]))
     more = f"\n    ... and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return f"  {len(names)} {kind}:\n    {shown}{more}"

@@ -12,8 +12,7 @@ from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.allowed_folders import refuse_outside
 from pasd_batch.data.local_files import LocalFiles
-from pasd_batch.data.manifest_errors import ManifestError
-from pasd_batch.data.photo_io import PhotoError, decode_photo
+from pasd_batch.data.photo_io import decode_photo
 from pasd_batch.data.plan_key import key_of_run
 from pasd_batch.data.run_folder import (
     RUN_FILE,
@@ -27,7 +26,8 @@ from pasd_batch.data.run_folder import (
     result_path,
 )
 from pasd_batch.data.sealing import has_sealed, unsealed
-from pasd_batch.data.storage import NotFound, Storage, StorageError, read_uri
+from pasd_batch.data.storage import NotFound, Storage, read_uri
+from pasd_batch.errors import PasdBatchError
 from pasd_batch.records import Status
 from pasd_batch.report.render import SheetPhoto, contact_sheet, shrunk
 from pasd_batch.report.summary import collect, to_markdown
@@ -126,7 +126,7 @@ def _load(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: DecodeL
         restored = _restored_bytes(row, shard, folder)
         size = {"width": row["output_width"], "height": row["output_height"]}
         after = decode_photo(restored, limits=DecodeLimits.for_result(**size, nbytes=len(restored)))
-    except (ManifestError, StorageError, PhotoError) as error:
+    except PasdBatchError as error:
         _logger.warning("%s is not on the contact sheet: %s", row["photo_id"], error)
         return None
     sizes = f"{row['input_width']} x {row['input_height']} to {row['output_width']} x {row['output_height']} pixels"

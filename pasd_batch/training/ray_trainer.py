@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pasd_batch.config.training import AnyTraining, parse_training
-from pasd_batch.data.manifest_errors import ManifestError
-from pasd_batch.data.storage import StorageError
-from pasd_batch.pasd.state_dict import CheckpointError
+from pasd_batch.errors import PasdBatchError
 from pasd_batch.training.data.ray_feed import ray_feed
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.budget import Budget
@@ -20,8 +18,6 @@ from pasd_batch.training.ray_progress import steps_shown
 from pasd_batch.training.work import build_task, loader_spec, open_output
 
 logger = logging.getLogger(__name__)
-
-_OWN_ERRORS = (TrainingError, CheckpointError, ManifestError, StorageError)
 
 
 def train_on_ray(settings: AnyTraining) -> None:
@@ -130,7 +126,7 @@ def _own_error(error: Exception) -> Exception:
     failures = getattr(error, "worker_failures", {})
     for failure in failures.values():
         cause = getattr(failure, "_base_exc", failure)
-        if isinstance(cause, _OWN_ERRORS):
+        if isinstance(cause, PasdBatchError):
             return cause
     return TrainingError(
         f"the workers failed too often (workers.max_failures); the last checkpoint is kept, and the same command goes "

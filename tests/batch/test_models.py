@@ -27,7 +27,7 @@ def real_spec(run_settings):
         score_columns=tuple(load_scorer(run_settings).columns),
     )
     tiny = spec(run_settings)
-    return WorkerSpec(run_settings, run.provenance, run.score_columns, tiny.extra_columns, ModelLoaders())
+    return WorkerSpec(tiny.settings, run.provenance, run.score_columns, tiny.extra_columns, ModelLoaders())
 
 
 def test_a_shard_is_restored_and_scored_by_the_real_models(quick, tmp_path):

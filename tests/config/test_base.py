@@ -44,6 +44,14 @@ def test_settings_cannot_be_changed():
         settings.sampling.scale = 3.0
 
 
+def test_messages_are_bounded():
+    with pytest.raises(ConfigError) as caught:
+        RestorationSettings.parse({"sampling": {"tiling": {"tile_size": ["x"] * 10_000}}})
+    assert "sampling.tiling.tile_size" in str(caught.value)
+    assert "... of 50,000 characters" in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
 def test_overrides_reach_into_groups_without_touching_the_original():
     values = {"sampling": {"scale": 2}}
     changed = with_overrides(

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import torch
 
 from pasd_batch.config.training_data import TrainingDataSettings
-from pasd_batch.data.photo_io import PhotoError, decode_photo, to_tensor
-from pasd_batch.data.storage import StorageError
+from pasd_batch.data.photo_io import decode_photo, to_tensor
+from pasd_batch.errors import PasdBatchError
 from pasd_batch.training.data.dataset import TrainingBatch, TrainingSample, collate, make_sample, sample_seed
 from pasd_batch.training.data.decoded_photos import DecodedPhoto, DecodedPhotos
 from pasd_batch.training.data.photo_index import PhotoIndex
@@ -61,7 +61,7 @@ class BatchMaker:
         for attempt in range(self._settings.tries):
             try:
                 return self._from_photo(row, epoch, attempt)
-            except (PhotoError, StorageError) as error:
+            except PasdBatchError as error:
                 skipped[type(error).__name__] += 1
                 logger.warning("skipped training photo %s: %s", self._index.name(row), error)
                 row = self._order.substitute(number, attempt)

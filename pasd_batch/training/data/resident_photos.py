@@ -15,9 +15,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from pasd_batch.config.training_data import TrainingDataSettings
-from pasd_batch.data.photo_io import PhotoError, decode_photo, to_tensor
-from pasd_batch.data.storage import StorageError
+from pasd_batch.data.photo_io import decode_photo, to_tensor
 from pasd_batch.degradation.columns import sent
+from pasd_batch.errors import PasdBatchError
 from pasd_batch.training.data.crops import Augmentation, enlarge_to
 from pasd_batch.training.data.dataset import refuse_too_small
 from pasd_batch.training.data.photo_index import PhotoIndex
@@ -125,7 +125,7 @@ def _decoded(index: PhotoIndex, settings: TrainingDataSettings, threads: int) ->
             photo = index.fetch(row, max_bytes=samples.limits.max_bytes)
             pixels = to_tensor(decode_photo(photo.data, limits=samples.limits))
             refuse_too_small(pixels, samples)
-        except (PhotoError, StorageError) as error:
+        except PasdBatchError as error:
             return error
         large = enlarge_to(pixels, samples.crop_size)
         return _Decoded(photo.name, photo.caption, (large * 255.0).round().to(torch.uint8))

@@ -14,9 +14,9 @@ from torch import Generator, Tensor
 
 from pasd_batch.config.degradation import DegradationSettings
 from pasd_batch.config.trainer import TrainerSettings
-from pasd_batch.data.photo_io import PhotoError, decode_photo, to_tensor
-from pasd_batch.data.storage import StorageError
+from pasd_batch.data.photo_io import decode_photo, to_tensor
 from pasd_batch.degradation.chain import degrade_batch
+from pasd_batch.errors import PasdBatchError
 from pasd_batch.metrics.fidelity import fidelity
 from pasd_batch.metrics.periodic_pattern import GRID_BOUND, periodic_pattern
 from pasd_batch.training.data.crops import enlarge_to
@@ -120,7 +120,7 @@ def _load(index: PhotoIndex, row: int, settings: TrainerSettings) -> ValidationP
     try:
         encoded = index.fetch(row, max_bytes=limits.max_bytes)
         pixels = enlarge_to(to_tensor(decode_photo(encoded.data, limits=limits)), side)
-    except (PhotoError, StorageError) as error:
+    except PasdBatchError as error:
         logger.warning("validation without %s: %s", index.name(row), error)
         return None
     top, left = ((length - side) // 2 for length in pixels.shape[1:])
