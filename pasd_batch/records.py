@@ -13,7 +13,7 @@ RENAMED_PREFIX = "manifest_"
 
 
 class Stage(StrEnum):
-    """Where in a photo's way through a worker something happened."""
+    """Stage of a photo's way through a worker."""
 
     FETCH = "fetch"
     DECODE = "decode"
@@ -26,7 +26,7 @@ class Stage(StrEnum):
 
 
 class Status(StrEnum):
-    """What became of a photo."""
+    """Outcome of a photo."""
 
     OK = "ok"
     FAILED = "failed"
@@ -48,7 +48,7 @@ class PhotoRecord:
 
 @dataclass(frozen=True)
 class PhotoFailure:
-    """Why a photo has no result: where it failed, the error's class, and a message that says what to do."""
+    """Failure of a photo: where it failed, the error's class, and a message that says what to do."""
 
     stage: Stage
     error_type: str
@@ -66,7 +66,7 @@ class Score:
 
 @dataclass(frozen=True)
 class ScoreColumn:
-    """What a score of a run means: its column name, which way is better, and what computed it."""
+    """Definition of a score: its column name, the better direction, and what computed it."""
 
     name: str
     higher_is_better: bool
@@ -88,7 +88,7 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class RestoredPhoto:
-    """What the model made of one photo, and how much work that was."""
+    """Restoration of one photo, and how much work that was."""
 
     output: ImageFacts
     output_uri: str | None
@@ -104,7 +104,7 @@ class RestoredPhoto:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a run's rows have in common: which configuration, manifest and model made them."""
+    """Provenance that a run's rows have in common: which configuration, manifest and model made them."""
 
     config_fingerprint: str
     manifest_fingerprint: str
@@ -114,7 +114,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class WorkOrigin:
-    """Which attempt of which shard, in which process, made a row."""
+    """Origin of a row: the attempt, the shard and the process that made it."""
 
     shard: int
     attempt: int
@@ -243,7 +243,7 @@ def result_schema(extra: Sequence[pa.Field], scores: Sequence[ScoreColumn], *, w
 
 
 def lacks_scores(row: Mapping[str, Any]) -> bool:
-    """Whether a result row (from `Table.to_pylist`) that is not failed has no score at all, in a run that scores."""
+    """True if a result row (from `Table.to_pylist`) that is not failed has no score at all, in a run that scores."""
     scores = row.get("scores")
     return row["status"] == Status.OK and scores is not None and all(value is None for value in scores.values())
 

@@ -1,4 +1,4 @@
-"""Which photos are restored together: those of like size, as many as may be.
+"""Batching of photos: those of like size are restored together, as many as may be.
 
 The networks take batches of one fixed shape, and one that is only partly filled costs as much as a full one. So a
 full batch goes before the photo that came first, and one that is not full yet is waited for a moment.
@@ -17,7 +17,7 @@ BATCH_PIXELS = 4 * 2**20
 """Most input pixels that are restored together; a larger photo is restored alone."""
 
 PATIENCE_SECONDS = 1.0
-"""How long a batch that is not full waits for photos that are still being fetched and decoded."""
+"""Time that a batch that is not full waits for photos that are still being fetched and decoded."""
 
 
 def take_batch(ready: deque[LoadedPhoto], most: int) -> list[LoadedPhoto]:
@@ -29,7 +29,7 @@ def take_batch(ready: deque[LoadedPhoto], most: int) -> list[LoadedPhoto]:
 
 
 def holds_full_batch(ready: Iterable[LoadedPhoto], most: int) -> bool:
-    """Whether no further photo could make the largest batch of `ready` larger."""
+    """True if no further photo could make the largest batch of `ready` larger."""
     return any(
         len(batch) == most or _pixels_of(batch) + _pixels(batch[0]) > BATCH_PIXELS for batch in _batches(ready, most)
     )

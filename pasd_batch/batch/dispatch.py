@@ -22,7 +22,7 @@ from pasd_batch.data.storage import Storage, StorageError
 _logger = logging.getLogger(__name__)
 
 BOARD_SECONDS = 1.0
-"""How often the driver asks how far the shards in work are."""
+"""Interval at which the driver asks for the progress of the shards in work."""
 
 GIVEN_BACK_IN_A_ROW = 8
 """After so many shards given back one after the other, and while nobody is at work on one, the driver stops: storage

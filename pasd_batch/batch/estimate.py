@@ -1,4 +1,4 @@
-"""What a run would do, before it is started: photos, shards, tiles, and about how long."""
+"""Estimate of a run before it is started: photos, shards, tiles, and about how long."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class PlanSummary:
     fingerprint: str | None = None
     """Of the manifest; None for a folder of photos, which is listed when the run is planned."""
     left_out: tuple[str, ...] = ()
-    """What a folder of photos has besides them, a line each."""
+    """Lines about what a folder of photos has besides them."""
 
     @property
     def tiles(self) -> int | None:

@@ -1,10 +1,10 @@
-"""How a run ended, as the process that drove it tells whoever started it."""
+"""Exit codes: how a run ended, as the driver's process tells whoever started it."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a run ended."""
+    """End of a run, as the process's exit code."""
 
     DONE = 0
     """Every photo has its row, and few enough failed."""

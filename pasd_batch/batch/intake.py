@@ -18,7 +18,7 @@ from pasd_batch.data.storage import StorageError, read_uri
 from pasd_batch.records import ImageFacts, Stage
 
 FETCHING = "fetching and decoding the photo"
-"""What `deadlines.fetch` limits."""
+"""Work that `deadlines.fetch` limits."""
 
 MIB = 2**20
 
@@ -103,5 +103,5 @@ class Intake:
 
 
 def is_trouble_of_source(error: Exception) -> bool:
-    """Whether an error of fetching a photo says that its source as a whole is in trouble: the shard is given back."""
+    """True if an error of fetching a photo says that its source as a whole is in trouble: the shard is given back."""
     return isinstance(error, SourceInTrouble)

@@ -20,7 +20,7 @@ class Interrupted(BaseException):
 
 
 _requests: list[float] = []
-"""When the signal came that the present contexts have raised as `Interrupted`."""
+"""Time of the signal that the present contexts have raised as `Interrupted`."""
 
 
 @contextmanager

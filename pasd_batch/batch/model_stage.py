@@ -55,7 +55,7 @@ class ModelStage:
 
     @property
     def colorizes(self) -> bool:
-        """Whether the colours that the model makes are kept in grey photos, too."""
+        """True if the colours that the model makes are kept in grey photos, too."""
         return self.settings.restoration.sampling.colorize
 
     def score(self, loaded: LoadedPhoto, restored: Photo | None) -> Sequence[Score]:

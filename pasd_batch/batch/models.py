@@ -1,4 +1,4 @@
-"""What a worker needs of a restorer and a scorer, and how the real ones are built from a run's settings.
+"""Interfaces of a worker to restorer and scorer, and how the real ones are built from a run's settings.
 
 Described by what is used of them, so that the engine loads neither diffusers nor metrics for runs without them.
 """
@@ -24,7 +24,7 @@ _MODEL_SUFFIXES = {".safetensors", ".json", ".txt"}
 
 
 class WorkReport(Protocol):
-    """How much work a restoration was."""
+    """Work that a restoration was."""
 
     @property
     def tiles(self) -> int:
@@ -43,12 +43,12 @@ class WorkReport(Protocol):
 
     @property
     def out_of_memory_retries(self) -> int:
-        """How often memory ran out and less was tried."""
+        """Number of times that memory ran out and less was tried."""
         ...
 
     @property
     def float32_retry(self) -> bool:
-        """Whether it was computed again in float32."""
+        """True if it was computed again in float32."""
         ...
 
 
@@ -67,13 +67,13 @@ class RestoredImage(Protocol):
 
     @property
     def report(self) -> WorkReport:
-        """How much work it was."""
+        """Work that it was."""
         ...
 
 
 @runtime_checkable
 class Refusal(Protocol):
-    """Why a photo could not be restored."""
+    """Reason why a photo could not be restored."""
 
     @property
     def error_type(self) -> str:
@@ -82,7 +82,7 @@ class Refusal(Protocol):
 
     @property
     def message(self) -> str:
-        """What is wrong and what to do."""
+        """Message: what is wrong and what to do."""
         ...
 
 
@@ -106,7 +106,7 @@ class PhotoScorer(Protocol):
 
     @property
     def columns(self) -> Sequence[ScoreColumn]:
-        """What `score` gives, the same for every photo of a run."""
+        """Definitions of the scores that `score` gives, the same for every photo of a run."""
         ...
 
     def score(self, photo: np.ndarray, restored: np.ndarray | None, reference: np.ndarray | None) -> Sequence[Score]:
@@ -116,7 +116,7 @@ class PhotoScorer(Protocol):
 
 @dataclass
 class Models:
-    """What a worker process holds; None for what the run does not use."""
+    """Models of a worker process; None for those that the run does not use."""
 
     restorer: PhotoRestorer | None
     scorer: PhotoScorer | None
@@ -164,7 +164,7 @@ def fingerprint_model(settings: RunSettings) -> str | None:
 
 @dataclass(frozen=True)
 class ModelLoaders:
-    """How a process gets its models: functions that can be imported by name, because processes are told the name."""
+    """Loaders of a process's models: functions that can be imported by name, because processes are told the name."""
 
     restorer: Callable[[RunSettings], PhotoRestorer | None] = load_restorer
     scorer: Callable[[RunSettings], PhotoScorer | None] = load_scorer

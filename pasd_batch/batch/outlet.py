@@ -18,7 +18,7 @@ _logger = logging.getLogger(__name__)
 
 
 def is_trouble_of_run(error: Exception) -> bool:
-    """Whether an error of storing a photo says that the run's own storage is in trouble: the shard is given back.
+    """True if an error of storing a photo says that the run's own storage is in trouble: the shard is given back.
 
     Its name and its size are all that a photo itself can be refused for there.
     """

@@ -73,7 +73,7 @@ class BoundedThreads(Generic[Item, Result]):
 
     @property
     def full(self) -> bool:
-        """Whether no further item may be started now."""
+        """True if no further item may be started now."""
         heavy = self.max_weight is not None and sum(self.weight(each.item) for each in self._running) > self.max_weight
         return heavy or len(self._running) >= self.limit
 
@@ -84,7 +84,7 @@ class BoundedThreads(Generic[Item, Result]):
         threading.Thread(target=_run, args=(self.task, item, future), daemon=True, name=self.what).start()
 
     def finished(self, *, within: float) -> "list[Done[Item, Result] | Failed[Item]]":
-        """What has finished or run out of time; waits up to `within` seconds for at least one, if any runs."""
+        """Items that have finished or run out of time; waits up to `within` seconds for at least one, if any runs."""
         give_up = time.monotonic() + within
         while self._running:
             until = min(give_up, self._next_deadline())

@@ -155,7 +155,7 @@ def number_of_shards(photos: int, shard_size: int) -> int:
 
 
 def plan_is_complete(storage: Storage, shards: int) -> bool:
-    """Whether all shards of the plan are stored."""
+    """True if all shards of the plan are stored."""
     return sum(number < shards for number in numbered_shards(storage, PLAN_FOLDER)) == shards
 
 

@@ -45,7 +45,7 @@ class Span:
 
 @dataclass(frozen=True)
 class PathRules:
-    """How a photo's output path is derived from its URI."""
+    """Rule by which a photo's output path is derived from its URI."""
 
     source_root: str
     suffix: str
@@ -53,7 +53,7 @@ class PathRules:
 
 @dataclass(frozen=True)
 class ShardLayout:
-    """How planned rows are cut up and stored."""
+    """Layout of the plan: how rows are cut up and stored."""
 
     shard_size: int
     extra: tuple[pa.Field, ...]
@@ -122,7 +122,7 @@ def key_table(first_row: int, rows: pa.Table, paths: PathRules) -> pa.Table:
 
 
 def repeated_keys(keys: pa.Table) -> pa.Table:
-    """Which rows of a key table have a kind and key that others in it have too, equal ones side by side.
+    """Rows of a key table whose kind and key others in it have too, equal ones side by side.
 
     Columns: `kind` and `row`; few, because of a bad manifest this may be every row.
     """

@@ -27,7 +27,7 @@ _logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 WORKER_SECONDS = 1800.0
-"""How long to wait for a place for a worker: an autoscaling cluster has to start a machine first."""
+"""Time to wait for a place for a worker: an autoscaling cluster has to start a machine first."""
 
 
 class PreflightFailed(PasdBatchError):
@@ -41,7 +41,7 @@ class PreflightFailed(PasdBatchError):
 
 @dataclass(frozen=True)
 class WorkerReport:
-    """What a worker found when it tried everything that it will need."""
+    """Report of a worker that tried everything that it will need."""
 
     problems: list[str] = field(default_factory=list)
     model_fingerprint: str | None = None
@@ -50,7 +50,7 @@ class WorkerReport:
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was found out about a run that can start."""
+    """Findings about a run that can start."""
 
     manifest: CheckedManifest
     lists_photos: bool
@@ -79,7 +79,7 @@ def check_run(settings: RunSettings, storage: Storage, loaders: ModelLoaders) ->
 
 @dataclass(frozen=True)
 class Findings:
-    """What is wrong with everything but the manifest, and what a worker found."""
+    """Faults of everything but the manifest, and a worker's report."""
 
     messages: list[str]
     worker: WorkerReport | None
@@ -96,7 +96,7 @@ def check_storage_and_workers(settings: RunSettings, storage: Storage, loaders: 
 
 
 def try_as_worker(settings: RunSettings, storage: Storage, probe: str, loaders: ModelLoaders) -> WorkerReport:
-    """What a worker process finds: its storage, models and metrics; runs in one."""
+    """Check a worker process: its storage, models and metrics; runs in one."""
     problems: list[str] = []
     _attempt(problems, lambda: _see_probe(storage, probe))
     _attempt(problems, lambda: loaders.restorer(settings))

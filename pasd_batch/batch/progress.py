@@ -1,4 +1,4 @@
-"""How far a run is, for people: a bar on a terminal, a line now and then in a log."""
+"""Progress of a run, for people: a bar on a terminal, a line now and then in a log."""
 
 import logging
 import threading

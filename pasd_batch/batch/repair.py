@@ -49,7 +49,7 @@ class Repair:
     shards: list[int] = field(default_factory=list)
     """Shards that were taken out, or were not there."""
     counts: Counter[str] = field(default_factory=Counter)
-    """What is to be done again."""
+    """Work that is to be done again."""
     _begun: bool = False
 
     def begin(self) -> None:

@@ -34,7 +34,7 @@ from pasd_batch.errors import PasdBatchError, TroubleAroundPhotos
 _logger = logging.getLogger(__name__)
 
 _JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
-"""What Ray sets in the environment of a submitted job's entrypoint (ray/_private/runtime_env/constants.py)."""
+"""Variable that Ray sets in the environment of a submitted job's entrypoint (ray/_private/runtime_env/constants.py)."""
 
 
 class CannotGoOn(PasdBatchError):
@@ -43,7 +43,7 @@ class CannotGoOn(PasdBatchError):
 
 @dataclass(frozen=True)
 class RunReport:
-    """What a call of `run_archive` came to."""
+    """Result of a call of `run_archive`."""
 
     exit_code: ExitCode
     counts: RunCounts | None

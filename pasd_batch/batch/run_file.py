@@ -38,7 +38,7 @@ class RunFile:
     """The settings that decide what comes out."""
     config_fingerprint: str
     manifest: str
-    """Where the manifest was, without credentials; for people."""
+    """Path of the manifest, without credentials; for people."""
     manifest_fingerprint: str
     model_fingerprint: str | None
     photos: int
@@ -57,7 +57,7 @@ class RunFile:
 
     @property
     def provenance(self) -> Provenance:
-        """What the run's rows say of it."""
+        """Provenance that the run's rows hold."""
         return Provenance(
             config_fingerprint=self.config_fingerprint,
             manifest_fingerprint=self.manifest_fingerprint,
@@ -174,7 +174,7 @@ def refuse_another(storage: Storage, existing: RunFile, wanted: RunFile) -> None
 
 
 def differences_between(existing: RunFile, wanted: RunFile) -> Iterator[str]:
-    """What makes two runs different ones, a line each; nothing if they are the same."""
+    """Differences that make two runs different ones, a line each; none if they are the same."""
     before, now = _flat(existing.config), _flat(wanted.config)
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):

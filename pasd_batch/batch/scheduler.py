@@ -34,7 +34,7 @@ class ClusterFailed(TroubleAroundPhotos):
 
 @dataclass(frozen=True)
 class WorkerResources:
-    """What Ray reserves for each worker."""
+    """Resources that Ray reserves for each worker."""
 
     cpus: float
     gpus: float
@@ -50,7 +50,7 @@ class WorkerResources:
         return cls(cpus=settings.cpus, gpus=gpus)
 
     def fitting_now(self) -> int:
-        """How many workers the cluster, as it is, has room for."""
+        """Number of workers that the cluster, as it is, has room for."""
         import ray
 
         total = ray.cluster_resources()
@@ -101,7 +101,7 @@ def _why_not_begun(address: str | None, error: Exception) -> str:
 
 
 class ProgressBoard:
-    """Where workers write how far they are and the driver reads it; lives in an actor of its own.
+    """Board on which workers write their progress and the driver reads it; lives in an actor of its own.
 
     What stands here is for show: it may be lost or late, and nothing is decided by it but what to call interrupted.
     """
@@ -132,7 +132,7 @@ def start_board() -> Any:
 
 
 def read_board(board: Any) -> list[ShardProgress]:
-    """What stands on the board; nothing if it does not answer soon."""
+    """Progress of all running shards; empty if the board's actor times out."""
     import ray
     from ray.exceptions import RayError
 
@@ -199,7 +199,7 @@ def run_on_worker(function: Callable[..., Any], *arguments: Any, settings: Worke
 
 
 class _ShardActor:
-    """What Ray Data builds in every actor and calls with one shard number at a time."""
+    """Adapter that Ray Data builds in every actor and calls with one shard number at a time."""
 
     def __init__(self, spec: WorkerSpec, board: Any) -> None:
         self._board = board

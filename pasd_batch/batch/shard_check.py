@@ -32,7 +32,7 @@ _CHUNK = 1 << 20
 
 
 class ProblemKind(StrEnum):
-    """What can be wrong with a run's folder."""
+    """Kinds of problem of a run's folder."""
 
     PHOTO_LIST = "list of photos missing or damaged"
     PLAN_MISSING = "plan file missing"
@@ -58,7 +58,7 @@ class Problem:
 
 @dataclass
 class ShardFindings:
-    """What was found in one shard."""
+    """Findings in one shard."""
 
     shard: int
     photos: int
@@ -76,7 +76,7 @@ class ShardFindings:
 
     @property
     def stored_paths_known(self) -> bool:
-        """Whether `stored_paths` are all that there may be, as either the rows or the plan could be read."""
+        """True if `stored_paths` are all that there may be, as either the rows or the plan could be read."""
         rows_read = not self.has(ProblemKind.RESULTS_MISSING) and not self.has(ProblemKind.RESULTS_DAMAGED)
         return rows_read or bool(self.planned_paths)
 
@@ -85,7 +85,7 @@ class ShardFindings:
         self.problems.append(Problem(kind, path, detail, self.shard, photo_id))
 
     def has(self, kind: ProblemKind) -> bool:
-        """Whether there is a problem of that kind."""
+        """True if there is a problem of that kind."""
         return any(problem.kind is kind for problem in self.problems)
 
 
@@ -233,7 +233,7 @@ def _difference(size: int, digest: str, row: Mapping[str, Any]) -> str:
 
 
 def _told(error: StorageError) -> str:
-    """What is wrong, without the file's name and the remedy, which are said anyway."""
+    """Fault, without the file's name and the remedy, which are said anyway."""
     return error.problem if isinstance(error, RunDamaged) else str(error)
 
 

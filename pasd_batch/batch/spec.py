@@ -1,4 +1,4 @@
-"""What every worker of a run is told."""
+"""Specification of a run's workers."""
 
 import hashlib
 import os
@@ -32,17 +32,17 @@ class WorkerSpec:
 
     @property
     def keeps_files(self) -> bool:
-        """Whether restored photos become files."""
+        """True if restored photos become files."""
         return self.restores and self.settings.output.images is not ImageDestination.PARQUET
 
     @property
     def keeps_images_in_rows(self) -> bool:
-        """Whether restored photos become part of the result Parquet."""
+        """True if restored photos become part of the result Parquet."""
         return self.restores and self.settings.output.images is not ImageDestination.FILES
 
     @property
     def restores(self) -> bool:
-        """Whether there is a model to run, not scores alone."""
+        """True if there is a model to run, not scores alone."""
         return self.settings.mode is RunMode.RESTORE
 
     @property

@@ -27,7 +27,7 @@ class FailedPhoto:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How far a run is."""
+    """Progress of a run."""
 
     uri: str
     run: RunFile
@@ -35,7 +35,7 @@ class RunStatus:
     begun_shards: int
     """Shards that were begun and are not committed: in work, or interrupted."""
     complete: bool
-    """Whether the summary is written, which is the last thing a run does."""
+    """True if the summary is written, which is the last thing a run does."""
     examples: tuple[FailedPhoto, ...]
 
     def lines(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a run's committed rows add up to, read from storage alone; `summary.json` when the run is complete."""
+"""Sums over a run's committed rows, read from storage alone; `summary.json` when the run is complete."""
 
 import json
 from collections import Counter, defaultdict
@@ -37,7 +37,7 @@ _COLUMNS = [
 
 @dataclass(frozen=True)
 class ShardCounts:
-    """What one shard's rows add up to."""
+    """Sums over one shard's rows."""
 
     shard: int
     photos: int
@@ -56,7 +56,7 @@ class ShardCounts:
 
 @dataclass(frozen=True)
 class RunCounts:
-    """What all committed rows of a run add up to."""
+    """Sums over all committed rows of a run."""
 
     shards: int = 0
     photos: int = 0
@@ -78,7 +78,7 @@ class RunCounts:
         return self.failed / self.photos if self.photos else 0.0
 
     def outcomes(self) -> str:
-        """How many failed, have warnings or have no scores, for people."""
+        """Numbers of photos that failed, have warnings or have no scores, for people."""
         parts = [f"{self.failed:,} failed"]
         if self.with_warnings:
             parts.append(f"{self.with_warnings:,} with warnings")
@@ -88,7 +88,7 @@ class RunCounts:
 
 
 def count_results(run: RunFolder, shards: Iterable[int], *, stored: PathSet | None = None) -> Iterator[ShardCounts]:
-    """What the given committed shards add up to, each by itself; `stored` are the photos that are there as files.
+    """Sums over the given committed shards, each by itself; `stored` are the photos that are there as files.
 
     Raises:
         StorageError: a shard cannot be read.
@@ -128,7 +128,7 @@ def add_up(counts: Iterable[ShardCounts]) -> RunCounts:
 
 
 def expected_photos(run: RunFile, shard: int) -> int:
-    """How many photos the plan has in a shard."""
+    """Number of photos that the plan has in a shard."""
     size = int(run.config["shard_size"])
     return min(size, run.photos - shard * size)
 
@@ -167,7 +167,7 @@ def _unlike_plan(folder: RunFolder, problem: str) -> RunDamaged:
 
 
 def summary_of(run: RunFile, counts: RunCounts) -> dict[str, object]:
-    """What `summary.json` says of a complete run."""
+    """Content of `summary.json` for a complete run."""
     return {
         "photos": counts.photos,
         "ok": counts.photos - counts.failed,

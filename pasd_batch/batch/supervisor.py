@@ -22,14 +22,14 @@ _VERDICT = "PASD_BATCH_VERDICT"
 """In the child's environment: descriptor of the pipe and process id of the parent."""
 
 END_SECONDS = 60.0
-"""How long a driver may take to end in good order after a signal."""
+"""Time that a driver may take to end in good order after a signal."""
 
 _SIGNAL_CHECK_SECONDS = 0.5
 _CODE_BYTES = 4
 
 
 def supervised(work: Callable[[], int], *, lost: int, remedy: str) -> int:
-    """What `work` returns, done by this same program, with the same arguments, in a child process.
+    """Do `work` by this same program, with the same arguments, in a child process, and return its result.
 
     Call it from a program of its own, with nothing done before that may not be done twice.
 

@@ -48,7 +48,7 @@ class StageFailed(Exception):
 
 @dataclass
 class PhotoTrail:
-    """What is known so far of one photo. Stages write it one after the other, each in its own thread."""
+    """State of one photo so far. Stages write it one after the other, each in its own thread."""
 
     task: PhotoTask
     stage: Stage = Stage.FETCH

@@ -38,7 +38,7 @@ _PATHS_AT_ONCE = 10_000
 
 @dataclass
 class Verification:
-    """What came of looking at a run."""
+    """Result of checking a run."""
 
     shards: int = 0
     photos: int = 0
@@ -54,12 +54,12 @@ class Verification:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if nothing is wrong."""
         return not self.counts
 
     @property
     def mendable(self) -> bool:
-        """Whether anything is wrong that doing work again mends."""
+        """True if anything is wrong that doing work again mends."""
         return any(kind is not ProblemKind.EXTRA for kind in self.counts)
 
     def add(self, problem: Problem) -> None:

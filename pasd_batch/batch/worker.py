@@ -31,7 +31,7 @@ back, all the shards that others could do."""
 
 
 class ShardState(StrEnum):
-    """How a worker left a shard."""
+    """State in which a worker left a shard."""
 
     COMMITTED = "committed"
     COMMITTED_BEFORE = "committed before"
@@ -44,7 +44,7 @@ class ShardState(StrEnum):
 
 @dataclass(frozen=True)
 class ShardOutcome:
-    """What a worker did with a shard; `message` says why it was given back."""
+    """Outcome of a worker's shard; `message` says why it was given back."""
 
     shard: int
     state: ShardState
@@ -56,7 +56,7 @@ class ShardOutcome:
 
 @dataclass(frozen=True)
 class ShardProgress:
-    """How far an attempt at a shard has come."""
+    """Progress of an attempt at a shard."""
 
     shard: int
     attempt: int

@@ -1,4 +1,4 @@
-"""What the commands for archives share: a configuration file with overrides, and access to storage."""
+"""Options that the commands for archives share: a configuration file with overrides, and access to storage."""
 
 import argparse
 import os
@@ -38,7 +38,7 @@ def read_config(options: argparse.Namespace) -> RunSettings:
 
 
 def add_access(parser: argparse.ArgumentParser) -> None:
-    """What may be opened."""
+    """Storage settings: what may be opened."""
     parser.add_argument(
         "--scheme",
         action="append",

@@ -1,4 +1,4 @@
-"""Which photos `pasd-batch restore` works on, and which file each one becomes."""
+"""Targets of `pasd-batch restore`: the photos, and the file that each one becomes."""
 
 import mmap
 import os
@@ -110,7 +110,7 @@ def _refuse_long_name(photo: Path, target: Path, longest: int) -> None:
 
 
 def _is_restored(target: Path) -> bool:
-    """Whether a file says of itself that it is a restored photo, which another restoration may replace."""
+    """True if a file says of itself that it is a restored photo, which another restoration may replace."""
     from pasd_batch.data.xmp import RESTORATION
 
     try:

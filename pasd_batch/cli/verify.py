@@ -117,7 +117,7 @@ def _tell(result: "Verification", options: argparse.Namespace) -> int:
 
 
 def _run_file(folder: "RunFolder", settings: RunSettings | None) -> "RunFile":
-    """What the run is; with `settings` a lost or damaged `run.json` is made again."""
+    """Read the run file; with `settings` a lost or damaged `run.json` is made again."""
     from pasd_batch.batch.run_file import read_run
     from pasd_batch.batch.run_file_again import write_run_file_again
     from pasd_batch.data.run_folder import RunDamaged, no_run

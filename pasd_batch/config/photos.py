@@ -18,14 +18,14 @@ Level = Annotated[int, Field(ge=0, le=255)]
 
 
 class OnDamage(StrEnum):
-    """What becomes of a photo that can be decoded, but whose decoder says that it is damaged."""
+    """Treatment of a photo that can be decoded, but whose decoder says that it is damaged."""
 
     WARN = "warn"
     FAIL = "fail"
 
 
 class DecodeLimits(Settings):
-    """What a photo may at most be; more is an error for that photo, not for the run."""
+    """Limits of a photo; more is an error for that photo, not for the run."""
 
     max_pixels: int = Field(default=250_000_000, ge=1)
     """Width x height, read from the header before anything is decoded (a guard against decompression bombs)."""
@@ -67,7 +67,7 @@ class ImageFormat(StrEnum):
 
 
 class ChromaSubsampling(StrEnum):
-    """How coarsely JPEG stores colour."""
+    """Chroma subsampling of JPEG."""
 
     FULL = "4:4:4"
     HALF = "4:2:2"
@@ -75,7 +75,7 @@ class ChromaSubsampling(StrEnum):
 
 
 class OutputSettings(Settings):
-    """How a restored photo is written. 16 bits and transparency are kept where the format has them."""
+    """File of a restored photo. 16 bits and transparency are kept where the format has them."""
 
     format: ImageFormat = ImageFormat.PNG
     """PNG and TIFF are lossless and keep 16 bits; JPEG has no transparency (it is laid over `background`)."""

@@ -24,7 +24,7 @@ class Precision(StrEnum):
 
 
 class ColorFix(StrEnum):
-    """How the restored photo's colours are brought back to the input's."""
+    """Colour fix: the method that brings a restored photo's colours back to the input's."""
 
     WAVELET = "wavelet"
     ADAIN = "adain"
@@ -34,14 +34,14 @@ class ColorFix(StrEnum):
 
 
 class TilePlacement(StrEnum):
-    """How latents are cut into tiles."""
+    """Mode of cutting latents into tiles."""
 
     EVEN = "even"
     PUBLISHED = "published"
 
 
 class ModelSettings(Settings):
-    """Which weights, where they run, and how."""
+    """Model: its weights, device and precision."""
 
     base: LocalPath | None = None
     """Stable Diffusion 1.5 folder (`vae/ text_encoder/ tokenizer/ scheduler/`); none: the embedded model."""
@@ -73,7 +73,7 @@ class ModelSettings(Settings):
 
 
 class TilingSettings(Settings):
-    """How large photos are cut up; lengths are in latent pixels (8 photo pixels each)."""
+    """Tiling of large photos; lengths are in latent pixels (8 photo pixels each)."""
 
     tile_size: int = Field(default=96, ge=8)
     """Latents of more than `tile_size`^2 elements are denoised in tiles of at most that area."""
@@ -102,7 +102,7 @@ class TilingSettings(Settings):
 
 
 class SamplingSettings(Settings):
-    """How a photo is restored, from its size to its colours."""
+    """Sampling: how a photo is restored, from its size to its colours."""
 
     scale: float = Field(default=2.0, gt=0.0, le=16.0)
     """Output size = round(input size x scale)."""
@@ -132,7 +132,7 @@ class SamplingSettings(Settings):
     """Quality suffix behind every prompt."""
 
     negative_prompt: str = NEGATIVE_PROMPT
-    """What guidance steers away from."""
+    """Negative prompt, which guidance steers away from."""
 
     added_noise_level: int | None = Field(default=None, ge=0)
     """Adjustable noise schedule by timestep: alpha_a = alphas_cumprod[this]; 900 if neither is set."""
@@ -158,7 +158,7 @@ class SamplingSettings(Settings):
     """Run seed; each photo's seed derives from it and the photo's id."""
 
     tiling: TilingSettings = TilingSettings()
-    """How large photos are cut up."""
+    """Tiling of large photos."""
 
     @model_validator(mode="before")
     @classmethod
@@ -186,10 +186,10 @@ class RestorationSettings(Settings):
     """A model and how to use it."""
 
     model: ModelSettings = ModelSettings()
-    """Which weights, where they run."""
+    """Model: its weights and device."""
 
     sampling: SamplingSettings = SamplingSettings()
-    """How a photo is restored; where no model is named, what is not set here is as the embedded model measured best."""
+    """Sampling; where no model is named, what is not set here is as the embedded model measured best."""
 
     @model_validator(mode="before")
     @classmethod
@@ -202,10 +202,10 @@ class RestorationSettings(Settings):
 
 
 class RestoreSettings(RestorationSettings):
-    """What `pasd-batch restore` can be told: how photos are restored, and which are accepted."""
+    """Settings of `pasd-batch restore`: how photos are restored, and which are accepted."""
 
     limits: DecodeLimits = DecodeLimits()
-    """Which photos are accepted, and what decoding one may take."""
+    """Limits of photos, and of what decoding one may take."""
 
 
 def _names_a_model(model: Any) -> bool:

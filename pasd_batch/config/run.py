@@ -14,14 +14,14 @@ from pasd_batch.config.storage import LONGEST_WAIT, StorageSettings
 
 
 class RunMode(StrEnum):
-    """What a run does with a photo."""
+    """Stages of a run."""
 
     RESTORE = "restore"
     SCORE = "score"
 
 
 class ManifestFormat(StrEnum):
-    """How the manifest is read."""
+    """Format of the manifest."""
 
     AUTO = "auto"
     PARQUET = "parquet"
@@ -31,7 +31,7 @@ class ManifestFormat(StrEnum):
 
 
 class ImageDestination(StrEnum):
-    """Where restored photos are stored."""
+    """Place of restored photos."""
 
     FILES = "files"
     PARQUET = "parquet"
@@ -39,7 +39,7 @@ class ImageDestination(StrEnum):
 
 
 class ManifestColumns(Settings):
-    """Which of the manifest's columns mean what; any others are carried through to the results."""
+    """Meanings of the manifest's columns; any others are carried through to the results."""
 
     uri: str = "uri"
     """Column with the photo's URI; relative ones are relative to the manifest."""
@@ -61,14 +61,14 @@ class ManifestSettings(Settings):
     """File, folder, prefix or glob (local, `s3://`, anything fsspec opens) of a manifest, or of images."""
 
     format: ManifestFormat = ManifestFormat.AUTO
-    """How to read it; `auto` goes by the file names."""
+    """Format of the manifest; `auto` goes by the file names."""
 
     columns: ManifestColumns = ManifestColumns()
-    """Which columns mean what."""
+    """Meanings of the columns."""
 
 
 class RunOutputSettings(Settings):
-    """Where everything a run makes is stored."""
+    """Output: where everything a run makes is stored."""
 
     root: str
     """Folder or prefix of the run (local path or URI); belongs to this one run."""
@@ -84,7 +84,7 @@ class RunOutputSettings(Settings):
 
 
 class WorkerSettings(Settings):
-    """How many processes work, and what each is given."""
+    """Workers: their number, and the resources of each."""
 
     min: int = Field(default=1, ge=1)
     """Workers kept even when there is no work for all of them."""
@@ -140,13 +140,13 @@ class RunSettings(Settings):
     """The photos to work on."""
 
     output: RunOutputSettings
-    """Where everything goes."""
+    """Output of the run."""
 
     shard_size: int = Field(default=32, ge=1, le=100_000)
     """Photos whose rows are committed together; what a crash can cost in repeated work."""
 
     workers: WorkerSettings = WorkerSettings()
-    """How many processes, and what each is given."""
+    """Worker processes and their resources."""
 
     max_attempts: int = Field(default=3, ge=1)
     """Crashes of a process after which a shard's photos are run one by one, each in a process of its own."""
@@ -155,19 +155,19 @@ class RunSettings(Settings):
     """Share of failed photos above which a finished run ends with a non-zero exit code."""
 
     deadlines: DeadlineSettings = DeadlineSettings()
-    """How long one photo may take."""
+    """Deadlines of one photo."""
 
     storage: StorageSettings = StorageSettings()
-    """Which URI schemes are opened, and how what may pass is tried again."""
+    """Storage settings: URI schemes that are opened, and retries."""
 
     limits: DecodeLimits = DecodeLimits()
-    """What a photo may at most be."""
+    """Limits of a photo."""
 
     restoration: RestorationSettings = Field(default_factory=RestorationSettings)
     """The model and how to use it; not used by `mode: score`."""
 
     metrics: MetricsSettings = MetricsSettings()
-    """Which scores."""
+    """Scores that are computed."""
 
     @model_validator(mode="after")
     def _something_to_score(self) -> Self:

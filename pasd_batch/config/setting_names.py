@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 _LIKENESS = 0.75
-"""How much of a name must be right for it to be a slip of the keys (difflib's ratio)."""
+"""Similarity above which a wrong name is a slip of the keys (difflib's ratio)."""
 
 
 def members_of(annotation: Any) -> Iterator[Any]:
@@ -25,7 +25,7 @@ def members_of(annotation: Any) -> Iterator[Any]:
 
 
 def takes_text(settings: Any, path: Sequence[str]) -> bool:
-    """Whether the setting at a path below `settings` (a class, or a union of them) is a text or path, or perhaps null.
+    """True if the setting at a path below `settings` (a class, or a union of them) is a text or path, or perhaps null.
 
     Of settings that several kinds of a group have: in all of them.
     """
@@ -38,7 +38,7 @@ def takes_text(settings: Any, path: Sequence[str]) -> bool:
 
 
 def truths_for_numbers(settings: Any, values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, bool]]:
-    """Where a number is `true` or `false`, which would be taken for 1 or 0."""
+    """Settings whose number is `true` or `false`, which would be taken for 1 or 0."""
     groups = [member for member in members_of(settings) if _is_group(member)]
     for name, value in values.items():
         annotations = [group.model_fields[name].annotation for group in groups if name in group.model_fields]

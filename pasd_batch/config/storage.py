@@ -27,7 +27,7 @@ def network_of(text: str) -> IPv4Network | IPv6Network | None:
 
 
 class RetryPolicy(Settings):
-    """How throttling (503, SlowDown), lost connections and timeouts are tried again."""
+    """Retries after throttling (503, SlowDown), lost connections and timeouts."""
 
     attempts: int = Field(default=8, ge=1, le=100)
     """Tries in all, the first one included."""
@@ -43,7 +43,7 @@ class RetryPolicy(Settings):
 
 
 class StorageSettings(Settings):
-    """Where photos may be fetched from, and how patiently."""
+    """Access to storage: where photos may be fetched from, and how patiently."""
 
     allowed_schemes: Annotated[frozenset[str], InOrder] = DEFAULT_SCHEMES
     """URI schemes that are opened; anything else is refused. `file` covers bare local paths. Add `https`, and `http`
@@ -58,7 +58,7 @@ class StorageSettings(Settings):
     no local files themselves, such as those on S3, may name local photos in these alone."""
 
     retry: RetryPolicy = RetryPolicy()
-    """How failures that may pass are tried again."""
+    """Retries of failures that may pass."""
 
     @field_validator("allowed_schemes")
     @classmethod

@@ -1,4 +1,4 @@
-"""Which local files may be opened as photos: those below the manifest's own folder, and below folders that are named.
+"""Local files that may be opened as photos: those below the manifest's own folder, and below folders that are named.
 
 A manifest is written by others, and of whatever it names the size and hash reach a row. A local manifest may name what
 lies below its own folder, and below the folder that `pasd-batch manifest` noted in it; one that comes from elsewhere,
@@ -71,7 +71,7 @@ def rows_outside(uris: pa.ChunkedArray, folders: Collection[str]) -> list[int]:
 
 
 def why_outside(uri: str, folders: Collection[str]) -> str:
-    """What is wrong with a URI outside of `folders`, and what to do if it is meant."""
+    """Message about a URI outside of `folders`, and what to do if it is meant."""
     path = parse_location(uri, allowed_schemes=frozenset({"file"})).path
     real = os.path.realpath(path)
     through = f"leads through a link to {real}, which" if _is_below_any(path, folders) else "is a local file and"

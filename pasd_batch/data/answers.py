@@ -1,4 +1,4 @@
-"""Whether an answer over the network is what was asked for: of a store and not of a proxy, whole, and unchanged."""
+"""Checks of answers over the network: of a store and not of a proxy, whole, and unchanged."""
 
 import hashlib
 import re
@@ -16,7 +16,7 @@ _ALWAYS_THERE = {
     "complete_multipart_upload": ("ETag",),
     "list_objects_v2": ("Name",),
 }
-"""What every S3 store says in answer to an operation (Amazon S3 API reference, response syntax)."""
+"""Headers that every S3 store sends in answer to an operation (Amazon S3 API reference, response syntax)."""
 
 _MD5 = re.compile(r'"?([0-9a-f]{32})"?')
 _PAGE = re.compile(

@@ -1,4 +1,4 @@
-"""What BMP files of version 5 hold beside pixels: an ICC profile (BITMAPV5HEADER of the Windows GDI)."""
+"""Headers of BMP files of version 5, with an ICC profile (BITMAPV5HEADER of the Windows GDI)."""
 
 import struct
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 from pasd_batch.data.color_space import SAMPLES, SRGB_TO_XYZ, ColorSpace, bands
 
 JUST_OUTSIDE = 0.5 / 255
-"""How far beyond sRGB's 0 and 1 a colour may lie that is taken to be at its edge."""
+"""Distance beyond sRGB's 0 and 1 within which a colour is taken to be at its edge."""
 
 _Convert = Callable[[np.ndarray], np.ndarray]
 

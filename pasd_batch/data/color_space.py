@@ -31,7 +31,7 @@ class ColorSpace:
 
     @property
     def is_srgb(self) -> bool:
-        """Whether it differs from sRGB by less than what can be seen, so that pixels are best left as they are."""
+        """True if it differs from sRGB by less than what can be seen, so that pixels are best left as they are."""
         grid = np.linspace(0.0, 1.0, SAMPLES)
         same_curves = all(np.abs(curve - srgb_to_linear(grid)).max() < _SAME for curve in self.curves)
         return bool(same_curves and np.abs(self.to_xyz - SRGB_TO_XYZ).max() < _SAME)
@@ -120,7 +120,7 @@ class Primaries:
 
     @property
     def is_srgb(self) -> bool:
-        """Whether they are sRGB's, to within what can be seen."""
+        """True if they are sRGB's, to within what can be seen."""
         return bool(np.abs(self.to_xyz - SRGB_TO_XYZ).max() < _SAME)
 
 

@@ -23,7 +23,7 @@ _COLORS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 _END_MARKER = b"\xff\xd9"
 
 UNUSUAL_SAMPLING = "Could not determine subsampling level"
-"""How simplejpeg refuses sound files that store colour at another share of the pixels than it knows."""
+"""Words of simplejpeg about sound files that store colour at another share of the pixels than it knows."""
 
 
 def raster_from_jpeg(data: bytes, image: ImageFile, icc: bytes | None, limits: DecodeLimits, warn: Warn) -> Raster:

@@ -75,7 +75,7 @@ def main_page(file: Any) -> tuple[int | None, Any]:
 
 
 def _further_pages(file: Any, photo: Any) -> int:
-    """How many pages of the first few beside the photo's are neither a mask nor a reduced copy, said to be or not."""
+    """Number of pages of the first few beside the photo's are neither a mask nor a reduced copy, said to be or not."""
     count = 0
     for index in range(_MOST_PAGES):
         try:

@@ -1,4 +1,4 @@
-"""What the reader of a format gives: samples as stored, and what the file says about them."""
+"""Result of a format's reader: samples as stored, and what the file says about them."""
 
 from dataclasses import dataclass
 

@@ -41,7 +41,7 @@ def photo_error(error: Exception, kind: SourceFormat) -> PhotoError:
 
 
 def decoder_reason(error: Exception) -> str:
-    """What a decoder says is wrong, in its own words if they are about the file and not about Python's objects."""
+    """Complaint of a decoder, in its own words if they are about the file and not about Python's objects."""
     text = _FUNCTION.sub("", " ".join(str(error).split()))
     is_of_python = isinstance(error, _OF_PYTHON) or any(words in text for words in _PYTHON_SAYS)
     return _CONTRADICTION if is_of_python or not text else text

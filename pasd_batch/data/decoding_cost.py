@@ -1,4 +1,4 @@
-"""What decoding a photo takes, told from its header alone: the most memory at once, and how long it may run."""
+"""Cost of decoding a photo, told from its header alone: the most memory at once, and how long it may run."""
 
 import io
 import struct
@@ -35,7 +35,7 @@ _HELD_INKS = 10
 """Bytes a pixel of a JPEG of CMYK: its samples, and what Pillow keeps of them."""
 
 _CODEC_BYTES = 12 << 20
-"""What an AV1 decoder takes for a picture of any size."""
+"""Memory of an AV1 decoder for a picture of any size."""
 
 _PLUGINS: dict[SourceFormat, type[ImageFile]] = {
     # Not `Image.open`, whose limit is one for the whole process.
@@ -50,7 +50,7 @@ _WORK_OF_A_BMP_RUN = 200
 
 
 def checked_cost(data: bytes, limits: DecodeLimits) -> DecodingCost:
-    """What decoding a file takes, within its limits.
+    """Cost of decoding a file, within its limits.
 
     Raises:
         EmptyPhoto, UnsupportedPhoto, CorruptPhoto: as their names say.
@@ -93,7 +93,7 @@ def decoding_cost(data: bytes, kind: SourceFormat) -> DecodingCost | None:
 
 
 def _of_container(data: bytes) -> DecodingCost | None:
-    """What a HEIC or AVIF file takes at most whose size its library refuses."""
+    """Greatest cost of a HEIC or AVIF file whose size its library refuses."""
     size = stated_size(data)
     return None if size is None else DecodingPath(*size, 3, True, 2, 2 * 3, converts=True).cost(is_told=False)
 

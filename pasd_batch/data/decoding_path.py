@@ -1,4 +1,4 @@
-"""What the decoding path makes of a photo, in bytes: the codec's buffers, the samples, their copies up to float32 sRGB.
+"""Bytes on the decoding path of a photo: the codec's buffers, the samples, their copies up to float32 sRGB.
 
 Tests measure the bytes per pixel, format by format.
 """
@@ -25,7 +25,7 @@ _QUICK_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class DecodingCost:
-    """What decoding a photo takes.
+    """Cost of decoding a photo.
 
     Attributes:
         width: in pixels, as stored.
@@ -43,13 +43,13 @@ class DecodingCost:
 
     @property
     def is_small(self) -> bool:
-        """Whether decoding is sure to end in seconds, in memory that any machine has."""
+        """True if decoding is sure to end in seconds, in memory that any machine has."""
         return self.is_told and self.work <= _QUICK_PIXELS and self.nbytes <= _QUICK_BYTES
 
 
 @dataclass(frozen=True)
 class DecodingPath:
-    """What the decoding path makes of a photo.
+    """Arrays that the decoding path makes of a photo.
 
     Attributes:
         width: in pixels, as stored.
@@ -76,7 +76,7 @@ class DecodingPath:
     def cost(
         self, *, decoder: float = 0.0, parts: int = 0, work: int | None = None, is_told: bool = True
     ) -> DecodingCost:
-        """What it takes; `decoder` is what the codec takes a pixel before it gives samples, `parts` what is apart."""
+        """Cost of it all; `decoder`: the codec's bytes a pixel before it gives samples; `parts`: what is apart."""
         count = self.width * self.height
         alpha = _FLOAT * self.has_alpha
         as_floats = self.held + (self.color + self.has_alpha) * self.sample_bytes + self.color * _FLOAT + alpha

@@ -1,4 +1,4 @@
-"""What EXIF says of colours: sRGB, or Adobe RGB by the DCF option file that cameras write (DCF 2.0, section 3.4)."""
+"""Colours that EXIF states: sRGB, or Adobe RGB by the DCF option file that cameras write (DCF 2.0, section 3.4)."""
 
 from pasd_batch.data.tiff_directory import ASCII, CAMERA, INTEROPERABILITY, SHORT, TiffDirectories, Value
 
@@ -8,7 +8,7 @@ _OPTION_FILE, _THUMBNAIL_FILE = b"R03", b"R98"
 
 
 def is_adobe_rgb(exif: TiffDirectories) -> bool:
-    """Whether it says that colours are Adobe RGB's; that they are sRGB's goes first."""
+    """True if it says that colours are Adobe RGB's; that they are sRGB's goes first."""
     stated = exif.numbers(_COLOR_SPACE, directory=CAMERA)[:1]
     index = exif.others.get(INTEROPERABILITY, {}).get(_INDEX)
     is_option_file = index is not None and index.data.startswith(_OPTION_FILE)

@@ -1,4 +1,4 @@
-"""What GIF files hold in application extensions: XMP (Adobe's XMP Specification, part 3) and an ICC profile."""
+"""Application extensions of GIF files: XMP (Adobe's XMP Specification, part 3) and an ICC profile."""
 
 _XMP, _END_OF_XMP = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe"
 _PROFILE = b"\x21\xff\x0bICCRGBG1012"

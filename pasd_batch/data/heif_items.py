@@ -1,4 +1,4 @@
-"""What HEIC and AVIF files hold in items beside their pictures (ISO 23008-12, annex A; ISO 14496-12, section 8.11)."""
+"""Items of HEIC and AVIF files beside their pictures (ISO 23008-12, annex A; ISO 14496-12, section 8.11)."""
 
 import struct
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ class _Bytes:
         return int.from_bytes(self.data[self.at - size : self.at], "big")
 
     def word(self) -> bytes:
-        """What stands before the next zero byte."""
+        """Bytes before the next zero byte."""
         end = self.data.index(b"\0", self.at, self._end)
         self.at, word = end + 1, self.data[self.at : end]
         return word
@@ -143,7 +143,7 @@ def _properties(data: bytes, boxes: dict[bytes, tuple[int, int]]) -> list[tuple[
 
 
 def _associations(data: bytes, boxes: dict[bytes, tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Which item has which property, counted from 1."""
+    """Properties of the items, counted from 1."""
     places = {name: place for name, *place in _boxes(data, *boxes.get(b"iprp", (0, 0)))}
     if b"ipma" not in places:
         return
@@ -170,7 +170,7 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]
 
 
 def _meta(data: bytes) -> dict[bytes, tuple[int, int]]:
-    """Where the content of the boxes in the file's `meta` box lies."""
+    """Positions of the boxes' content in the file's `meta` box."""
     for name, start, end in _boxes(data, 0, len(data)):
         if name == b"meta":
             return {name: (start, end) for name, start, end in _boxes(data, start + 4, end)}
@@ -193,7 +193,7 @@ def _items(data: bytes, boxes: dict[bytes, tuple[int, int]]) -> Iterator[_Item]:
 
 
 def _places(data: bytes, boxes: dict[bytes, tuple[int, int]]) -> dict[int, list[tuple[int, int]]]:
-    """Where the pieces of every item's content begin and end."""
+    """Positions at which the pieces of every item's content begin and end."""
     if b"iloc" not in boxes:
         return {}
     start, end = boxes[b"iloc"]

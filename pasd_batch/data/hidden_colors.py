@@ -15,7 +15,7 @@ OPAQUE_ENOUGH = 8 / 255
 is often rubbish (divided by an opacity of a few levels), it counts the less the more transparent it is."""
 
 FULLY_HIDDEN = 0.5
-"""What fills a photo without any visible pixel."""
+"""Colour that fills a photo without any visible pixel."""
 
 
 def without_hidden_colors(color: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ _MARKER = re.compile(rb"\xff+([\xc0-\xcf\xd8-\xfe])")
 
 @dataclass(frozen=True)
 class Frame:
-    """What a JPEG's frame header says (T.81, B.2.2)."""
+    """Frame header of a JPEG (T.81, B.2.2)."""
 
     bits: int
     height: int
@@ -39,18 +39,18 @@ def frame(data: bytes) -> Frame | None:
 
 
 def has_end_marker(data: bytes) -> bool:
-    """Whether the photo's own end marker is there (those of previews inside do not count)."""
+    """True if the photo's own end marker is there (those of previews inside do not count)."""
     return any(marker == _END for marker, _, _ in _segments(data))
 
 
 def after_end(data: bytes) -> bytes:
-    """What follows the photo's end marker, but for padding; nothing where that marker is not there."""
+    """Bytes that follow the photo's end marker, but for padding; nothing where that marker is not there."""
     end = next((end for marker, _, end in _segments(data) if marker == _END), len(data))
     return data[end:].strip(_PADDING)
 
 
 def has_all_scans(data: bytes) -> bool:
-    """Whether scans for each component, and all bits of each of its coefficients, have begun."""
+    """True if scans for each component, and all bits of each of its coefficients, have begun."""
     is_progressive, missing_bits = False, dict[int, list[int]]()
     for marker, content, _ in _segments(data):
         if marker in _FRAMES and len(content) >= 6:

@@ -1,4 +1,4 @@
-"""What JPEG files hold in the segments before their pixels: read, and made anew.
+"""Segments of JPEG files before their pixels: read, and made anew.
 
 EXIF is APP1 of the EXIF standard; XMP, and XMP beyond one segment, those of Adobe's XMP Specification, part 3; IPTC
 lies in Photoshop's APP13.
@@ -112,7 +112,7 @@ def iptc_segments(iptc: bytes) -> bytes:
 
 
 def is_jpeg_comment(text: Text) -> bool:
-    """Whether a text is a comment that a segment holds."""
+    """True if a text is a comment that a segment holds."""
     return text.keyword == COMMENT and len(as_bytes(text)) <= LARGEST_SEGMENT
 
 

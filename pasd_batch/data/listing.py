@@ -27,7 +27,7 @@ _MAGIC = re.compile(r"[*?\[]")
 
 @dataclass
 class LeftOut:
-    """What a listing left out; complete when the listing has been read to its end."""
+    """Files that a listing left out; complete when the listing has been read to its end."""
 
     endings: Counter[str] = field(default_factory=Counter)
     """Files by their names' endings (lower case, `""`: none), which are not those of what was looked for."""
@@ -102,7 +102,7 @@ def find_files(path: str, access: StorageSettings) -> FoundFiles:
 
 
 def is_image(uri: str) -> bool:
-    """Whether the name ends like that of a photo that can be read."""
+    """True if the name ends like that of a photo that can be read."""
     return ending_of(uri) in IMAGE_SUFFIXES
 
 

@@ -54,7 +54,7 @@ class LocalFiles:
         return os.path.join(self.root, key) if key else self.root
 
     def shown(self, key: str) -> str:
-        """What messages call the file."""
+        """Name of the file in messages."""
         return self.uri(key)
 
     def read(self, key: str, max_bytes: int | None) -> bytes:
@@ -113,7 +113,7 @@ class LocalFiles:
         return None
 
     def is_file(self, key: str) -> bool:
-        """Whether a file is there (a folder does not count)."""
+        """True if a file is there (a folder does not count)."""
         return self._inside(key).is_file()
 
     def remove(self, key: str) -> None:
@@ -146,7 +146,7 @@ class LocalFiles:
                     yield Path(entry.path).relative_to(self.root).as_posix()
 
     def is_link(self, key: str) -> bool:
-        """Whether a link is there."""
+        """True if a link is there."""
         return os.path.islink(Path(self.root, key))
 
     def move(self, key: str, target: str) -> None:
@@ -252,7 +252,7 @@ def _flush_folder(folder: Path) -> None:
 
 
 def _left_out(entry: os.DirEntry[str], skip: Skip | None) -> bool:
-    """Whether what is no folder itself is left out of a listing."""
+    """True if what is no folder itself is left out of a listing."""
     try:
         linked_folder = entry.is_symlink() and entry.is_dir()
         if skip is None:

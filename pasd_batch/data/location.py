@@ -15,7 +15,7 @@ _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://(.*)$", re.DOTALL)
 
 @dataclass(frozen=True)
 class Location:
-    """Where something is: a lower-case scheme, and a path in the form that the scheme's file system takes.
+    """Location: a lower-case scheme, and a path in the form that the scheme's file system takes.
 
     `path` is absolute for `file`, `bucket/key` for object stores, and the whole URL for `http` and `https`.
     """

@@ -54,7 +54,7 @@ class ManifestPiece:
 
 
 def is_image_source(settings: ManifestSettings, access: StorageSettings) -> bool:
-    """Whether the manifest's path names photos themselves, of which a manifest must be made first.
+    """True if the manifest's path names photos themselves, of which a manifest must be made first.
 
     Raises:
         ManifestError: nothing is there, or `auto` finds both photos and manifests.

@@ -71,7 +71,7 @@ def cast_extra(rows: pa.Table, extra: Sequence[pa.Field]) -> dict[str, pa.Chunke
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    """Whether Python holds every value of the type exactly."""
+    """True if Python holds every value of the type exactly."""
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
     return text or number or pa.types.is_null(kind)

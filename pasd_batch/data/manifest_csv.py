@@ -41,7 +41,7 @@ class _Lines:
         self.row_start = 0
         """Line in which the last of them begins."""
         self.inside = False
-        """Whether a quote is open behind the last line."""
+        """True if a quote is open behind the last line."""
         self.quoted: list[str] = []
         """The lines of the last row if it has quotes."""
         self.characters = 0
@@ -117,7 +117,7 @@ def _refuse_other_delimiter(names: list[str], piece: ManifestPiece) -> None:
 
 
 def _explained(error: csv.Error) -> tuple[str, str]:
-    """What is wrong in plain words, and what to do."""
+    """Message in plain words, and what to do."""
     told = str(error)
     if "unexpected end of data" in told or "field larger" in told:
         return "a quote is opened here and never closed", f"close it, or remove it; {_REMEDY}"
@@ -142,7 +142,7 @@ def _check_quoted(row: list[str], delimiter: str, lines: _Lines, piece: Manifest
 
 
 def _holds_rows(row: list[str], place: int, delimiter: str) -> bool:
-    """Whether the value at `place` is the end of one row, perhaps rows, and the beginning of another one.
+    """True if the value at `place` is the end of one row, perhaps rows, and the beginning of another one.
 
     A quote that is closed rows too late is closed in the column in which it was opened, as the row would have more or
     less values otherwise. The lines between are rows then, told by photos, or other names and numbers of one kind,
@@ -160,7 +160,7 @@ def _holds_rows(row: list[str], place: int, delimiter: str) -> bool:
 
 
 def _are_alike(values: Sequence[str]) -> bool:
-    """Whether two of the values name photos, or differ, and in their digits alone."""
+    """True if two of the values name photos, or differ, and in their digits alone."""
     if sum(is_image(value) or "://" in value for value in values) > 1:
         return True
     kinds = [_DIGITS.sub("0", value) for value in set(values)]

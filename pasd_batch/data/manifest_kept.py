@@ -23,7 +23,7 @@ class DraftList:
     """A list of photos that is checked, and perhaps kept."""
 
     manifest: ManifestSettings
-    """How it is read."""
+    """Format in which it is read."""
     data: bytes
     """The file."""
 

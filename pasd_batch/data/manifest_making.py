@@ -65,7 +65,7 @@ def list_photos(source: str, access: StorageSettings, *, measure: bool) -> Photo
 
 
 def count_photos(source: str, access: StorageSettings) -> tuple[int, LeftOut]:
-    """How many photos a folder, prefix or glob has, and what else is there.
+    """Numbers of photos and of other files in a folder, prefix or glob.
 
     Raises:
         ManifestError: there are no photos.

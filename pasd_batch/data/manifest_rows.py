@@ -34,7 +34,7 @@ _SCHEME_IN_ARROW = r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
 
 @dataclass(frozen=True)
 class RowProblem:
-    """What is wrong with a row of a piece, counted from 0, and what to do about it."""
+    """Fault of a row of a piece, counted from 0, and what to do about it."""
 
     row: int
     message: str
@@ -154,7 +154,7 @@ def _in_common_form(table: pa.Table, columns: ManifestColumns, base: str, piece:
 
 
 def _chosen_columns(names: list[str], columns: ManifestColumns, piece: ManifestPiece) -> dict[str, str]:
-    """Which column of the file is which known one."""
+    """Known columns by the file's own names."""
     settings = {
         "photo_id": ("id", columns.id),
         "uri": ("uri", columns.uri),

@@ -1,4 +1,4 @@
-"""What planning needs to know about a whole manifest before it plans the first row, gathered piece by piece."""
+"""Survey of a whole manifest before its first row is planned, gathered piece by piece."""
 
 # pyright: reportAttributeAccessIssue=false
 # (pyarrow makes its compute functions at import, where pyright cannot see them)
@@ -34,7 +34,7 @@ TileCounter = Callable[[int, int], int]
 
 @dataclass(frozen=True)
 class PieceSurvey:
-    """What one piece contributes."""
+    """Survey of one piece."""
 
     rows: int
     digest: str
@@ -58,7 +58,7 @@ class PieceSurvey:
 
 @dataclass(frozen=True)
 class ManifestSurvey:
-    """What all pieces amount to."""
+    """Survey of all pieces together."""
 
     rows: int
     fingerprint: str
@@ -74,7 +74,7 @@ class ManifestSurvey:
     folders: frozenset[str]
     """Local folders below which the manifest may name photos."""
     plan_key: bytes = field(repr=False)
-    """What seals the URIs of the plan; stored nowhere."""
+    """Key that seals the URIs of the plan; stored nowhere."""
 
 
 def survey_piece(
@@ -152,7 +152,7 @@ def merge_surveys(pieces: Sequence[ManifestPiece], surveys: Sequence[PieceSurvey
 
 
 def row_name(pieces: Sequence[ManifestPiece], starts: Sequence[int], piece: int, row: int) -> str:
-    """How messages name a row of a piece: its file and its number there, from 1 and without a header line."""
+    """Name of a row of a piece in messages: its file and its number there, from 1 and without a header line."""
     first = next(index for index, other in enumerate(pieces) if other.uri == pieces[piece].uri)
     return f"{pieces[piece]}, row {starts[piece] - starts[first] + row + 1}"
 

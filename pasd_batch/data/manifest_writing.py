@@ -1,4 +1,4 @@
-"""How manifests that the product makes are written: as one Parquet file of a name that says so."""
+"""Writing of manifests that the product makes: as one Parquet file of a name that says so."""
 
 import posixpath
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What a file's container holds besides pixels, found but not yet made ready for another file."""
+"""Content of a file's container besides pixels, found but not yet made ready for another file."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""Where a photo's result goes: the source's tree mirrored, never outside the root, no two photos in one place.
+"""Output path of a photo: the source's tree mirrored, never outside the root, no two photos in one place.
 
 Two photos collide when their plain paths are equal after Unicode and case folding, because many file systems and
 people cannot tell such names apart. Every photo of a collision gets a mark (`name~0123456789abcdef.png`) that
@@ -42,7 +42,7 @@ class PlainPath:
     marked: bool
 
     def key(self, suffix: str) -> str:
-        """What is equal for two photos that would collide."""
+        """Key that is equal for two photos that would collide."""
         composed = unicodedata.normalize("NFC", f"{self.folder}{self.stem}{suffix}".casefold())
         return unicodedata.normalize("NFC", composed)
 

@@ -33,7 +33,7 @@ class PathSet:
         return [path for path, there in zip(paths, found.tolist(), strict=True) if not there]
 
     def repeated(self) -> int:
-        """How many paths were added that had been added before."""
+        """Number of paths that were added more than once."""
         known = self._in_order()
         return int((known[1:] == known[:-1]).sum())
 

@@ -21,7 +21,7 @@ _LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 
 @dataclass(frozen=True)
 class PhotoMetadata:
-    """What a file says about its photo, ready to be written into another file.
+    """Metadata of a photo, ready to be written into another file.
 
     `exif` starts with `Exif\\0\\0` and holds neither orientation, thumbnail nor tags about the file's structure;
     `xmp` is a whole packet, `iptc` an IIM record, `icc` the source's profile as it was. What `exif` and `xmp` say in
@@ -101,7 +101,7 @@ def with_restored_pixels(photo: Photo, pixels: np.ndarray, *, colorized: bool = 
 
 
 def _still_beyond(photo: Photo, pixels: np.ndarray) -> np.ndarray | None:
-    """What `photo` has beyond sRGB at the size of `pixels`, as far as these show the same colours."""
+    """Colours of `photo` beyond sRGB at the size of `pixels`, as far as these show the same colours."""
     if photo.beyond_srgb is None:
         return None
     height, width = pixels.shape[:2]

@@ -1,4 +1,4 @@
-"""Why a photo cannot be read or written; one class for each thing that a person would do about it.
+"""Errors of reading and writing photos; one class for each thing that a person would do about it.
 
 What is wrong with a photo that can be used all the same is no error but a warning, a sentence told to a `Warn`.
 """

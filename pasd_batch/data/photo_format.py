@@ -1,4 +1,4 @@
-"""What kind of file some bytes are, by their first ones; a name's ending is not to be trusted."""
+"""File formats, told by a file's first bytes; a name's ending is not to be trusted."""
 
 from enum import StrEnum
 

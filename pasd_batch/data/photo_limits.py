@@ -1,4 +1,4 @@
-"""What a photo may at most be, checked before its pixels are decoded."""
+"""Limits of a photo, checked before its pixels are decoded."""
 
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.data.photo_errors import CorruptPhoto, PhotoTooLarge

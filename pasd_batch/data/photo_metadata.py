@@ -1,4 +1,4 @@
-"""What a photo's file says about it: read from any format, rid of what described the old file, ready for a new one."""
+"""Metadata of a photo: read from any format, rid of what described the old file, ready for a new one."""
 
 import re
 from dataclasses import replace
@@ -56,7 +56,7 @@ _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)\s*([1-8])\b")
 def read_metadata(
     data: bytes, kind: SourceFormat, info: dict[Any, Any], warn: Warn, *, page: int | None = None
 ) -> tuple[PhotoMetadata, int]:
-    """What the file carries, and how it says its pixels are to be turned (1 to 8 as EXIF numbers it).
+    """Metadata that the file carries, and how it says its pixels are to be turned (1 to 8 as EXIF numbers it).
 
     `info` is what the decoder found: blocks of formats whose containers are not read here, and the ICC profile;
     `page` is where the directory of a TIFF file's page begins whose metadata go before the first one's.

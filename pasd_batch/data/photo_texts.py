@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 COMMENT = "Comment"
-"""What JPEG and GIF have one kind of text for."""
+"""Keyword of the one kind of text that JPEG and GIF have."""
 
 SOFTWARE = "Software"
-"""What wrote the source; in the output this program's name stands there, the source's goes into XMP."""
+"""Keyword of the software that wrote a file; in the output it is this program, and the source's goes into XMP."""
 
 MODIFIED = "tIME"
 """PNG's chunk for the time of the last change; not a keyword of a text chunk, but carried like one."""

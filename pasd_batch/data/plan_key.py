@@ -33,7 +33,7 @@ def key_of_run(folder: RunFolder) -> bytes:
 
 
 def problem_of_kept_list(folder: RunFolder, fingerprint: str) -> str | None:
-    """What is wrong with the list that the run at `folder` should keep; None if nothing is. It is read as a whole.
+    """Fault of the list that the run at `folder` should keep; None if nothing is. It is read as a whole.
 
     Raises:
         StorageError: the storage is in trouble, so that it cannot be told.

@@ -54,7 +54,7 @@ def raster_from_samples(samples: np.ndarray, largest: float, colors: int, extra:
 
 
 def transparent_channel(count: int, extra: tuple[int, ...]) -> int | None:
-    """Which of `count` channels beside colours is transparency, by TIFF's ExtraSamples; the first if that is empty."""
+    """Index of the transparency among `count` channels beside colours, by TIFF's ExtraSamples; 0 if that is empty."""
     kinds = extra or (_SEPARATE,)
     return next((place for place, kind in enumerate(kinds[:count]) if kind in (_PREMULTIPLIED, _SEPARATE)), None)
 

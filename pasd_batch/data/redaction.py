@@ -29,7 +29,7 @@ CREDENTIALS = (
     r"|://\S*[?&;#](?:[\w-]*[_-])?(?:sig|signature|token|secret|password|passwd|pwd|credentials?|jwt|auth|authorization"
     r"|(?:api|access|aws|awsaccess|shared)?key(?:id)?)="
 )
-"""What in a text is a URI with a password, or with a parameter that is called like a secret: a regular expression."""
+"""Regular expression for URIs in a text with a password, or with a parameter that is called like a secret."""
 
 
 def redact_uri(uri: str) -> str:
@@ -61,7 +61,7 @@ def redact_uri(uri: str) -> str:
 
 
 def lacks_slashes(uri: str) -> bool:
-    """Whether a URI has lost a slash behind its scheme, as paths do that are put together by programs: `https:/h/a`."""
+    """True if a URI has lost a slash behind its scheme, as paths do that are put together by programs: `https:/h/a`."""
     return _ONE_SLASH.match(uri) is not None
 
 
@@ -72,7 +72,7 @@ def shown_command(words: Sequence[str]) -> str:
 
 
 def has_plain_authority(rest: str) -> bool:
-    """Whether what stands between `://` and the path is a host or bucket alone, without user name or password."""
+    """True if what stands between `://` and the path is a host or bucket alone, without user name or password."""
     authority = _AUTHORITY.match(rest)
     return authority is not None and _PLAIN_AUTHORITY.fullmatch(authority.group()) is not None
 
@@ -86,7 +86,7 @@ def _shown_with_one_slash(uri: str) -> str:
 
 
 def _without_user(rest: str) -> str:
-    """What follows `://`, its user and password hidden, even where the password has a `/`, `?`, `#` or `@` in it."""
+    """Text after `://`, its user and password hidden, even where the password has a `/`, `?`, `#` or `@` in it."""
     if has_plain_authority(rest):
         return rest
     authority = _AUTHORITY.match(rest)

@@ -36,7 +36,7 @@ class RemoteFiles:
     root: str
     timeout: float
     allowed_hosts: tuple[str, ...] = ()
-    """What HTTP may reach besides the public internet."""
+    """Hosts that HTTP may reach besides the public internet."""
 
     @cached_property
     def filesystem(self) -> Any:
@@ -60,7 +60,7 @@ class RemoteFiles:
         return path if self.scheme in HTTP else f"{self.scheme}://{path.lstrip('/')}"
 
     def shown(self, key: str) -> str:
-        """What messages call the object: its URI without secrets."""
+        """Name of the object in messages: its URI without secrets."""
         return redact_uri(self.uri(key))
 
     def read(self, key: str, max_bytes: int | None) -> bytes:
@@ -118,7 +118,7 @@ class RemoteFiles:
         return own or self.filesystem.async_impl
 
     def is_file(self, key: str) -> bool:
-        """Whether an object is there."""
+        """True if an object is there."""
         try:
             return self.size(key) is not None
         except FileNotFoundError:

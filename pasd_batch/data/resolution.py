@@ -1,4 +1,4 @@
-"""How many pixels a length of print or scan holds: the same number in every format's own notation.
+"""Resolution: how many pixels a length of print or scan holds, the same number in every format's own notation.
 
 The number is carried over as it is, whatever the scale: a photo restored at twice the size prints at twice the size.
 """

@@ -39,7 +39,7 @@ class ResultStore:
         return True
 
     def is_committed(self, shard: int) -> bool:
-        """Whether the shard's rows are published."""
+        """True if the shard's rows are published."""
         return self.storage.exists(result_path(shard))
 
     def committed(self) -> Iterator[int]:

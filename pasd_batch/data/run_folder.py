@@ -23,7 +23,7 @@ from pasd_batch.data.storage_errors import classify
 from pasd_batch.records import PLAN_SCHEMA, RESULT_SCHEMA
 
 RUN_FILE = "run.json"
-"""What a run is; there from the moment that it begins."""
+"""Path of the run file; there from the moment that a run begins."""
 SUMMARY_FILE = "summary.json"
 PLAN_FOLDER = "plan"
 RESULTS_FOLDER = "results"
@@ -35,7 +35,7 @@ WORK_FOLDERS = (RESULTS_FOLDER, IMAGES_FOLDER, PLAN_FOLDER, ATTEMPTS_FOLDER)
 REPAIR_FOLDER = "repair"
 """Rows that a repair keeps of a shard that it lets be done again."""
 DAMAGED_FOLDER = "damaged"
-"""Where a repair puts what it takes out of the run."""
+"""Folder for what a repair takes out of the run."""
 
 _READERS = 16
 
@@ -49,7 +49,7 @@ class RunDamaged(StorageError):
     def __init__(self, message: str, problem: str | None = None) -> None:
         super().__init__(message)
         self.problem = problem or message
-        """What is wrong with the file, for those who know which it is."""
+        """Fault of the file, for those who know which it is."""
 
 
 def shard_file_name(shard: int) -> str:
@@ -58,22 +58,22 @@ def shard_file_name(shard: int) -> str:
 
 
 def plan_path(shard: int) -> str:
-    """Where a shard's planned photos are, relative to the run's root."""
+    """Path of a shard's planned photos, relative to the run's root."""
     return f"{PLAN_FOLDER}/{shard_file_name(shard)}"
 
 
 def result_path(shard: int) -> str:
-    """Where a shard's rows are committed, relative to the run's root."""
+    """Path of a shard's committed rows, relative to the run's root."""
     return f"{RESULTS_FOLDER}/{shard_file_name(shard)}"
 
 
 def image_path(output_path: str) -> str:
-    """Where a restored photo is stored, relative to the run's root; `output_path` is the row's."""
+    """Path of a restored photo, relative to the run's root; `output_path` is the row's."""
     return f"{IMAGES_FOLDER}/{output_path}"
 
 
 def kept_rows_path(shard: int) -> str:
-    """Where the rows are that a repair keeps of a shard, relative to the run's root."""
+    """Path of the rows that a repair keeps of a shard, relative to the run's root."""
     return f"{REPAIR_FOLDER}/{shard_file_name(shard)}"
 
 

@@ -63,7 +63,7 @@ def sealed(rows: pa.Table, key: bytes) -> pa.Table:
 
 
 def has_sealed(rows: pa.Table) -> bool:
-    """Whether a key is needed to fetch the photos of some rows of a plan."""
+    """True if a key is needed to fetch the photos of some rows of a plan."""
     return any(_sealed_rows(rows[name]) for name in _SEALED_COLUMNS if name in rows.column_names)
 
 

@@ -1,4 +1,4 @@
-"""Whether a photo that cannot be fetched is to blame, or all that lies beside it cannot be fetched either.
+"""Health of a photo's source: whether a photo that cannot be fetched is to blame, or all that lies beside it.
 
 A disk with one bad sector and a disk that is gone fail a read alike. What tells them apart is the neighbourhood: if
 other files of the same folder can be read, or the bucket answers, the photo is to blame. Web servers are nobody's
@@ -26,13 +26,13 @@ _PASSES_OVER = 1000
 
 
 class SourceInTrouble(StorageError):
-    """Where photos come from is in trouble, which says nothing about any of them."""
+    """Error of a source of photos, which says nothing about any of them."""
 
 
 def trouble_of_source(
     uri: str, error: StorageError, source_root: str | None, access: StorageSettings
 ) -> StorageError | None:
-    """What is wrong with the place of `uri`, which `error` kept from being read; None if nothing else is wrong there.
+    """Fault of the place of `uri`, which `error` kept from being read; None if nothing else is wrong there.
 
     `source_root` is the folder that all photos have in common, if there is one.
     """

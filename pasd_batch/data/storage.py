@@ -138,7 +138,7 @@ class Storage:
         with_retries(self.retry, attempt)
 
     def exists(self, path: str) -> bool:
-        """Whether a file or object is there; a folder is none."""
+        """True if a file or object is there; a folder is none."""
         check_relative(path)
         return self._run(path, lambda: self.files.is_file(path))
 
@@ -186,7 +186,7 @@ class Storage:
                 return
 
     def honours_create(self) -> bool:
-        """Whether `create` truly refuses to overwrite here: creates an object twice and removes it.
+        """True if `create` truly refuses to overwrite here: creates an object twice and removes it.
 
         False on stores that ignore the condition; two drivers on one run could then overwrite each other.
 
@@ -206,7 +206,7 @@ class Storage:
         return False
 
     def is_link(self, path: str) -> bool:
-        """Whether a link to another place is there; object storage has none."""
+        """True if a link to another place is there; object storage has none."""
         return isinstance(self.files, LocalFiles) and self.files.is_link(check_relative(path))
 
     def remove_partial(self, *, older_than: float = 3600.0, prefix: str = "") -> int:

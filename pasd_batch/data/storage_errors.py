@@ -1,4 +1,4 @@
-"""What can go wrong with storage, and how a library's error is told apart.
+"""Errors of storage, and how a library's errors are told apart.
 
 fsspec backends report the same trouble in different ways: s3fs translates some codes into `OSError`s and leaves
 others as botocore errors, HTTP gives aiohttp errors, local files give `errno`s. `classify` looks at the store's error

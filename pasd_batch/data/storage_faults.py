@@ -12,7 +12,7 @@ from enum import Enum, auto
 
 
 class Fault(Enum):
-    """What is wrong, by what a person would do about it."""
+    """Kinds of fault, by what a person would do about them."""
 
     PASSING = auto()
     """Busy, throttling, failing for now."""
@@ -36,7 +36,7 @@ class Fault(Enum):
     NAME = auto()
     LINK = auto()
     OTHER = auto()
-    """What says nothing more than that it was refused."""
+    """Codes that say nothing more than that it was refused."""
 
 
 # Names instead of numbers, because not every system has all of them.
@@ -100,23 +100,23 @@ _TYPES: Mapping[Fault, str] = {
 
 
 def fault_of_errno(number: int) -> Fault | None:
-    """What a system call's `errno` says; None for those that are no storage's."""
+    """Fault that a system call's `errno` names; None for those that are no storage's."""
     return _BY_ERRNO.get(number)
 
 
 def fault_of_status(status: int) -> Fault | None:
-    """What an HTTP status says; None for one that is no error."""
+    """Fault that an HTTP status names; None for one that is no error."""
     found = next((fault for fault, statuses in _STATUS.items() if status in statuses), None)
     return Fault.PASSING if found is None and status >= 500 else found
 
 
 def fault_of_code(code: str) -> Fault | None:
-    """What the error code of an object store says; None for what its HTTP status says as well."""
+    """Fault that the error code of an object store names; None for what its HTTP status says as well."""
     return _BY_CODE.get(code)
 
 
 def fault_of_type(names: Set[str]) -> Fault | None:
-    """What the names of an error's classes say."""
+    """Fault that the names of an error's classes tell."""
     return next((fault for fault, known in _TYPES.items() if names & set(known.split())), None)
 
 

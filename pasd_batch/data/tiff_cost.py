@@ -1,4 +1,4 @@
-"""What decoding a TIFF file takes, told from its directory alone."""
+"""Cost of decoding a TIFF file, told from its directory alone."""
 
 import io
 from typing import Any

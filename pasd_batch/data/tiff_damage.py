@@ -59,7 +59,7 @@ def _tell(reason: str | None, limits: DecodeLimits, warn: Warn) -> None:
 
 
 def _fax_fault(page: Any, is_white: np.ndarray) -> str | None:
-    """What is wrong with fax, which has no checksum: after a fault libtiff and imagecodecs go on in different ways."""
+    """Faults of fax, which has no checksum: after a fault libtiff and imagecodecs go on in different ways."""
     try:
         other = page.asarray().astype(bool) ^ (int(page.photometric) == _MIN_IS_WHITE)
     except Exception as error:  # noqa: BLE001 (decoders raise almost anything on hostile files)
@@ -70,7 +70,7 @@ def _fax_fault(page: Any, is_white: np.ndarray) -> str | None:
 
 
 def _jpeg_fault(page: Any) -> str | None:
-    """What libjpeg complains about in one of a page's strips or tiles."""
+    """Complaints of libjpeg about one of a page's strips or tiles."""
     channels = 1 if page.planarconfig == _IN_PLANES else page.samplesperpixel
     if page.bitspersample != 8 or channels not in _JPEG_COLORS:
         return None

@@ -161,7 +161,7 @@ class _Reader:
         return found
 
     def pointed(self, pointer: Value) -> int | None:
-        """Where a directory begins that a tag points to."""
+        """Position of a directory that a tag points to."""
         if pointer.kind not in _CODES or pointer.count < 1:
             return None
         (start,) = struct.unpack_from(f"{self.order}{_CODES[pointer.kind]}", pointer.data)

@@ -60,7 +60,7 @@ def raster_from_tiff_page(page: Any, data: bytes, icc: bytes | None, limits: Dec
 
 
 def is_left_to_pillow(page: Any) -> bool:
-    """Whether Pillow reads a page as well as tifffile, or better."""
+    """True if Pillow reads a page as well as tifffile, or better."""
     import tifffile
 
     compression = int(page.compression)

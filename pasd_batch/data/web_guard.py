@@ -1,4 +1,4 @@
-"""Which addresses HTTP may reach: the public internet, and what is named besides.
+"""Guard of the addresses that HTTP may reach: the public internet, and what is named besides.
 
 A manifest is written by others, and its URIs are opened from inside: a machine's own services, cloud metadata at
 169.254.169.254 and private networks must not be reached by them. What counts is the address that is connected to,
@@ -22,7 +22,7 @@ Address = IPv4Address | IPv6Address
 
 _NAT64 = ip_network("64:ff9b::/96")
 _UNICAST = ip_network("2000::/3")
-"""What of IPv6 is assigned as global unicast; other ranges carry IPv4 addresses in forms of their own, among others."""
+"""Part of IPv6 that is assigned as global unicast; other ranges carry IPv4 addresses in forms of their own, among others."""
 _SERVICES = (ip_network("192.0.0.0/24"), ip_network("168.63.129.16/32"))
 """Protocols' and clouds' own, such as metadata on Oracle's and Azure's, which `is_global` calls public (RFC 6890)."""
 
@@ -42,7 +42,7 @@ class GuardedClient:
 
 
 class _Guard:
-    """What may be reached, and the addresses that names which are allowed have had."""
+    """Hosts that may be reached, and the addresses that names which are allowed have had."""
 
     def __init__(self, allowed: Iterable[str]) -> None:
         entries = [_plain_name(entry) for entry in allowed]
@@ -51,14 +51,14 @@ class _Guard:
         self._known: set[str] = set()
 
     def allows_name(self, host: str, addresses: Iterable[str]) -> bool:
-        """Whether the host is named; then its addresses are allowed too."""
+        """True if the host is named; then its addresses are allowed too."""
         if _plain_name(host) not in self._names:
             return False
         self._known.update(addresses)
         return True
 
     def refusal(self, address: str) -> str | None:
-        """What kind of address it is that must not be reached; None: it may be."""
+        """Kind of an address that must not be reached; None: it may be."""
         try:
             parsed = ip_address(address)
         except ValueError:
@@ -112,7 +112,7 @@ async def stay_encrypted(request: aiohttp.ClientRequest, send: aiohttp.ClientHan
 
 
 def kind_of(address: Address) -> str | None:
-    """Why an address is not public; None: it is."""
+    """Reason why an address is not public; None: it is."""
     if address.is_loopback or address.is_unspecified:
         return "is an address of this machine"
     if address.is_link_local:
@@ -136,7 +136,7 @@ def _carried(address: Address) -> Address:
 
 
 def _is_own(address: Address) -> bool:
-    """Whether the address is one of this machine's: it would talk to itself. Nothing is sent."""
+    """True if the address is one of this machine's: it would talk to itself. Nothing is sent."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:

@@ -72,7 +72,7 @@ _VIDEO_NAMES = ("MotionPhoto", "MicroVideo")  # in the namespaces of several mak
 
 @dataclass(frozen=True)
 class RestorationMarker:
-    """What is written into every output: the program with its version, the model, and the run's configuration."""
+    """Marks in every output: the program with its version, the model, and the run's configuration."""
 
     software: str
     model: str
@@ -135,7 +135,7 @@ def _marked(document: minidom.Document, marker: RestorationMarker, warn: Warn, t
 
 
 def _part(name: PropertyName) -> str | None:
-    """What a property says the old file had beside its picture; None for other properties."""
+    """Part that the old file had beside its picture by a property; None for other properties."""
     if name[1].startswith(_VIDEO_NAMES):
         return "a video"
     return next((part for start, part in _PARTS.items() if name[0].startswith(start)), None)

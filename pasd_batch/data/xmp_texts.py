@@ -50,7 +50,7 @@ def add_texts(document: minidom.Document, texts: Sequence[Text], warn: Warn) -> 
 
 
 def _add(document: minidom.Document, keyword: str, group: list[Text]) -> bool:
-    """Whether the packet says afterwards what the texts of one keyword say."""
+    """True if the packet says afterwards what the texts of one keyword say."""
     if keyword not in _PROPERTIES:
         return False
     (uri, name), shape = _PROPERTIES[keyword]
