@@ -65,7 +65,7 @@ class StatedColors:
 
 
 def stated_colors(data: bytes, kind: SourceFormat, warn: Warn, *, exif: bytes | None = None) -> StatedColors | None:
-    """Colours that a file states besides an ICC profile, of JPEG in its EXIF record; None where that is nothing, or sRGB."""
+    """Colours that a file states besides an ICC profile (JPEG: in its EXIF record); None if nothing, or sRGB."""
     match kind:
         case SourceFormat.JPEG:
             if exif is None or not is_adobe_rgb(read_directories(exif, lambda _: None)):

@@ -22,7 +22,7 @@ Address = IPv4Address | IPv6Address
 
 _NAT64 = ip_network("64:ff9b::/96")
 _UNICAST = ip_network("2000::/3")
-"""Part of IPv6 that is assigned as global unicast; other ranges carry IPv4 addresses in forms of their own, among others."""
+"""Global unicast of IPv6; other ranges carry IPv4 addresses in forms of their own, among others."""
 _SERVICES = (ip_network("192.0.0.0/24"), ip_network("168.63.129.16/32"))
 """Protocols' and clouds' own, such as metadata on Oracle's and Azure's, which `is_global` calls public (RFC 6890)."""
 
