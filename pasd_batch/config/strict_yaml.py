@@ -31,7 +31,7 @@ def load_strictly(text: str) -> Any:
 
 
 def _told(error: yaml.MarkedYAMLError) -> str:
-    """What is wrong and where, without the text that stands there, in which there may be credentials."""
+    """Fault and its place, without the text that stands there, in which there may be credentials."""
     what = ", ".join(part for part in (error.context, error.problem) if part)
     mark = error.problem_mark or error.context_mark
     return what if mark is None else f"{what} (line {mark.line + 1}, column {mark.column + 1})"

@@ -1,4 +1,4 @@
-"""What metadata says in pixels of the photo: scaled with it, or left out with a warning where the photo was turned.
+"""Metadata in pixels of the photo: scaled with it, or left out with a warning where the photo was turned.
 
 EXIF's subject and focal plane, GeoTIFF's ground (OGC 19-008r4, section 7.1), Google's panoramas, and the size that
 regions of the Metadata Working Group are relative to.
@@ -41,7 +41,7 @@ _PAIRS = frozenset({(_EXIF, "SubjectArea"), (_EXIF, "SubjectLocation")})
 
 @dataclass(frozen=True)
 class PixelScale:
-    """How a result's pixels lie to its source's: how many times as many, and whether the source was turned upright."""
+    """Relation of a result's pixels to its source's: how many times as many, and whether the source was turned upright."""
 
     across: float = 1.0
     down: float = 1.0
