@@ -41,7 +41,7 @@ _PAIRS = frozenset({(_EXIF, "SubjectArea"), (_EXIF, "SubjectLocation")})
 
 @dataclass(frozen=True)
 class PixelScale:
-    """Relation of a result's pixels to its source's: how many times as many, and whether the source was turned upright."""
+    """Relation of a result's pixels to its source's: how many times as many, and whether they were turned."""
 
     across: float = 1.0
     down: float = 1.0
