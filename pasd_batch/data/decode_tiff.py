@@ -23,10 +23,7 @@ _CAMERA_RAW = (32803, 34892)  # a colour filter array, linear raw
 
 def decode_tiff(data: bytes, limits: DecodeLimits, warn: Warn) -> DecodedFile:
     """Decode the first page of a TIFF file that is not a reduced copy of another."""
-    import tifffile
-
-    tifffile.logger().disabled = True  # what touches the photo is in its warnings or its error
-    with as_photo_errors(SourceFormat.TIFF), tifffile.TiffFile(io.BytesIO(data)) as file:
+    with as_photo_errors(SourceFormat.TIFF), open_tiff(data) as file:
         index, page = main_page(file)
         check_pixels(int(page.imagewidth), int(page.imagelength), limits)
         if page.samplesperpixel > _MOST_SAMPLES:
@@ -42,6 +39,14 @@ def decode_tiff(data: bytes, limits: DecodeLimits, warn: Warn) -> DecodedFile:
             if _ORIENTATION in page.tags or index == 0:
                 orientation = 1  # Pillow turns TIFF upright as it loads it
     return DecodedFile(raster, metadata, orientation)
+
+
+def open_tiff(data: bytes) -> Any:
+    """tifffile's `TiffFile`, which logs nothing: what touches the photo is in its warnings or its error."""
+    import tifffile
+
+    tifffile.logger().disabled = True
+    return tifffile.TiffFile(io.BytesIO(data))
 
 
 def _raster_by_pillow(

@@ -21,6 +21,8 @@ LARGEST_EXIF = LARGEST_SEGMENT - 6
 _EXIF, _XMP, _EXTENDED = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP, _JFIF, _ICC = b"Photoshop 3.0\0", b"JFIF\0", b"ICC_PROFILE\0"
 _PICTURES = b"MPF\0"
+_OF_THE_FILE = (_JFIF, b"JFXX\0", b"Adobe\0", b"Ducky", b"urn:iso:std:iso:ts:21496", b"\xff\xd8", _EXTENDED, _ICC)
+"""How segments begin that hold thumbnails or tell how the old file stored its pixels, and malformed ones of others."""
 LARGEST_XMP = LARGEST_SEGMENT - len(_XMP)
 LARGEST_ICC = 255 * (LARGEST_SEGMENT - len(_ICC) - 2)
 _EXTENDED_HEADER = len(_EXTENDED) + 40
@@ -41,6 +43,7 @@ class _Pieces:
     icc_count: int = 0
     has_credentials: bool = False
     has_pictures: bool = False
+    strangers: list[str] = field(default_factory=list)
 
 
 def read_jpeg(data: bytes, warn: Warn) -> MetadataBlocks:
@@ -64,6 +67,8 @@ def read_jpeg(data: bytes, warn: Warn) -> MetadataBlocks:
         warn(f"the ICC profile is left out: {len(pieces.icc)} of its {pieces.icc_count} parts are there")
     if pieces.has_credentials:
         warn("the content credentials (C2PA) are left out: they hold for the file as it was")
+    if pieces.strangers:
+        warn(f"segments that no other file has a place for are left out: {', '.join(dict.fromkeys(pieces.strangers))}")
     _tell_what_follows(data, pieces, warn)
     return found
 
@@ -173,6 +178,9 @@ def _sort(marker: int, body: bytes, pieces: _Pieces) -> None:
         pieces.has_pictures = True
     elif marker == _APP11 and body.startswith(b"JP"):
         pieces.has_credentials = True
+    elif _APP0 <= marker <= _APP15 and not body.startswith(_OF_THE_FILE):
+        name = "".join(chr(byte) for byte in body[:40].partition(b"\0")[0] if 32 <= byte < 127)
+        pieces.strangers.append(f"APP{marker - _APP0} {name}".strip())
 
 
 def _whole_xmp(pieces: _Pieces, warn: Warn) -> bytes | None:

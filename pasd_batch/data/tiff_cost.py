@@ -1,11 +1,10 @@
 """Cost of decoding a TIFF file, told from its directory alone."""
 
-import io
 from typing import Any
 
 from PIL import ExifTags
 
-from pasd_batch.data.decode_tiff import main_page
+from pasd_batch.data.decode_tiff import main_page, open_tiff
 from pasd_batch.data.decoding_path import DecodingCost, DecodingPath
 from pasd_batch.data.photo_metadata import ICC_TAG
 from pasd_batch.data.tiff_samples import LZW, is_left_to_pillow
@@ -28,9 +27,7 @@ _READ_BYTES = 1 << 28
 
 def tiff_cost(data: bytes) -> DecodingCost:
     """The cost of the page that is decoded."""
-    import tifffile
-
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
+    with open_tiff(data) as file:
         _, page = main_page(file)
         return _of_page(page, data)
 

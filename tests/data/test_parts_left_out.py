@@ -94,6 +94,31 @@ def test_the_index_of_further_pictures_in_a_jpeg_is_told():
     )
 
 
+XMP = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+
+
+@pytest.mark.parametrize(
+    ("segments", "told"),
+    [
+        ([(0xE1, b"FLIR\0\1\0\0" + bytes(40))], "APP1 FLIR"),
+        ([(0xE3, b"Meta\0\0II*\0")], "APP3 Meta"),
+        ([(0xEC, b"[picture info]\nCamera=Olympus\n")], "APP12 [picture info]Camera=Olympus"),
+        ([(0xED, b"Adobe_Photoshop2.5:" + bytes(8))], "APP13 Adobe_Photoshop2.5:"),
+        ([(0xE5, b"\1\2"), (0xE5, b"\1\2")], "APP5"),
+        ([(0xE1, XMP), (0xE1, XMP)], "APP1 http://ns.adobe.com/xap/1.0/"),
+        ([(0xE0, b"JFXX\0\x10")], None),
+        ([(0xEC, b"Ducky\0\1\0\4\0\0\0\x50\0\0")], None),
+        ([(0xE2, b"urn:iso:std:iso:ts:21496:-1\0" + bytes(4))], None),
+    ],
+)
+def test_segments_that_no_other_format_has_a_place_for_are_told(segments, told):
+    data = saved(FRAMES[0], "JPEG")
+    made = b"".join(bytes((0xFF, marker)) + (len(body) + 2).to_bytes(2, "big") + body for marker, body in segments)
+    photo = decode_photo(data[:2] + made + data[2:])
+    message = f"segments that no other file has a place for are left out: {told}"
+    assert photo.warnings == (() if told is None else (message,))
+
+
 def test_a_preview_within_a_jpeg_is_not_what_follows_it():
     exif = Image.Exif()
     exif[270] = "a farm"

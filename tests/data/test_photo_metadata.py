@@ -90,7 +90,7 @@ def test_an_extended_packet_that_cannot_be_used_leaves_no_mark(name, fault):
     if fault == "unnamed":
         source = source.replace(b"HasExtendedXMP", b"HasExtendedXmp")
     data, warnings = restored(source, name)
-    assert len(warnings) == 1
+    assert len(warnings) == (2 if fault == "missing" else 1)  # where a segment of another name is there, it is told
     assert "extended XMP packet" in warnings[0]
     assert "HasExtendedXMP" not in xmp_of(data)
     assert b"HasExtendedXMP" not in data
