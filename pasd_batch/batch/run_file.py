@@ -176,7 +176,10 @@ def refuse_another(storage: Storage, existing: RunFile, wanted: RunFile) -> None
 def differences_between(existing: RunFile, wanted: RunFile) -> Iterator[str]:
     """Differences that make two runs different ones, a line each; none if they are the same."""
     before, now = _flat(existing.config), _flat(wanted.config)
+    defaults = _defaults()
     for name in sorted(before.keys() | now.keys()):
+        if name not in before and name in defaults and now[name] == defaults[name]:
+            continue  # the version that began the run did not have this setting yet
         if before.get(name) != now.get(name):
             yield f"{name}: {_shown(before, name)} in the run, {_shown(now, name)} now"
     if existing.manifest_fingerprint != wanted.manifest_fingerprint:
@@ -200,6 +203,12 @@ def decisive_settings(settings: RunSettings) -> dict[str, Any]:
         restoration = values["restoration"]
         chosen["restoration"] = restoration | {"model": _without(restoration["model"], _WHERE_IT_RUNS["model"])}
     return chosen
+
+
+def _defaults() -> dict[str, Any]:
+    """Settings that decide what comes out, as they are where nothing is said, by dotted path."""
+    least = {"manifest": {"path": "manifest.csv"}, "output": {"root": "run"}}
+    return _flat(decisive_settings(RunSettings.parse(least)))
 
 
 def fingerprint(values: Mapping[str, Any]) -> str:

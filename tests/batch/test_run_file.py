@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -86,6 +87,17 @@ def test_settings_that_decide_what_comes_out_may_not_change(storage, changes, li
 def test_settings_of_where_and_how_patiently_may_change(storage, changes):
     run = claim_run(storage, described())
     assert claim_run(storage, described(changes)) == run
+
+
+def test_a_setting_that_is_newer_than_the_run_may_have_its_default_only(storage):
+    run = described()
+    older = replace(run, config={**run.config, "limits": {"max_bytes": 2**30, "max_pixels": 250_000_000}})
+    claim_run(storage, older)
+    assert claim_run(storage, run) == older
+    with pytest.raises(AnotherRun) as refused:
+        claim_run(storage, described({"limits": {"on_damage": "fail"}}))
+    assert "limits.on_damage: not set in the run, 'fail' now" in str(refused.value)
+    assert "max_decoded_mib" not in str(refused.value)
 
 
 def test_another_manifest_model_or_set_of_scores_is_refused(storage):
