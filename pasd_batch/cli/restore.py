@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from pasd_batch.config.photos import DecodeLimits, OutputSettings
 from pasd_batch.config.restoration import RestorationSettings, RestoreSettings
 from pasd_batch.data.photo_limits import check_file_size
 from pasd_batch.data.printable import printable_line
+from pasd_batch.data.storage_errors import StorageError, StorageFull, TransientStorageError, classify
 
 if TYPE_CHECKING:
     from pasd_batch.data.photo_io import Photo, PhotoDecoder, RestorationMarker
@@ -80,15 +81,27 @@ def run(options: argparse.Namespace) -> int:
     restorer = _load(RestorationSettings(model=settings.model, sampling=settings.sampling))
     read = partial(read_photo, PhotoDecoder(), settings.limits)
     make_folder(options.output)
-    failed = 0
-    for source, target in targets.items():
-        problem = _why_not(restorer, read, source, target)
-        if problem is not None:
-            failed += 1
-            sys.stderr.write(printable_line(f"{source}: {problem}") + "\n")
+    failed = _restore_all(restorer, read, targets)
     done = f"restored {len(targets) - failed} of {len(targets)} photos into {options.output}"
     sys.stdout.write(printable_line(done) + "\n")
     return EXIT_FAILED_PHOTOS if failed else 0
+
+
+def _restore_all(restorer: "Restorer", read: "Callable[[Path], Photo]", targets: Mapping[Path, Path]) -> int:
+    """How many photos have no result. A disk that is full or in trouble ends it: it is so for all that are left."""
+    failed = 0
+    for number, (source, target) in enumerate(targets.items()):
+        try:
+            problem = _why_not(restorer, read, source, target)
+        except (StorageFull, TransientStorageError) as error:
+            left = len(targets) - number
+            told = f"{error}; photos that are not restored for this: {left}, beginning with {source}"
+            sys.stderr.write(printable_line(told) + "\n")
+            return failed + left
+        if problem is not None:
+            failed += 1
+            sys.stderr.write(printable_line(f"{source}: {problem}") + "\n")
+    return failed
 
 
 def settings_from(options: argparse.Namespace) -> RestoreSettings:
@@ -125,7 +138,11 @@ def read_photo(decoder: "PhotoDecoder", limits: DecodeLimits, source: Path) -> "
 
 
 def restore_file(restorer: "Restorer", read: "Callable[[Path], Photo]", source: Path, target: Path) -> str | None:
-    """Restore one photo, which `read` decodes, from file to file; returns why that was not possible, or None."""
+    """Restore one photo, which `read` decodes, from file to file; returns why that was not possible, or None.
+
+    Raises:
+        StorageFull, TransientStorageError: no result can be stored for now, which says nothing about this photo.
+    """
     from pasd_batch.data.photo_io import PhotoError, encode_photo, to_tensor, with_restored_image
     from pasd_batch.pasd.restorer import RestorationFailure
 
@@ -153,7 +170,9 @@ def restore_file(restorer: "Restorer", read: "Callable[[Path], Photo]", source: 
     try:
         marker = _marker(restorer.settings)
         write_whole(target, encode_photo(restored, settings=OutputSettings(), marker=marker, warn=warnings.append))
-    except (PhotoError, OSError) as error:
+    except (StorageFull, TransientStorageError):
+        raise
+    except (PhotoError, StorageError) as error:
         return str(error)
     finally:
         for message in warnings:
@@ -162,21 +181,30 @@ def restore_file(restorer: "Restorer", read: "Callable[[Path], Photo]", source: 
 
 
 def write_whole(target: Path, data: bytes) -> None:
-    """Write a file so that it is never seen half written."""
+    """Write a file so that it is never seen half written.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
     # Short, because the target's own name may be as long as the file system allows.
     unfinished = target.with_name(f".{uuid.uuid4().hex}.pasd-partial")
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        unfinished.write_bytes(data)
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unfinished.write_bytes(data)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise classify(error, str(target)) from None
 
 
 def _why_not(restorer: "Restorer", read: "Callable[[Path], Photo]", source: Path, target: Path) -> str | None:
     """`restore_file`, where what nobody expected, such as too little memory, is a problem of this photo alone."""
     try:
         return restore_file(restorer, read, source, target)
+    except (StorageFull, TransientStorageError):
+        raise
     except Exception as error:
         logger.exception("%s: failed unexpectedly", source)
         return f"{type(error).__name__}: {error}; the log has the traceback"

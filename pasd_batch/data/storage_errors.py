@@ -7,6 +7,7 @@ causes; `storage_faults.py` is its table.
 """
 
 import errno
+import os
 from collections.abc import Callable, Iterator
 from ssl import SSLError
 from typing import TypeVar
@@ -157,5 +158,6 @@ def _detail(chain: list[BaseException]) -> str:
     number = next((link.errno for link in chain if isinstance(link, OSError) and link.errno), None)
     parts = [f"HTTP {status}" if status else "", code if not code.isdigit() else ""]
     if not any(parts) and number is not None:
-        parts.append(errno.errorcode.get(number, str(number)))
+        known = errno.errorcode.get(number)  # those of name resolution are none
+        parts.append(f"{known} ({os.strerror(number)})" if known else str(number))
     return " ".join([name, *(part for part in parts if part)])

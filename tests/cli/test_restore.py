@@ -1,5 +1,7 @@
 """`pasd-batch restore` as a person calls it, on an untrained model."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -180,6 +182,33 @@ def test_a_photo_that_fails_unexpectedly_does_not_stop_the_others(model, photos,
     captured = capsys.readouterr()
     assert f"{photos / 'a.jpg'}: {type(error).__name__}: {error}" in captured.err
     assert "restored 1 of 2 photos" in captured.out
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, "ENOSPC (No space left on device); the disk or quota is full; free some space"),
+        (errno.EROFS, "EROFS (Read-only file system); the disk or mount is in trouble"),
+        (errno.EACCES, None),
+    ],
+)
+def test_a_disk_that_takes_nothing_ends_it_at_once(model, photos, tmp_path, capsys, monkeypatch, number, told):
+    """But a single file that may not be written is the failure of its photo alone."""
+    tried = []
+
+    def failing(path, data):
+        tried.append(path)
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", failing)
+    inputs = [str(photos / "a.jpg"), str(photos / "b.png")]
+    assert main(["restore", *inputs, "--output", str(tmp_path / "out"), *model, *QUICK]) == 1
+    captured = capsys.readouterr()
+    assert f"restored 0 of 2 photos into {tmp_path / 'out'}" in captured.out
+    assert len(tried) == (1 if told else 2)
+    if told:
+        assert f"{tmp_path / 'out' / 'a.png'}: OSError {told}" in captured.err
+        assert f"photos that are not restored for this: 2, beginning with {photos / 'a.jpg'}" in captured.err
 
 
 @pytest.mark.parametrize("output", ["b.png", "b.png/below"])
