@@ -14,6 +14,7 @@ from pasd_batch.data.decode_pillow import avif_bits
 from pasd_batch.data.decoding_path import DecodingCost, DecodingPath
 from pasd_batch.data.heif_items import stated_size
 from pasd_batch.data.jpeg_scans import Frame, frame
+from pasd_batch.data.jpeg_segments import before_scans
 from pasd_batch.data.metadata_blocks import ORIENTATION_TAG
 from pasd_batch.data.photo_errors import EmptyPhoto, PhotoTooLarge
 from pasd_batch.data.photo_format import SourceFormat, source_format
@@ -104,7 +105,8 @@ def _of_pillow(data: bytes, kind: SourceFormat) -> DecodingCost:
     has_alpha = image.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in image.info
     color = 1 if image.mode in ("1", "L", "LA", "La") else 3
     width, height = image.size
-    metadata, stated = read_metadata(data, kind, image.info, _unheard)
+    header = before_scans(data) if kind is SourceFormat.JPEG else data
+    metadata, stated = read_metadata(header, kind, image.info, _unheard)
     stated_otherwise = stated_colors(data, kind, _unheard, exif=metadata.exif) is not None
     has_other_colors = metadata.icc is not None or stated_otherwise
     converts = has_other_colors and image.mode != "CMYK"

@@ -73,6 +73,14 @@ def read_jpeg(data: bytes, warn: Warn) -> MetadataBlocks:
     return found
 
 
+def before_scans(data: bytes) -> bytes:
+    """The segments of a JPEG file before its pixels."""
+    end = 2
+    for at, _, body in _segments(data):
+        end = at + 4 + len(body)
+    return data[:end]
+
+
 def _tell_what_follows(data: bytes, pieces: _Pieces, warn: Warn) -> None:
     size = len(after_end(data))
     if size and pieces.has_pictures:

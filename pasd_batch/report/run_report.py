@@ -12,7 +12,7 @@ from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.allowed_folders import refuse_outside
 from pasd_batch.data.local_files import LocalFiles
-from pasd_batch.data.photo_io import decode_photo
+from pasd_batch.data.photo_io import PhotoDecoder, decode_photo
 from pasd_batch.data.plan_key import key_of_run
 from pasd_batch.data.run_folder import (
     RUN_FILE,
@@ -122,7 +122,7 @@ def _load(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: DecodeL
         uri = _planned_uri(folder, shard, row["photo_id"])
         refuse_outside(uri, access)
         source = read_uri(uri, access, max_bytes=limits.max_bytes)
-        before = decode_photo(source, limits=limits)
+        before = PhotoDecoder().decode(source, limits=limits)
         restored = _restored_bytes(row, shard, folder)
         size = {"width": row["output_width"], "height": row["output_height"]}
         after = decode_photo(restored, limits=DecodeLimits.for_result(**size, nbytes=len(restored)))

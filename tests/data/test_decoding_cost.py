@@ -7,13 +7,14 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from icc_profiles import ADOBE_RGB, SRGB, cmyk_profile, gamma_curve, matrix_profile, rgb_lookup_profile
 from photo_files import avif, heif, picture, png16, saved, tiff
 from PIL import Image
 
 from pasd_batch.config.photos import DecodeLimits, ImageFormat, OutputSettings
 from pasd_batch.data.decoding_cost import checked_cost, decoding_cost
-from pasd_batch.data.photo_format import source_format
+from pasd_batch.data.photo_format import SourceFormat, source_format
 from pasd_batch.data.photo_io import PhotoTooLarge, RestorationMarker, decode_photo, encode_photo
 
 SIDES = (1000, 1200)
@@ -126,6 +127,14 @@ def test_the_limit_is_a_setting():
     with pytest.raises(PhotoTooLarge, match="1600 x 1200 pixels takes 43 MiB, more than the limit of 42"):
         decode_photo(data, limits=DecodeLimits(max_decoded_mib=42))
     assert decode_photo(data, limits=DecodeLimits(max_decoded_mib=43)).width == 1600
+
+
+def test_headers_are_read_without_a_word(caplog, monkeypatch):
+    monkeypatch.setattr(tifffile.logger(), "disabled", False)
+    data = tiff(picture(), photometric="rgb")
+    at = data.index(struct.pack("<H", 279))
+    decoding_cost(data[:at] + struct.pack("<H", 65000) + data[at + 2 :], SourceFormat.TIFF)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("output", list(ImageFormat))

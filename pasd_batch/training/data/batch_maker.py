@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from pasd_batch.config.training_data import TrainingDataSettings
-from pasd_batch.data.photo_io import decode_photo, to_tensor
+from pasd_batch.data.photo_io import PhotoDecoder, to_tensor
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.training.data.dataset import TrainingBatch, TrainingSample, collate, make_sample, sample_seed
 from pasd_batch.training.data.decoded_photos import DecodedPhoto, DecodedPhotos
@@ -44,6 +44,7 @@ class BatchMaker:
         self._settings = settings
         self._seed = seed
         self._order = SampleOrder(len(index), seed)
+        self._decoder = PhotoDecoder()
         self._decoded = DecodedPhotos(self._decode, settings.cache_bytes)
 
     def make(self, numbers: Sequence[int]) -> NumberedBatch:
@@ -79,4 +80,4 @@ class BatchMaker:
     def _decode(self, row: int) -> DecodedPhoto:
         limits = self._settings.samples.limits
         photo = self._index.fetch(row, max_bytes=limits.max_bytes)
-        return DecodedPhoto(photo.name, to_tensor(decode_photo(photo.data, limits=limits)), photo.caption)
+        return DecodedPhoto(photo.name, to_tensor(self._decoder.decode(photo.data, limits=limits)), photo.caption)

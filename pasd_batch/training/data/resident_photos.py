@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from pasd_batch.config.training_data import TrainingDataSettings
-from pasd_batch.data.photo_io import decode_photo, to_tensor
+from pasd_batch.data.photo_io import PhotoDecoder, to_tensor
 from pasd_batch.degradation.columns import sent
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.training.data.crops import Augmentation, enlarge_to
@@ -118,12 +118,12 @@ class _Decoded:
 
 def _decoded(index: PhotoIndex, settings: TrainingDataSettings, threads: int) -> Iterator[_Decoded | Exception]:
     """Every photo of the list, in its order, or why it cannot be used."""
-    samples = settings.samples
+    samples, decoder = settings.samples, PhotoDecoder()
 
     def decode(row: int) -> _Decoded | Exception:
         try:
             photo = index.fetch(row, max_bytes=samples.limits.max_bytes)
-            pixels = to_tensor(decode_photo(photo.data, limits=samples.limits))
+            pixels = to_tensor(decoder.decode(photo.data, limits=samples.limits))
             refuse_too_small(pixels, samples)
         except PasdBatchError as error:
             return error

@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from pasd_batch.config.degradation import DegradationSettings
 from pasd_batch.config.trainer import TrainerSettings
-from pasd_batch.data.photo_io import decode_photo, to_tensor
+from pasd_batch.data.photo_io import PhotoDecoder, to_tensor
 from pasd_batch.degradation.chain import degrade_batch
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.metrics.fidelity import fidelity
@@ -119,7 +119,7 @@ def _load(index: PhotoIndex, row: int, settings: TrainerSettings) -> ValidationP
     limits, side = settings.data.samples.limits, settings.validation.crop_size
     try:
         encoded = index.fetch(row, max_bytes=limits.max_bytes)
-        pixels = enlarge_to(to_tensor(decode_photo(encoded.data, limits=limits)), side)
+        pixels = enlarge_to(to_tensor(PhotoDecoder().decode(encoded.data, limits=limits)), side)
     except PasdBatchError as error:
         logger.warning("validation without %s: %s", index.name(row), error)
         return None

@@ -1,5 +1,8 @@
+import io
+
 import pytest
 import torch
+from PIL import Image
 from tiny_training import settings
 
 from pasd_batch.training.data.batch_maker import BatchMaker
@@ -50,6 +53,21 @@ def test_a_bad_photo_is_skipped_counted_and_replaced(work, tmp_path):
     assert len(made.batch.names) == 4
     assert sum(made.skipped.values()) >= 2
     assert "UnsupportedPhoto" in made.skipped
+
+
+def test_a_photo_that_decodes_for_too_long_is_skipped(work, tmp_path):
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "good.png").write_bytes((work / "photos" / "photo-0.png").read_bytes())
+    file = io.BytesIO()
+    Image.new("RGB", (4000, 4000)).save(file, "JPEG", progressive=True)
+    data = file.getvalue()  # whose last scan comes again and again, each a pass over all of the photo
+    (folder / "slow.jpg").write_bytes(data[:-2] + data[data.rindex(b"\xff\xda") : -2] * 200 + data[-2:])
+    samples = settings(work).data.samples
+    limits = samples.limits.model_copy(update={"max_decode_seconds": 0.1})
+    made = maker(work, "mixed", samples=samples.model_copy(update={"limits": limits})).make(range(4))
+    assert set(made.batch.names) == {"0/good.png"}
+    assert made.skipped.keys() == {"PhotoTooSlow"}
 
 
 def test_only_bad_photos_end_the_training_with_what_is_wrong(work, tmp_path):
