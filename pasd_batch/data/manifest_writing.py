@@ -1,6 +1,5 @@
 """Writing of manifests that the product makes: as one Parquet file of a name that says so."""
 
-import posixpath
 from collections.abc import Iterable
 from typing import BinaryIO
 
@@ -46,7 +45,8 @@ def write_file(target: str, data: bytes, access: StorageSettings) -> None:
         ManifestError: the target is a folder.
         StorageError: it cannot be written.
     """
-    folder, name = posixpath.split(target)
+    before, slash, name = target.rpartition("/")
+    folder = before + slash  # with its slash: keys of objects may have more of them
     if not name:
         shown = redact_uri(target)
         raise ManifestError(f"{shown} is a folder; name the manifest file, such as {shown}manifest.parquet")

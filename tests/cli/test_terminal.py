@@ -26,5 +26,7 @@ def test_control_characters_are_shown():
 def test_messages_and_logs_show_control_characters(capsys):
     record = logging.LogRecord("n", logging.INFO, "p", 1, "photo %s", (HOSTILE,), None)
     assert PrintableFormatter("%(message)s").format(record) == f"photo {SHOWN}"
+    record = logging.LogRecord("n", logging.INFO, "p", 1, "photo %s", ("a\nERROR all is lost",), None)
+    assert PrintableFormatter("%(message)s").format(record) == "photo a\n    ERROR all is lost"
     assert main(["restore", HOSTILE, "--output", "out"]) == 2
     assert capsys.readouterr().err == f"pasd-batch: {SHOWN}: no such file; check the path\n"

@@ -45,6 +45,8 @@ def test_a_manifest_is_made_from_an_s3_prefix(s3, tmp_path):
         ("s3://archive/photos/x/b.png", 5),
     }
     assert list(find_files("s3://archive", ACCESS).uris)
+    make_manifest("s3://archive/photos", "s3://archive/made//manifest.parquet", ACCESS)
+    assert list(find_files("s3://archive/made", ACCESS).uris) == ["s3://archive/made//manifest.parquet"]
 
 
 def test_settings_do_matter_for_parquet_that_no_run_wrote(tmp_path):
