@@ -4,6 +4,7 @@ import numpy as np
 from PIL.ImageFile import ImageFile
 
 from pasd_batch.config.photos import DecodeLimits
+from pasd_batch.data.animation_canvas import first_picture_place, hide_rest
 from pasd_batch.data.decode_jpeg import decode_deep_jpeg, raster_from_jpeg
 from pasd_batch.data.decoded_file import DecodedFile
 from pasd_batch.data.decoder_errors import as_photo_errors
@@ -36,6 +37,8 @@ def decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits, wa
         orientation = stated if turned is None else turned  # what AVIF's container says is the last word, as in HEIC
         with as_photo_errors(kind):
             raster = _raster(pixels, image, metadata.icc, limits, warn)
+    if kind is SourceFormat.WEBP and (place := first_picture_place(data)) is not None:
+        hide_rest(raster, place)
     if kind is SourceFormat.AVIF:
         _crop_to_aperture(raster, data, warn)  # before it is turned, as the container wants it
     return DecodedFile(raster, metadata, orientation)

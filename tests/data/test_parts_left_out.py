@@ -1,11 +1,13 @@
 """What a file holds beside its first picture is left out, and told: frames, pages, gain maps, what follows the end."""
 
 import io
+import struct
 
 import numpy as np
 import pillow_heif
 import pytest
 import tifffile
+from judges import judge
 from photo_files import avif, heif, picture, saved, tiff
 from PIL import Image
 
@@ -24,6 +26,32 @@ def test_animations_are_told(name):
     assert photo.warnings == ("the file is an animation of 3 pictures, of which only the first is restored",)
     np.testing.assert_allclose(photo.pixels, still.pixels, atol=0.05 if name == "AVIF" else 0)
     assert still.warnings == ()
+
+
+def webp_chunk(name: bytes, content: bytes) -> bytes:
+    return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+
+
+def three(*numbers: int) -> bytes:
+    return b"".join(number.to_bytes(3, "little") for number in numbers)
+
+
+def test_what_the_first_picture_leaves_free_of_its_canvas_is_transparent(tmp_path):
+    """As libvips has it, and browsers; what it covers is at its place."""
+    body = webp_chunk(b"VP8X", b"\x02\0\0\0" + three(63, 47)) + webp_chunk(b"ANIM", bytes(6))
+    for samples, left, top in ((picture(24, 40), 10, 20), (picture(48, 64), 0, 0)):
+        height, width = samples.shape[:2]
+        place = three(left // 2, top // 2, width - 1, height - 1, 100) + b"\0"
+        body += webp_chunk(b"ANMF", place + saved(Image.fromarray(samples), "WEBP", lossless=True)[12:])
+    data = webp_chunk(b"RIFF", b"WEBP" + body)
+    (tmp_path / "photo.webp").write_bytes(data)
+    judge("vips", "copy", str(tmp_path / "photo.webp"), str(tmp_path / "shown.png"))
+    shown = np.asarray(Image.open(tmp_path / "shown.png").convert("RGBA")).astype(float)
+    photo = decode_photo(data)
+    assert photo.alpha is not None
+    np.testing.assert_array_equal(photo.alpha * 255, shown[..., 3])
+    assert photo.alpha.sum() == 24 * 40
+    np.testing.assert_allclose(photo.pixels[20:44, 10:50] * 255, picture(24, 40), atol=1e-3)
 
 
 def test_pictures_of_a_burst_are_told():
