@@ -12,7 +12,7 @@ import yaml
 from ray.autoscaler._private.providers import _get_node_provider_cls
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from pasd_batch.batch.spot_nodes import SpotFirstNodeProvider
+from pasd_batch.cluster.spot_nodes import SpotFirstNodeProvider
 
 ROOT = Path(__file__).parent.parent
 NOT_EC2 = {"SubnetIds"}

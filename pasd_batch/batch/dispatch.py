@@ -11,10 +11,11 @@ from pasd_batch.batch.interrupts import Interrupted
 from pasd_batch.batch.ledger import AttemptLedger
 from pasd_batch.batch.progress import RunProgress
 from pasd_batch.batch.run_file import RunFile
-from pasd_batch.batch.scheduler import read_board, run_shards, start_board
+from pasd_batch.batch.shard_pool import run_shards
 from pasd_batch.batch.spec import WorkerSpec
 from pasd_batch.batch.summary import expected_photos
 from pasd_batch.batch.worker import ShardOutcome, ShardProgress, ShardState
+from pasd_batch.cluster.board import read_board, start_board
 from pasd_batch.data.results import ResultStore
 from pasd_batch.data.run_folder import RunDamaged
 from pasd_batch.data.storage import Storage, StorageError

@@ -18,7 +18,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pasd_batch.batch.parts import dataset_of, own_errors, rows_of
 from pasd_batch.batch.plan_stages import (
     ID_KEY,
     PATH_KEY,
@@ -33,6 +32,7 @@ from pasd_batch.batch.plan_stages import (
     repeated_keys,
     write_shards,
 )
+from pasd_batch.cluster.datasets import dataset_of, own_errors, rows_of
 from pasd_batch.config.run import ManifestColumns, ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.data.location import redact_uri

@@ -10,7 +10,7 @@ from typing import TypeVar
 from pasd_batch.batch.models import ModelLoaders
 from pasd_batch.batch.plan import CheckedManifest, check_manifest
 from pasd_batch.batch.run_file import RunFile, read_run, refuse_strangers
-from pasd_batch.batch.scheduler import WorkerResources, run_on_worker
+from pasd_batch.cluster.session import WorkerResources, run_on_worker
 from pasd_batch.config.run import ManifestSettings, RunSettings
 from pasd_batch.data.allowed_folders import listed_folder
 from pasd_batch.data.manifest import is_image_source

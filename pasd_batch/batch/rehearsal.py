@@ -10,7 +10,7 @@ from pasd_batch.batch.models import ModelLoaders, Refusal
 from pasd_batch.batch.preflight import WORKER_SECONDS, PreflightFailed, WorkerReport, check_storage_and_workers
 from pasd_batch.batch.run import RunReport, with_absolute_paths
 from pasd_batch.batch.run_file import describe_run, read_run, refuse_another, refuse_strangers
-from pasd_batch.batch.scheduler import WorkerResources, ray_session, run_on_worker
+from pasd_batch.cluster.session import ClusterFailed, WorkerResources, ray_session, run_on_worker
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.data.manifest_kept import refuse_run_among_photos
 from pasd_batch.data.storage import Storage
@@ -88,12 +88,10 @@ def _time_lines(settings: RunSettings, loaders: ModelLoaders, summary: PlanSumma
 
 
 def _seconds_on_worker(settings: RunSettings, loaders: ModelLoaders) -> float:
-    from ray.exceptions import RayError
-
     try:
         tried = run_on_worker(seconds_per_tile, settings, loaders, settings=settings.workers, seconds=WORKER_SECONDS)
-    except (RayError, TimeoutError) as error:
-        raise PreflightFailed([f"no worker could restore a trial photo: {type(error).__name__} {error}"]) from error
+    except (ClusterFailed, TimeoutError) as error:
+        raise PreflightFailed([f"no worker could restore a trial photo: {type(error).__name__}: {error}"]) from error
     if isinstance(tried, Refusal):
         raise PreflightFailed([f"a grey trial photo cannot be restored: {tried.message}"])
     return tried

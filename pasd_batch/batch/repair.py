@@ -17,8 +17,8 @@ from pasd_batch.batch.kept_rows import keep_rows, kept_rows
 from pasd_batch.batch.models import ModelLoaders
 from pasd_batch.batch.run import CannotGoOn, RunReport, check_again, run_archive
 from pasd_batch.batch.run_file import RunFile
-from pasd_batch.batch.scheduler import ClusterFailed, ray_session
 from pasd_batch.batch.shard_check import ProblemKind, ShardCheck, ShardFindings
+from pasd_batch.cluster.session import ClusterFailed, ray_session
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.run import RunSettings
 from pasd_batch.data.manifest_kept import list_name

@@ -19,10 +19,10 @@ from pasd_batch.batch.models import ModelLoaders
 from pasd_batch.batch.plan import plan_is_complete, write_plan
 from pasd_batch.batch.preflight import Preflight, check_run
 from pasd_batch.batch.run_file import AnotherRun, RunFile, claim_run, describe_run, read_run
-from pasd_batch.batch.scheduler import ClusterFailed, ray_session
 from pasd_batch.batch.spec import WorkerSpec
 from pasd_batch.batch.summary import RunCounts, summarize
 from pasd_batch.batch.supervisor import supervised
+from pasd_batch.cluster.session import ClusterFailed, ray_session
 from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
 from pasd_batch.config.run import RunSettings
 from pasd_batch.data.manifest_errors import ManifestError

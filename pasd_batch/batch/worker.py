@@ -1,4 +1,4 @@
-"""One worker process: shard numbers in, committed rows out. Knows no Ray; `scheduler.py` hands it to Ray Data."""
+"""One worker process: shard numbers in, committed rows out. Knows no Ray; `shard_pool.py` hands it to an actor."""
 
 import gc
 import logging

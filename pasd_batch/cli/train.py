@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _ray(settings: AnyTraining, address: str | None) -> AbstractContextManager[None]:
-    from pasd_batch.batch.scheduler import ray_session
+    from pasd_batch.cluster.session import ray_session
 
     if settings.workers.ray:
         return ray_session(address)

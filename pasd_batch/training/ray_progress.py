@@ -12,25 +12,12 @@ from typing import Any
 
 from tqdm import tqdm
 
+from pasd_batch.cluster.board import read_board, start_board
+
 logger = logging.getLogger(__name__)
 
 _LOG_EVERY_SECONDS = 60.0
 _READ_EVERY_SECONDS = 1.0
-
-
-class StepBoard:
-    """Board on which rank zero writes its progress and the driver reads it; lives in an actor of its own."""
-
-    def __init__(self) -> None:
-        self._step, self._loss = 0, 0.0
-
-    def write(self, step: int, loss: float) -> None:
-        """Note the last line of the log."""
-        self._step, self._loss = step, loss
-
-    def read(self) -> tuple[int, float]:
-        """Steps done and their loss; 0 steps before the first line."""
-        return self._step, self._loss
 
 
 class StepDisplay:
@@ -61,10 +48,11 @@ class StepDisplay:
 
 @contextmanager
 def steps_shown(steps: int, *, bar: bool) -> Iterator[Any]:
-    """A `StepBoard` actor for the workers; what they write is shown until the context ends. Ray must be running."""
-    import ray
+    """A progress board for rank zero, which writes `(step, loss)` under 0; shown until the context ends.
 
-    board = ray.remote(num_cpus=0)(StepBoard).remote()
+    Ray must be running.
+    """
+    board = start_board()
     display, ended = StepDisplay(steps, bar=bar), threading.Event()
     reader = threading.Thread(target=_follow, args=(board, display, ended), daemon=True)
     reader.start()
@@ -84,10 +72,5 @@ def _follow(board: Any, display: StepDisplay, ended: threading.Event) -> None:
 
 
 def _read(board: Any, display: StepDisplay) -> None:
-    import ray
-    from ray.exceptions import RayError
-
-    try:
-        display.show(*ray.get(board.read.remote(), timeout=_READ_EVERY_SECONDS))
-    except RayError as error:
-        logger.debug("progress is not known: %s", error)
+    for step, loss in read_board(board):
+        display.show(step, loss)

@@ -81,7 +81,7 @@ def work_on_ray(config: dict[str, Any]) -> None:
     def report(values: Mapping[str, float]) -> None:
         ray.train.report(dict(values))
         if placement.worker == 0:
-            config["board"].write.remote(int(values["step"]), values["loss"])
+            config["board"].write.remote(0, (int(values["step"]), values["loss"]))
 
     train_loop(
         build_task(settings),

@@ -23,7 +23,7 @@ from ray.autoscaler.tags import (
     TAG_RAY_USER_NODE_TYPE,
 )
 
-from pasd_batch.batch.spot_nodes import SpotFirstNodeProvider
+from pasd_batch.cluster.spot_nodes import SpotFirstNodeProvider
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,0 +1,107 @@
+"""Session of Ray: begun or joined, its resources, and single calls where workers will run."""
+
+import contextlib
+import logging
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pasd_batch.config.run import WorkerSettings
+from pasd_batch.errors import TroubleAroundPhotos
+
+
+class ClusterFailed(TroubleAroundPhotos):
+    """Ray itself failed: its head is gone, or a worker cannot even be started."""
+
+
+@dataclass(frozen=True)
+class WorkerResources:
+    """Resources that Ray reserves for each worker."""
+
+    cpus: float
+    gpus: float
+
+    @classmethod
+    def of(cls, settings: WorkerSettings) -> "WorkerResources":
+        """The settings' resources; unless they say, a GPU each where the cluster has any. Ray must be running."""
+        import ray
+
+        gpus = settings.gpus
+        if gpus is None:
+            gpus = 1.0 if ray.cluster_resources().get("GPU", 0) > 0 else 0.0
+        return cls(cpus=settings.cpus, gpus=gpus)
+
+    def fitting_now(self) -> int:
+        """Number of workers that the cluster, as it is, has room for."""
+        import ray
+
+        total = ray.cluster_resources()
+        wanted = {"CPU": self.cpus, "GPU": self.gpus}
+        return min(math.floor(total.get(name, 0.0) / each + 1e-6) for name, each in wanted.items() if each > 0)
+
+
+@contextlib.contextmanager
+def ray_session(address: str | None) -> Iterator[None]:
+    """Ray running: the one this process is connected to, a cluster (`address` or `RAY_ADDRESS`), or a local one.
+
+    Ends what it began, nothing else.
+
+    Raises:
+        ClusterFailed: there is no cluster at the address, it is none of Ray's, or Ray cannot join or begin one.
+    """
+    import ray
+    import ray.data
+
+    begun = not ray.is_initialized()
+    if begun:
+        address = address or os.environ.get("RAY_ADDRESS")
+        options: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
+        try:
+            ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise ClusterFailed(_why_not_begun(address, error)) from error
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        if begun:
+            ray.shutdown()
+
+
+def _why_not_begun(address: str | None, error: Exception) -> str:
+    if address is None:
+        return f"no Ray could be started on this machine: {error}; mend that, or name a cluster with --ray-address"
+    if address.startswith(("http://", "https://")):
+        return (
+            f"no Ray cluster at {address}: that is the address of Ray's job API, which takes `ray job submit`; "
+            "unset RAY_ADDRESS, or give --ray-address or RAY_ADDRESS as ray://HOST:10001 or HOST:6379"
+        )
+    return f"no Ray cluster at {address}: {error}; check --ray-address or RAY_ADDRESS"
+
+
+def run_on_worker(function: Callable[..., Any], *arguments: Any, settings: WorkerSettings, seconds: float) -> Any:
+    """Run a function where workers will run, with their resources, and return what it returns.
+
+    Raises:
+        TimeoutError: no place for a worker came free in so many seconds.
+        ClusterFailed: the call failed there.
+    """
+    import ray
+    from ray.exceptions import GetTimeoutError, RayError
+
+    resources = WorkerResources.of(settings)
+    # One call a process, so that what it has loaded does not stay in memory beside the workers' own.
+    remote = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_calls=1, max_retries=3)(function)
+    reference = remote.remote(*arguments)
+    try:
+        return ray.get(reference, timeout=seconds)
+    except GetTimeoutError:
+        ray.cancel(reference, force=True)
+        raise TimeoutError from None
+    except RayError as error:
+        raise ClusterFailed(f"{type(error).__name__}: {error}") from error
