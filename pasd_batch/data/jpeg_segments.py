@@ -21,8 +21,12 @@ LARGEST_EXIF = LARGEST_SEGMENT - 6
 _EXIF, _XMP, _EXTENDED = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP, _JFIF, _ICC = b"Photoshop 3.0\0", b"JFIF\0", b"ICC_PROFILE\0"
 _PICTURES = b"MPF\0"
-_OF_THE_FILE = (_JFIF, b"JFXX\0", b"Adobe\0", b"Ducky", b"urn:iso:std:iso:ts:21496", b"\xff\xd8", _EXTENDED, _ICC)
-"""How segments begin that hold thumbnails or tell how the old file stored its pixels, and malformed ones of others."""
+_SPIFF, _END_OF_SPIFF = b"SPIFF\0", b"\0\0\0\1\xff\xd8"  # ITU-T T.84, annex F: its header, its end
+_OF_THE_FILE = (
+    *(_JFIF, b"JFXX\0", _SPIFF, _END_OF_SPIFF, b"Adobe\0", b"Ducky", b"urn:iso:std:iso:ts:21496", b"\xff\xd8"),
+    *(_EXTENDED, _ICC),
+)
+"""Beginnings of segments that hold thumbnails or tell how the old file stored its pixels, and malformed others."""
 LARGEST_XMP = LARGEST_SEGMENT - len(_XMP)
 LARGEST_ICC = 255 * (LARGEST_SEGMENT - len(_ICC) - 2)
 _EXTENDED_HEADER = len(_EXTENDED) + 40
