@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _restore_all(restorer: "Restorer", read: "Callable[[Path], Photo]", targets: Mapping[Path, Path]) -> int:
-    """The number of photos without a result. A disk that is full or in trouble ends it: it is so for all that are left."""
+    """The number of photos without a result. A disk that is full or in trouble ends it: it is so for all others."""
     failed = 0
     for number, (source, target) in enumerate(targets.items()):
         try:
