@@ -1,4 +1,4 @@
-"""Where an animation's first picture lies on its canvas: in WebP the rest of it is transparent, as viewers show it.
+"""The place of an animation's first picture on its canvas: in WebP the rest of it is transparent, as viewers show it.
 
 GIF has a colour for it, which Pillow paints; PNG's and AVIF's first pictures cover it.
 """
