@@ -46,7 +46,7 @@ def has_end_marker(data: bytes) -> bool:
 def after_end(data: bytes) -> bytes:
     """Bytes that follow the photo's end marker, but for padding; nothing where that marker is not there."""
     end = next((end for marker, _, end in _segments(data) if marker == _END), len(data))
-    return data[end:].strip(_PADDING)
+    return data[end:] if data[end:].strip(_PADDING) else b""
 
 
 def has_all_scans(data: bytes) -> bool:
