@@ -37,7 +37,7 @@ conformance: $(VENV)/.installed
 
 # Hundreds of killed processes instead of the handful that the tests kill
 chaos: $(VENV)/.installed
-	PASD_CHAOS_KILLS=100 $(BIN)/python -m pytest tests/batch/test_chaos.py -s --timeout 14400
+	PASD_CHAOS_KILLS=100 $(BIN)/python -m pytest tests/batch/driver/test_chaos.py -s --timeout 14400
 
 # Restores and scores a few sample photos: see README.md
 demo: $(VENV)/.installed

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pasd_batch.data.photo_io import PhotoError, decode_photo
+from pasd_batch.photos.photo_io import PhotoError, decode_photo
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif"})
 

@@ -55,10 +55,10 @@ def _plan(manifest: Path, run: Path, shard_size: int) -> dict[str, Any]:
     import ray
     import ray.data
 
-    from pasd_batch.batch.plan import check_manifest, write_plan
+    from pasd_batch.batch.planning.plan import check_manifest, write_plan
     from pasd_batch.config.run import ManifestSettings
     from pasd_batch.config.storage import StorageSettings
-    from pasd_batch.data.storage import Storage
+    from pasd_batch.storage.storage import Storage
 
     ray.init(address="local", include_dashboard=False, logging_level=logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False

@@ -27,9 +27,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
-from pasd_batch.batch.models import Refusal
+from pasd_batch.batch.worker.models import Refusal
 from pasd_batch.config.run import RunSettings
-from pasd_batch.data.photo import Photo, to_tensor, with_restored_image
+from pasd_batch.photos.photo import Photo, to_tensor, with_restored_image
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def save_photo(path: Path, side: int, seed: int) -> None:
 
 def bare_loop(settings: RunSettings) -> Pace:
     """Restore and score photos that are in memory."""
-    from pasd_batch.data.photo_io import decode_photo
+    from pasd_batch.photos.photo_io import decode_photo
 
     in_memory = {file: decode_photo(file.read_bytes()) for file in Path(settings.manifest.path).iterdir()}
     return loop(settings, in_memory.__getitem__, lambda file, photo: None)
@@ -161,7 +161,7 @@ def bare_loop(settings: RunSettings) -> Pace:
 
 def loop_with_files(settings: RunSettings) -> Pace:
     """Read, decode, restore, score, encode and write photos, one after the other."""
-    from pasd_batch.data.photo_io import RestorationMarker, decode_photo, encode_photo
+    from pasd_batch.photos.photo_io import RestorationMarker, decode_photo, encode_photo
 
     marker = RestorationMarker(software="benchmark", model="random", config_fingerprint="none")
     target = Path(f"{settings.output.root}-loop")
@@ -176,8 +176,8 @@ def loop_with_files(settings: RunSettings) -> Pace:
 
 def loop(settings: RunSettings, read: Callable[[Path], Photo], write: Callable[[Path, Photo], None]) -> Pace:
     """Restore and score photo after photo in this process, in the run's batches."""
-    from pasd_batch.batch.models import ModelLoaders
-    from pasd_batch.batch.spec import photo_seed
+    from pasd_batch.batch.worker.models import ModelLoaders
+    from pasd_batch.batch.worker.spec import photo_seed
 
     began = time.monotonic()
     models = ModelLoaders().load(settings)
@@ -220,7 +220,7 @@ def whole_run(settings: RunSettings) -> Pace:
     """The run, as `pasd-batch run` does it, on a Ray of its own."""
     import ray
 
-    from pasd_batch.batch.run import ExitCode, run_archive
+    from pasd_batch.batch.driver.run import ExitCode, run_archive
 
     began = time.time()
     ray.init(address="local", include_dashboard=False, log_to_driver=False)

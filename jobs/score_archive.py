@@ -9,7 +9,7 @@ The job succeeds when every photo has its row and few enough failed; docs/operat
 import argparse
 import sys
 
-from pasd_batch.batch.run import run_from_config
+from pasd_batch.batch.driver.run import run_from_config
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

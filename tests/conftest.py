@@ -1,5 +1,6 @@
 """Parts that the tests of several packages share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     import numpy as np
+    from s3_server import S3Server
     from torch import Tensor
 
 
@@ -34,6 +36,33 @@ def photos() -> "Tensor":
 
     sources = (data.astronaut(), data.coffee(), data.chelsea())
     return torch.stack([_to_tensor(source[100:164, 120:200]) for source in sources])
+
+
+@pytest.fixture(scope="session")
+def _s3_process() -> Iterator["S3Server"]:
+    from s3_server import S3Server
+
+    server = S3Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(_s3_process: "S3Server", monkeypatch: pytest.MonkeyPatch) -> Iterator["S3Server"]:
+    """The server, with the environment pointing at it and an empty bucket named `archive`."""
+    import boto3
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _s3_process.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test-secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    bucket = boto3.resource("s3").Bucket("archive")
+    bucket.create()
+    _s3_process.requests.clear()
+    yield _s3_process
+    _s3_process.trouble = lambda environ: None
+    bucket.objects.delete()
+    bucket.delete()
 
 
 def _to_tensor(pixels: "np.ndarray") -> "Tensor":

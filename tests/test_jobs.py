@@ -42,8 +42,11 @@ def test_a_submitted_job_refuses_paths_into_rays_copy_of_the_folder(job, tmp_pat
     (tmp_path / "run.yaml").write_text("manifest: {path: photos.csv}\noutput: {root: runs/scores}\n")
     for overrides, told in [
         ([], "output.root=runs/scores, manifest.path=photos.csv: relative to"),
-        (["output.root=/mnt/run"], "ERROR pasd_batch.batch.run: manifest.path=photos.csv: relative to"),
-        (["manifest.path=s3://bucket/photos.csv"], "ERROR pasd_batch.batch.run: output.root=runs/scores: relative to"),
+        (["output.root=/mnt/run"], "ERROR pasd_batch.batch.driver.run: manifest.path=photos.csv: relative to"),
+        (
+            ["manifest.path=s3://bucket/photos.csv"],
+            "ERROR pasd_batch.batch.driver.run: output.root=runs/scores: relative to",
+        ),
     ]:
         said = refusal(job, tmp_path, "run.yaml", *overrides, RAY_JOB_CONFIG_JSON_ENV_VAR="{}")
         assert told in said
@@ -54,6 +57,6 @@ def test_a_submitted_job_refuses_paths_into_rays_copy_of_the_folder(job, tmp_pat
 def test_ray_still_names_the_variable_of_a_job_so():
     from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
 
-    from pasd_batch.batch import run
+    from pasd_batch.batch.driver import run
 
     assert run._JOB_VARIABLE == RAY_JOB_CONFIG_JSON_ENV_VAR

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from evaluation.photo_sets import to_8_bit
-from pasd_batch.batch.spec import photo_seed
+from pasd_batch.batch.worker.spec import photo_seed
 from pasd_batch.report.render import BACKGROUND, FAINT, INK
 
 _MARGIN = 16

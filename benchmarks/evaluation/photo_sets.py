@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pasd_batch.batch.spec import photo_seed
+from pasd_batch.batch.worker.spec import photo_seed
 from pasd_batch.config.degradation import BicubicSettings, DegradationSettings, RealEsrganSettings
 from pasd_batch.config.old_photo import OldPhotoSettings
-from pasd_batch.data.photo_decode import decode_photo
 from pasd_batch.degradation.chain import degrade_batch
 from pasd_batch.pasd.geometry import Size
+from pasd_batch.photos.decode import decode_photo
 
 _LATENT = 8
 _SUFFIXES = {".png", ".webp", ".jpg", ".jpeg", ".tif", ".tiff"}

@@ -36,7 +36,7 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make the photos, run the batch job on them, and say where everything is."""
-    from pasd_batch.batch.run import run_archive
+    from pasd_batch.batch.driver.run import run_archive
     from pasd_batch.report.run_report import write_report
 
     started = time.monotonic()

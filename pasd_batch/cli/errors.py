@@ -2,8 +2,8 @@
 
 import sys
 
-from pasd_batch.data.printable import printable
 from pasd_batch.errors import PasdBatchError
+from pasd_batch.storage.printable import printable
 
 EXIT_FAILED_PHOTOS = 1
 """The command did its work, but some photos could not be restored."""

@@ -15,8 +15,8 @@ from pasd_batch.errors import PasdBatchError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0 on success, 1 when photos failed, 2 when nothing could be started.
 
-    `run` and `train` have more of them, see `pasd_batch.batch.exit_code.ExitCode`. Without `arguments` they are those
-    of the process, and commands that drive Ray run in a child process.
+    `run` and `train` have more, see `pasd_batch.batch.driver.exit_code.ExitCode`. Without `arguments` they are those of
+    the process, and commands that drive Ray run in a child process.
     """
     parser = argparse.ArgumentParser(
         prog="pasd-batch",

@@ -6,7 +6,7 @@ from typing import Any
 
 from pasd_batch.cli.archive_options import add_access, storage_access
 from pasd_batch.cli.errors import UsageError
-from pasd_batch.data.printable import printable, printable_line
+from pasd_batch.storage.printable import printable, printable_line
 
 
 def add_command(commands: Any) -> None:
@@ -28,10 +28,10 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the manifest and say how many photos it has, and what was left out."""
-    from pasd_batch.data.manifest_failures import failures_of
-    from pasd_batch.data.manifest_making import make_manifest
-    from pasd_batch.data.run_folder import require_run
-    from pasd_batch.data.storage import Storage, redact_uri
+    from pasd_batch.manifests.making import make_manifest
+    from pasd_batch.runs.failures import failures_of
+    from pasd_batch.runs.run_folder import require_run
+    from pasd_batch.storage.storage import Storage, redact_uri
 
     if (options.source is None) == (options.failures_of is None):
         raise UsageError("name either a SOURCE of photos or --failures-of RUN")

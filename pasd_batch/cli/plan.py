@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pasd_batch.cli.archive_options import add_config, read_config
-from pasd_batch.data.printable import printable
+from pasd_batch.storage.printable import printable
 
 
 def add_command(commands: Any) -> None:
@@ -22,15 +22,15 @@ def add_command(commands: Any) -> None:
 
 def supervise(_: argparse.Namespace, driver: Callable[[], int]) -> int:
     """Plan in a child process, whose end without a word means that nothing is known."""
-    from pasd_batch.batch.exit_code import ExitCode
-    from pasd_batch.batch.supervisor import supervised
+    from pasd_batch.batch.driver.exit_code import ExitCode
+    from pasd_batch.batch.driver.supervisor import supervised
 
     return supervised(driver, lost=ExitCode.CANNOT_START, remedy="nothing was begun; try again")
 
 
 def run(options: argparse.Namespace) -> int:
     """Report what a run would do; all problems come in one message, with exit code 2."""
-    from pasd_batch.batch.rehearsal import rehearse
+    from pasd_batch.batch.driver.rehearsal import rehearse
 
     report = rehearse(read_config(options), ray_address=options.ray_address)
     stream = sys.stdout if report.exit_code == 0 else sys.stderr

@@ -19,13 +19,13 @@ from pasd_batch.cli.restore_targets import find_photos, plan_targets, refuse_no_
 from pasd_batch.config.base import ConfigError, with_overrides
 from pasd_batch.config.photos import DecodeLimits, OutputSettings
 from pasd_batch.config.restoration import RestorationSettings, RestoreSettings
-from pasd_batch.data.photo_limits import check_file_size
-from pasd_batch.data.printable import printable_line
-from pasd_batch.data.storage_errors import StorageError, StorageFull, TransientStorageError, classify
+from pasd_batch.photos.limits import check_file_size
+from pasd_batch.storage.errors import StorageError, StorageFull, TransientStorageError, classify
+from pasd_batch.storage.printable import printable_line
 
 if TYPE_CHECKING:
-    from pasd_batch.data.photo_io import Photo, PhotoDecoder, RestorationMarker
     from pasd_batch.pasd.restorer import Restorer
+    from pasd_batch.photos.photo_io import Photo, PhotoDecoder, RestorationMarker
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def _folder(name: str) -> Path:
 
 def run(options: argparse.Namespace) -> int:
     """Restore every photo; one that fails is named and does not stop the others."""
-    from pasd_batch.data.photo_io import PhotoDecoder
+    from pasd_batch.photos.photo_io import PhotoDecoder
 
     settings = settings_from(options)
     photos, notes = find_photos(options.photos, options.output)
@@ -143,8 +143,8 @@ def restore_file(restorer: "Restorer", read: "Callable[[Path], Photo]", source: 
     Raises:
         StorageFull, TransientStorageError: no result can be stored for now, which says nothing about this photo.
     """
-    from pasd_batch.data.photo_io import PhotoError, encode_photo, to_tensor, with_restored_image
     from pasd_batch.pasd.restorer import RestorationFailure
+    from pasd_batch.photos.photo_io import PhotoError, encode_photo, to_tensor, with_restored_image
 
     if not os.path.isfile(source):
         return "no such file; check the path"
@@ -233,7 +233,7 @@ def _load(settings: RestorationSettings) -> "Restorer":
 
 
 def _marker(settings: RestorationSettings) -> "RestorationMarker":
-    from pasd_batch.data.photo_io import RestorationMarker
+    from pasd_batch.photos.photo_io import RestorationMarker
 
     control = settings.model.control
     return RestorationMarker(

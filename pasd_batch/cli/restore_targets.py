@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pasd_batch.cli.errors import UsageError
-from pasd_batch.data.local_files import LONGEST_PATH
-from pasd_batch.data.redaction import lacks_slashes, redact_uri
+from pasd_batch.storage.local_files import LONGEST_PATH
+from pasd_batch.storage.redaction import lacks_slashes, redact_uri
 
 PhotoFile = tuple[Path, Path]
 """A photo, and its path below the output folder; that of a photo in a given folder is its path below that one."""
@@ -111,7 +111,7 @@ def _refuse_long_name(photo: Path, target: Path, longest: int) -> None:
 
 def _is_restored(target: Path) -> bool:
     """True if a file says of itself that it is a restored photo, which another restoration may replace."""
-    from pasd_batch.data.xmp import RESTORATION
+    from pasd_batch.photos.xmp import RESTORATION
 
     try:
         with open(target, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -136,8 +136,8 @@ def refuse_no_folder(output: Path) -> None:
 def _photos_below(folder: Path, output: Path) -> tuple[list[Path], list[str]]:
     """The photos in order, and what was left out, a line each."""
     from pasd_batch.config.storage import StorageSettings
-    from pasd_batch.data.listing import ending_of, find_files, is_image
-    from pasd_batch.data.storage_errors import StorageError
+    from pasd_batch.manifests.listing import ending_of, find_files, is_image
+    from pasd_batch.storage.errors import StorageError
 
     top, results = Path(os.path.realpath(folder)), Path(os.path.realpath(output))
     try:

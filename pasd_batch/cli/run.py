@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pasd_batch.cli.archive_options import add_config, read_config
-from pasd_batch.data.printable import printable
-from pasd_batch.data.redaction import shown_command
+from pasd_batch.storage.printable import printable
+from pasd_batch.storage.redaction import shown_command
 
 
 def add_command(commands: Any) -> None:
@@ -24,8 +24,8 @@ def add_command(commands: Any) -> None:
 
 def supervise(_: argparse.Namespace, driver: Callable[[], int]) -> int:
     """Run the driver in a child process, whose end without a word means that photos are left."""
-    from pasd_batch.batch.exit_code import ExitCode
-    from pasd_batch.batch.supervisor import supervised
+    from pasd_batch.batch.driver.exit_code import ExitCode
+    from pasd_batch.batch.driver.supervisor import supervised
 
     remedy = f"photos without a row may be left; everything committed is safe, {_this_command()} resumes the run"
     return supervised(driver, lost=ExitCode.INCOMPLETE, remedy=remedy)
@@ -33,8 +33,8 @@ def supervise(_: argparse.Namespace, driver: Callable[[], int]) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Run to the end, and say how it ended."""
-    from pasd_batch.batch.exit_code import ExitCode
-    from pasd_batch.batch.run import run_archive
+    from pasd_batch.batch.driver.exit_code import ExitCode
+    from pasd_batch.batch.driver.run import run_archive
 
     settings = read_config(options)
     report = run_archive(

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from pasd_batch.cli.archive_options import add_access, storage_access
-from pasd_batch.data.printable import printable_line
+from pasd_batch.storage.printable import printable_line
 
 
 def add_command(commands: Any) -> None:
@@ -19,7 +19,7 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the status."""
-    from pasd_batch.batch.status import read_status
+    from pasd_batch.runs.status import read_status
 
     status = read_status(options.uri, storage_access(options), examples=options.examples)
     sys.stdout.writelines(f"{printable_line(line)}\n" for line in status.lines())

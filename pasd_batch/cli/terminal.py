@@ -2,7 +2,7 @@
 
 import logging
 
-from pasd_batch.data.printable import printable
+from pasd_batch.storage.printable import printable
 
 
 class PrintableFormatter(logging.Formatter):

@@ -9,7 +9,7 @@ from typing import Any
 from pasd_batch.cli.archive_options import add_config
 from pasd_batch.cli.errors import UsageError
 from pasd_batch.config.training import AnyTraining, load_training
-from pasd_batch.data.redaction import shown_command
+from pasd_batch.storage.redaction import shown_command
 
 
 def add_command(commands: Any) -> None:
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         PasdBatchError: the training cannot start or go on.
     """
-    from pasd_batch.batch.interrupts import Interrupted, signals_as_interrupts
+    from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupts
     from pasd_batch.training.trainer import train
 
     settings = load_training(options.config, options.overrides)

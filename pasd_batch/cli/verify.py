@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from pasd_batch.cli.archive_options import add_access, read_config, storage_access
 from pasd_batch.cli.errors import UsageError
 from pasd_batch.config.run import RunSettings
-from pasd_batch.data.printable import printable, printable_line
-from pasd_batch.data.redaction import redact_uri, shown_command
+from pasd_batch.storage.printable import printable, printable_line
+from pasd_batch.storage.redaction import redact_uri, shown_command
 
 if TYPE_CHECKING:
-    from pasd_batch.batch.repair import Repair
-    from pasd_batch.batch.run_file import RunFile
-    from pasd_batch.batch.verification import Verification
-    from pasd_batch.data.run_folder import RunFolder
+    from pasd_batch.batch.driver.repair import Repair
+    from pasd_batch.runs.run_file import RunFile
+    from pasd_batch.runs.run_folder import RunFolder
+    from pasd_batch.runs.verification import Verification
 
 EXIT_DAMAGED = 1
 """Something is missing, damaged, or belongs to nothing."""
@@ -52,8 +52,8 @@ def add_command(commands: Any) -> None:
 
 def supervise(options: argparse.Namespace, driver: Callable[[], int]) -> int:
     """Check and mend in a child process: damaged files are what ends native code, and a repair drives Ray."""
-    from pasd_batch.batch.exit_code import ExitCode
-    from pasd_batch.batch.supervisor import supervised
+    from pasd_batch.batch.driver.exit_code import ExitCode
+    from pasd_batch.batch.driver.supervisor import supervised
 
     command = shown_command(["pasd-batch", *sys.argv[1:]])
     lost = ExitCode.INCOMPLETE if options.repair else ExitCode.CANNOT_START
@@ -62,7 +62,7 @@ def supervise(options: argparse.Namespace, driver: Callable[[], int]) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Check the run, and mend it if that is wished."""
-    from pasd_batch.data.run_folder import RunDamaged, RunFolder
+    from pasd_batch.runs.run_folder import RunDamaged, RunFolder
 
     if options.overrides and options.config is None:
         raise UsageError(f"{options.overrides[0]}: overrides need the configuration that they belong to, --config")
@@ -86,8 +86,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _repair(folder: "RunFolder", run_file: "RunFile", settings: RunSettings, options: argparse.Namespace) -> int:
-    from pasd_batch.batch.repair import repairing
-    from pasd_batch.batch.run import CannotGoOn
+    from pasd_batch.batch.driver.repair import repairing
+    from pasd_batch.batch.driver.run import CannotGoOn
 
     try:
         with repairing(folder, run_file, settings, ray_address=options.ray_address) as repair:
@@ -103,7 +103,7 @@ def _repair(folder: "RunFolder", run_file: "RunFile", settings: RunSettings, opt
 
 def _tell(result: "Verification", options: argparse.Namespace) -> int:
     """Say what was found; the exit code as far as files that belong to nothing are concerned."""
-    from pasd_batch.batch.shard_check import ProblemKind
+    from pasd_batch.runs.shard_check import ProblemKind
 
     sys.stdout.write("\n".join(map(printable_line, result.lines())) + "\n")
     count = result.counts[ProblemKind.EXTRA]
@@ -118,9 +118,9 @@ def _tell(result: "Verification", options: argparse.Namespace) -> int:
 
 def _run_file(folder: "RunFolder", settings: RunSettings | None) -> "RunFile":
     """Read the run file; with `settings` a lost or damaged `run.json` is made again."""
-    from pasd_batch.batch.run_file import read_run
-    from pasd_batch.batch.run_file_again import write_run_file_again
-    from pasd_batch.data.run_folder import RunDamaged, no_run
+    from pasd_batch.batch.driver.run_file_again import write_run_file_again
+    from pasd_batch.runs.run_file import read_run
+    from pasd_batch.runs.run_folder import RunDamaged, no_run
 
     try:
         known = read_run(folder.storage)
@@ -140,8 +140,8 @@ def _verify(
 ) -> "Verification":
     from tqdm import tqdm
 
-    from pasd_batch.batch.shard_check import Problem, ProblemKind, ShardFindings
-    from pasd_batch.batch.verification import Verifier
+    from pasd_batch.runs.shard_check import Problem, ProblemKind, ShardFindings
+    from pasd_batch.runs.verification import Verifier
 
     # `None` shows the bar on terminals only.
     bar = tqdm(total=run_file.photos, unit=" photos", disable=True if options.no_progress else None)
@@ -170,7 +170,7 @@ def _problems_written(path: str | None) -> Iterator[Any]:
     import csv
     from dataclasses import astuple, fields
 
-    from pasd_batch.batch.shard_check import Problem
+    from pasd_batch.runs.shard_check import Problem
 
     with ExitStack() as stack:
         try:
@@ -189,9 +189,9 @@ def _mend(
     result: "Verification",
     options: argparse.Namespace,
 ) -> int:
-    from pasd_batch.batch.exit_code import ExitCode
-    from pasd_batch.batch.repair import run_again
-    from pasd_batch.batch.shard_check import ProblemKind
+    from pasd_batch.batch.driver.exit_code import ExitCode
+    from pasd_batch.batch.driver.repair import run_again
+    from pasd_batch.runs.shard_check import ProblemKind
 
     if result.plan_is_wrong:
         repair.take_out_plan(run_file)
@@ -209,7 +209,7 @@ def _mend(
 
 def _settings(folder: "RunFolder", run_file: "RunFile", settings: RunSettings | None) -> RunSettings:
     """The settings that are given, or those in `run.json`, with the run where it is now."""
-    from pasd_batch.batch.repair import settings_of_run
+    from pasd_batch.batch.driver.repair import settings_of_run
 
     root = folder.storage.uri()
     if settings is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pasd_batch.data.printable import printable_line
+from pasd_batch.storage.printable import printable_line
 
 CELL = 512
 """Pixels that an image of the sheet is wide and high at most."""

@@ -10,11 +10,14 @@ import pyarrow as pa
 
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
-from pasd_batch.data.allowed_folders import refuse_outside
-from pasd_batch.data.local_files import LocalFiles
-from pasd_batch.data.photo_io import PhotoDecoder, decode_photo
-from pasd_batch.data.plan_key import key_of_run
-from pasd_batch.data.run_folder import (
+from pasd_batch.errors import PasdBatchError
+from pasd_batch.manifests.allowed_folders import refuse_outside
+from pasd_batch.photos.photo_io import PhotoDecoder, decode_photo
+from pasd_batch.records import Status
+from pasd_batch.report.render import SheetPhoto, contact_sheet, shrunk
+from pasd_batch.report.summary import collect, to_markdown
+from pasd_batch.runs.plan_key import key_of_run
+from pasd_batch.runs.run_folder import (
     RUN_FILE,
     RunFolder,
     damaged,
@@ -25,12 +28,9 @@ from pasd_batch.data.run_folder import (
     require_run,
     result_path,
 )
-from pasd_batch.data.sealing import has_sealed, unsealed
-from pasd_batch.data.storage import NotFound, Storage, read_uri
-from pasd_batch.errors import PasdBatchError
-from pasd_batch.records import Status
-from pasd_batch.report.render import SheetPhoto, contact_sheet, shrunk
-from pasd_batch.report.summary import collect, to_markdown
+from pasd_batch.storage.local_files import LocalFiles
+from pasd_batch.storage.sealing import has_sealed, unsealed
+from pasd_batch.storage.storage import NotFound, Storage, read_uri
 
 SUMMARY = "report/summary.md"
 CONTACT_SHEET = "report/contact_sheet.png"

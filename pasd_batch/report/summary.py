@@ -12,9 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from pasd_batch.data.printable import printable_line
-from pasd_batch.data.run_folder import RunFolder
 from pasd_batch.records import SCORE_METADATA_KEY, Status, lacks_scores
+from pasd_batch.runs.run_folder import RunFolder
+from pasd_batch.storage.printable import printable_line
 
 SLOWEST = 10
 """So many of the slowest photos are named."""

@@ -3,7 +3,7 @@
 from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.config.training import AnyTraining, TrainingSettings
 from pasd_batch.config.training_data import TrainingDataSettings
-from pasd_batch.data.storage import Storage
+from pasd_batch.storage.storage import Storage
 from pasd_batch.training.ablations import ablated
 from pasd_batch.training.data.process_feed import LoaderSpec
 from pasd_batch.training.loop.placement import Placement

@@ -30,7 +30,8 @@ def ray_cluster(s3_server: TroubledS3, tmp_path_factory: pytest.TempPathFactory)
     import ray.data
 
     # Worker processes import the tests' own modules by name.
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    support = str(Path(tiny_models.__file__).parent)
+    os.environ["PYTHONPATH"] = os.pathsep.join([support, os.environ.get("PYTHONPATH", "")])
     # On a busy machine workers would be starved by whatever else is at work.
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (its name)
     os.environ["PASD_TEST_HOLD"] = str(tmp_path_factory.mktemp("hold") / "hold")
@@ -65,8 +66,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
 
 @pytest.fixture(scope="session")
 def _finished_run(archive: Archive, ray_cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from pasd_batch.batch.exit_code import ExitCode
-    from pasd_batch.batch.run import run_archive
+    from pasd_batch.batch.driver.exit_code import ExitCode
+    from pasd_batch.batch.driver.run import run_archive
 
     root = tmp_path_factory.mktemp("finished") / "run"
     report = run_archive(

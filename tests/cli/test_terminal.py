@@ -6,7 +6,7 @@ import pytest
 
 from pasd_batch.cli import main
 from pasd_batch.cli.terminal import PrintableFormatter
-from pasd_batch.data.printable import printable, printable_line
+from pasd_batch.storage.printable import printable, printable_line
 
 HOSTILE = "a\x1b[2J\x1b]0;title\x07\r\u202egpj.\udcff"
 SHOWN = r"a\x1b[2J\x1b]0;title\x07\r\u202egpj.\udcff"

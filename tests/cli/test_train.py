@@ -14,7 +14,7 @@ from PIL import Image
 from skimage import data
 
 from pasd_batch.cli import main
-from pasd_batch.data.storage import Storage
+from pasd_batch.storage.storage import Storage
 from pasd_batch.training.loop.training_log import read_log
 
 PATIENCE = 400.0

@@ -10,7 +10,7 @@ import golden_data
 import pytest
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler
-from golden_data import Golden, assert_close, model_folder
+from golden_data import Golden, assert_close, model_folder, relative_tolerance
 from torch import Tensor
 from transformers import CLIPTextModel
 
@@ -20,10 +20,6 @@ from pasd_batch.training.objectives.diffusion import diffuse, prediction_target
 from pasd_batch.training.objectives.losses import Denoised, PasdLoss, pasd_loss
 
 NAMES = golden_data.names("training_*")
-
-
-def relative_tolerance(text: str) -> float:
-    return float(re.findall(r"relative ([\d.e-]+\d)", text)[0])
 
 
 @dataclass

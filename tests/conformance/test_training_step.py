@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from golden_data import Golden, assert_close, load, model_folder, names
-from test_training import relative_tolerance
+from golden_data import Golden, assert_close, load, model_folder, names, relative_tolerance
 from torch import Tensor
 
 from pasd_batch.config.training import parse_training

@@ -13,13 +13,13 @@ from PIL import Image
 from pasd_batch.cli.main import main
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
-from pasd_batch.data.results import ResultStore
-from pasd_batch.data.run_folder import RunFolder, shard_file_name
-from pasd_batch.data.storage import Storage
 from pasd_batch.records import RESULT_SCHEMA, ScoreColumn, result_schema
 from pasd_batch.report.render import SheetPhoto, contact_sheet, shrunk
 from pasd_batch.report.run_report import CONTACT_SHEET, write_report
 from pasd_batch.report.summary import RunStatistics, collect, to_markdown
+from pasd_batch.runs.results import ResultStore
+from pasd_batch.runs.run_folder import RunFolder, shard_file_name
+from pasd_batch.storage.storage import Storage
 
 ACCESS = StorageSettings()
 SCORES = [

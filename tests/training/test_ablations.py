@@ -6,9 +6,9 @@ from safetensors.torch import load_file
 from tiny_training import scratch, settings, values
 
 from pasd_batch.config.restoration import RestorationSettings
-from pasd_batch.data.storage import Storage
 from pasd_batch.pasd.checkpoint import is_paca
 from pasd_batch.pasd.restorer import Restoration, Restorer
+from pasd_batch.storage.storage import Storage
 from pasd_batch.training.data.photo_index import kept_index
 from pasd_batch.training.data.process_feed import make_batch
 from pasd_batch.training.errors import TrainingError

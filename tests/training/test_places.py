@@ -1,7 +1,6 @@
 import os
 
-from test_vae_trainer import vae_settings
-from tiny_training import settings, values
+from tiny_training import settings, vae_settings, values
 
 from pasd_batch.training.places import with_absolute_places
 

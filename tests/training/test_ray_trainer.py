@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny_training import settings, values
 
-from pasd_batch.data.storage import Storage
+from pasd_batch.storage.storage import Storage
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.checkpoints import load_latest
 from pasd_batch.training.loop.training_log import read_log

@@ -23,9 +23,9 @@ from tiny_training import settings, values
 from pasd_batch.cli import main
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.restoration import ModelSettings, RestorationSettings
-from pasd_batch.data.storage import Storage
 from pasd_batch.pasd.checkpoint import is_paca
 from pasd_batch.pasd.restorer import Restorer
+from pasd_batch.storage.storage import Storage
 from pasd_batch.training.data.batch_maker import BatchMaker
 from pasd_batch.training.data.photo_index import list_photos
 from pasd_batch.training.data.process_feed import make_batch

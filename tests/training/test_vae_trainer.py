@@ -3,16 +3,15 @@ import sys
 import pytest
 import torch
 from PIL import Image
-from tiny_training import scratch, settings, values
+from tiny_training import SIZES, scratch, settings, vae_settings, values
 
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.restoration import ModelSettings, RestorationSettings, SamplingSettings
-from pasd_batch.config.training import parse_training
-from pasd_batch.data.photo_io import decode_photo, to_tensor
-from pasd_batch.data.storage import Storage
 from pasd_batch.pasd import vae_tiling
 from pasd_batch.pasd.restorer import Restorer
 from pasd_batch.pasd.state_dict import CheckpointError
+from pasd_batch.photos.photo_io import decode_photo, to_tensor
+from pasd_batch.storage.storage import Storage
 from pasd_batch.training.data.batch_maker import BatchMaker
 from pasd_batch.training.data.photo_index import list_photos
 from pasd_batch.training.errors import TrainingError
@@ -22,13 +21,6 @@ from pasd_batch.training.networks.start import load_trained_vae
 from pasd_batch.training.objectives.vae_objective import VaeObjective, build_vae
 from pasd_batch.training.trainer import train
 from pasd_batch.training.work import build_task
-
-SIZES = {"latent_channels": 8, "widths": [8, 8, 16, 16], "norm_groups": 4}
-
-
-def vae_settings(work, **more):
-    shared = {key: value for key, value in values(work).items() if key not in ("model", "trainable")}
-    return parse_training({**shared, "trains": "vae", "sizes": SIZES, **more})
 
 
 def test_a_vae_learns_to_reconstruct_and_measures_its_latents(work, one_thread):

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import torch
 
 from pasd_batch.config.training_data import TrainingDataSettings
-from pasd_batch.data.photo_io import PhotoDecoder, to_tensor
 from pasd_batch.errors import PasdBatchError
+from pasd_batch.photos.photo_io import PhotoDecoder, to_tensor
 from pasd_batch.training.data.dataset import TrainingBatch, TrainingSample, collate, make_sample, sample_seed
 from pasd_batch.training.data.decoded_photos import DecodedPhoto, DecodedPhotos
 from pasd_batch.training.data.photo_index import PhotoIndex

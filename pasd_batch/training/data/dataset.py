@@ -13,9 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.training_samples import SampleSettings
-from pasd_batch.data.photo_io import PhotoError
 from pasd_batch.degradation.chain import degrade_batch
 from pasd_batch.degradation.draws import Draws
+from pasd_batch.photos.photo_io import PhotoError
 from pasd_batch.training.data.crops import augment, enlarge_to, sample_augmentation
 
 

@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.trainer import TrainerSettings
-from pasd_batch.data.storage import Storage
+from pasd_batch.storage.storage import Storage
 from pasd_batch.training.data.batch_maker import BatchMaker
 from pasd_batch.training.data.photo_index import list_photos, load_index
 

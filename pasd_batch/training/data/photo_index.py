@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.training_data import DataSource, PhotoSource, WebDatasetSource
-from pasd_batch.data.allowed_folders import granted_folders, rows_outside, why_outside
-from pasd_batch.data.listing import find_files
-from pasd_batch.data.location import redact_uri
-from pasd_batch.data.manifest import ManifestPiece, find_pieces, is_image_source
-from pasd_batch.data.manifest_rows import photo_ids, read_rows
-from pasd_batch.data.manifest_survey import SOURCE_ROOT_KEY
-from pasd_batch.data.storage import NotFound, Storage, TooLarge, read_uri
+from pasd_batch.manifests.allowed_folders import granted_folders, rows_outside, why_outside
+from pasd_batch.manifests.listing import find_files
+from pasd_batch.manifests.pieces import ManifestPiece, find_pieces, is_image_source
+from pasd_batch.manifests.rows import photo_ids, read_rows
+from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
+from pasd_batch.storage.location import redact_uri
+from pasd_batch.storage.storage import NotFound, Storage, TooLarge, read_uri
 from pasd_batch.training.data.dataset import EncodedPhoto
 from pasd_batch.training.data.webdataset import find_samples, read_member
 from pasd_batch.training.errors import TrainingError

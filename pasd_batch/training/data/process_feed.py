@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from pasd_batch.config.training_data import TrainingDataSettings
-from pasd_batch.data.storage import Storage
+from pasd_batch.storage.storage import Storage
 from pasd_batch.training.data.batch_maker import BatchMaker, Feed, NumberedBatch
 from pasd_batch.training.data.dataset import TrainingBatch
 from pasd_batch.training.data.photo_index import load_index

@@ -15,9 +15,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from pasd_batch.config.training_data import TrainingDataSettings
-from pasd_batch.data.photo_io import PhotoDecoder, to_tensor
 from pasd_batch.degradation.columns import sent
 from pasd_batch.errors import PasdBatchError
+from pasd_batch.photos.photo_io import PhotoDecoder, to_tensor
 from pasd_batch.training.data.crops import Augmentation, enlarge_to
 from pasd_batch.training.data.dataset import refuse_too_small
 from pasd_batch.training.data.photo_index import PhotoIndex

@@ -14,7 +14,7 @@ from typing import Any
 from safetensors.torch import load, save
 from torch import Tensor
 
-from pasd_batch.data.storage import NotFound, Storage
+from pasd_batch.storage.storage import NotFound, Storage
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.stepping import StepState
 

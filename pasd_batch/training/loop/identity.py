@@ -6,7 +6,7 @@ from typing import Any
 
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.trainer import TrainerSettings
-from pasd_batch.data.storage import AlreadyExists, Storage
+from pasd_batch.storage.storage import AlreadyExists, Storage
 from pasd_batch.training.errors import TrainingError
 
 SETTINGS_FILE = "training.json"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 
 from pasd_batch.config.trainer import TrainerSettings
-from pasd_batch.data.storage import Storage
+from pasd_batch.storage.storage import Storage
 from pasd_batch.training.loop.checkpoints import prune, save_checkpoint
 from pasd_batch.training.loop.stepping import Stepper
 from pasd_batch.training.loop.task import TrainingTask

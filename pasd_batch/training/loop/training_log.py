@@ -9,7 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pasd_batch.config.optimization import TrainingLogSettings
-from pasd_batch.data.storage import NotFound, Storage
+from pasd_batch.storage.storage import NotFound, Storage
 from pasd_batch.training.errors import TrainingError
 
 if TYPE_CHECKING:

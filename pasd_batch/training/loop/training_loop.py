@@ -5,7 +5,7 @@ from contextlib import closing
 from itertools import islice
 
 from pasd_batch.config.trainer import TrainerSettings
-from pasd_batch.data.storage import Storage
+from pasd_batch.storage.storage import Storage
 from pasd_batch.training.data.batch_maker import Feed, NumberedBatch
 from pasd_batch.training.data.prefetch import prefetched
 from pasd_batch.training.loop.acceleration import accelerate

@@ -14,11 +14,11 @@ from torch import Generator, Tensor
 
 from pasd_batch.config.degradation import DegradationSettings
 from pasd_batch.config.trainer import TrainerSettings
-from pasd_batch.data.photo_io import PhotoDecoder, to_tensor
 from pasd_batch.degradation.chain import degrade_batch
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.metrics.fidelity import fidelity
 from pasd_batch.metrics.periodic_pattern import GRID_BOUND, periodic_pattern
+from pasd_batch.photos.photo_io import PhotoDecoder, to_tensor
 from pasd_batch.training.data.crops import enlarge_to
 from pasd_batch.training.data.dataset import sample_seed
 from pasd_batch.training.data.photo_index import PhotoIndex, list_photos

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from pasd_batch.config.degradation import BicubicSettings, GrayscaleSettings
 from pasd_batch.config.training_samples import SampleSettings
-from pasd_batch.data.photo_io import decode_photo, to_tensor
 from pasd_batch.degradation.draws import Draws
+from pasd_batch.photos.photo_io import decode_photo, to_tensor
 from pasd_batch.training.data.crops import augment, enlarge_to, sample_augmentation
 from pasd_batch.training.data.dataset import (
     EncodedPhoto,

@@ -7,7 +7,7 @@ from tiny_training import write_photos
 
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.training_data import PhotoSource, WebDatasetSource
-from pasd_batch.data.storage import Storage, TooLarge
+from pasd_batch.storage.storage import Storage, TooLarge
 from pasd_batch.training.data.photo_index import kept_index, list_photos
 from pasd_batch.training.errors import TrainingError
 

@@ -5,7 +5,7 @@ import torch
 from moto.server import ThreadedMotoServer
 from tiny_training import settings
 
-from pasd_batch.data.storage import Storage
+from pasd_batch.storage.storage import Storage
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.checkpoints import checkpoint_folder, complete_steps, load_latest, prune, save_checkpoint
 from pasd_batch.training.loop.stepping import StepState
@@ -70,7 +70,7 @@ def test_a_damaged_checkpoint_is_named_with_the_remedy(local):
 def bucket(monkeypatch):
     import boto3
 
-    from pasd_batch.data.s3_filesystem import CheckedS3FileSystem
+    from pasd_batch.storage.s3_filesystem import CheckedS3FileSystem
 
     # Open file systems are kept by fsspec, with the address of the server they were opened for.
     CheckedS3FileSystem.clear_instance_cache()

@@ -9,7 +9,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_training import settings, values
 
-from pasd_batch.data.storage import Storage
+from pasd_batch.storage.storage import Storage
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.training_log import read_log
 from pasd_batch.training.loop.validation import ValidationPhoto, judge

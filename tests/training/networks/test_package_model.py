@@ -3,8 +3,7 @@
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from test_vae_trainer import vae_settings
-from tiny_training import scratch, settings
+from tiny_training import scratch, settings, vae_settings
 
 from pasd_batch.config.restoration import ModelSettings, RestorationSettings, SamplingSettings
 from pasd_batch.pasd.restorer import Restoration, Restorer

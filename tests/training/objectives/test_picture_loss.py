@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.picture_losses import PictureLossSettings
-from pasd_batch.data.storage import Storage
 from pasd_batch.pasd.state_dict import CheckpointError
+from pasd_batch.storage.storage import Storage
 from pasd_batch.training.data.batch_maker import BatchMaker
 from pasd_batch.training.data.photo_index import list_photos
 from pasd_batch.training.loop.acceleration import accelerate

@@ -1,0 +1,1 @@
+"""The driver of a run: checks, plan, dispatch, repair, exit codes."""

@@ -1,0 +1,202 @@
+"""Before any work: everything that would fail later is tried, and all problems come in one message."""
+
+import dataclasses
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pasd_batch.batch.planning.plan import CheckedManifest, check_manifest
+from pasd_batch.batch.worker.models import ModelLoaders
+from pasd_batch.cluster.session import WorkerResources, run_on_worker
+from pasd_batch.config.run import ManifestSettings, RunSettings
+from pasd_batch.errors import PasdBatchError
+from pasd_batch.manifests.allowed_folders import listed_folder
+from pasd_batch.manifests.errors import ManifestError
+from pasd_batch.manifests.kept_list import draft_list, keep_list, kept_list, list_name, refuse_run_among_photos
+from pasd_batch.manifests.output_paths import LONGEST_PATH
+from pasd_batch.manifests.pieces import is_image_source
+from pasd_batch.records import ScoreColumn
+from pasd_batch.runs.run_file import RunFile, read_run, refuse_strangers
+from pasd_batch.runs.run_folder import IMAGES_FOLDER, damaged
+from pasd_batch.storage.storage import Storage, StorageError
+
+_logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+WORKER_SECONDS = 1800.0
+"""Time to wait for a place for a worker: an autoscaling cluster has to start a machine first."""
+
+
+class PreflightFailed(PasdBatchError):
+    """The run cannot start; the message has every problem and its remedy."""
+
+    def __init__(self, problems: list[str]) -> None:
+        lines = "\n".join(f"- {problem}" for problem in problems)
+        super().__init__(f"the run cannot start, {len(problems)} problem(s):\n{lines}")
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class WorkerReport:
+    """Report of a worker that tried everything that it will need."""
+
+    problems: list[str] = field(default_factory=list)
+    model_fingerprint: str | None = None
+    score_columns: tuple[ScoreColumn, ...] = ()
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """Findings about a run that can start."""
+
+    manifest: CheckedManifest
+    lists_photos: bool
+    """The manifest is a list of photos, made when the run began."""
+    worker: WorkerReport
+
+
+def check_run(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> Preflight:
+    """Try everything that a run will need; a list of photos is kept only if all is well. Ray must be running.
+
+    Raises:
+        PreflightFailed: naming all problems.
+        AnotherRun: the run there was made by a version that writes another format.
+    """
+    run = read_run(storage)
+    found = check_storage_and_workers(settings, storage, loaders)
+    problems = found.messages
+    if run is None:
+        _attempt(problems, lambda: refuse_strangers(storage))
+    checked = _attempt(problems, lambda: _check_manifest(settings, storage, run, may_keep=not problems))
+    if problems or checked is None or found.worker is None:
+        raise PreflightFailed(problems)
+    manifest, lists_photos = checked
+    return Preflight(manifest, lists_photos, found.worker)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Faults of everything but the manifest, and a worker's report."""
+
+    messages: list[str]
+    worker: WorkerReport | None
+
+
+def check_storage_and_workers(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> Findings:
+    """Try storage, models and metrics, in this process and where workers run. Ray must be running."""
+    problems: list[str] = []
+    _attempt(problems, lambda: _check_storage(storage))
+    worker = _attempt(problems, lambda: _check_worker(settings, storage, loaders))
+    if worker is not None:
+        problems.extend(worker.problems)
+    return Findings(problems, worker)
+
+
+def try_as_worker(settings: RunSettings, storage: Storage, probe: str, loaders: ModelLoaders) -> WorkerReport:
+    """Check a worker process: its storage, models and metrics; runs in one."""
+    problems: list[str] = []
+    _attempt(problems, lambda: _see_probe(storage, probe))
+    _attempt(problems, lambda: loaders.restorer(settings))
+    fingerprint = _attempt(problems, lambda: loaders.fingerprint(settings))
+    scorer = _attempt(problems, lambda: loaders.scorer(settings))
+    columns = () if scorer is None else tuple(scorer.columns)
+    return WorkerReport(problems, fingerprint, columns)
+
+
+def _check_storage(storage: Storage) -> None:
+    needed = len(f"{IMAGES_FOLDER}/") + LONGEST_PATH
+    if storage.longest_path < needed:
+        raise StorageError(
+            f"{storage.uri()}: {needed - storage.longest_path:,} bytes too long for an output.root, as paths of "
+            f"restored photos below it may take {needed:,}; choose a shorter one"
+        )
+    storage.remove_partial()
+    if storage.is_link(IMAGES_FOLDER):
+        _check_linked_images(storage)
+    if not storage.honours_create():
+        _logger.warning(
+            "%s ignores conditional writes: run one driver at a time on this run, because two could overwrite each "
+            "other's results",
+            storage.uri(),
+        )
+
+
+def _check_linked_images(storage: Storage) -> None:
+    probe = f"{IMAGES_FOLDER}/.pasd-batch-probe-{uuid.uuid4().hex}"
+    try:
+        storage.create(probe, b"")
+        storage.delete(probe)
+    except StorageError as error:
+        raise StorageError(
+            f"{storage.uri(IMAGES_FOLDER)} is a link, and nothing can be stored where it leads: {error}"
+        ) from error
+
+
+def _check_manifest(
+    settings: RunSettings, storage: Storage, run: RunFile | None, *, may_keep: bool
+) -> tuple[CheckedManifest, bool]:
+    """The manifest, and whether it is a list of photos; `run` is the run that has begun here, if any."""
+
+    def check(manifest: ManifestSettings, *, listed: bool) -> CheckedManifest:
+        folders = listed_folder(settings.manifest.path, settings.storage) if listed else ()
+        access = settings.storage.with_folders(folders)
+        return check_manifest(manifest, access, suffix=settings.output.file.format.suffix)
+
+    # A run that has begun needs its list alone: what has become of the folder since does not matter to it.
+    kept = kept_list(storage, run.manifest_fingerprint) if run is not None and run.lists_photos else None
+    if run is not None and kept is not None:
+        try:
+            return check(kept, listed=True), True
+        except ManifestError as error:
+            raise damaged(storage, list_name(run.manifest_fingerprint), f"cannot be used ({error})") from error
+    refuse_run_among_photos(settings.manifest, storage, settings.storage)
+    if not is_image_source(settings.manifest, settings.storage):
+        return check(settings.manifest, listed=False), False
+    with draft_list(settings.manifest.path, storage, settings.storage) as draft:
+        checked = check(draft.manifest, listed=True)
+        if may_keep and (run is None or run.manifest_fingerprint == checked.fingerprint):
+            list_of_run = keep_list(draft, storage, checked.fingerprint)
+            pieces = tuple(dataclasses.replace(piece, uri=list_of_run.path) for piece in checked.pieces)
+            checked = dataclasses.replace(checked, pieces=pieces)
+    return checked, True
+
+
+def _check_worker(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> WorkerReport:
+    probe = f".pasd-batch-probe-{uuid.uuid4().hex}"
+    storage.create(probe, b"")
+    try:
+        return run_on_worker(
+            try_as_worker, settings, storage, probe, loaders, settings=settings.workers, seconds=WORKER_SECONDS
+        )
+    except TimeoutError:
+        needed = WorkerResources.of(settings.workers)
+        wanted = f"{needed.cpus:g} CPU(s) and {needed.gpus:g} GPU(s)"
+        return WorkerReport(
+            [f"workers: the cluster has no place for one with {wanted}; lower workers.cpus or workers.gpus"]
+        )
+    finally:
+        storage.delete(probe)
+
+
+def _see_probe(storage: Storage, probe: str) -> None:
+    if not storage.exists(probe):
+        raise StorageError(
+            f"workers do not see the driver's {storage.uri()}; give output.root a place that all machines share, "
+            "such as s3://BUCKET/RUN"
+        )
+    storage.create(f"{probe}-worker", b"")
+    storage.delete(f"{probe}-worker")
+
+
+def _attempt(problems: list[str], check: Callable[[], Result]) -> Result | None:
+    try:
+        return check()
+    except PasdBatchError as error:
+        problems.append(str(error))
+    except Exception as error:
+        _logger.debug("a check failed", exc_info=error)
+        problems.append(f"{type(error).__name__}: {error}")
+    return None

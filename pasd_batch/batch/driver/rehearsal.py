@@ -1,0 +1,114 @@
+"""`plan`: everything a run needs is tried, and what it would do is counted and timed; nothing is begun."""
+
+import logging
+import time
+from datetime import timedelta
+
+from pasd_batch.batch.driver.exit_code import ExitCode
+from pasd_batch.batch.driver.preflight import WORKER_SECONDS, PreflightFailed, WorkerReport, check_storage_and_workers
+from pasd_batch.batch.driver.run import RunReport, with_absolute_paths
+from pasd_batch.batch.planning.estimate import PlanSummary, dry_run
+from pasd_batch.batch.worker.models import ModelLoaders, Refusal
+from pasd_batch.cluster.session import ClusterFailed, WorkerResources, ray_session, run_on_worker
+from pasd_batch.config.run import RunMode, RunSettings
+from pasd_batch.errors import PasdBatchError
+from pasd_batch.manifests.kept_list import refuse_run_among_photos
+from pasd_batch.runs.run_file import describe_run, read_run, refuse_another, refuse_strangers
+from pasd_batch.storage.storage import Storage
+
+_logger = logging.getLogger(__name__)
+
+
+def rehearse(
+    settings: RunSettings, *, ray_address: str | None = None, loaders: ModelLoaders | None = None
+) -> RunReport:
+    """Report what a run of these settings would do, or everything that keeps it from starting."""
+    try:
+        with ray_session(ray_address):
+            return _rehearse(with_absolute_paths(settings), loaders or ModelLoaders())
+    except PasdBatchError as error:
+        return RunReport(ExitCode.CANNOT_START, None, str(error))
+    except Exception as error:
+        # Python's own exit code would be 1, which says that every photo has its row.
+        _logger.exception("the plan ended unexpectedly")
+        message = f"{type(error).__name__}: {error}\nnothing was begun; the log has the traceback"
+        return RunReport(ExitCode.CANNOT_START, None, message)
+
+
+def _rehearse(settings: RunSettings, loaders: ModelLoaders) -> RunReport:
+    access = settings.storage
+    storage = Storage.open(settings.output.root, retry=access.retry, allowed_schemes=access.allowed_schemes)
+    found = check_storage_and_workers(settings, storage, loaders)
+    problems = found.messages
+    summary = None
+    try:
+        summary = dry_run(settings, suffix=settings.output.file.format.suffix)
+        # Without a worker's findings nobody knows which model the run would have.
+        if found.worker is not None and not problems:
+            _refuse_another_run(settings, storage, summary, found.worker)
+    except PasdBatchError as error:
+        problems.append(str(error))
+    if problems or summary is None:
+        raise PreflightFailed(problems)
+    return RunReport(ExitCode.DONE, None, "\n".join([*summary.lines(), *_time_lines(settings, loaders, summary)]))
+
+
+def _refuse_another_run(settings: RunSettings, storage: Storage, summary: PlanSummary, worker: WorkerReport) -> None:
+    """Make sure that a run of these settings could begin or go on at `output.root`; writes nothing."""
+    run = read_run(storage)
+    if run is None:
+        refuse_strangers(storage)
+        refuse_run_among_photos(settings.manifest, storage, settings.storage)
+        return
+    # A run that lists photos keeps its list, whatever has become of the folder; and a plan makes no list.
+    lists_photos = run.lists_photos or summary.fingerprint is None
+    wanted = describe_run(
+        settings,
+        manifest_fingerprint=run.manifest_fingerprint if lists_photos else str(summary.fingerprint),
+        photos=summary.photos,
+        model_fingerprint=worker.model_fingerprint,
+        score_columns=worker.score_columns,
+        lists_photos=lists_photos,
+    )
+    refuse_another(storage, run, wanted)
+
+
+def _time_lines(settings: RunSettings, loaders: ModelLoaders, summary: PlanSummary) -> list[str]:
+    if settings.mode is not RunMode.RESTORE:
+        return ["time: not estimated for scores alone"]
+    seconds = _seconds_on_worker(settings, loaders)
+    workers = max(1, WorkerResources.of(settings.workers).fitting_now())
+    if settings.workers.max is not None:
+        workers = min(workers, settings.workers.max)
+    lines = [f"one tile takes {seconds:.2f} s on a worker; the cluster has room for {workers:,} now"]
+    total = summary.seconds(seconds_per_tile=seconds, workers=workers)
+    if total is not None:
+        lines.append(f"time: about {timedelta(seconds=round(total))} (without scoring and storage)")
+    return lines
+
+
+def _seconds_on_worker(settings: RunSettings, loaders: ModelLoaders) -> float:
+    try:
+        tried = run_on_worker(seconds_per_tile, settings, loaders, settings=settings.workers, seconds=WORKER_SECONDS)
+    except (ClusterFailed, TimeoutError) as error:
+        raise PreflightFailed([f"no worker could restore a trial photo: {type(error).__name__}: {error}"]) from error
+    if isinstance(tried, Refusal):
+        raise PreflightFailed([f"a grey trial photo cannot be restored: {tried.message}"])
+    return tried
+
+
+def seconds_per_tile(settings: RunSettings, loaders: ModelLoaders) -> float | Refusal:
+    """Restore a grey photo of one working size: seconds a tile when it is done again, or why not; runs in a worker."""
+    import torch
+
+    restorer = loaders.restorer(settings)
+    assert restorer is not None, "only score runs have no restorer, and they are not timed"
+    sampling = settings.restoration.sampling
+    side = max(1, round(sampling.min_short_side / sampling.scale))
+    photo = torch.linspace(0.2, 0.8, side * side).reshape(1, side, side).expand(3, -1, -1).contiguous()
+    # The first run also pays for warming up, compiling among it.
+    restorer.restore([photo], prompts=[""], seeds=[0])
+    started = time.perf_counter()
+    (outcome,) = restorer.restore([photo], prompts=[""], seeds=[0])
+    elapsed = time.perf_counter() - started
+    return outcome if isinstance(outcome, Refusal) else elapsed / outcome.report.tiles

@@ -1,0 +1,236 @@
+"""A run from start to finish, and again after every interruption: the driver.
+
+Everything that matters is in storage. This process can be killed at any moment; the same call resumes the run, and
+two of them at once make one result.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pasd_batch.batch.driver.dispatch import work_off
+from pasd_batch.batch.driver.exit_code import ExitCode
+from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupts
+from pasd_batch.batch.driver.preflight import Preflight, check_run
+from pasd_batch.batch.driver.supervisor import supervised
+from pasd_batch.batch.planning.plan import plan_is_complete, write_plan
+from pasd_batch.batch.worker.models import ModelLoaders
+from pasd_batch.batch.worker.spec import WorkerSpec
+from pasd_batch.cluster.session import ClusterFailed, ray_session
+from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
+from pasd_batch.config.run import RunSettings
+from pasd_batch.errors import PasdBatchError, TroubleAroundPhotos
+from pasd_batch.manifests.errors import ManifestError
+from pasd_batch.runs.run_file import AnotherRun, RunFile, claim_run, describe_run, read_run
+from pasd_batch.runs.run_folder import IMAGES_FOLDER, RESULTS_FOLDER, RunDamaged, RunFolder
+from pasd_batch.runs.summary import RunCounts, summarize
+from pasd_batch.storage.redaction import shown_command
+from pasd_batch.storage.storage import Storage, StorageError
+
+_logger = logging.getLogger(__name__)
+
+_JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""Variable that Ray sets in the environment of a submitted job's entrypoint (ray/_private/runtime_env/constants.py)."""
+
+
+class CannotGoOn(PasdBatchError):
+    """A run that has begun could not go on now; the message has all reasons that were found."""
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """Result of a call of `run_archive`."""
+
+    exit_code: ExitCode
+    counts: RunCounts | None
+    message: str
+
+
+def run_from_config(path: str, overrides: Sequence[str] = ()) -> int:
+    """Begin or resume the run of a YAML file with `dotted.key=value` overrides; logs how it ended, gives its exit code.
+
+    For programs of their own, such as jobs, and nothing else that they do: this process's command line runs again in
+    a child process, and an interruption names it as what resumes.
+    """
+    command = shown_command(["python", *sys.argv])
+    remedy = f"photos without a row may be left; everything committed is safe, {command} resumes the run"
+    return supervised(lambda: _drive(path, overrides, command), lost=ExitCode.INCOMPLETE, remedy=remedy)
+
+
+def _drive(path: str, overrides: Sequence[str], command: str) -> int:
+    if not logging.getLogger().hasHandlers():
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        settings = RunSettings.parse(with_overrides(load_yaml(path), overrides, RunSettings), source=path)
+        _refuse_relative_paths_of_job(settings)
+    except ConfigError as error:
+        _logger.error("%s", error)
+        return ExitCode.CANNOT_START
+    report = run_archive(settings, resume_command=command)
+    _logger.log(logging.INFO if report.exit_code is ExitCode.DONE else logging.ERROR, "%s", report.message)
+    return report.exit_code
+
+
+def run_archive(
+    settings: RunSettings,
+    *,
+    ray_address: str | None = None,
+    show_progress: bool = True,
+    resume_command: str = "the same command",
+    loaders: ModelLoaders | None = None,
+) -> RunReport:
+    """Begin a run, or resume it: plan, work off all shards that are not committed, add up.
+
+    `resume_command` is what the report tells people to type after an interruption. Without a `ray_address` the
+    cluster of `RAY_ADDRESS` is used, or a local Ray that ends with the call.
+    """
+    try:
+        # Before Ray begins, which may take minutes, and after, because Ray sets a handler of its own.
+        with signals_as_interrupts(), ray_session(ray_address), signals_as_interrupts():
+            return _run(settings, loaders or ModelLoaders(), show_progress=show_progress, resume=resume_command)
+    except Interrupted as interrupt:
+        message = f"ended by {interrupt}; everything committed is safe, {resume_command} resumes the run"
+        return RunReport(ExitCode(128 + interrupt.number), None, message)
+    except ClusterFailed as error:
+        return RunReport(ExitCode.CANNOT_START, None, str(error))
+    except Exception as error:
+        # Python's own exit code would be 1, which says that every photo has its row.
+        _logger.exception("the run ended unexpectedly")
+        return RunReport(
+            ExitCode.INCOMPLETE, None, f"{type(error).__name__}: {error}\n{resume_command} resumes the run"
+        )
+
+
+def check_again(settings: RunSettings, loaders: ModelLoaders | None = None) -> None:
+    """Make sure that the run which has begun could go on now; Ray must be running.
+
+    Raises:
+        CannotGoOn: settings, models, manifest or storage are not as they must be.
+    """
+    try:
+        settings = with_absolute_paths(settings)
+        _claim(settings, _open_storage(settings), loaders or ModelLoaders())
+    except PasdBatchError as error:
+        raise CannotGoOn(str(error)) from error
+
+
+def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, resume: str) -> RunReport:
+    try:
+        settings = with_absolute_paths(settings)
+        storage = _open_storage(settings)
+        run, found, resumed = _claim(settings, storage, loaders)
+    except PasdBatchError as error:
+        return RunReport(ExitCode.CANNOT_START, None, str(error))
+    try:
+        if not plan_is_complete(storage, run.shards):
+            write_plan(found.manifest, storage, shard_size=settings.shard_size)
+        extra = tuple(found.manifest.survey.extra)
+        settings = _with_folders(settings, found.manifest.folders)
+        spec = WorkerSpec(settings, run.provenance, run.score_columns, extra, loaders, found.manifest.survey.plan_key)
+        trouble = work_off(run, spec, storage, resumed=resumed, show_progress=show_progress)
+        if trouble is not None:
+            return RunReport(ExitCode.INCOMPLETE, None, f"{trouble}\n{resume} resumes the run")
+        counts = summarize(RunFolder(storage, settings.storage), run)
+        _tidy(storage)
+    except ManifestError as error:
+        return RunReport(ExitCode.CANNOT_START, None, str(error))
+    except RunDamaged as error:
+        return RunReport(ExitCode.INCOMPLETE, None, str(error))
+    except TroubleAroundPhotos as error:
+        return RunReport(ExitCode.INCOMPLETE, None, f"{error}\n{resume} resumes the run")
+    return _report(counts, settings, storage)
+
+
+def _refuse_relative_paths_of_job(settings: RunSettings) -> None:
+    """A submitted job runs in Ray's copy of the working folder, which Ray deletes: relative paths end up in there."""
+    if _JOB_VARIABLE not in os.environ:
+        return
+    named = {"output.root": settings.output.root, "manifest.path": settings.manifest.path}
+    relative = [f"{name}={path}" for name, path in named.items() if _is_relative(path)]
+    if relative:
+        raise ConfigError(
+            f"{', '.join(relative)}: relative to {Path.cwd()}, Ray's own copy of the job's working folder, which Ray "
+            "deletes; give paths that all machines share, such as s3://BUCKET/RUN or /mnt/archive/run"
+        )
+
+
+def _is_relative(path: str) -> bool:
+    return "://" not in path and not os.path.isabs(os.path.expanduser(path))
+
+
+def with_absolute_paths(settings: RunSettings) -> RunSettings:
+    """The settings with relative local paths resolved here, because workers may run in another folder."""
+    access = settings.storage
+    root = Storage.open(settings.output.root, allowed_schemes=access.allowed_schemes).uri()
+    model, metrics = settings.restoration.model, settings.metrics
+    changes = {
+        "output": {"root": root},
+        "restoration": {"model": {"base": _absolute(model.base), "control": _absolute(model.control)}},
+        "metrics": {"weights_dir": _absolute(metrics.weights_dir)},
+    }
+    return RunSettings.parse(_updated(settings.model_dump(), changes))
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.expanduser().absolute()
+
+
+def _updated(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    return values | {
+        name: _updated(values[name], change) if isinstance(change, dict) else change for name, change in changes.items()
+    }
+
+
+def _with_folders(settings: RunSettings, folders: frozenset[str]) -> RunSettings:
+    """The settings as workers need them, who do not see the manifest."""
+    return settings.model_copy(update={"storage": settings.storage.with_folders(folders)})
+
+
+def _open_storage(settings: RunSettings) -> Storage:
+    access = settings.storage
+    return Storage.open(settings.output.root, retry=access.retry, allowed_schemes=access.allowed_schemes)
+
+
+def _tidy(storage: Storage) -> None:
+    """Delete what killed processes have left half-written among the photos of a run that is complete."""
+    try:
+        storage.remove_partial(older_than=0.0, prefix=IMAGES_FOLDER)
+    except StorageError as error:
+        _logger.warning("temporary files may be left: %s", error)
+
+
+def _claim(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> tuple[RunFile, Preflight, bool]:
+    """Check everything and claim the run; what was found, and whether somebody else has begun it."""
+    known = read_run(storage)
+    found = check_run(settings, storage, loaders)
+    wanted = describe_run(
+        settings,
+        manifest_fingerprint=found.manifest.fingerprint,
+        photos=found.manifest.photos,
+        model_fingerprint=found.worker.model_fingerprint,
+        score_columns=found.worker.score_columns,
+        lists_photos=found.lists_photos,
+    )
+    try:
+        run = claim_run(storage, wanted)
+    except AnotherRun:
+        if known is None and found.lists_photos and read_run(storage) is not None:
+            # Another driver has begun just now, with a list of its own of the same folder: that list counts.
+            return _claim(settings, storage, loaders)
+        raise
+    if run.software != wanted.software:
+        _logger.warning("the run began with %s, and goes on with %s", run.software, wanted.software)
+    return run, found, run is not wanted
+
+
+def _report(counts: RunCounts, settings: RunSettings, storage: Storage) -> RunReport:
+    done = f"{counts.photos:,} photos, {counts.outcomes()}; results in {storage.uri(RESULTS_FOLDER)}"
+    if counts.error_rate <= settings.max_error_rate:
+        return RunReport(ExitCode.DONE, counts, done)
+    reasons = ", ".join(f"{number:,} x {reason}" for reason, number in counts.failures.items())
+    limit = f"{counts.error_rate:.1%} failed, more than max_error_rate {settings.max_error_rate:.1%}: {reasons}"
+    return RunReport(ExitCode.TOO_MANY_FAILURES, counts, f"{done}\n{limit}")

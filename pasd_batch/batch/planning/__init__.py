@@ -1,0 +1,1 @@
+"""Planning: a manifest's rows become shards."""

@@ -1,0 +1,1 @@
+"""A worker process: a shard's photos are loaded, restored, scored and stored."""

@@ -1,0 +1,57 @@
+"""Batching of photos: those of like size are restored together, as many as may be.
+
+The networks take batches of one fixed shape, and one that is only partly filled costs as much as a full one. So a
+full batch goes before the photo that came first, and one that is not full yet is waited for a moment.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterable
+
+from pasd_batch.batch.worker.intake import LoadedPhoto
+
+SIZE_STEP = 64
+"""Photos are of like size if their sides, rounded up to this many pixels, agree."""
+
+BATCH_PIXELS = 4 * 2**20
+"""Most input pixels that are restored together; a larger photo is restored alone."""
+
+PATIENCE_SECONDS = 1.0
+"""Time that a batch that is not full waits for photos that are still being fetched and decoded."""
+
+
+def take_batch(ready: deque[LoadedPhoto], most: int) -> list[LoadedPhoto]:
+    """Take the largest batch of up to `most` photos of like size out of `ready`; of several that which came first."""
+    batch = max(_batches(ready, most), key=len)
+    for photo in batch:
+        ready.remove(photo)
+    return batch
+
+
+def holds_full_batch(ready: Iterable[LoadedPhoto], most: int) -> bool:
+    """True if no further photo could make the largest batch of `ready` larger."""
+    return any(
+        len(batch) == most or _pixels_of(batch) + _pixels(batch[0]) > BATCH_PIXELS for batch in _batches(ready, most)
+    )
+
+
+def _batches(ready: Iterable[LoadedPhoto], most: int) -> list[list[LoadedPhoto]]:
+    """For every size its first photo, and others of like size up to the limits; in the order of the first ones."""
+    batches: dict[tuple[int, int], list[LoadedPhoto]] = {}
+    for photo in ready:
+        batch = batches.setdefault(_size_class(photo), [])
+        if not batch or (len(batch) < most and _pixels_of(batch) + _pixels(photo) <= BATCH_PIXELS):
+            batch.append(photo)
+    return list(batches.values())
+
+
+def _size_class(loaded: LoadedPhoto) -> tuple[int, int]:
+    return math.ceil(loaded.photo.height / SIZE_STEP), math.ceil(loaded.photo.width / SIZE_STEP)
+
+
+def _pixels_of(batch: Iterable[LoadedPhoto]) -> int:
+    return sum(map(_pixels, batch))
+
+
+def _pixels(loaded: LoadedPhoto) -> int:
+    return loaded.photo.height * loaded.photo.width

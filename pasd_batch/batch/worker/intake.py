@@ -1,0 +1,107 @@
+"""A photo on its way in: fetched, hashed and decoded, and its true version with it where there is one."""
+
+import hashlib
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+from pasd_batch.batch.worker.memory_budget import MemoryBudget
+from pasd_batch.batch.worker.overlap import DeadlineExceeded
+from pasd_batch.batch.worker.trail import PhotoTrail
+from pasd_batch.config.run import RunSettings
+from pasd_batch.manifests.allowed_folders import refuse_outside
+from pasd_batch.photos.decoding_cost import checked_cost
+from pasd_batch.photos.photo import Photo
+from pasd_batch.photos.photo_io import PhotoDecoder
+from pasd_batch.records import ImageFacts, Stage
+from pasd_batch.storage.source_health import SourceInTrouble, trouble_of_source
+from pasd_batch.storage.storage import StorageError, read_uri
+
+FETCHING = "fetching and decoding the photo"
+"""Work that `deadlines.fetch` limits."""
+
+MIB = 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedPhoto:
+    """A decoded photo and its true version (the reference of full-reference metrics), if the manifest names one."""
+
+    trail: PhotoTrail
+    photo: Photo
+    reference: Photo | None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the decoded pixels take."""
+        return self.photo.nbytes + (0 if self.reference is None else self.reference.nbytes)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Loads photos; safe in threads."""
+
+    settings: RunSettings
+    decoder: PhotoDecoder = field(default_factory=PhotoDecoder)
+    memory: MemoryBudget = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "memory", MemoryBudget(self.settings.workers.prefetch_mib * MIB))
+
+    def load(self, trail: PhotoTrail) -> LoadedPhoto:
+        """Fetch and decode a photo.
+
+        Raises:
+            StageFailed: it, or its reference, cannot be had.
+            SourceInTrouble: where it comes from is in trouble, which says nothing about it.
+        """
+        record, began = trail.task.record, time.monotonic()
+        with trail.through(Stage.FETCH, beyond=is_trouble_of_source):
+            data = self._fetch(record.uri, trail.task.source_root)
+            trail.source = ImageFacts(hashlib.sha256(data).hexdigest(), len(data))
+        with trail.through(Stage.DECODE):
+            photo = self._decode(data, trail, began)
+            for message in photo.warnings:
+                trail.warn(message)
+            trail.source = replace(
+                trail.source, width=photo.width, height=photo.height, format=photo.metadata.source_format
+            )
+        del data
+        reference = None
+        if record.reference_uri is not None:
+            with trail.through(Stage.REFERENCE, beyond=is_trouble_of_source):
+                reference = self._decode(self._fetch(record.reference_uri, None), trail, began)
+                for message in reference.warnings:
+                    trail.warn(f"reference: {message}")
+        return LoadedPhoto(trail, photo, reference)
+
+    def _decode(self, data: bytes, trail: PhotoTrail, began: float) -> Photo:
+        """Decode when there is memory for it, until the deadline of a photo whose loading `began` then."""
+        limits, most = self.settings.limits, self.settings.deadlines.fetch
+        cost = checked_cost(data, limits)
+        with ExitStack() as held:
+            with trail.waiting():
+                held.enter_context(self.memory.taking(cost.nbytes))
+            left = None if most is None else max(0.0, began + most + trail.waited - time.monotonic())
+            try:
+                return self.decoder.decode(data, limits=limits, cost=cost, seconds=left)
+            except TimeoutError as error:
+                raise DeadlineExceeded(
+                    f"{FETCHING} took longer than {most:g} s; raise deadlines.fetch, or look at the file"
+                ) from error
+
+    def _fetch(self, uri: str, source_root: str | None) -> bytes:
+        access = self.settings.storage
+        try:
+            refuse_outside(uri, access)
+            return read_uri(uri, access, max_bytes=self.settings.limits.max_bytes)
+        except StorageError as error:
+            trouble = trouble_of_source(uri, error, source_root, access)
+            if trouble is None:
+                raise
+            raise SourceInTrouble(f"{error}; {trouble}") from error
+
+
+def is_trouble_of_source(error: Exception) -> bool:
+    """True if an error of fetching a photo says that its source as a whole is in trouble: the shard is given back."""
+    return isinstance(error, SourceInTrouble)

@@ -1,0 +1,114 @@
+"""A shard that keeps ending its process, taken apart: each photo in a child process, so that only the culprit fails.
+
+Every photo leaves its trace in storage: a start before it is tried, a death if the child died of it, its row when
+it is done. So this too can be killed and resumed anywhere, does no photo twice, and comes to an end.
+"""
+
+import io
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow.parquet as pq
+
+from pasd_batch.batch.worker.child import ChildDied, ChildProcess
+from pasd_batch.batch.worker.pipeline import RowListener
+from pasd_batch.batch.worker.rows import Row, RowWriter
+from pasd_batch.batch.worker.spec import WorkerSpec
+from pasd_batch.batch.worker.trail import PhotoTask, PhotoTrail
+from pasd_batch.errors import TroubleAroundPhotos
+from pasd_batch.records import PhotoFailure, Stage, WorkOrigin
+from pasd_batch.runs.ledger import AttemptLedger
+from pasd_batch.runs.results import encode_rows
+from pasd_batch.runs.run_folder import RunDamaged, parsing
+from pasd_batch.storage.storage import AlreadyExists
+
+_logger = logging.getLogger(__name__)
+
+STARTS_PER_DEATH = 4
+"""A photo also fails after this many times `max_attempts` starts without an end, which took its worker with it.
+
+More than the deaths of a child that its worker survived, because those are the photo's doing, and these may be
+anybody's: a driver that was killed, a node that was taken away.
+"""
+
+
+@dataclass(frozen=True)
+class IsolatedShard:
+    """One shard's photos, one by one in child processes; `ledger` is the shard's."""
+
+    spec: WorkerSpec
+    ledger: AttemptLedger
+
+    def run(self, tasks: Sequence[PhotoTask], origin: WorkOrigin, listener: RowListener) -> list[Row]:
+        """The rows of all `tasks`, in their order.
+
+        Raises:
+            ChildUnavailable: no child process gets as far as a photo.
+            StorageError: the run's own storage is in trouble.
+        """
+        rows: list[Row] = []
+        with ChildProcess(self.spec) as child:
+            for task in tasks:
+                row = self._kept_row(task) or self._keep(task, self._row(child, task, origin))
+                rows.append(row)
+                listener(row)
+        return rows
+
+    def _row(self, child: ChildProcess, task: PhotoTask, origin: WorkOrigin) -> Row:
+        photo = self.ledger.below(_folder(task))
+        starts, deaths = photo.below("starts"), photo.below("deaths")
+        most = self.spec.settings.max_attempts
+        last = "interrupted"
+        while True:
+            died, started = len(deaths.numbers()), len(starts.numbers())
+            if died >= most or started >= most * STARTS_PER_DEATH:
+                return self._culprit(task, origin, died or started, last)
+            child.make_ready()
+            start = starts.begin(origin.worker)
+            try:
+                return child.run(task, origin)
+            except ChildDied as death:
+                _logger.warning("photo %s ended its process: %s", task.record.photo_id, death)
+                deaths.begin(f"{origin.worker}: {death}")
+                last = str(death)
+            except TroubleAroundPhotos:
+                # The child is well and the photo is not to blame, so this start must not count against it.
+                starts.withdraw(start.number)
+                raise
+
+    def _culprit(self, task: PhotoTask, origin: WorkOrigin, times: int, last: str) -> Row:
+        message = (
+            f"a process that worked on this photo alone ended {times} times before it was done "
+            f"(last: {last}); look at the file, or give workers more memory"
+        )
+        failure = PhotoFailure(Stage.PROCESS, "ProcessDied", message)
+        return RowWriter(self.spec, origin).failed(PhotoTrail(task), failure)
+
+    def _kept_row(self, task: PhotoTask) -> Row | None:
+        path, storage = self._row_path(task), self.ledger.storage
+        if not storage.exists(path):
+            return None
+        data = storage.read(path)
+        try:
+            with parsing(storage, path):
+                (row,) = pq.read_table(io.BytesIO(data)).to_pylist()
+        except RunDamaged as error:
+            _logger.warning("%s; the photo is done again", error)
+            storage.delete(path)
+            return None
+        return row
+
+    def _keep(self, task: PhotoTask, row: Row) -> Row:
+        try:
+            self.ledger.storage.create(self._row_path(task), encode_rows([row], self.spec.schema))
+        except AlreadyExists:
+            _logger.info("photo %s was done by another attempt at the same time", task.record.photo_id)
+        return row
+
+    def _row_path(self, task: PhotoTask) -> str:
+        return f"{self.ledger.folder}/{_folder(task)}/row.parquet"
+
+
+def _folder(task: PhotoTask) -> str:
+    return f"photo-{task.row:06d}"

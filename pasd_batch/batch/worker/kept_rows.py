@@ -1,0 +1,57 @@
+"""Good rows of a shard that a repair lets be done again: its worker takes them over and does only the others."""
+
+import io
+import logging
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pasd_batch.batch.worker.rows import Row
+from pasd_batch.batch.worker.trail import PhotoTask
+from pasd_batch.runs.results import encode_rows
+from pasd_batch.runs.run_folder import RunDamaged, RunFolder, kept_rows_path, parsing
+from pasd_batch.storage.storage import NotFound, Storage
+
+_logger = logging.getLogger(__name__)
+
+
+def keep_rows(folder: RunFolder, shard: int, places: Sequence[int]) -> None:
+    """Store the rows of a committed shard that stand at `places`.
+
+    Raises:
+        StorageError: they cannot be read or stored.
+    """
+    table = folder.rows(shard).take(pa.array(places, pa.int64()))
+    folder.storage.write(kept_rows_path(shard), encode_rows(table.to_pylist(), table.schema))
+
+
+def kept_rows(storage: Storage, shard: int) -> Mapping[str, Row]:
+    """The rows that were kept of a shard, by photo id; none where there are none, or where they are damaged.
+
+    Raises:
+        StorageError: the storage is in trouble.
+    """
+    path = kept_rows_path(shard)
+    try:
+        data = storage.read(path)
+    except NotFound:
+        return {}
+    try:
+        with parsing(storage, path):
+            rows = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True).read().to_pylist()
+            return {row["photo_id"]: row for row in rows}
+    except RunDamaged as error:
+        _logger.warning("%s; the whole shard is done again", error)
+        return {}
+
+
+def without_kept(tasks: Sequence[PhotoTask], kept: Mapping[str, Row]) -> list[PhotoTask]:
+    """The photos of a shard that are still to be done."""
+    return [task for task in tasks if task.record.photo_id not in kept]
+
+
+def merged(tasks: Sequence[PhotoTask], kept: Mapping[str, Row], done: Sequence[Row]) -> list[Row]:
+    """The rows of a whole shard, in the plan's order."""
+    by_id = dict(kept) | {row["photo_id"]: row for row in done}
+    return [by_id[task.record.photo_id] for task in tasks]

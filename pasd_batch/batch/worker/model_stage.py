@@ -1,0 +1,143 @@
+"""The model's turn: photos restored together, and each scored by itself."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pasd_batch.batch.worker.intake import LoadedPhoto
+from pasd_batch.batch.worker.models import Models, Refusal, RestoredImage
+from pasd_batch.batch.worker.overlap import DeadlineExceeded
+from pasd_batch.batch.worker.spec import photo_seed
+from pasd_batch.batch.worker.trail import failure_of
+from pasd_batch.batch.worker.watchdog import process_ends_after
+from pasd_batch.config.run import RunSettings
+from pasd_batch.photos.photo import Photo, to_tensor
+from pasd_batch.records import PhotoFailure, Score, Stage
+
+_logger = logging.getLogger(__name__)
+
+_STUCK_FACTOR = 4.0
+
+
+class ProcessPoisoned(Exception):
+    """The GPU's state is lost for this process: every further photo would fail. The process has to end."""
+
+
+@dataclass(frozen=True)
+class ModelStage:
+    """Runs the models of a process, one batch at a time."""
+
+    settings: RunSettings
+    models: Models
+
+    def restore(self, batch: Sequence[LoadedPhoto]) -> Sequence[RestoredImage | PhotoFailure]:
+        """Restore photos together; if that fails each by itself, so that a bad one costs the others nothing.
+
+        Raises:
+            ProcessPoisoned: the process cannot restore anything any more.
+        """
+        began = time.monotonic()
+        try:
+            outcomes = self._restore_together(batch)
+        except Exception as error:
+            _raise_if_poisoned(error)
+            _logger.warning("restoring %d photo(s) failed", len(batch), exc_info=error)
+            if len(batch) > 1:
+                return [outcome for photo in batch for outcome in self.restore([photo])]
+            outcomes = [failure_of(Stage.RESTORE, error)]
+        for photo in batch:
+            photo.trail.seconds[Stage.RESTORE] = (time.monotonic() - began) / len(batch)
+        return outcomes
+
+    @property
+    def colorizes(self) -> bool:
+        """True if the colours that the model makes are kept in grey photos, too."""
+        return self.settings.restoration.sampling.colorize
+
+    def score(self, loaded: LoadedPhoto, restored: Photo | None) -> Sequence[Score]:
+        """Scores of a photo and of its restoration, if any; transparent ones as they are seen over a plain grey.
+
+        A scorer that fails as a whole gives scores without values: the restored photo is not thrown away for it.
+
+        Raises:
+            ProcessPoisoned: as in `restore`.
+        """
+        scorer = self.models.scorer
+        if scorer is None:
+            return ()
+        began = time.monotonic()
+        try:
+            with process_ends_after(self._stuck_after(1)):
+                scores = scorer.score(
+                    loaded.photo.as_seen(),
+                    None if restored is None else restored.as_seen(),
+                    None if loaded.reference is None else loaded.reference.as_seen(),
+                )
+        except Exception as error:
+            _raise_if_poisoned(error)
+            _logger.warning("scoring %s failed", loaded.trail.task.record.photo_id, exc_info=error)
+            failure = failure_of(Stage.SCORE, error)
+            text = f"{failure.error_type}: {failure.message}"
+            scores = [Score(column.name, None, text) for column in scorer.columns]
+        finally:
+            loaded.trail.seconds[Stage.SCORE] = time.monotonic() - began
+        for score in scores:
+            if score.error and _says_poisoned(score.error):
+                raise ProcessPoisoned(f"the GPU is lost to this process: {score.error}")
+        return scores
+
+    def _restore_together(self, batch: Sequence[LoadedPhoto]) -> list[RestoredImage | PhotoFailure]:
+        restorer, sampling = self.models.restorer, self.settings.restoration.sampling
+        if restorer is None:
+            raise ValueError("this run scores only: there is no restorer")
+        records = [photo.trail.task.record for photo in batch]
+        with process_ends_after(self._stuck_after(len(batch))):
+            outcomes = restorer.restore(
+                [to_tensor(photo.photo) for photo in batch],
+                prompts=[sampling.prompt if record.prompt is None else record.prompt for record in records],
+                seeds=[photo_seed(sampling.seed, record.photo_id) for record in records],
+                on_step=_Deadline(self.settings.deadlines.restore, len(batch)).check,
+            )
+        return [
+            PhotoFailure(Stage.RESTORE, outcome.error_type, outcome.message)
+            if isinstance(outcome, Refusal)
+            else outcome
+            for outcome in outcomes
+        ]
+
+    def _stuck_after(self, photos: int) -> float | None:
+        seconds = self.settings.deadlines.restore
+        return None if seconds is None else seconds * photos * _STUCK_FACTOR
+
+
+class _Deadline:
+    """Ends a restoration between two of its steps when its time is up."""
+
+    def __init__(self, seconds: float | None, photos: int) -> None:
+        self._seconds = math.inf if seconds is None else seconds * photos
+        self._began = time.monotonic()
+
+    def check(self, done: int, total: int) -> None:
+        if time.monotonic() - self._began > self._seconds:
+            raise DeadlineExceeded(
+                f"restoring took longer than {self._seconds:g} s (after step {done} of {total}); "
+                "raise deadlines.restore, take fewer steps, or leave out the photo"
+            )
+
+
+def _raise_if_poisoned(error: Exception) -> None:
+    from pasd_batch.pasd.memory import is_out_of_memory
+
+    kinds = " ".join(base.__name__ for base in type(error).__mro__)
+    full = "OutOfMemoryError" in kinds or is_out_of_memory(error)
+    if isinstance(error, ProcessPoisoned) or (not full and _says_poisoned(f"{kinds} {error}")):
+        raise ProcessPoisoned(f"the GPU is lost to this process: {error}") from error
+
+
+def _says_poisoned(text: str) -> bool:
+    # CUDA reports an illegal access once, and from then on fails every call of the process with the same error.
+    return "AcceleratorError" in text or "CUDA error" in text

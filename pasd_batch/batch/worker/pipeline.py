@@ -1,0 +1,207 @@
+"""Photos through a worker: loaded ahead of the model, stored behind it, one row out for every photo in."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pasd_batch.batch.worker.batching import PATIENCE_SECONDS, holds_full_batch, take_batch
+from pasd_batch.batch.worker.intake import FETCHING, MIB, Intake, LoadedPhoto
+from pasd_batch.batch.worker.model_stage import ModelStage
+from pasd_batch.batch.worker.models import Models, RestoredImage
+from pasd_batch.batch.worker.outlet import Outlet, StoreJob
+from pasd_batch.batch.worker.overlap import BoundedThreads, DeadlineExceeded, Failed, ReadAhead
+from pasd_batch.batch.worker.rows import Row, RowWriter
+from pasd_batch.batch.worker.spec import WorkerSpec, process_name
+from pasd_batch.batch.worker.trail import PhotoTask, PhotoTrail, StageFailed, failure_of
+from pasd_batch.batch.worker.watchdog import process_ends_after
+from pasd_batch.errors import TroubleAroundPhotos
+from pasd_batch.photos.photo import with_restored_image
+from pasd_batch.records import PhotoFailure, RestoredPhoto, Score, Stage, WorkOrigin
+from pasd_batch.storage.errors import TransientStorageError
+
+_logger = logging.getLogger(__name__)
+
+RowListener = Callable[[Row], None]
+"""Told of every row as it is made."""
+
+
+class ModelsUnavailable(TroubleAroundPhotos):
+    """This process cannot load the models; the photos are not to blame."""
+
+
+class PhotoPipeline:
+    """The way of photos through one process, with the models that it holds."""
+
+    def __init__(self, spec: WorkerSpec, models: Models) -> None:
+        self._spec = spec
+        self._model = ModelStage(spec.settings, models)
+        self._intake = Intake(spec.settings)
+        self._outlet = Outlet(spec)
+
+    def run(self, tasks: Sequence[PhotoTask], origin: WorkOrigin, listener: RowListener) -> list[Row]:
+        """The rows of all `tasks`, in their order.
+
+        Raises:
+            StorageError: the run's own storage is in trouble, which says nothing about the photos.
+            ProcessPoisoned: this process can restore nothing any more.
+        """
+        settings = self._spec.settings
+        passage = _Passage(RowWriter(self._spec, origin), self._model, self._behind(), listener)
+        ahead = ReadAhead(
+            BoundedThreads(
+                self._intake.load,
+                limit=settings.workers.prefetch,
+                seconds=settings.deadlines.fetch,
+                what=FETCHING,
+                setting="deadlines.fetch",
+                waited=lambda trail: trail.waited,
+            ),
+            [PhotoTrail(task) for task in tasks],
+            weight=lambda loaded: loaded.nbytes,
+            max_weight=settings.workers.prefetch_mib * MIB,
+        )
+        # Scores are made photo by photo, so that there is nothing to wait for.
+        most = settings.workers.photo_batch if self._spec.restores else 1
+        while self._fill(ahead, most):
+            while ahead.failed:
+                passage.fail_load(ahead.failed.popleft())
+            if ahead.ready:
+                batch = take_batch(ahead.ready, most)
+                ahead.start_loads()
+                passage.work_on(batch)
+        passage.finish()
+        return [passage.rows[task.row] for task in tasks]
+
+    def _fill(self, ahead: ReadAhead[PhotoTrail, LoadedPhoto], most: int) -> bool:
+        with process_ends_after(self._spec.settings.deadlines.fetch):
+            return ahead.fill(enough=lambda ready: holds_full_batch(ready, most), patience=PATIENCE_SECONDS)
+
+    def _behind(self) -> BoundedThreads[_ScoredJob, RestoredPhoto]:
+        settings = self._spec.settings
+        return BoundedThreads(
+            lambda scored: self._outlet.store(scored.job),
+            limit=settings.workers.prefetch,
+            seconds=settings.deadlines.store,
+            what="encoding and storing the photo",
+            setting="deadlines.store",
+            weight=lambda scored: scored.job.nbytes,
+            max_weight=settings.workers.prefetch_mib * MIB,
+        )
+
+
+def load_pipeline(spec: WorkerSpec) -> PhotoPipeline:
+    """A pipeline with models loaded from the run's settings.
+
+    Raises:
+        ModelsUnavailable: they cannot be loaded here, or are not those that the run began with.
+    """
+    begun_with = spec.provenance.model_fingerprint
+    try:
+        models = spec.loaders.load(spec.settings)
+        found = spec.loaders.fingerprint(spec.settings)
+    except Exception as error:
+        _logger.exception("the models cannot be loaded")
+        raise ModelsUnavailable(f"{process_name()} cannot load the models: {error}") from error
+    if found != begun_with:
+        raise ModelsUnavailable(
+            f"{process_name()} has other weights ({found}) than the run began with ({begun_with}); "
+            "give all machines the same model folders"
+        )
+    return PhotoPipeline(spec, models)
+
+
+@dataclass
+class _ScoredJob:
+    """A photo that is being stored while it is scored."""
+
+    job: StoreJob
+    scores: Sequence[Score] = ()
+
+
+class _Passage:
+    """One run of photos through a pipeline, and the rows it has made so far."""
+
+    def __init__(
+        self,
+        writer: RowWriter,
+        model: ModelStage,
+        behind: BoundedThreads[_ScoredJob, RestoredPhoto],
+        listener: RowListener,
+    ) -> None:
+        self.rows: dict[int, Row] = {}
+        self._writer = writer
+        self._model = model
+        self._behind = behind
+        self._listener = listener
+
+    def fail_load(self, failed: Failed[PhotoTrail]) -> None:
+        """Make the row of a photo that could not be loaded."""
+        self._fail(failed.item, _failure(failed, failed.item))
+
+    def work_on(self, batch: Sequence[LoadedPhoto]) -> None:
+        """Restore and score loaded photos, and let threads store them."""
+        if not self._writer.spec.restores:
+            for loaded in batch:
+                self._score_only(loaded)
+            return
+        for loaded, outcome in zip(batch, self._model.restore(batch), strict=True):
+            if isinstance(outcome, PhotoFailure):
+                self._fail(loaded.trail, outcome)
+            else:
+                self._store_and_score(loaded, outcome)
+        self._collect(within=0.0)
+
+    def finish(self) -> None:
+        """Wait until everything is stored."""
+        while len(self._behind):
+            self._collect(within=math.inf)
+
+    def _score_only(self, loaded: LoadedPhoto) -> None:
+        self._add(loaded.trail, self._writer.done(loaded.trail, None, self._model.score(loaded, None)))
+
+    def _store_and_score(self, loaded: LoadedPhoto, restoration: RestoredImage) -> None:
+        try:
+            with loaded.trail.through(Stage.ENCODE):
+                photo = with_restored_image(loaded.photo, restoration.image, colorized=self._model.colorizes)
+        except StageFailed as failed:
+            self._fail(loaded.trail, failed.failure)
+            return
+        while self._behind.full:
+            self._collect(within=math.inf)
+        scored = _ScoredJob(StoreJob(loaded.trail, photo, restoration.prompt, restoration.report))
+        self._behind.start(scored)
+        scored.scores = self._model.score(loaded, photo)
+
+    def _collect(self, *, within: float) -> None:
+        with process_ends_after(self._behind.seconds):
+            outcomes = self._behind.finished(within=within)
+        for outcome in outcomes:
+            scored = outcome.item
+            trail = scored.job.trail
+            if isinstance(outcome, Failed):
+                self._fail(trail, _failure(outcome, trail))
+            else:
+                self._add(trail, self._writer.done(trail, outcome.result, scored.scores))
+
+    def _fail(self, trail: PhotoTrail, failure: PhotoFailure) -> None:
+        self._add(trail, self._writer.failed(trail, failure))
+
+    def _add(self, trail: PhotoTrail, row: Row) -> None:
+        self.rows[trail.task.row] = row
+        self._listener(row)
+
+
+def _failure(failed: Failed, trail: PhotoTrail) -> PhotoFailure:
+    """The photo's own failure; raises what is none, among it the run's storage being slow beyond all patience."""
+    match failed.error:
+        case StageFailed() as error:
+            return error.failure
+        case DeadlineExceeded() as error if trail.stage is Stage.STORE:
+            raise TransientStorageError(str(error)) from error
+        case DeadlineExceeded() as error:
+            return failure_of(trail.stage, error)
+        case error:
+            raise error

@@ -1,0 +1,179 @@
+"""One worker process: shard numbers in, committed rows out. Knows no Ray; `shard_pool.py` hands it to an actor."""
+
+import gc
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from pasd_batch.batch.worker.isolation import IsolatedShard
+from pasd_batch.batch.worker.kept_rows import kept_rows, merged, without_kept
+from pasd_batch.batch.worker.model_stage import ProcessPoisoned
+from pasd_batch.batch.worker.pipeline import MIB, PhotoPipeline, load_pipeline
+from pasd_batch.batch.worker.rows import Row, without_images_beyond
+from pasd_batch.batch.worker.spec import WorkerSpec, process_name
+from pasd_batch.batch.worker.trail import PhotoTask, read_tasks
+from pasd_batch.errors import TroubleAroundPhotos
+from pasd_batch.records import Status, WorkOrigin
+from pasd_batch.runs.ledger import Attempt, AttemptLedger
+from pasd_batch.runs.results import ResultStore
+from pasd_batch.runs.run_folder import RunDamaged, RunFolder, kept_rows_path
+from pasd_batch.storage.storage import StorageFull
+
+_logger = logging.getLogger(__name__)
+
+_MOST_LOADS_IN_HASTE = 8
+_REST_SECONDS = 30.0
+"""A worker that loaded no models so often in a row rests before each further attempt: else it would take, and give
+back, all the shards that others could do."""
+
+
+class ShardState(StrEnum):
+    """State in which a worker left a shard."""
+
+    COMMITTED = "committed"
+    COMMITTED_BEFORE = "committed before"
+    GIVEN_BACK = "given back"
+    DAMAGED = "damaged"
+    """Given back because the run's own files are damaged: nobody can do it before they are mended."""
+    STORAGE_FULL = "storage full"
+    """Given back because the run's disk or quota is full: nobody can do any shard before there is space."""
+
+
+@dataclass(frozen=True)
+class ShardOutcome:
+    """Outcome of a worker's shard; `message` says why it was given back."""
+
+    shard: int
+    state: ShardState
+    photos: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class ShardProgress:
+    """Progress of an attempt at a shard."""
+
+    shard: int
+    attempt: int
+    photos: int
+    failed: int
+
+
+ProgressListener = Callable[[ShardProgress], None]
+
+
+class ShardWorker:
+    """Holds a process's models, loaded when the first shard needs them, and works off one shard at a time."""
+
+    def __init__(self, spec: WorkerSpec, listener: ProgressListener = lambda _: None) -> None:
+        self._spec = spec
+        self._listener = listener
+        self._storage = spec.storage()
+        self._results = ResultStore(self._storage)
+        self._pipeline: PhotoPipeline | None = None
+        self._vain_loads = 0
+
+    def run(self, shard: int) -> ShardOutcome:
+        """Restore, score and commit a shard, unless somebody has committed it before.
+
+        Where that cannot be done, such as while the run's storage is in trouble, the outcome says why.
+
+        Raises:
+            ProcessPoisoned: this process can restore nothing any more; it has to end.
+        """
+        began = time.monotonic()
+        try:
+            outcome = self._commit_once(shard)
+        except ProcessPoisoned:
+            raise
+        except Exception as error:
+            _logger.warning("shard %d is given back", shard, exc_info=error)
+            outcome = ShardOutcome(shard, _state_after(error), message=f"{type(error).__name__}: {error}")
+        return replace(outcome, seconds=time.monotonic() - began)
+
+    def _commit_once(self, shard: int) -> ShardOutcome:
+        if self._results.is_committed(shard):
+            return ShardOutcome(shard, ShardState.COMMITTED_BEFORE)
+        tasks = read_tasks(RunFolder(self._storage, self._spec.settings.storage), shard, self._spec.plan_key)
+        kept = kept_rows(self._storage, shard)
+        ledger = AttemptLedger.of_shard(self._storage, shard)
+        while True:
+            attempt = ledger.begin(process_name())
+            try:
+                done = self._rows(shard, without_kept(tasks, kept), ledger, attempt)
+                rows = without_images_beyond(merged(tasks, kept, done), self._most_bytes)
+                won = self._results.commit(shard, rows, self._spec.schema)
+                if kept:
+                    self._storage.delete(kept_rows_path(shard))
+            except TroubleAroundPhotos:
+                ledger.withdraw(attempt.number)
+                raise
+            except ProcessPoisoned:
+                raise
+            except Exception:
+                # Counted like a crash: after enough of them the photos are run one by one.
+                _logger.exception("attempt %d at shard %d failed", attempt.number, shard)
+                if self._isolates(attempt):
+                    raise
+            else:
+                failed = sum(row["status"] == Status.FAILED for row in rows)
+                state = ShardState.COMMITTED if won else ShardState.COMMITTED_BEFORE
+                return ShardOutcome(shard, state, photos=len(rows), failed=failed)
+
+    def _rows(self, shard: int, tasks: list[PhotoTask], ledger: AttemptLedger, attempt: Attempt) -> list[Row]:
+        isolated = self._isolates(attempt)
+        origin = WorkOrigin(shard, attempt.number, process_name(), isolated)
+        done: list[Row] = []
+
+        def listener(row: Row) -> None:
+            done.append(row)
+            failed = sum(row["status"] == Status.FAILED for row in done)
+            self._listener(ShardProgress(shard, attempt.number, len(done), failed))
+
+        pipeline = None if isolated else self._loaded_pipeline()
+        # Only now, so that what listens knows this shard to be with a worker that can work.
+        self._listener(ShardProgress(shard, attempt.number, 0, 0))
+        if pipeline is not None:
+            return pipeline.run(tasks, origin, listener)
+        _logger.warning("shard %d crashed %d times: its photos are run one by one", shard, attempt.earlier)
+        self._free_models()
+        return IsolatedShard(self._spec, ledger).run(tasks, origin, listener)
+
+    @property
+    def _most_bytes(self) -> int:
+        return self._spec.settings.output.max_shard_mib * MIB
+
+    def _isolates(self, attempt: Attempt) -> bool:
+        return attempt.earlier >= self._spec.settings.max_attempts
+
+    def _loaded_pipeline(self) -> PhotoPipeline:
+        if self._pipeline is None:
+            if self._vain_loads >= _MOST_LOADS_IN_HASTE:
+                time.sleep(_REST_SECONDS)
+            self._vain_loads += 1
+            self._pipeline = load_pipeline(self._spec)
+            self._vain_loads = 0
+        return self._pipeline
+
+    def _free_models(self) -> None:
+        # The child process that runs the photos needs the GPU's memory for models of its own.
+        self._pipeline = None
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _state_after(error: Exception) -> ShardState:
+    match error:
+        case RunDamaged():
+            return ShardState.DAMAGED
+        case StorageFull():
+            return ShardState.STORAGE_FULL
+        case _:
+            return ShardState.GIVEN_BACK

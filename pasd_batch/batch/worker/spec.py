@@ -1,0 +1,62 @@
+"""Specification of a run's workers."""
+
+import hashlib
+import os
+import socket
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from pasd_batch.batch.worker.models import ModelLoaders
+from pasd_batch.config.run import ImageDestination, RunMode, RunSettings
+from pasd_batch.records import Provenance, ScoreColumn, result_schema
+from pasd_batch.storage.storage import Storage
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """A run as its workers see it; can be sent to other processes."""
+
+    settings: RunSettings
+    provenance: Provenance
+    score_columns: tuple[ScoreColumn, ...]
+    extra_columns: tuple[pa.Field, ...]
+    loaders: ModelLoaders
+    plan_key: bytes = field(default=b"", repr=False)
+    """Opens what the plan's URIs hide; told to workers, and stored nowhere."""
+
+    def storage(self) -> Storage:
+        """The run's root."""
+        access = self.settings.storage
+        return Storage.open(self.settings.output.root, retry=access.retry, allowed_schemes=access.allowed_schemes)
+
+    @property
+    def keeps_files(self) -> bool:
+        """True if restored photos become files."""
+        return self.restores and self.settings.output.images is not ImageDestination.PARQUET
+
+    @property
+    def keeps_images_in_rows(self) -> bool:
+        """True if restored photos become part of the result Parquet."""
+        return self.restores and self.settings.output.images is not ImageDestination.FILES
+
+    @property
+    def restores(self) -> bool:
+        """True if there is a model to run, not scores alone."""
+        return self.settings.mode is RunMode.RESTORE
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Schema of the run's result shards."""
+        return result_schema(self.extra_columns, self.score_columns, with_images=self.keeps_images_in_rows)
+
+
+def photo_seed(run_seed: int, photo_id: str) -> int:
+    """A photo's own seed in [0, 2**63): the same wherever, whenever and with whomever it is restored."""
+    digest = hashlib.sha256(f"{run_seed}/{photo_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def process_name() -> str:
+    """Host and process, as rows and attempts name a worker."""
+    return f"{socket.gethostname()}/{os.getpid()}"

@@ -1,0 +1,108 @@
+"""A photo's way through a worker: where it is, how long each stage took, what is known of it, why it failed."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
+from pasd_batch.records import ImageFacts, PhotoFailure, PhotoRecord, Stage, record_from_row
+from pasd_batch.runs.run_folder import RunFolder, parsing, plan_path
+from pasd_batch.storage.sealing import unsealed
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PhotoTask:
+    """A planned photo and its place among the shard's rows."""
+
+    row: int
+    record: PhotoRecord
+    source_root: str | None = None
+    """Path or URI of the folder that all photos of the manifest have in common, if there is one."""
+
+
+def read_tasks(run: RunFolder, shard: int, plan_key: bytes) -> list[PhotoTask]:
+    """The photos of a planned shard, in the plan's order, with their whole URIs.
+
+    Raises:
+        RunDamaged: the plan's file is damaged.
+        StorageError: the plan cannot be read.
+    """
+    table = unsealed(run.plan(shard), plan_key)
+    root = (table.schema.metadata or {}).get(SOURCE_ROOT_KEY, b"").decode() or None
+    with parsing(run.storage, plan_path(shard)):
+        return [PhotoTask(row, record_from_row(values), root) for row, values in enumerate(table.to_pylist())]
+
+
+class StageFailed(Exception):
+    """A photo failed in a stage of its way; becomes its row."""
+
+    def __init__(self, failure: PhotoFailure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+@dataclass
+class PhotoTrail:
+    """State of one photo so far. Stages write it one after the other, each in its own thread."""
+
+    task: PhotoTask
+    stage: Stage = Stage.FETCH
+    source: ImageFacts | None = None
+    seconds: dict[Stage, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    _waits: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for its turn, which are not its own doing."""
+        now = time.monotonic()
+        return sum(min(end, now) - begin for begin, end in self._waits)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Run a block as a wait for its turn."""
+        begin = time.monotonic()
+        self._waits.append((begin, math.inf))
+        try:
+            yield
+        finally:
+            self._waits[-1] = (begin, time.monotonic())
+
+    def warn(self, message: str) -> None:
+        """Note, in the row and the log, what is wrong with a photo that goes on all the same."""
+        self.warnings.append(message)
+        _logger.warning("photo %s: %s", self.task.record.photo_id, message)
+
+    @contextmanager
+    def through(self, stage: Stage, *, beyond: Callable[[Exception], bool] = lambda _: False) -> Iterator[None]:
+        """Run a block as `stage`: its time is taken, and what it raises is this photo's failure.
+
+        `beyond` says which errors are not the photo's fault; they pass as they are.
+
+        Raises:
+            StageFailed: the block failed.
+        """
+        self.stage = stage
+        began = time.monotonic()
+        try:
+            yield
+        except StageFailed:
+            raise
+        except Exception as error:
+            if beyond(error):
+                raise
+            _logger.info("photo %s failed in %s", self.task.record.photo_id, stage, exc_info=error)
+            raise StageFailed(failure_of(stage, error)) from error
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - began
+
+
+def failure_of(stage: Stage, error: BaseException) -> PhotoFailure:
+    """The failure that `error` amounts to; errors without a text of their own are named by their class."""
+    name = type(error).__name__
+    return PhotoFailure(stage, name, str(error) or name)

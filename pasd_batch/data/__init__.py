@@ -1,1 +1,0 @@
-"""Reading and writing: manifests, photos, storage and result files."""

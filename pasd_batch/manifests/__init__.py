@@ -1,0 +1,1 @@
+"""Manifests: finding photos, reading, checking and writing, and the paths of results."""

@@ -1,0 +1,234 @@
+"""A manifest's rows in one form: absolute URIs, known columns under their own names, problems named by row.
+
+In this form a table has `uri`, `prompt` and `reference_uri`, `photo_id` where the manifest gives ids, and then the
+manifest's other columns under the names that a run carries them by.
+"""
+
+# pyright: reportAttributeAccessIssue=false
+# (pyarrow makes its compute functions at import, where pyright cannot see them)
+
+import hashlib
+import os.path
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pasd_batch.config.run import ManifestColumns
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.manifests.allowed_folders import rows_outside, why_outside
+from pasd_batch.manifests.errors import ManifestError
+from pasd_batch.manifests.formats import read_tables
+from pasd_batch.manifests.pieces import KNOWN_NAMES_KEY, ManifestPiece
+from pasd_batch.records import PLAN_SCHEMA, extra_column_name
+from pasd_batch.storage.location import redact_uri
+from pasd_batch.storage.redaction import CREDENTIALS, lacks_slashes
+
+KNOWN_COLUMNS = ("photo_id", "uri", "prompt", "reference_uri")
+
+_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
+_SCHEME_IN_ARROW = r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
+
+
+@dataclass(frozen=True)
+class RowProblem:
+    """Fault of a row of a piece, counted from 0, and what to do about it."""
+
+    row: int
+    message: str
+
+
+def read_rows(piece: ManifestPiece, columns: ManifestColumns, access: StorageSettings) -> Iterator[pa.Table]:
+    """The piece's rows in the common form; rows may still have the problems that `row_problems` names.
+
+    `columns` do not matter to a file that a run wrote of its failures: it has the default names.
+
+    Raises:
+        ManifestError: the file or its columns cannot be used.
+        StorageError: the file cannot be read.
+    """
+    base = _folder_of(piece.uri)
+    for table in read_tables(piece, access):
+        if KNOWN_NAMES_KEY in (table.schema.metadata or {}):
+            columns = ManifestColumns()
+        yield _in_common_form(table, columns, base, piece)
+
+
+def row_problems(table: pa.Table, access: StorageSettings) -> Iterator[RowProblem]:
+    """Rows of a table in the common form that cannot be planned; `access` has the manifest's own folders too."""
+    if "photo_id" in table.column_names:
+        for row in _rows_where(_blank(table["photo_id"])):
+            yield RowProblem(row, "has no id; give it one, or leave the id column out of the manifest")
+        for row, shown in _with_secrets(table["photo_id"]):
+            yield RowProblem(
+                row, f"its id is a URI with credentials ({shown}), and ids are shown everywhere; change it"
+            )
+    for row in _rows_where(_blank(table["uri"])):
+        yield RowProblem(row, "has no URI; give it one, or remove the row")
+    for name in ("uri", "reference_uri"):
+        yield from _uri_problems(name, table[name], access)
+    yield from _shown_credentials(table)
+
+
+def photo_ids(table: pa.Table) -> list[str]:
+    """Ids of a table's photos in the common form: the manifest's own, else a hash of the absolute URI."""
+    if "photo_id" in table.column_names:
+        return table["photo_id"].to_pylist()
+    return [hashlib.sha256(uri.encode()).hexdigest()[:32] for uri in table["uri"].to_pylist()]
+
+
+def extra_fields(schema: pa.Schema) -> list[pa.Field]:
+    """The manifest's other columns in the common form."""
+    return [column.remove_metadata() for column in schema if column.name not in KNOWN_COLUMNS]
+
+
+def resolve_uri(uri: str, base: str) -> str:
+    """`uri` made absolute: relative ones are relative to `base`, the manifest's folder (absolute, no end slash)."""
+    if "://" in uri or os.path.isabs(uri) or lacks_slashes(uri):
+        return uri  # what is wrong with the scheme is a problem of the row, not a folder's name
+    scheme = _SCHEME.match(base)
+    if scheme is None:
+        return os.path.normpath(f"{base}/{uri}")
+    bucket, *folder = base[scheme.end() :].split("/")
+    for part in uri.split("/"):
+        if part == "..":
+            folder = folder[:-1]
+        elif part != ".":  # an empty part is one of the key
+            folder.append(part)
+    return f"{base[: scheme.end()]}{'/'.join([bucket, *folder])}"
+
+
+def _uri_problems(name: str, uris: pa.ChunkedArray, access: StorageSettings) -> Iterator[RowProblem]:
+    schemes, allowed = _schemes(uris), sorted(access.allowed_schemes)
+    refused = pc.invert(pc.is_in(schemes, pa.array(allowed, pa.string())))
+    for row in _rows_where(pc.and_(refused, pc.invert(_blank(uris)))):
+        yield RowProblem(
+            row,
+            f"{name} {redact_uri(uris[row].as_py())}: scheme {schemes[row].as_py()!r} is not allowed "
+            f"(allowed: {', '.join(allowed) or 'none'}); add it to storage.allowed_schemes",
+        )
+    late = pc.and_not(pc.match_substring(uris, "://"), pc.match_substring_regex(uris, _SCHEME_IN_ARROW))
+    for row in _rows_where(pc.fill_null(late, False)):
+        yield RowProblem(row, f"{name} {redact_uri(uris[row].as_py())!r}: remove what is before the scheme")
+    for row in _rows_where(pc.fill_null(pc.match_substring_regex(uris, r"^\s*\w+:/?[^/]"), False)):
+        if lacks_slashes(uris[row].as_py()):
+            told = "write two slashes behind the scheme, or ./ before a file's name"
+            yield RowProblem(row, f"{name} {redact_uri(uris[row].as_py())}: {told}")
+    for row in _rows_where(pc.fill_null(pc.match_substring(uris, "\0"), False)):
+        yield RowProblem(row, f"{name} {redact_uri(uris[row].as_py())!r} holds a NUL, which no name can; write it anew")
+    for row in rows_outside(uris, access.allowed_folders) if "file" in allowed else ():
+        uri = uris[row].as_py()
+        yield RowProblem(row, f"{name} {redact_uri(uri)} {why_outside(uri, access.allowed_folders)}")
+
+
+def _shown_credentials(table: pa.Table) -> Iterator[RowProblem]:
+    """Rows whose prompt or other column, which results have as they are, holds a URI with a secret."""
+    for column in table.schema:
+        if column.name in ("photo_id", "uri", "reference_uri") or not _is_text(column.type):
+            continue
+        text = table[column.name].cast(pa.large_string())  # Arrow has no patterns for views
+        for row in _rows_where(pc.fill_null(pc.match_substring_regex(text, CREDENTIALS), False)):
+            told = f"its column {column.name!r} has a URI with a password, signature or token"
+            yield RowProblem(row, f"{told}, and results show all columns to everybody; take it out")
+
+
+def _in_common_form(table: pa.Table, columns: ManifestColumns, base: str, piece: ManifestPiece) -> pa.Table:
+    chosen = _chosen_columns(table.column_names, columns, piece)
+    result: dict[str, pa.ChunkedArray] = {}
+    for known in KNOWN_COLUMNS:
+        source = chosen.get(known)
+        if source is not None:
+            result[known] = _as_text(table[source], source, piece)
+        elif known != "photo_id":
+            result[known] = pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+    for name in ("uri", "reference_uri"):
+        result[name] = _absolute(result[name], base)
+    for name in ("prompt", "reference_uri"):
+        result[name] = pc.if_else(_blank(result[name]), pa.scalar(None, pa.string()), result[name])
+    for name in table.column_names:
+        if name not in chosen.values():
+            result[_carried_name(name, result, piece)] = _plain(table[name])
+    return pa.table(result, metadata=table.schema.metadata)
+
+
+def _chosen_columns(names: list[str], columns: ManifestColumns, piece: ManifestPiece) -> dict[str, str]:
+    """Known columns by the file's own names."""
+    settings = {
+        "photo_id": ("id", columns.id),
+        "uri": ("uri", columns.uri),
+        "prompt": ("prompt", columns.prompt),
+        "reference_uri": ("reference_uri", columns.reference_uri),
+    }
+    chosen: dict[str, str] = {}
+    for known, (setting, configured) in settings.items():
+        if configured is not None and configured not in names:
+            raise ManifestError(
+                f"{piece}: no column {configured!r} (it has: {', '.join(map(repr, names))}); "
+                f"add it, or name the right one with manifest.columns.{setting}"
+            )
+        column = configured or setting
+        if column in names:
+            chosen[known] = column
+    return chosen
+
+
+def _carried_name(name: str, taken: dict[str, pa.ChunkedArray], piece: ManifestPiece) -> str:
+    carried = extra_column_name(name)
+    if carried in taken or carried in PLAN_SCHEMA.names:
+        raise ManifestError(f"{piece}: column {name!r} would be carried as {carried!r}, which is taken; rename it")
+    return carried
+
+
+def _as_text(column: pa.ChunkedArray, name: str, piece: ManifestPiece) -> pa.ChunkedArray:
+    column = _plain(column)
+    kind = column.type
+    if _is_text(kind):
+        return column.cast(pa.string())
+    if pa.types.is_integer(kind) or pa.types.is_null(kind):
+        return column.cast(pa.string())
+    raise ManifestError(f"{piece}: column {name!r} holds {kind}, not text; write it as text")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _absolute(column: pa.ChunkedArray, base: str) -> pa.ChunkedArray:
+    has_scheme = pc.fill_null(pc.match_substring_regex(column, r"^([A-Za-z][A-Za-z0-9+.-]*://|/)"), True)
+    if pc.all(has_scheme).as_py() is not False:
+        return column
+    texts = [resolve_uri(text, base) if text else None for text in column.to_pylist()]
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def _blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column), ""), True)
+
+
+def _with_secrets(column: pa.ChunkedArray) -> Iterator[tuple[int, str]]:
+    """Rows whose text is a URI with something to hide, and how it is shown."""
+    for row in _rows_where(pc.fill_null(pc.match_substring(column, "://"), False)):
+        text = column[row].as_py()
+        if (shown := redact_uri(text)) != text:
+            yield row, shown
+
+
+def _schemes(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Lower-case schemes; `file` where there is none."""
+    found = pc.struct_field(pc.extract_regex(column, _SCHEME_IN_ARROW), "scheme")
+    return pc.fill_null(pc.utf8_lower(found), "file")
+
+
+def _rows_where(mask: pa.ChunkedArray) -> list[int]:
+    return pc.indices_nonzero(mask).to_pylist()
+
+
+def _folder_of(uri: str) -> str:
+    path = re.split(r"[?#]", uri, maxsplit=1)[0] if uri.lower().startswith(("http://", "https://")) else uri
+    return path.rpartition("/")[0]

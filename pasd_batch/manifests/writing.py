@@ -1,0 +1,53 @@
+"""Writing of manifests that the product makes: as one Parquet file of a name that says so."""
+
+from collections.abc import Iterable
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.manifests.errors import ManifestError
+from pasd_batch.manifests.listing import ending_of
+from pasd_batch.storage.location import redact_uri
+from pasd_batch.storage.storage import Storage
+
+
+def refuse_other_formats(target: str) -> None:
+    """Refuse a name under which a Parquet file would not be found again, or be taken for something else.
+
+    Raises:
+        ManifestError: naming the ending.
+    """
+    if ending_of(target) not in (".parquet", ".pq") and not target.endswith("/"):
+        shown = redact_uri(target)
+        raise ManifestError(f"{shown}: manifests are written as Parquet; give the file a name that ends in .parquet")
+
+
+def write_tables(file: BinaryIO, tables: Iterable[pa.Table]) -> int:
+    """Write tables of one schema as Parquet and go back to the file's start; the number of rows."""
+    writer: pq.ParquetWriter | None = None
+    rows = 0
+    for table in tables:
+        writer = writer or pq.ParquetWriter(file, table.schema, compression="zstd")
+        writer.write_table(table)
+        rows += table.num_rows
+    if writer is not None:
+        writer.close()
+    file.seek(0)
+    return rows
+
+
+def write_file(target: str, data: bytes, access: StorageSettings) -> None:
+    """Store a file at a local path or URI.
+
+    Raises:
+        ManifestError: the target is a folder.
+        StorageError: it cannot be written.
+    """
+    before, slash, name = target.rpartition("/")
+    folder = before + slash  # with its slash: keys of objects may have more of them
+    if not name:
+        shown = redact_uri(target)
+        raise ManifestError(f"{shown} is a folder; name the manifest file, such as {shown}manifest.parquet")
+    Storage.open(folder or ".", retry=access.retry, allowed_schemes=access.allowed_schemes).write(name, data)

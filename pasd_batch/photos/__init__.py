@@ -1,0 +1,1 @@
+"""Photos: decoding, encoding, colour, metadata and formats."""

@@ -1,0 +1,187 @@
+"""A photo to a file's bytes: in its own colour space and depth where the format has them, marked as restored."""
+
+import io
+import logging
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+from PIL import Image
+
+from pasd_batch.config.photos import ImageFormat, OutputSettings
+from pasd_batch.photos.color_profile import UnusableProfile, color_space, from_srgb
+from pasd_batch.photos.errors import PhotoNotWritable, Warn
+from pasd_batch.photos.jpeg_file import jpeg_file
+from pasd_batch.photos.jpeg_segments import LARGEST_ICC, is_jpeg_comment
+from pasd_batch.photos.metadata import output_exif, with_iptc, with_resolution
+from pasd_batch.photos.photo import Photo, PhotoMetadata, laid_over
+from pasd_batch.photos.pixel_measures import PixelScale, scale_exif
+from pasd_batch.photos.png_file import png_file
+from pasd_batch.photos.resolution import LengthUnit, Resolution
+from pasd_batch.photos.texts import SOFTWARE, Text
+from pasd_batch.photos.tiff_file import tiff_file
+from pasd_batch.photos.xmp import RestorationMarker, marked_xmp
+
+_logger = logging.getLogger(__name__)
+
+_LARGEST_SIDE = {ImageFormat.JPEG: 65535, ImageFormat.WEBP: 16383}
+_LARGEST_TIFF = 2**32 - 2**26  # 32-bit offsets, less room for metadata and what does not compress
+_UNKNOWN_RESOLUTION = Resolution(Fraction(1), Fraction(1), LengthUnit.NONE)  # TIFF demands one
+_NEUTRAL = 2e-3  # half a step of 8 bits: profiles' primaries add up to white only about so well
+
+
+def encode_photo(
+    photo: Photo, *, settings: OutputSettings, marker: RestorationMarker, warn: Warn = _logger.warning
+) -> bytes:
+    """Write a restored photo. The same photo, settings and marker give the same bytes.
+
+    Pixels are brought back to the source's RGB or grey profile, which is attached, with what the photo has beyond sRGB;
+    where there was none, or one for CMYK, they stay sRGB without a profile. Grey photos are written as grey (as neutral
+    RGB if their profile is for RGB, and in WebP, which has no grey). Transparency is kept, but laid over
+    `settings.background` in JPEG; where it
+    hides colours, those that the photo has there (of the visible edge, as restored) are written.
+    Metadata goes where the format's readers look for it (docs/results.md has the table); what has no place in the
+    format is left out, and `warn` is told.
+
+    Raises:
+        PhotoNotWritable: a pixel is not a number, or the photo is too large for the format.
+    """
+    _check_writable(photo, settings.format)
+    if settings.format is ImageFormat.JPEG and len(photo.metadata.icc or b"") > LARGEST_ICC:
+        warn(f"the photo's ICC profile is left out: it has more than the {LARGEST_ICC:,} bytes that JPEG can hold")
+        photo = replace(photo, metadata=replace(photo.metadata, icc=None))
+    colors, icc = _output_colors(photo, settings, warn)
+    samples = _quantised(colors, photo.alpha, deep=_is_deep(photo, settings))
+    if settings.format is ImageFormat.TIFF and samples.nbytes > _LARGEST_TIFF:
+        raise PhotoNotWritable(f"{samples.nbytes:,} bytes of pixels are more than TIFF can hold; write png")
+    exif = output_exif(
+        photo.metadata, software=marker.summary, width=photo.width, height=photo.height, is_srgb=icc is None
+    )
+    scale = _pixel_scale(photo)
+    scale_exif(exif, scale, warn)
+    own_texts, others = _texts(photo.metadata, settings.format)
+    xmp = marked_xmp(photo.metadata.xmp, marker, warn, texts=others, scale=scale)
+    iptc, resolution = photo.metadata.iptc, photo.metadata.resolution
+    match settings.format:
+        case ImageFormat.PNG:
+            return png_file(
+                samples if samples.shape[2] > 1 else samples[..., 0],
+                compression=settings.compression,
+                software=marker.summary,
+                exif=exif.to_bytes(),
+                xmp=xmp,
+                iptc=iptc,
+                icc=icc,
+                resolution=resolution,
+                texts=own_texts,
+                warn=warn,
+            )
+        case ImageFormat.TIFF:
+            exif = with_resolution(exif, resolution or _UNKNOWN_RESOLUTION)
+            return tiff_file(samples, compression=settings.compression, exif=exif, xmp=xmp, iptc=iptc, icc=icc)
+        case ImageFormat.JPEG:
+            return jpeg_file(
+                samples,
+                quality=settings.quality,
+                subsampling=settings.subsampling,
+                exif=with_resolution(exif, resolution),
+                xmp=xmp,
+                iptc=iptc,
+                icc=icc,
+                resolution=resolution,
+                comments=own_texts,
+                warn=warn,
+            )
+        case ImageFormat.WEBP:
+            record = with_iptc(with_resolution(exif, resolution), iptc).to_bytes()
+            return _webp(samples, settings, exif=record, xmp=xmp, icc=icc)
+
+
+def _pixel_scale(photo: Photo) -> PixelScale:
+    width, height = photo.metadata.size or (photo.width, photo.height)
+    return PixelScale(photo.width / width, photo.height / height, photo.metadata.is_turned)
+
+
+def _texts(metadata: PhotoMetadata, image_format: ImageFormat) -> tuple[list[Text], list[Text]]:
+    """The texts that the format has a place for, and those that go into XMP."""
+    places = {ImageFormat.PNG: lambda text: text.keyword != SOFTWARE, ImageFormat.JPEG: is_jpeg_comment}
+    has_place = places.get(image_format, lambda _: False)
+    return [text for text in metadata.texts if has_place(text)], [
+        text for text in metadata.texts if not has_place(text)
+    ]
+
+
+def _check_writable(photo: Photo, image_format: ImageFormat) -> None:
+    if not np.isfinite(photo.pixels).all():
+        raise PhotoNotWritable("some pixels are not finite numbers; restore the photo in float32")
+    largest = _LARGEST_SIDE.get(image_format)
+    if largest is not None and max(photo.width, photo.height) > largest:
+        raise PhotoNotWritable(
+            f"{photo.width} x {photo.height} pixels is more than the {largest} a side that {image_format.value} "
+            "can hold; write png or tiff"
+        )
+
+
+def _is_deep(photo: Photo, settings: OutputSettings) -> bool:
+    has_room = settings.format in (ImageFormat.PNG, ImageFormat.TIFF)
+    return has_room and settings.keep_16_bit and photo.bit_depth > 8
+
+
+def _output_colors(photo: Photo, settings: OutputSettings, warn: Warn) -> tuple[np.ndarray, bytes | None]:
+    """Colours (height, width, 1 or 3) in the space of the profile to attach, and that profile."""
+    icc, pixels, beyond = photo.metadata.icc, photo.pixels, photo.beyond_srgb
+    has_grey = settings.format is not ImageFormat.WEBP
+    if settings.format is ImageFormat.JPEG and photo.alpha is not None:
+        pixels = laid_over(pixels, photo.alpha, np.array(settings.background, dtype=np.float32) / 255.0)
+        beyond = None if beyond is None else beyond * photo.alpha[..., np.newaxis]
+    single = photo.grayscale and bool((pixels == pixels[..., :1]).all())
+    as_grey = single and has_grey
+    converted = None if icc is None else _converted(pixels, icc, as_grey, warn)
+    if converted is None:
+        return (pixels[..., :1] if as_grey else pixels), None
+    if beyond is not None:
+        converted = converted + beyond
+    if single and converted.shape[2] == 3 and np.ptp(converted, axis=2).max() < _NEUTRAL:
+        converted = np.repeat(converted[..., 1:2], 3, axis=2)
+    return converted, icc
+
+
+def _converted(pixels: np.ndarray, icc: bytes, as_grey: bool, warn: Warn) -> np.ndarray | None:
+    """sRGB pixels in the profile's space, with its number of channels; None where they have to stay sRGB."""
+    try:
+        space = color_space(icc)
+        if space == "GRAY":
+            converted = from_srgb(pixels, icc) if as_grey else None
+            return None if converted is None else converted[..., :1]
+        converted = from_srgb(pixels, icc) if space == "RGB" else None
+    except UnusableProfile as error:
+        warn(f"the photo's ICC profile is left out: {error}")
+        return None
+    if converted is None:
+        warn(
+            f"the photo's ICC profile for {space} has no way back from sRGB and is left out, and with it colours beyond"
+        )
+    return converted
+
+
+def _quantised(colors: np.ndarray, alpha: np.ndarray | None, *, deep: bool) -> np.ndarray:
+    channels = colors if alpha is None else np.concatenate([colors, alpha[..., np.newaxis]], axis=2)
+    kind, largest = (np.uint16, 65535.0) if deep else (np.uint8, 255.0)
+    return np.ascontiguousarray(np.rint(np.clip(channels, 0.0, 1.0) * largest).astype(kind))
+
+
+def _webp(samples: np.ndarray, settings: OutputSettings, *, exif: bytes, xmp: bytes, icc: bytes | None) -> bytes:
+    image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    file = io.BytesIO()
+    image.save(
+        file,
+        "WEBP",
+        lossless=settings.lossless,
+        quality=settings.quality,
+        method=4,
+        exact=True,
+        exif=exif,
+        xmp=xmp,
+        icc_profile=icc,  # `None` would make Pillow take the profile from the image, which has none
+    )
+    return file.getvalue()

@@ -1,0 +1,152 @@
+"""A decoded photo: what the model sees (sRGB pixels), and what has to come out of it again unharmed."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from pasd_batch.photos.resolution import Resolution
+from pasd_batch.photos.texts import Text
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+GROUND = 0.5
+"""The grey (sRGB) that transparent photos lie on when they are scored: input, result and reference alike."""
+
+_SAME_COLOR, _NEW_COLOR = 0.1, 0.3  # changes of a channel up to which, and from which, a colour is the same, or new
+_LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class PhotoMetadata:
+    """Metadata of a photo, ready to be written into another file.
+
+    `exif` starts with `Exif\\0\\0` and holds neither orientation, thumbnail nor tags about the file's structure;
+    `xmp` is a whole packet, `iptc` an IIM record, `icc` the source's profile as it was. What `exif` and `xmp` say in
+    pixels is about a photo of `size` (width and height, upright; None if unknown), before it was turned if it was.
+    """
+
+    source_format: str
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    icc: bytes | None = None
+    resolution: Resolution | None = None
+    texts: tuple[Text, ...] = ()
+    size: tuple[int, int] | None = None
+    is_turned: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo the right way up.
+
+    Attributes:
+        pixels: float32 (height, width, 3), RGB, sRGB in [0, 1].
+        alpha: float32 (height, width) in [0, 1], not multiplied into `pixels`; None if the file has none. Where it
+            hides colours, `pixels` has those of the visible edge.
+        bit_depth: 8, or 16 if the source had more than 8 bits per channel.
+        grayscale: the source's channels are all equal, or it has but one.
+        metadata: what the file carries besides pixels.
+        beyond_srgb: float16 (height, width, 3), what the colours have that `pixels` cannot say: to be added once these
+            are in the space of the profile; None if nothing.
+        warnings: what was wrong with the file or left out of it, a sentence each; usually none.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None
+    bit_depth: int
+    grayscale: bool
+    metadata: PhotoMetadata
+    beyond_srgb: np.ndarray | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        return self.pixels.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Columns of pixels."""
+        return self.pixels.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that colours and transparency take."""
+        return sum(part.nbytes for part in (self.pixels, self.alpha, self.beyond_srgb) if part is not None)
+
+    def as_seen(self) -> np.ndarray:
+        """The pixels, transparent ones over a plain ground of grey, as what scores compare."""
+        return self.pixels if self.alpha is None else laid_over(self.pixels, self.alpha, GROUND)
+
+
+def with_restored_pixels(photo: Photo, pixels: np.ndarray, *, colorized: bool = False) -> Photo:
+    """`photo` with other pixels of any size: alpha is scaled to it, a grey photo stays grey unless `colorized`.
+
+    Colours beyond sRGB stay where the restoration changes what is seen little, fade where it changes more, and go where
+    it makes new colours. `pixels` is float (height, width, 3), sRGB; values are clipped to [0, 1].
+    """
+    pixels = np.ascontiguousarray(np.clip(np.asarray(pixels, dtype=np.float32), 0.0, 1.0))
+    grayscale = photo.grayscale and not colorized
+    if grayscale:
+        pixels = np.repeat((pixels @ _LUMA)[..., np.newaxis], 3, axis=2)
+    alpha = photo.alpha
+    if alpha is not None:
+        alpha = scale_alpha(alpha, height=pixels.shape[0], width=pixels.shape[1])
+    beyond = None if grayscale or colorized else _still_beyond(photo, pixels)
+    return replace(photo, pixels=pixels, alpha=alpha, grayscale=grayscale, beyond_srgb=beyond)
+
+
+def _still_beyond(photo: Photo, pixels: np.ndarray) -> np.ndarray | None:
+    """Colours of `photo` beyond sRGB at the size of `pixels`, as far as these show the same colours."""
+    if photo.beyond_srgb is None:
+        return None
+    height, width = pixels.shape[:2]
+    changed = np.zeros((height, width), np.float32)
+    for channel in range(3):
+        before = _scaled(photo.pixels[..., channel], height=height, width=width)
+        np.maximum(changed, np.abs(pixels[..., channel] - before), out=changed)
+    share = np.clip((_NEW_COLOR - changed) / (_NEW_COLOR - _SAME_COLOR), 0.0, 1.0)
+    beyond = np.empty(pixels.shape, np.float16)
+    for channel in range(3):
+        beyond[..., channel] = share * _scaled(photo.beyond_srgb[..., channel], height=height, width=width)
+    return beyond
+
+
+def _scaled(channel: np.ndarray, *, height: int, width: int) -> np.ndarray:
+    """A channel (height, width) as float32 at another size, without overshoots."""
+    if channel.shape == (height, width):
+        return channel.astype(np.float32)
+    image = Image.fromarray(np.ascontiguousarray(channel, dtype=np.float32))
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def laid_over(pixels: np.ndarray, alpha: np.ndarray, ground: float | np.ndarray) -> np.ndarray:
+    """Pixels (height, width, 3) of opacity `alpha` (height, width) over a plain colour, mixed in sRGB as viewers do."""
+    opacity = alpha[..., np.newaxis]
+    return pixels * opacity + np.asarray(ground, dtype=np.float32) * (1.0 - opacity)
+
+
+def scale_alpha(alpha: np.ndarray, *, height: int, width: int) -> np.ndarray:
+    """Transparency (height, width) in [0, 1] at another size, by Lanczos resampling."""
+    if alpha.shape == (height, width):
+        return alpha
+    image = Image.fromarray(np.ascontiguousarray(alpha, dtype=np.float32))
+    scaled = image.resize((width, height), Image.Resampling.LANCZOS)
+    return np.clip(np.asarray(scaled, dtype=np.float32), 0.0, 1.0)
+
+
+def to_tensor(photo: Photo) -> "Tensor":
+    """The pixels as the model takes them: float32 CPU tensor (3, height, width), sRGB in [0, 1]."""
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(photo.pixels.transpose(2, 0, 1)))
+
+
+def with_restored_image(photo: Photo, image: "Tensor", *, colorized: bool = False) -> Photo:
+    """`with_restored_pixels` for a tensor (3, height, width), sRGB in [0, 1], as the model gives it."""
+    pixels = image.detach().cpu().float().numpy().transpose(1, 2, 0)
+    return with_restored_pixels(photo, pixels, colorized=colorized)

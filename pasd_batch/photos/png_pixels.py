@@ -1,0 +1,69 @@
+"""PNG files freed of all that decoders refuse them for although it is no part of their pixels (PNG 3, section 13)."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pasd_batch.config.photos import DecodeLimits
+from pasd_batch.photos.decoder_errors import tell_damage
+from pasd_batch.photos.errors import CorruptPhoto, UnsupportedPhoto, Warn, animation_warning
+from pasd_batch.photos.png_chunks import png_chunk
+
+_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
+_COLORS = (b"sRGB", b"gAMA", b"cHRM", b"cICP")
+_SIGNATURE_SIZE = 8
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    name: bytes
+    content: bytes
+    is_sound: bool
+    is_whole: bool
+
+
+def png_of_pixels(data: bytes, limits: DecodeLimits, warn: Warn) -> bytes:
+    """The PNG file with nothing but what its pixels and colours need, checksums made anew.
+
+    Raises:
+        CorruptPhoto: its header is damaged; or its pixels are, and `limits.on_damage` is `fail`.
+        UnsupportedPhoto: it has a critical chunk that no standard knows.
+    """
+    kept, damaged, end = [data[:_SIGNATURE_SIZE]], False, False
+    for chunk in _chunks(data):
+        if chunk.name == b"IEND":
+            end = True
+            break
+        if chunk.name in _PIXELS:
+            if chunk.name == b"IHDR" and not chunk.is_sound:
+                raise CorruptPhoto("the PNG file's header is damaged (its checksum differs); fetch it again")
+            damaged |= chunk.is_whole and not chunk.is_sound
+            kept.append(png_chunk(chunk.name, chunk.content))
+        elif chunk.name in _COLORS:
+            if chunk.is_sound:
+                kept.append(png_chunk(chunk.name, chunk.content))
+            else:
+                warn(f"a {chunk.name.decode()} chunk is damaged and is left out")
+        elif chunk.name == b"acTL" and chunk.is_sound and (count := int.from_bytes(chunk.content[:4], "big")) > 1:
+            warn(animation_warning(count))
+        elif chunk.name[:1].isupper() and chunk.is_sound:
+            raise UnsupportedPhoto(f"a PNG variant with {chunk.name!r} chunks; save the photo as an ordinary PNG")
+    if damaged:
+        tell_damage("the PNG file is damaged, part of the photo may be wrong (a checksum differs)", limits, warn)
+    if not end:
+        tell_damage("the PNG file lacks its end", limits, warn)
+    return b"".join([*kept, png_chunk(b"IEND", b"")])
+
+
+def _chunks(data: bytes) -> Iterator[_Chunk]:
+    """All chunks; of one that the file ends in, what is there of it."""
+    at = _SIGNATURE_SIZE
+    while at + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, at)
+        end = at + 8 + length
+        content = data[at + 8 : end]
+        is_whole = end + 4 <= len(data)
+        is_sound = is_whole and zlib.crc32(content, zlib.crc32(name)) == int.from_bytes(data[end : end + 4], "big")
+        yield _Chunk(name, content, is_sound, is_whole)
+        at = end + 4

@@ -1,0 +1,243 @@
+"""One shard of a run looked at as it lies in storage: its plan, its rows, and the photos that the rows describe."""
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pasd_batch.records import Status
+from pasd_batch.runs.run_file import RunFile
+from pasd_batch.runs.run_folder import RunDamaged, RunFolder, image_path, plan_path, result_path
+from pasd_batch.runs.summary import expected_photos
+from pasd_batch.storage.errors import translated
+from pasd_batch.storage.ranged_file import open_for_reading
+from pasd_batch.storage.storage import NotFound, StorageError, redact_uri
+
+_COLUMNS = [
+    "photo_id",
+    "shard",
+    "status",
+    "output_path",
+    "output_uri",
+    "output_sha256",
+    "output_bytes",
+    "config_fingerprint",
+    "manifest_fingerprint",
+    "model_fingerprint",
+]
+_BATCH_ROWS = 64
+_CHUNK = 1 << 20
+
+
+class ProblemKind(StrEnum):
+    """Kinds of problem of a run's folder."""
+
+    PHOTO_LIST = "list of photos missing or damaged"
+    PLAN_MISSING = "plan file missing"
+    PLAN_DAMAGED = "plan file damaged"
+    RESULTS_MISSING = "result file missing"
+    RESULTS_DAMAGED = "result file damaged"
+    PHOTO_MISSING = "restored photo missing"
+    PHOTO_DAMAGED = "restored photo damaged"
+    SUMMARY = "summary missing or wrong"
+    EXTRA = "file that belongs to nothing"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with a file of a run; `path` is relative to the run's root."""
+
+    kind: ProblemKind
+    path: str
+    detail: str = ""
+    shard: int | None = None
+    photo_id: str | None = None
+
+
+@dataclass
+class ShardFindings:
+    """Findings in one shard."""
+
+    shard: int
+    photos: int
+    """Photos that it should have."""
+    problems: list[Problem] = field(default_factory=list)
+    bad_rows: list[int] = field(default_factory=list)
+    """Places of rows whose photos are missing or damaged."""
+    planned_ids: list[str] = field(default_factory=list)
+    planned_paths: list[str] = field(default_factory=list)
+    """Output paths of the plan; none where it cannot be read."""
+    stored_paths: list[str] = field(default_factory=list)
+    """Output paths that may be in `images/`: those of rows with a file, or of the plan where there are no rows yet."""
+    failed: int = 0
+    bytes_read: int = 0
+
+    @property
+    def stored_paths_known(self) -> bool:
+        """True if `stored_paths` are all that there may be, as either the rows or the plan could be read."""
+        rows_read = not self.has(ProblemKind.RESULTS_MISSING) and not self.has(ProblemKind.RESULTS_DAMAGED)
+        return rows_read or bool(self.planned_paths)
+
+    def add(self, kind: ProblemKind, path: str, detail: str = "", photo_id: str | None = None) -> None:
+        """Note a problem."""
+        self.problems.append(Problem(kind, path, detail, self.shard, photo_id))
+
+    def has(self, kind: ProblemKind) -> bool:
+        """True if there is a problem of that kind."""
+        return any(problem.kind is kind for problem in self.problems)
+
+
+@dataclass(frozen=True)
+class ShardCheck:
+    """Looks at shards of a run; safe in threads. Without `hashes` photos are looked for, and their sizes compared."""
+
+    folder: RunFolder
+    run: RunFile
+    committed: frozenset[int]
+    hashes: bool = True
+
+    def check(self, shard: int) -> ShardFindings:
+        """All that is wrong with a shard.
+
+        Raises:
+            StorageError: the storage is in trouble, so that nothing can be told.
+        """
+        found = ShardFindings(shard, expected_photos(self.run, shard))
+        self._check_plan(found)
+        if shard not in self.committed:
+            found.add(ProblemKind.RESULTS_MISSING, result_path(shard), "not done yet, or lost")
+            found.stored_paths = found.planned_paths
+            return found
+        try:
+            self._check_rows(found)
+        except (NotFound, RunDamaged) as error:
+            _not_trouble(error)
+            found.problems = [problem for problem in found.problems if problem.photo_id is None]
+            found.bad_rows.clear()
+            found.stored_paths = found.planned_paths
+            found.add(ProblemKind.RESULTS_DAMAGED, result_path(shard), _told(error))
+        return found
+
+    def _check_plan(self, found: ShardFindings) -> None:
+        path = plan_path(found.shard)
+        try:
+            plan = self.folder.plan(found.shard)
+        except NotFound:
+            found.add(ProblemKind.PLAN_MISSING, path)
+            return
+        except StorageError as error:
+            _not_trouble(error)
+            found.add(ProblemKind.PLAN_DAMAGED, path, _told(error))
+            return
+        if plan.num_rows != found.photos:
+            found.add(ProblemKind.PLAN_DAMAGED, path, f"{plan.num_rows:,} photos instead of {found.photos:,}")
+            return
+        found.planned_ids = plan["photo_id"].to_pylist()
+        found.planned_paths = plan["output_path"].to_pylist()
+
+    def _check_rows(self, found: ShardFindings) -> None:
+        rows = 0
+        for place, row, image in self._rows(found.shard):
+            self._refuse_stranger(row, place, found.shard)
+            self._compare_with_plan(row, place, found)
+            rows += 1
+            if row["status"] != Status.OK:
+                found.failed += 1
+                continue
+            if row["output_uri"] is not None:
+                found.stored_paths.append(row["output_path"])
+                self._check_file(row, place, found)
+            if image is not None:
+                self._check_image(row, image, place, found)
+        if rows != found.photos:
+            raise RunDamaged(f"{rows:,} rows instead of {found.photos:,}")
+
+    def _rows(self, shard: int) -> Iterator[tuple[int, Mapping[str, Any], bytes | None]]:
+        """Place, row and embedded image of each row; every column is read, so that damage anywhere shows."""
+        place = 0
+        with self.folder.open_rows(shard) as file:
+            for batch in file.iter_batches(_BATCH_ROWS):
+                images = batch.column("image") if "image" in batch.schema.names else None
+                for at, row in enumerate(batch.select(_COLUMNS).to_pylist()):
+                    image = None if images is None else images[at].as_py()
+                    yield place, row, image["bytes"] if image else None
+                    place += 1
+
+    def _refuse_stranger(self, row: Mapping[str, Any], place: int, shard: int) -> None:
+        if row["shard"] != shard:
+            raise RunDamaged(f"row {place + 1} is of shard {row['shard']}")
+        provenance = self.run.provenance
+        for name in ("config_fingerprint", "manifest_fingerprint", "model_fingerprint"):
+            if row[name] != getattr(provenance, name):
+                raise RunDamaged(f"row {place + 1} is of another run: {name} {row[name]}")
+
+    def _compare_with_plan(self, row: Mapping[str, Any], place: int, found: ShardFindings) -> None:
+        """Rows tell their shard and their run; so where their photos are not the plan's, the plan is wrong."""
+        if not found.planned_ids or place >= found.photos:
+            return
+        known, path = found.planned_ids[place], found.planned_paths[place]
+        if row["photo_id"] != known or row["output_path"] not in (None, path):
+            detail = f"photo {place + 1} is {known!r} ({path}), and the one that was done {row['photo_id']!r}"
+            found.add(ProblemKind.PLAN_DAMAGED, plan_path(found.shard), detail)
+            found.planned_ids, found.planned_paths = [], []
+
+    def _check_file(self, row: Mapping[str, Any], place: int, found: ShardFindings) -> None:
+        path = image_path(row["output_path"])
+        uri = self.folder.storage.uri(path)
+        try:
+            size, digest = translated(lambda: redact_uri(uri), lambda: self._size_and_hash(uri, row["output_bytes"]))
+        except NotFound:
+            self._add_photo(ProblemKind.PHOTO_MISSING, path, "", row, place, found)
+            return
+        except StorageError as error:
+            _not_trouble(error)
+            self._add_photo(ProblemKind.PHOTO_DAMAGED, path, str(error), row, place, found)
+            return
+        found.bytes_read += size if digest else 0
+        problem = _difference(size, digest or row["output_sha256"], row)
+        if problem:
+            self._add_photo(ProblemKind.PHOTO_DAMAGED, path, problem, row, place, found)
+
+    def _size_and_hash(self, uri: str, expected: int) -> tuple[int, str | None]:
+        """The file's size, and its SHA-256 unless its size is wrong already or hashes are not wanted."""
+        with open_for_reading(uri, self.folder.access) as file:
+            size = file.seek(0, io.SEEK_END)
+            if not self.hashes or size != expected:
+                return size, None
+            file.seek(0)
+            digest = hashlib.sha256()
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+            return size, digest.hexdigest()
+
+    def _check_image(self, row: Mapping[str, Any], image: bytes, place: int, found: ShardFindings) -> None:
+        found.bytes_read += len(image)
+        problem = _difference(len(image), hashlib.sha256(image).hexdigest(), row)
+        if problem:
+            self._add_photo(ProblemKind.PHOTO_DAMAGED, result_path(found.shard), problem, row, place, found)
+
+    def _add_photo(
+        self, kind: ProblemKind, path: str, detail: str, row: Mapping[str, Any], place: int, found: ShardFindings
+    ) -> None:
+        found.add(kind, path, detail, row["photo_id"])
+        if place not in found.bad_rows:
+            found.bad_rows.append(place)
+
+
+def _difference(size: int, digest: str, row: Mapping[str, Any]) -> str:
+    if size != row["output_bytes"]:
+        return f"{size:,} bytes instead of {row['output_bytes']:,}"
+    return "" if digest == row["output_sha256"] else "other bytes than were stored (SHA-256)"
+
+
+def _told(error: StorageError) -> str:
+    """Fault, without the file's name and the remedy, which are said anyway."""
+    return error.problem if isinstance(error, RunDamaged) else str(error)
+
+
+def _not_trouble(error: StorageError) -> None:
+    """Raise what says that storage is in trouble, and nothing of the file: it may be whole."""
+    if not isinstance(error, RunDamaged | NotFound) and type(error) is not StorageError:
+        raise error

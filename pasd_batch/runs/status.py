@@ -1,0 +1,90 @@
+"""`status RUN`: how far a run is and what has failed, from storage alone; needs neither Ray nor the driver."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.records import Status
+from pasd_batch.runs.run_file import RunFile, read_run
+from pasd_batch.runs.run_folder import ATTEMPTS_FOLDER, SUMMARY_FILE, RunFolder, no_run
+from pasd_batch.runs.summary import RunCounts, add_up, count_results
+from pasd_batch.storage.storage import redact_uri
+
+_ATTEMPT = re.compile(rf"^{ATTEMPTS_FOLDER}/(\d+)/\d+$")
+
+
+@dataclass(frozen=True)
+class FailedPhoto:
+    """A failed row, in short."""
+
+    photo_id: str
+    uri: str
+    stage: str
+    error_type: str
+    message: str
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """Progress of a run."""
+
+    uri: str
+    run: RunFile
+    counts: RunCounts
+    begun_shards: int
+    """Shards that were begun and are not committed: in work, or interrupted."""
+    complete: bool
+    """True if the summary is written, which is the last thing a run does."""
+    examples: tuple[FailedPhoto, ...]
+
+    def lines(self) -> list[str]:
+        """The status for people."""
+        counts, run = self.counts, self.run
+        share = counts.photos / run.photos if run.photos else 1.0
+        state = "complete" if self.complete else "not complete; the command that began it resumes it"
+        lines = [
+            f"run: {self.uri} ({state})",
+            f"begun: {run.created_at}, {run.provenance.software}, config {run.config_fingerprint}",
+            f"photos: {counts.photos:,} of {run.photos:,} ({share:.1%}), {counts.outcomes()}",
+            f"shards: {counts.shards:,} of {run.shards:,} committed, {self.begun_shards:,} in work or interrupted",
+        ]
+        lines += [f"  {number:,} x {reason}" for reason, number in counts.failures.items()]
+        lines += [f"  e.g. {photo.photo_id} ({photo.uri}): {photo.message}" for photo in self.examples]
+        return lines
+
+
+def read_status(uri: str, access: StorageSettings, *, examples: int = 5) -> RunStatus:
+    """The status of the run at `uri`, with up to so many failed photos as examples.
+
+    Raises:
+        NotFound: there is no run.
+        StorageError: the run cannot be read, or is damaged.
+    """
+    folder = RunFolder.open(uri, access)
+    storage = folder.storage
+    run = read_run(storage)
+    if run is None:
+        raise no_run(storage)
+    committed = folder.committed()
+    shards = list(count_results(folder, committed))
+    begun = {int(match.group(1)) for path in storage.list(ATTEMPTS_FOLDER) if (match := _ATTEMPT.match(path))}
+    failed = _failed_photos(folder, [each.shard for each in shards if each.failed])
+    return RunStatus(
+        uri=redact_uri(storage.uri()),
+        run=run,
+        counts=add_up(shards),
+        begun_shards=len(begun - set(committed)),
+        complete=storage.exists(SUMMARY_FILE),
+        examples=tuple(photo for photo, _ in zip(failed, range(examples), strict=False)),
+    )
+
+
+def _failed_photos(folder: RunFolder, shards: list[int]) -> Iterator[FailedPhoto]:
+    for shard in shards:
+        rows = folder.rows(shard, ["photo_id", "uri", "status", "error_stage", "error_type", "error_message"])
+        for row in rows.to_pylist():
+            if row["status"] == Status.FAILED:
+                yield FailedPhoto(
+                    row["photo_id"], row["uri"], row["error_stage"], row["error_type"], row["error_message"]
+                )

@@ -1,0 +1,207 @@
+"""Sums over a run's committed rows, read from storage alone; `summary.json` when the run is complete."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pasd_batch.records import Status, lacks_scores
+from pasd_batch.runs.path_set import PathSet
+from pasd_batch.runs.run_file import RunFile
+from pasd_batch.runs.run_folder import (
+    IMAGES_FOLDER,
+    SUMMARY_FILE,
+    RunDamaged,
+    RunFolder,
+    image_path,
+    result_path,
+)
+from pasd_batch.storage.storage import redact_uri
+from pasd_batch.storage.threads import in_threads
+
+_COLUMNS = [
+    "status",
+    "error_stage",
+    "error_type",
+    "output_path",
+    "output_uri",
+    "input_bytes",
+    "output_bytes",
+    "isolated",
+    "seconds",
+    "warnings",
+    "scores",
+]
+
+
+@dataclass(frozen=True)
+class ShardCounts:
+    """Sums over one shard's rows."""
+
+    shard: int
+    photos: int
+    failed: int
+    failures: Counter[str]
+    """Failed photos by `stage/type`."""
+    with_warnings: int
+    without_scores: int
+    isolated: int
+    input_bytes: int
+    output_bytes: int
+    seconds: dict[str, float]
+    gone: tuple[str, ...]
+    """Restored photos that rows describe and that are not stored; looked for if it is known which are."""
+
+
+@dataclass(frozen=True)
+class RunCounts:
+    """Sums over all committed rows of a run."""
+
+    shards: int = 0
+    photos: int = 0
+    failed: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+    with_warnings: int = 0
+    """Photos, failed ones among them, whose rows have warnings."""
+    without_scores: int = 0
+    """Photos that did not fail and of which no score could be had, in a run that scores."""
+    isolated: int = 0
+    input_bytes: int = 0
+    output_bytes: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Seconds of all workers together, by stage."""
+
+    @property
+    def error_rate(self) -> float:
+        """Share of the photos that failed."""
+        return self.failed / self.photos if self.photos else 0.0
+
+    def outcomes(self) -> str:
+        """Numbers of photos that failed, have warnings or have no scores, for people."""
+        parts = [f"{self.failed:,} failed"]
+        if self.with_warnings:
+            parts.append(f"{self.with_warnings:,} with warnings")
+        if self.without_scores:
+            parts.append(f"{self.without_scores:,} without scores")
+        return ", ".join(parts)
+
+
+def count_results(run: RunFolder, shards: Iterable[int], *, stored: PathSet | None = None) -> Iterator[ShardCounts]:
+    """Sums over the given committed shards, each by itself; `stored` are the photos that are there as files.
+
+    Raises:
+        StorageError: a shard cannot be read.
+    """
+    return in_threads(lambda shard: _count_shard(run, shard, stored), shards)
+
+
+def add_up(counts: Iterable[ShardCounts]) -> RunCounts:
+    """The sum of shards' counts."""
+    shards = photos = failed = with_warnings = without_scores = isolated = input_bytes = output_bytes = 0
+    failures: Counter[str] = Counter()
+    seconds: dict[str, float] = defaultdict(float)
+    for each in counts:
+        shards += 1
+        photos += each.photos
+        failed += each.failed
+        with_warnings += each.with_warnings
+        without_scores += each.without_scores
+        isolated += each.isolated
+        input_bytes += each.input_bytes
+        output_bytes += each.output_bytes
+        failures.update(each.failures)
+        for stage, taken in each.seconds.items():
+            seconds[stage] += taken
+    return RunCounts(
+        shards=shards,
+        photos=photos,
+        failed=failed,
+        failures=dict(failures.most_common()),
+        with_warnings=with_warnings,
+        without_scores=without_scores,
+        isolated=isolated,
+        input_bytes=input_bytes,
+        output_bytes=output_bytes,
+        seconds={stage: round(taken, 3) for stage, taken in seconds.items()},
+    )
+
+
+def expected_photos(run: RunFile, shard: int) -> int:
+    """Number of photos that the plan has in a shard."""
+    size = int(run.config["shard_size"])
+    return min(size, run.photos - shard * size)
+
+
+def summarize(folder: RunFolder, run: RunFile) -> RunCounts:
+    """Add up a complete run, make sure that it has the plan's photos shard by shard, and write `summary.json`.
+
+    Raises:
+        RunDamaged: rows, shards or restored photos are missing, or shards too many.
+        StorageError: results cannot be read, or the summary not be written.
+    """
+    committed = folder.committed()
+    if committed != list(range(run.shards)):
+        strange = sorted(set(committed) ^ set(range(run.shards)))
+        raise _unlike_plan(folder, f"should have {run.shards} shards; missing or too many: {strange[:10]}")
+    stored = PathSet(folder.storage.list(IMAGES_FOLDER))
+    shards = list(count_results(folder, committed, stored=stored))
+    wrong = [each for each in shards if each.photos != expected_photos(run, each.shard)]
+    if wrong:
+        lines = [
+            f"{result_path(each.shard)}: {each.photos} rows, {expected_photos(run, each.shard)} planned"
+            for each in wrong
+        ]
+        raise _unlike_plan(folder, f"does not add up to its plan: {'; '.join(lines[:10])}")
+    gone = [path for each in shards for path in each.gone]
+    if gone:
+        raise _unlike_plan(folder, f"lacks {len(gone):,} restored photos that its rows describe, such as {gone[0]}")
+    counts = add_up(shards)
+    folder.storage.write(SUMMARY_FILE, json.dumps(summary_of(run, counts), indent=2).encode())
+    return counts
+
+
+def _unlike_plan(folder: RunFolder, problem: str) -> RunDamaged:
+    place = redact_uri(folder.storage.uri())
+    return RunDamaged(f"{place} {problem}; `pasd-batch verify {place}` says more, and with --repair mends it")
+
+
+def summary_of(run: RunFile, counts: RunCounts) -> dict[str, object]:
+    """Content of `summary.json` for a complete run."""
+    return {
+        "photos": counts.photos,
+        "ok": counts.photos - counts.failed,
+        "failed": counts.failed,
+        "error_rate": counts.error_rate,
+        **asdict(counts),
+        **asdict(run.provenance),
+        "begun_at": run.created_at,
+    }
+
+
+def _count_shard(folder: RunFolder, shard: int, stored: PathSet | None) -> ShardCounts:
+    rows = folder.rows(shard, _COLUMNS).to_pylist()
+    failed = [row for row in rows if row["status"] == Status.FAILED]
+    seconds: dict[str, float] = defaultdict(float)
+    for row in rows:
+        for stage, taken in (row["seconds"] or {}).items():
+            seconds[stage] += taken or 0.0
+    return ShardCounts(
+        shard=shard,
+        photos=len(rows),
+        failed=len(failed),
+        failures=Counter(f"{row['error_stage']}/{row['error_type']}" for row in failed),
+        with_warnings=sum(bool(row["warnings"]) for row in rows),
+        without_scores=sum(lacks_scores(row) for row in rows),
+        isolated=sum(row["isolated"] for row in rows),
+        input_bytes=sum(row["input_bytes"] or 0 for row in rows),
+        output_bytes=sum(row["output_bytes"] or 0 for row in rows),
+        seconds=dict(seconds),
+        gone=() if stored is None else tuple(_gone(folder, rows, stored)),
+    )
+
+
+def _gone(folder: RunFolder, rows: Sequence[Mapping[str, Any]], stored: PathSet) -> Iterator[str]:
+    paths = [image_path(row["output_path"]) for row in rows if row["output_uri"] is not None]
+    # A listing may pass over what can be opened, such as files behind a link.
+    return (path for path in stored.missing(paths) if not folder.storage.exists(path))

@@ -1,0 +1,284 @@
+"""Storage in a local folder: whole files appear at once or not at all."""
+
+import contextlib
+import errno
+import logging
+import os
+import stat
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+from pasd_batch.storage.errors import InvalidLocation, StorageError, TooLarge
+
+_logger = logging.getLogger(__name__)
+
+Skip = Callable[[str, str], None]
+"""Is told of a path that a listing leaves out, and why."""
+
+UNREADABLE = "cannot be read"
+LINKED_FOLDER = "links to folders are not followed"
+DANGLING_LINK = "links that lead nowhere"
+NO_FILE = "neither files nor folders"
+
+LONGEST_PATH = 4095
+"""Most bytes of a path: Linux' PATH_MAX without the NUL."""
+
+MAY_BE_LINKED = "images"
+"""The one folder at the top of a root that may be a link to another disk; what it links to is its bound."""
+_PARTIAL_PREFIX = "."
+_PARTIAL_SUFFIX = ".pasd-partial"
+_CHUNK = 1 << 20
+_NO_FOLDER_FLUSH = frozenset({errno.EINVAL, errno.EBADF})  # what file systems say that cannot flush a folder
+_undeleted: set[Path] = set()
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+@dataclass(frozen=True)
+class LocalFiles:
+    """Files below the absolute folder `root`; keys are relative paths. Errors are those of the system."""
+
+    root: str
+
+    @property
+    def longest_key(self) -> int:
+        """Most bytes of a key whose file the system can open."""
+        return LONGEST_PATH - len(os.fsencode(self.root)) - 1
+
+    def uri(self, key: str) -> str:
+        """The absolute path, which is how local files are named to people and in rows."""
+        return os.path.join(self.root, key) if key else self.root
+
+    def shown(self, key: str) -> str:
+        """Name of the file in messages."""
+        return self.uri(key)
+
+    def read(self, key: str, max_bytes: int | None) -> bytes:
+        """The file's bytes, at most `max_bytes` of them."""
+        with open_regular(self._inside(key)) as file:
+            _check_size(self.shown(key), os.fstat(file.fileno()).st_size, max_bytes)
+            chunks: list[bytes] = []
+            total = 0
+            while chunk := file.read(_CHUNK):
+                chunks.append(chunk)
+                total += len(chunk)
+                _check_size(self.shown(key), total, max_bytes)
+        return b"".join(chunks)
+
+    def write(self, key: str, data: bytes) -> None:
+        """Put the file there whole, in place of any that is there."""
+        target = self._inside(key)
+        partial = _write_partial(target, data)
+        try:
+            os.replace(partial, target)
+        except OSError:
+            _discard(partial)
+            raise
+        _flush_folder(target.parent)
+
+    def create(self, key: str, data: bytes, creator: str) -> None:
+        """Put the file there whole unless something is there: a hard link to a finished temporary file.
+
+        `creator` is not recorded: whether a link was made is never in doubt here.
+
+        Raises:
+            FileExistsError: something is there.
+            StorageError: the file system has no hard links, so that this cannot be done atomically.
+        """
+        target = self._inside(key)
+        partial = _write_partial(target, data)
+        try:
+            os.link(partial, target)
+        except FileExistsError:
+            # Over NFS a link whose answer was lost is made again, and then "exists": the count tells.
+            if partial.stat().st_nlink < 2:
+                raise
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                raise StorageError(
+                    f"{self.shown(key)}: this file system has no hard links, so a file cannot be created "
+                    "atomically; use a folder on another disk, or object storage"
+                ) from None
+            raise
+        finally:
+            _discard(partial)
+        _flush_folder(target.parent)
+
+    def creator(self, key: str) -> str | None:
+        """None: files do not say which `create` made them."""
+        return None
+
+    def is_file(self, key: str) -> bool:
+        """True if a file is there (a folder does not count)."""
+        return self._inside(key).is_file()
+
+    def remove(self, key: str) -> None:
+        """Delete the file if it is there."""
+        self._inside(key).unlink(missing_ok=True)
+
+    def list(self, prefix: str, skip: Skip | None = None) -> Iterator[str]:
+        """Relative paths of all files below the folder `prefix`, in no set order; linked folders are left out.
+
+        With `skip` it is told of what cannot be listed below the folder, and of what is no file; else that is an error,
+        or listed.
+        """
+        top = self._inside(prefix) if prefix else Path(self.root)
+        folders = [top]
+        while folders:
+            folder = folders.pop()
+            try:
+                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if skip is None or folder is top:
+                    raise
+                skip(str(folder), _reason(error))
+                continue
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                elif not _is_partial(entry.name) and not _left_out(entry, skip):
+                    yield Path(entry.path).relative_to(self.root).as_posix()
+
+    def is_link(self, key: str) -> bool:
+        """True if a link is there."""
+        return os.path.islink(Path(self.root, key))
+
+    def move(self, key: str, target: str) -> None:
+        """Rename the file, in place of any that is called `target`; nothing happens if it is not there."""
+        source, place = self._inside(key), self._inside(target)
+        if not source.exists():
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.replace(source, place)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            self.write(target, source.read_bytes())  # from a linked folder, which is on another disk
+            source.unlink()
+        _flush_folder(place.parent)
+        _flush_folder(source.parent)
+
+    def remove_partial(self, older_than: float, prefix: str) -> int:
+        """Delete temporary files of killed processes that are older than so many seconds; how many there were."""
+        removed = 0
+        tops = [Path(self.root, prefix)]
+        if not prefix and self.is_link(MAY_BE_LINKED):
+            tops.append(Path(self.root, MAY_BE_LINKED))
+        for folder, _, names in chain.from_iterable(map(os.walk, tops)):
+            for path in (Path(folder, name) for name in names if _is_partial(name)):
+                # Writers at work rename or delete theirs at any moment.
+                with contextlib.suppress(FileNotFoundError):
+                    if time.time() - path.stat().st_mtime > older_than:
+                        path.unlink()
+                        removed += 1
+        return removed
+
+    def remove_empty_folders(self, prefix: str) -> None:
+        """Delete the folders below `prefix` that hold nothing; for folders that nobody else writes to meanwhile."""
+        for folder, _, _ in os.walk(self._inside(prefix), topdown=False):
+            if not os.listdir(folder):
+                os.rmdir(folder)
+
+    def _inside(self, key: str) -> Path:
+        # Not Path.resolve(), whose RuntimeError for links in a circle says nothing about the storage.
+        root, target = os.path.realpath(self.root), Path(self.root, key)
+        bounds = [root]
+        if key.partition("/")[0] == MAY_BE_LINKED:
+            bounds.append(os.path.realpath(os.path.join(root, MAY_BE_LINKED)))
+        if not any(Path(os.path.realpath(target)).is_relative_to(bound) for bound in bounds):
+            raise InvalidLocation(f"{target} leads out of {self.root} through a link; replace the link by the file")
+        return target
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """The file at `path`, opened for reading; the system's errors.
+
+    Raises:
+        StorageError: it is a folder, or a pipe or device, where opening or reading may wait for ever.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise StorageError(f"{path} is a folder or a device; give the path of a file")
+    return open(path, "rb")
+
+
+def _write_partial(target: Path, data: bytes) -> Path:
+    for left in list(_undeleted):
+        _discard(left)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # a file, or a link to nothing: not that the target was created before
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(error.filename)) from None
+    # The name stays short, because the target's own may already be as long as the file system allows.
+    partial = target.parent / f"{_PARTIAL_PREFIX}{uuid.uuid4().hex}{_PARTIAL_SUFFIX}"
+    try:
+        with open(partial, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        _discard(partial)
+        raise
+    return partial
+
+
+def _discard(partial: Path) -> None:
+    """Delete a temporary file; one whose disk refuses that for now goes before the next file is written."""
+    try:
+        partial.unlink(missing_ok=True)
+    except OSError:
+        _undeleted.add(partial)
+    else:
+        _undeleted.discard(partial)
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return  # Windows has no handle on a folder; its rename is durable without
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_FLUSH:
+            raise
+    finally:
+        os.close(handle)
+
+
+def _left_out(entry: os.DirEntry[str], skip: Skip | None) -> bool:
+    """True if what is no folder itself is left out of a listing."""
+    try:
+        linked_folder = entry.is_symlink() and entry.is_dir()
+        if skip is None:
+            if linked_folder:
+                _logger.warning("%s is a link to a folder and is not followed", entry.path)
+            return linked_folder
+        if not linked_folder and entry.is_file():
+            return False
+        dangling = entry.is_symlink() and not os.path.exists(entry.path)
+    except OSError as error:
+        if skip is None:
+            raise
+        skip(entry.path, _reason(error))
+        return True
+    skip(entry.path, LINKED_FOLDER if linked_folder else DANGLING_LINK if dangling else NO_FILE)
+    return True
+
+
+def _reason(error: OSError) -> str:
+    return f"{UNREADABLE} ({os.strerror(error.errno) if error.errno else type(error).__name__})"
+
+
+def _is_partial(name: str) -> bool:
+    return name.startswith(_PARTIAL_PREFIX) and name.endswith(_PARTIAL_SUFFIX)
+
+
+def _check_size(shown: str, size: int, max_bytes: int | None) -> None:
+    if max_bytes is not None and size > max_bytes:
+        raise TooLarge(f"{shown}: {size:,} bytes is more than the limit of {max_bytes:,}; raise it or shrink the file")

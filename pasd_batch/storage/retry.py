@@ -1,0 +1,39 @@
+"""Trying again what may pass: exponential backoff with jitter, and a limit."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from pasd_batch.config.storage import RetryPolicy
+from pasd_batch.storage.errors import TransientStorageError
+
+_logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+def with_retries(policy: RetryPolicy, operation: Callable[[], Result]) -> Result:
+    """Call `operation` until it succeeds, fails for good, or `policy.attempts` tries have failed.
+
+    Raises:
+        TransientStorageError: the last failure, with the number of tries.
+        StorageError: any other failure, at once.
+    """
+    for attempt in range(1, policy.attempts + 1):
+        try:
+            return operation()
+        except TransientStorageError as error:
+            if attempt == policy.attempts:
+                raise TransientStorageError(f"{error} (gave up after {attempt} tries)") from None
+            pause = backoff(policy, attempt)
+            _logger.info("%s (try %d of %d, next in %.1f s)", error, attempt, policy.attempts, pause)
+        time.sleep(pause)
+    raise AssertionError("a retry policy has at least one attempt")
+
+
+def backoff(policy: RetryPolicy, attempt: int) -> float:
+    """Seconds to wait after try number `attempt` (from 1): doubling, capped, and between half and all of that."""
+    ceiling = min(policy.max_delay, policy.first_delay * 2.0 ** (attempt - 1))
+    return ceiling * random.uniform(0.5, 1.0)

@@ -1,0 +1,255 @@
+"""The one door to files and objects: bounded reads, whole writes, creates that never overwrite.
+
+A `Storage` is rooted at a folder or prefix and never leaves it; `read_uri` fetches a photo from anywhere. Object
+stores are configured where their libraries look: `AWS_ENDPOINT_URL`, `AWS_PROFILE`, instance roles, `FSSPEC_S3_*`.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pasd_batch.config.storage import DEFAULT_SCHEMES, RetryPolicy, StorageSettings
+from pasd_batch.storage.errors import (
+    AlreadyExists,
+    CredentialsRefused,
+    Forbidden,
+    InvalidLocation,
+    NameRefused,
+    NotFound,
+    StorageError,
+    StorageFull,
+    TooLarge,
+    TransientStorageError,
+    classify,
+    translated,
+)
+from pasd_batch.storage.local_files import LocalFiles, Skip
+from pasd_batch.storage.location import check_relative, parse_location, redact_uri
+from pasd_batch.storage.remote_files import HTTP, RemoteFiles
+from pasd_batch.storage.retry import with_retries
+
+__all__ = [
+    "DEFAULT_SCHEMES",
+    "AlreadyExists",
+    "CredentialsRefused",
+    "Forbidden",
+    "InvalidLocation",
+    "NameRefused",
+    "NotFound",
+    "RetryPolicy",
+    "Storage",
+    "StorageError",
+    "StorageFull",
+    "TooLarge",
+    "TransientStorageError",
+    "read_uri",
+    "redact_uri",
+]
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A folder or object-store prefix. Safe in threads; can be pickled and sent to other processes.
+
+    Paths are plain relative ones (`a/b.jpg`). Every method raises `StorageError`s only, and has tried again what
+    may pass. Nothing half-written is ever visible under its name.
+    """
+
+    files: LocalFiles | RemoteFiles
+    retry: RetryPolicy
+
+    @classmethod
+    def open(
+        cls,
+        uri: str,
+        *,
+        retry: RetryPolicy | None = None,
+        allowed_schemes: frozenset[str] = DEFAULT_SCHEMES,
+    ) -> "Storage":
+        """The storage at a local folder or URI, which need not exist yet; nothing is contacted.
+
+        Raises:
+            InvalidLocation: the scheme is not allowed or the URI malformed, or it is HTTP, which has no listing and
+                cannot be written.
+            StorageError: a package that the scheme needs is not installed.
+        """
+        retry = retry or RetryPolicy()
+        location = parse_location(uri, allowed_schemes=allowed_schemes)
+        if location.scheme == "file":
+            return cls(LocalFiles(location.path), retry)
+        if location.scheme in HTTP:
+            raise InvalidLocation(f"{redact_uri(uri)}: HTTP can only be read; give a local folder or object storage")
+        remote = RemoteFiles(location.scheme, location.path.removesuffix("/"), retry.timeout)
+        _ = remote.filesystem  # a missing package is found here, not in the middle of a run
+        return cls(remote, retry)
+
+    def uri(self, path: str = "") -> str:
+        """The absolute path or full URI of `path`, or of the root. May hold what the root's own URI holds."""
+        return self.files.uri(check_relative(path) if path else "")
+
+    @property
+    def longest_path(self) -> int:
+        """Most bytes of a path below the root."""
+        return self.files.longest_key
+
+    def read(self, path: str, *, max_bytes: int | None = None) -> bytes:
+        """The whole content.
+
+        Raises:
+            NotFound, Forbidden, TransientStorageError: as their names say.
+            TooLarge: it has more than `max_bytes` bytes; no more than that was held in memory.
+        """
+        check_relative(path)
+        return self._run(path, lambda: self.files.read(path, max_bytes))
+
+    def write(self, path: str, data: bytes) -> None:
+        """Put `data` there as a whole, in place of what is there."""
+        check_relative(path)
+        self._run(path, lambda: self.files.write(path, data))
+
+    def create(self, path: str, data: bytes) -> None:
+        """Put `data` there as a whole if nothing is there.
+
+        A try that failed on the network may have reached the store all the same. What then turns up there is
+        ours if it carries this call's mark (S3), or, on stores without marks, if it has the same bytes; there,
+        callers that must know that they and nobody else created it put something of their own into `data`.
+
+        Raises:
+            AlreadyExists: something that this call did not create is there.
+        """
+        check_relative(path)
+        mark, unsure = uuid.uuid4().hex, False
+
+        def attempt() -> None:
+            nonlocal unsure
+            try:
+                self._translated(path, lambda: self.files.create(path, data, mark))
+            except TransientStorageError:
+                unsure = True
+                raise
+            except AlreadyExists:
+                if not self._is_own(path, data, mark, unsure):
+                    raise
+
+        with_retries(self.retry, attempt)
+
+    def exists(self, path: str) -> bool:
+        """True if a file or object is there; a folder is none."""
+        check_relative(path)
+        return self._run(path, lambda: self.files.is_file(path))
+
+    def delete(self, path: str) -> None:
+        """Remove the file or object; nothing happens if it is not there."""
+        check_relative(path)
+        self._run(path, lambda: self.files.remove(path))
+
+    def move(self, path: str, target: str) -> None:
+        """Give the file or object another path, in place of what is there; nothing happens if it is not there.
+
+        On one disk this is one step. In a store, or from one disk to another, it is a copy and then a deletion:
+        killed in between, both are there, and moving again comes to the end.
+        """
+        check_relative(path)
+        check_relative(target)
+        self._run(path, lambda: self.files.move(path, target))
+
+    def remove_empty_folders(self, prefix: str) -> None:
+        """Tidy up after deletions below the folder `prefix`, which nobody else writes to meanwhile.
+
+        Object storage has no folders that could be left.
+        """
+        check_relative(prefix)
+        if isinstance(self.files, LocalFiles):
+            local = self.files
+            self._run(prefix, lambda: local.remove_empty_folders(prefix))
+
+    def list(self, prefix: str = "", *, skip: Skip | None = None) -> Iterator[str]:
+        """Paths of all files below the folder `prefix` (none: the root), as they are now; in no set order.
+
+        A folder that is not there has no files. Objects are listed page by page, so any number can be walked. What
+        cannot be read below the folder is an error, but if `skip` is there it is told instead.
+        """
+        if prefix:
+            check_relative(prefix)
+        if isinstance(self.files, LocalFiles):
+            yield from self._listed_locally(prefix, self.files, skip)
+            return
+        remote, token = self.files, None
+        while True:
+            keys, token = self._run(prefix, lambda token=token: remote.page(prefix, token))
+            yield from keys
+            if token is None:
+                return
+
+    def honours_create(self) -> bool:
+        """True if `create` truly refuses to overwrite here: creates an object twice and removes it.
+
+        False on stores that ignore the condition; two drivers on one run could then overwrite each other.
+
+        Raises:
+            StorageError: the storage cannot be written at all.
+        """
+        if isinstance(self.files, RemoteFiles) and not self.files.creates_atomically:
+            return False
+        path = f".pasd-batch-probe-{uuid.uuid4().hex}"
+        self.create(path, b"first")
+        try:
+            self.create(path, b"second")
+        except AlreadyExists:
+            return True
+        finally:
+            self.delete(path)
+        return False
+
+    def is_link(self, path: str) -> bool:
+        """True if a link to another place is there; object storage has none."""
+        return isinstance(self.files, LocalFiles) and self.files.is_link(check_relative(path))
+
+    def remove_partial(self, *, older_than: float = 3600.0, prefix: str = "") -> int:
+        """Delete temporary files that killed processes left in a local folder, older than so many seconds."""
+        if not isinstance(self.files, LocalFiles):
+            return 0
+        local = self.files
+        return self._run(prefix, lambda: local.remove_partial(older_than, prefix))
+
+    def _is_own(self, path: str, data: bytes, mark: str, unsure: bool) -> bool:
+        creator = self._translated(path, lambda: self.files.creator(path))
+        if creator is not None:
+            return creator == mark
+        return unsure and self._translated(path, lambda: self.files.read(path, None)) == data
+
+    def _listed_locally(self, prefix: str, local: LocalFiles, skip: Skip | None) -> Iterator[str]:
+        try:
+            yield from local.list(prefix, skip)
+        except OSError as error:
+            raise classify(error, error.filename or local.shown(prefix)) from None
+
+    def _run(self, path: str, operation: Callable[[], Result]) -> Result:
+        return with_retries(self.retry, lambda: self._translated(path, operation))
+
+    def _translated(self, path: str, operation: Callable[[], Result]) -> Result:
+        return translated(lambda: self.files.shown(path), operation)
+
+
+def read_uri(
+    uri: str,
+    access: StorageSettings | None = None,
+    *,
+    max_bytes: int | None = None,
+) -> bytes:
+    """The content of a file or object anywhere that `access` allows: a local path, `file://`, `s3://`, `https://` ...
+
+    Raises:
+        StorageError: as `Storage.read` does; `InvalidLocation` for a scheme or a host that is not allowed.
+    """
+    access = access or StorageSettings()
+    location = parse_location(uri, allowed_schemes=access.allowed_schemes)
+    if location.scheme == "file":
+        files = LocalFiles(Path(location.path).anchor)
+    else:
+        files = RemoteFiles(location.scheme, "", access.retry.timeout, tuple(sorted(access.allowed_hosts)))
+    return Storage(files, access.retry)._run(location.path, lambda: files.read(location.path, max_bytes))

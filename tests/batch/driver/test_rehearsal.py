@@ -1,0 +1,140 @@
+import contextlib
+import dataclasses
+
+import pytest
+import tiny_models
+from photo_archive import settings
+
+from pasd_batch.batch.driver import rehearsal
+from pasd_batch.batch.driver.exit_code import ExitCode
+from pasd_batch.batch.driver.preflight import Findings, WorkerReport
+from pasd_batch.batch.driver.rehearsal import rehearse, seconds_per_tile
+from pasd_batch.batch.driver.run import run_archive
+from pasd_batch.batch.planning.estimate import PlanSummary
+from pasd_batch.batch.worker.models import Refusal
+from pasd_batch.runs.run_file import claim_run, describe_run
+from pasd_batch.storage.storage import Storage
+
+
+class Refusing:
+    def restore(self, photos, *, prompts, seeds, on_step=None):
+        return [tiny_models.Refused("OutOfMemoryError", "one tile of 96 does not fit; lower tile_size") for _ in photos]
+
+
+def load_refusing(settings):
+    return Refusing()
+
+
+REFUSING = dataclasses.replace(tiny_models.TINY, restorer=load_refusing)
+
+
+def test_a_tile_is_timed(tmp_path):
+    seconds = seconds_per_tile(settings(tmp_path / "run", tmp_path / "manifest.csv"), tiny_models.TINY)
+    assert 0.0 < seconds < 60.0
+
+
+def test_a_refusal_is_not_taken_for_speed(tmp_path):
+    tried = seconds_per_tile(settings(tmp_path / "run", tmp_path / "manifest.csv"), REFUSING)
+    assert isinstance(tried, Refusal)
+
+
+def test_a_model_that_restores_nothing_cannot_start(ray_cluster, archive, tmp_path):
+    report = rehearse(settings(tmp_path / "run", archive.manifest), loaders=REFUSING)
+    assert report.exit_code is ExitCode.CANNOT_START
+    assert "lower tile_size" in report.message
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("no such scheme"), RuntimeError("another version"), ConnectionError("no")]
+)
+@pytest.mark.parametrize("begin", [rehearse, run_archive])
+def test_a_ray_that_cannot_be_joined_cannot_start(tmp_path, monkeypatch, begin, error):
+    def refuse(**options):
+        raise error
+
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.init", refuse)
+    report = begin(settings(tmp_path / "run", tmp_path / "manifest.csv"), ray_address="head:6379")
+    assert report.exit_code is ExitCode.CANNOT_START
+    assert report.message == f"no Ray cluster at head:6379: {error}; check --ray-address or RAY_ADDRESS"
+
+
+@pytest.mark.parametrize("begin", [rehearse, run_archive])
+def test_the_address_of_the_job_api_is_told_from_a_clusters(tmp_path, monkeypatch, begin):
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:8265")
+    report = begin(settings(tmp_path / "run", tmp_path / "manifest.csv"))
+    assert report.exit_code is ExitCode.CANNOT_START
+    assert "Ray's job API" in report.message
+    assert "unset RAY_ADDRESS" in report.message
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_nobody_expects_ends_a_plan_with_a_message_too(tmp_path, monkeypatch):
+    def broken(*arguments):
+        raise LookupError("nobody expects this")
+
+    monkeypatch.setattr(rehearsal, "ray_session", lambda address: contextlib.nullcontext())
+    monkeypatch.setattr(rehearsal, "check_storage_and_workers", broken)
+    report = rehearse(settings(tmp_path / "run", tmp_path / "manifest.csv"), loaders=tiny_models.TINY)
+    assert report.exit_code is ExitCode.CANNOT_START
+    assert "LookupError: nobody expects this" in report.message
+
+
+@pytest.fixture
+def found_well(monkeypatch):
+    """A plan that finds everything well but the run at the output root, which it looks at itself."""
+    findings = Findings([], WorkerReport([], "model-1", ()))
+    monkeypatch.setattr(rehearsal, "ray_session", lambda address: contextlib.nullcontext())
+    monkeypatch.setattr(rehearsal, "check_storage_and_workers", lambda *arguments: findings)
+    monkeypatch.setattr(rehearsal, "dry_run", lambda *_, **__: PlanSummary(photos=3, shards=1, fingerprint="list-1"))
+    monkeypatch.setattr(rehearsal, "_time_lines", lambda *arguments: [])
+
+
+@pytest.mark.parametrize(
+    ("begun", "told"),
+    [
+        ({}, None),
+        ({"model_fingerprint": "model-0"}, "model weights: model-0 in the run, model-1 now"),
+        ({"manifest_fingerprint": "list-0"}, "manifest: 3 photos of"),
+        ({"lists_photos": True}, "manifest.path:"),
+    ],
+)
+def test_a_folder_of_another_run_is_found_by_the_plan(found_well, tmp_path, begun, told):
+    planned = settings(tmp_path / "run", tmp_path / "manifest.csv")
+    other = settings(tmp_path / "run", tmp_path / "photos") if "lists_photos" in begun else planned
+    same = {"manifest_fingerprint": "list-1", "photos": 3, "model_fingerprint": "model-1", "score_columns": ()}
+    claim_run(Storage.open(str(tmp_path / "run")), describe_run(other, **(same | begun)))
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*")}
+    report = rehearse(planned, loaders=tiny_models.TINY)
+    assert report.exit_code is (ExitCode.CANNOT_START if told else ExitCode.DONE)
+    assert (told or "photos: 3") in report.message
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*")} == before
+
+
+def test_files_of_strangers_are_found_by_the_plan(found_well, tmp_path):
+    (tmp_path / "run/images").mkdir(parents=True)
+    (tmp_path / "run/images/a.png").write_bytes(b"")
+    report = rehearse(settings(tmp_path / "run", tmp_path / "manifest.csv"), loaders=tiny_models.TINY)
+    assert report.exit_code is ExitCode.CANNOT_START
+    assert "has files (images/a.png) but no run.json" in report.message
+
+
+def test_a_run_inside_its_photos_is_found_by_the_plan(found_well, tmp_path):
+    report = rehearse(settings(tmp_path / "in/run", tmp_path / "in"), loaders=tiny_models.TINY)
+    assert report.exit_code is ExitCode.CANNOT_START
+    assert "is inside manifest.path" in report.message
+
+
+def test_a_worker_that_does_not_come_cannot_start(ray_cluster, archive, tmp_path, monkeypatch):
+    calls = []
+
+    def too_late(function, *arguments, **options):
+        calls.append(function)
+        raise TimeoutError
+
+    monkeypatch.setattr(rehearsal, "run_on_worker", too_late)
+    report = rehearse(settings(tmp_path / "run", archive.manifest), loaders=tiny_models.TINY)
+    assert report.exit_code is ExitCode.CANNOT_START
+    assert "TimeoutError" in report.message
+    assert calls == [seconds_per_tile]

@@ -1,0 +1,69 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny_models
+from photo_archive import loaded, settings
+
+from pasd_batch.batch.worker.model_stage import ModelStage, ProcessPoisoned
+from pasd_batch.batch.worker.models import Models
+from pasd_batch.photos.photo import GROUND
+from pasd_batch.records import Score
+
+
+def stage(restorer=None, scorer=None):
+    return ModelStage(settings("/run"), Models(restorer, scorer))
+
+
+class LostGpu:
+    columns = tiny_models.TinyScorer.columns
+
+    def restore(self, photos, **options):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    def score(self, photo, restored, reference):
+        return [Score("contrast_input", None, "AcceleratorError: CUDA error: unspecified launch failure")]
+
+
+def test_a_lost_gpu_ends_the_process_and_fails_no_photo():
+    with pytest.raises(ProcessPoisoned, match="illegal memory access"):
+        stage(restorer=LostGpu()).restore([loaded(0), loaded(1)])
+    with pytest.raises(ProcessPoisoned, match="unspecified launch failure"):
+        stage(scorer=LostGpu()).score(loaded(0), None)
+
+
+class BrokenScorer(LostGpu):
+    def score(self, photo, restored, reference):
+        raise ZeroDivisionError("division by zero")
+
+
+def test_a_scorer_that_fails_as_a_whole_gives_scores_without_values():
+    scores = stage(scorer=BrokenScorer()).score(loaded(0), None)
+    assert [score.name for score in scores] == [column.name for column in BrokenScorer.columns]
+    assert {(score.value, score.error) for score in scores} == {(None, "ZeroDivisionError: division by zero")}
+
+
+class PixelScorer:
+    """Keeps what it is given."""
+
+    columns = tiny_models.TinyScorer.columns
+
+    def score(self, photo, restored, reference):
+        self.seen = (photo, restored, reference)
+        return []
+
+
+def test_transparent_photos_are_scored_as_they_are_seen():
+    alpha = np.zeros((4, 6), np.float32)
+    alpha[:, :2] = 1.0
+    alpha[:, 2] = 0.5
+    scorer = PixelScorer()
+    photo = replace(loaded(0).photo, pixels=np.ones((4, 6, 3), np.float32), alpha=alpha)
+    black_below = replace(photo, pixels=np.repeat((alpha[..., np.newaxis] > 0).astype(np.float32), 3, axis=2))
+    stage(scorer=scorer).score(replace(loaded(0), photo=photo, reference=black_below), black_below)
+    for seen in scorer.seen:
+        np.testing.assert_array_equal(seen[0, :, 0], [1, 1, 0.75, GROUND, GROUND, GROUND])
+        np.testing.assert_array_equal(seen, scorer.seen[0])
+    opaque = loaded(0)
+    stage(scorer=scorer).score(opaque, None)
+    assert scorer.seen[0] is opaque.photo.pixels
