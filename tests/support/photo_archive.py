@@ -13,9 +13,9 @@ from PIL import Image
 from tiny_models import TINY, TinyScorer, fingerprint
 
 from pasd_batch.batch.planning.plan_stages import PathRules, ShardLayout, cut_shards, planned_rows, write_shards
-from pasd_batch.batch.worker.intake import LoadedPhoto
+from pasd_batch.batch.worker.photo_loader import LoadedPhoto
+from pasd_batch.batch.worker.photo_state import PhotoState, PhotoTask
 from pasd_batch.batch.worker.spec import WorkerSpec
-from pasd_batch.batch.worker.trail import PhotoTask, PhotoTrail
 from pasd_batch.config.run import RunSettings
 from pasd_batch.manifests.pieces import find_pieces
 from pasd_batch.manifests.rows import read_rows
@@ -98,7 +98,7 @@ def loaded(number, height=8, width=8):
     """A decoded grey picture, as the model's turn gets it."""
     pixels = np.full((height, width, 3), 0.5, np.float32)
     photo = Photo(pixels, alpha=None, bit_depth=8, grayscale=False, metadata=PhotoMetadata("PNG"))
-    return LoadedPhoto(PhotoTrail(PhotoTask(number, record(f"/{number}.png"))), photo, None)
+    return LoadedPhoto(PhotoState(PhotoTask(number, record(f"/{number}.png"))), photo, None)
 
 
 def write_plan(root, records, shard_size=10):

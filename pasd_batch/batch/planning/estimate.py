@@ -48,7 +48,7 @@ class PlanSummary:
         return [f"photos: {self.photos:,}", f"shards: {self.shards:,}", f"tiles: {tiles}", *marked, *self.left_out]
 
 
-def dry_run(settings: RunSettings, *, suffix: str) -> PlanSummary:
+def plan_summary(settings: RunSettings, *, suffix: str) -> PlanSummary:
     """Check a run's manifest as planning would, and sum it up; writes nothing. Ray must be running.
 
     Raises:

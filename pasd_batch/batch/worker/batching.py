@@ -8,7 +8,7 @@ import math
 from collections import deque
 from collections.abc import Iterable
 
-from pasd_batch.batch.worker.intake import LoadedPhoto
+from pasd_batch.batch.worker.photo_loader import LoadedPhoto
 
 SIZE_STEP = 64
 """Photos are of like size if their sides, rounded up to this many pixels, agree."""

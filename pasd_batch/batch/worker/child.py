@@ -5,10 +5,10 @@ import logging
 import sys
 from typing import Any, Self
 
+from pasd_batch.batch.worker.photo_state import PhotoTask
 from pasd_batch.batch.worker.pipeline import ModelsUnavailable, load_pipeline
 from pasd_batch.batch.worker.rows import Row
 from pasd_batch.batch.worker.spec import WorkerSpec
-from pasd_batch.batch.worker.trail import PhotoTask
 from pasd_batch.config.run import DeadlineSettings
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.linked_process import LinkedProcess, link_back

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import pyarrow.parquet as pq
 
 from pasd_batch.batch.worker.child import ChildDied, ChildProcess
+from pasd_batch.batch.worker.photo_state import PhotoState, PhotoTask
 from pasd_batch.batch.worker.pipeline import RowListener
 from pasd_batch.batch.worker.rows import Row, RowWriter
 from pasd_batch.batch.worker.spec import WorkerSpec
-from pasd_batch.batch.worker.trail import PhotoTask, PhotoTrail
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.records import PhotoFailure, Stage, WorkOrigin
 from pasd_batch.runs.ledger import AttemptLedger
@@ -83,7 +83,7 @@ class IsolatedShard:
             f"(last: {last}); look at the file, or give workers more memory"
         )
         failure = PhotoFailure(Stage.PROCESS, "ProcessDied", message)
-        return RowWriter(self.spec, origin).failed(PhotoTrail(task), failure)
+        return RowWriter(self.spec, origin).failed(PhotoState(task), failure)
 
     def _kept_row(self, task: PhotoTask) -> Row | None:
         path, storage = self._row_path(task), self.ledger.storage

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pasd_batch.batch.worker.photo_state import PhotoTask
 from pasd_batch.batch.worker.rows import Row
-from pasd_batch.batch.worker.trail import PhotoTask
 from pasd_batch.runs.results import encode_rows
 from pasd_batch.runs.run_folder import RunDamaged, RunFolder, kept_rows_path, parsing
 from pasd_batch.storage.storage import NotFound, Storage

@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pasd_batch.batch.worker.intake import LoadedPhoto
 from pasd_batch.batch.worker.models import Models, Refusal, RestoredImage
 from pasd_batch.batch.worker.overlap import DeadlineExceeded
+from pasd_batch.batch.worker.photo_loader import LoadedPhoto
+from pasd_batch.batch.worker.photo_state import failure_of
 from pasd_batch.batch.worker.spec import photo_seed
-from pasd_batch.batch.worker.trail import failure_of
 from pasd_batch.batch.worker.watchdog import process_ends_after
 from pasd_batch.config.run import RunSettings
 from pasd_batch.photos.photo import Photo, to_tensor
@@ -50,7 +50,7 @@ class ModelStage:
                 return [outcome for photo in batch for outcome in self.restore([photo])]
             outcomes = [failure_of(Stage.RESTORE, error)]
         for photo in batch:
-            photo.trail.seconds[Stage.RESTORE] = (time.monotonic() - began) / len(batch)
+            photo.state.seconds[Stage.RESTORE] = (time.monotonic() - began) / len(batch)
         return outcomes
 
     @property
@@ -79,12 +79,12 @@ class ModelStage:
                 )
         except Exception as error:
             _raise_if_poisoned(error)
-            _logger.warning("scoring %s failed", loaded.trail.task.record.photo_id, exc_info=error)
+            _logger.warning("scoring %s failed", loaded.state.task.record.photo_id, exc_info=error)
             failure = failure_of(Stage.SCORE, error)
             text = f"{failure.error_type}: {failure.message}"
             scores = [Score(column.name, None, text) for column in scorer.columns]
         finally:
-            loaded.trail.seconds[Stage.SCORE] = time.monotonic() - began
+            loaded.state.seconds[Stage.SCORE] = time.monotonic() - began
         for score in scores:
             if score.error and _says_poisoned(score.error):
                 raise ProcessPoisoned(f"the GPU is lost to this process: {score.error}")
@@ -94,7 +94,7 @@ class ModelStage:
         restorer, sampling = self.models.restorer, self.settings.restoration.sampling
         if restorer is None:
             raise ValueError("this run scores only: there is no restorer")
-        records = [photo.trail.task.record for photo in batch]
+        records = [photo.state.task.record for photo in batch]
         with process_ends_after(self._stuck_after(len(batch))):
             outcomes = restorer.restore(
                 [to_tensor(photo.photo) for photo in batch],

@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pasd_batch.batch.worker.batching import PATIENCE_SECONDS, holds_full_batch, take_batch
-from pasd_batch.batch.worker.intake import FETCHING, MIB, Intake, LoadedPhoto
 from pasd_batch.batch.worker.model_stage import ModelStage
 from pasd_batch.batch.worker.models import Models, RestoredImage
-from pasd_batch.batch.worker.outlet import Outlet, StoreJob
 from pasd_batch.batch.worker.overlap import BoundedThreads, DeadlineExceeded, Failed, ReadAhead
+from pasd_batch.batch.worker.photo_loader import FETCHING, MIB, LoadedPhoto, PhotoLoader
+from pasd_batch.batch.worker.photo_state import PhotoState, PhotoTask, StageFailed, failure_of
+from pasd_batch.batch.worker.photo_store import PhotoStore, StoreJob
 from pasd_batch.batch.worker.rows import Row, RowWriter
 from pasd_batch.batch.worker.spec import WorkerSpec, process_name
-from pasd_batch.batch.worker.trail import PhotoTask, PhotoTrail, StageFailed, failure_of
 from pasd_batch.batch.worker.watchdog import process_ends_after
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.photos.photo import with_restored_image
@@ -38,8 +38,8 @@ class PhotoPipeline:
     def __init__(self, spec: WorkerSpec, models: Models) -> None:
         self._spec = spec
         self._model = ModelStage(spec.settings, models)
-        self._intake = Intake(spec.settings)
-        self._outlet = Outlet(spec)
+        self._loader = PhotoLoader(spec.settings)
+        self._store = PhotoStore(spec)
 
     def run(self, tasks: Sequence[PhotoTask], origin: WorkOrigin, listener: RowListener) -> list[Row]:
         """The rows of all `tasks`, in their order.
@@ -52,14 +52,14 @@ class PhotoPipeline:
         passage = _Passage(RowWriter(self._spec, origin), self._model, self._behind(), listener)
         ahead = ReadAhead(
             BoundedThreads(
-                self._intake.load,
+                self._loader.load,
                 limit=settings.workers.prefetch,
                 seconds=settings.deadlines.fetch,
                 what=FETCHING,
                 setting="deadlines.fetch",
-                waited=lambda trail: trail.waited,
+                waited=lambda state: state.waited,
             ),
-            [PhotoTrail(task) for task in tasks],
+            [PhotoState(task) for task in tasks],
             weight=lambda loaded: loaded.nbytes,
             max_weight=settings.workers.prefetch_mib * MIB,
         )
@@ -75,14 +75,14 @@ class PhotoPipeline:
         passage.finish()
         return [passage.rows[task.row] for task in tasks]
 
-    def _fill(self, ahead: ReadAhead[PhotoTrail, LoadedPhoto], most: int) -> bool:
+    def _fill(self, ahead: ReadAhead[PhotoState, LoadedPhoto], most: int) -> bool:
         with process_ends_after(self._spec.settings.deadlines.fetch):
             return ahead.fill(enough=lambda ready: holds_full_batch(ready, most), patience=PATIENCE_SECONDS)
 
     def _behind(self) -> BoundedThreads[_ScoredJob, RestoredPhoto]:
         settings = self._spec.settings
         return BoundedThreads(
-            lambda scored: self._outlet.store(scored.job),
+            lambda scored: self._store.store(scored.job),
             limit=settings.workers.prefetch,
             seconds=settings.deadlines.store,
             what="encoding and storing the photo",
@@ -137,7 +137,7 @@ class _Passage:
         self._behind = behind
         self._listener = listener
 
-    def fail_load(self, failed: Failed[PhotoTrail]) -> None:
+    def fail_load(self, failed: Failed[PhotoState]) -> None:
         """Make the row of a photo that could not be loaded."""
         self._fail(failed.item, _failure(failed, failed.item))
 
@@ -149,7 +149,7 @@ class _Passage:
             return
         for loaded, outcome in zip(batch, self._model.restore(batch), strict=True):
             if isinstance(outcome, PhotoFailure):
-                self._fail(loaded.trail, outcome)
+                self._fail(loaded.state, outcome)
             else:
                 self._store_and_score(loaded, outcome)
         self._collect(within=0.0)
@@ -160,18 +160,18 @@ class _Passage:
             self._collect(within=math.inf)
 
     def _score_only(self, loaded: LoadedPhoto) -> None:
-        self._add(loaded.trail, self._writer.done(loaded.trail, None, self._model.score(loaded, None)))
+        self._add(loaded.state, self._writer.done(loaded.state, None, self._model.score(loaded, None)))
 
     def _store_and_score(self, loaded: LoadedPhoto, restoration: RestoredImage) -> None:
         try:
-            with loaded.trail.through(Stage.ENCODE):
+            with loaded.state.through(Stage.ENCODE):
                 photo = with_restored_image(loaded.photo, restoration.image, colorized=self._model.colorizes)
         except StageFailed as failed:
-            self._fail(loaded.trail, failed.failure)
+            self._fail(loaded.state, failed.failure)
             return
         while self._behind.full:
             self._collect(within=math.inf)
-        scored = _ScoredJob(StoreJob(loaded.trail, photo, restoration.prompt, restoration.report))
+        scored = _ScoredJob(StoreJob(loaded.state, photo, restoration.prompt, restoration.report))
         self._behind.start(scored)
         scored.scores = self._model.score(loaded, photo)
 
@@ -180,28 +180,28 @@ class _Passage:
             outcomes = self._behind.finished(within=within)
         for outcome in outcomes:
             scored = outcome.item
-            trail = scored.job.trail
+            state = scored.job.state
             if isinstance(outcome, Failed):
-                self._fail(trail, _failure(outcome, trail))
+                self._fail(state, _failure(outcome, state))
             else:
-                self._add(trail, self._writer.done(trail, outcome.result, scored.scores))
+                self._add(state, self._writer.done(state, outcome.result, scored.scores))
 
-    def _fail(self, trail: PhotoTrail, failure: PhotoFailure) -> None:
-        self._add(trail, self._writer.failed(trail, failure))
+    def _fail(self, state: PhotoState, failure: PhotoFailure) -> None:
+        self._add(state, self._writer.failed(state, failure))
 
-    def _add(self, trail: PhotoTrail, row: Row) -> None:
-        self.rows[trail.task.row] = row
+    def _add(self, state: PhotoState, row: Row) -> None:
+        self.rows[state.task.row] = row
         self._listener(row)
 
 
-def _failure(failed: Failed, trail: PhotoTrail) -> PhotoFailure:
+def _failure(failed: Failed, state: PhotoState) -> PhotoFailure:
     """The photo's own failure; raises what is none, among it the run's storage being slow beyond all patience."""
     match failed.error:
         case StageFailed() as error:
             return error.failure
-        case DeadlineExceeded() as error if trail.stage is Stage.STORE:
+        case DeadlineExceeded() as error if state.stage is Stage.STORE:
             raise TransientStorageError(str(error)) from error
         case DeadlineExceeded() as error:
-            return failure_of(trail.stage, error)
+            return failure_of(state.stage, error)
         case error:
             raise error

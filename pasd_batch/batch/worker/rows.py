@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pasd_batch.batch.worker.photo_state import PhotoState
 from pasd_batch.batch.worker.spec import WorkerSpec, photo_seed
-from pasd_batch.batch.worker.trail import PhotoTrail
 from pasd_batch.records import ImageFacts, PhotoFailure, RestoredPhoto, Score, Stage, Status, WorkOrigin
 from pasd_batch.storage.location import redact_uri
 
@@ -20,26 +20,26 @@ class RowWriter:
     spec: WorkerSpec
     origin: WorkOrigin
 
-    def failed(self, trail: PhotoTrail, failure: PhotoFailure) -> Row:
+    def failed(self, state: PhotoState, failure: PhotoFailure) -> Row:
         """The row of a photo that has no result."""
-        return self._common(trail) | {
+        return self._common(state) | {
             "status": Status.FAILED.value,
             "error_stage": failure.stage.value,
             "error_type": failure.error_type,
             "error_message": failure.message,
         }
 
-    def done(self, trail: PhotoTrail, restored: RestoredPhoto | None, scores: Sequence[Score]) -> Row:
+    def done(self, state: PhotoState, restored: RestoredPhoto | None, scores: Sequence[Score]) -> Row:
         """The row of a photo that was scored, and restored unless the run only scores."""
-        row = self._common(trail) | {"status": Status.OK.value} | _score_columns(scores)
+        row = self._common(state) | {"status": Status.OK.value} | _score_columns(scores)
         if restored is not None:
-            row |= _restored_columns(restored, trail.task.record.output_path)
+            row |= _restored_columns(restored, state.task.record.output_path)
             if self.spec.keeps_images_in_rows:
-                row["image"] = {"bytes": restored.encoded, "path": trail.task.record.output_path}
+                row["image"] = {"bytes": restored.encoded, "path": state.task.record.output_path}
         return row
 
-    def _common(self, trail: PhotoTrail) -> Row:
-        record, provenance = trail.task.record, self.spec.provenance
+    def _common(self, state: PhotoState) -> Row:
+        record, provenance = state.task.record, self.spec.provenance
         sampling = self.spec.settings.restoration.sampling
         return record.extra | {
             "photo_id": record.photo_id,
@@ -57,9 +57,9 @@ class RowWriter:
             "worker": self.origin.worker,
             "isolated": self.origin.isolated,
             "finished_at": datetime.now(UTC),
-            "warnings": list(trail.warnings),
-            "seconds": {stage.value: taken for stage, taken in dict(trail.seconds).items()},
-            **_source_columns(trail.source),
+            "warnings": list(state.warnings),
+            "seconds": {stage.value: taken for stage, taken in dict(state.seconds).items()},
+            **_source_columns(state.source),
         }
 
 

@@ -11,10 +11,10 @@ from enum import StrEnum
 from pasd_batch.batch.worker.isolation import IsolatedShard
 from pasd_batch.batch.worker.kept_rows import kept_rows, merged, without_kept
 from pasd_batch.batch.worker.model_stage import ProcessPoisoned
+from pasd_batch.batch.worker.photo_state import PhotoTask, read_tasks
 from pasd_batch.batch.worker.pipeline import MIB, PhotoPipeline, load_pipeline
 from pasd_batch.batch.worker.rows import Row, without_images_beyond
 from pasd_batch.batch.worker.spec import WorkerSpec, process_name
-from pasd_batch.batch.worker.trail import PhotoTask, read_tasks
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.records import Status, WorkOrigin
 from pasd_batch.runs.ledger import Attempt, AttemptLedger

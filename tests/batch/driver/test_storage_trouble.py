@@ -11,8 +11,8 @@ from failing_disk import FULL, PASSING, WRITING, FailingDisk
 from photo_archive import picture, record, results, settings, spec, store_photos, write_plan
 
 from pasd_batch.batch.driver.preflight import _check_storage
+from pasd_batch.batch.worker.photo_state import read_tasks
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
-from pasd_batch.batch.worker.trail import read_tasks
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
 from pasd_batch.runs.run_folder import RunFolder

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pasd_batch.batch.planning import plan as plan_module
-from pasd_batch.batch.planning.estimate import dry_run, tile_counter
+from pasd_batch.batch.planning.estimate import plan_summary, tile_counter
 from pasd_batch.batch.planning.plan import CheckedManifest, check_manifest, plan_is_complete, write_plan
 from pasd_batch.batch.planning.plan_stages import cut_spans
 from pasd_batch.config.run import ManifestFormat, ManifestSettings, RunSettings
@@ -167,7 +167,7 @@ def test_a_dry_run_sums_up_and_writes_nothing(tmp_path):
         {"manifest": {"path": str(tmp_path / "m.parquet")}, "output": {"root": str(tmp_path / "run")}, "shard_size": 8}
         | {"storage": {"allowed_folders": ["/x"]}}
     )
-    summary = dry_run(settings, suffix=".png")
+    summary = plan_summary(settings, suffix=".png")
     count = tile_counter(settings.restoration.sampling)
     assert (count(100, 100), count(4000, 3000) > 10) == (1, True)
     assert (summary.photos, summary.shards, summary.sized_photos) == (50, 7, 40)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pasd_batch.batch.worker import pipeline
 from pasd_batch.batch.worker import shard_worker as worker_module
-from pasd_batch.batch.worker.intake import Intake
+from pasd_batch.batch.worker.photo_loader import PhotoLoader
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
 from pasd_batch.batch.worker.spec import photo_seed
 from pasd_batch.config.storage import StorageSettings
@@ -230,14 +230,14 @@ def test_a_photo_without_any_score_is_no_failure_and_its_row_says_why(root, tmp_
 
 def test_photos_with_warnings_are_counted(root, tmp_path, monkeypatch):
     write_plan(root, [*good_photos(tmp_path / "in", 2), record(tmp_path / "missing.png")])
-    load = Intake.load
+    load = PhotoLoader.load
 
-    def warn_of_one(self, trail):
-        if trail.task.row == 1:
-            trail.warn("its profile is damaged and was left out")
-        return load(self, trail)
+    def warn_of_one(self, state):
+        if state.task.row == 1:
+            state.warn("its profile is damaged and was left out")
+        return load(self, state)
 
-    monkeypatch.setattr(Intake, "load", warn_of_one)
+    monkeypatch.setattr(PhotoLoader, "load", warn_of_one)
     run(spec(settings(root)))
     counts = add_up(count_results(RunFolder.open(str(root), StorageSettings()), [0]))
     assert counts.outcomes() == "1 failed, 1 with warnings"

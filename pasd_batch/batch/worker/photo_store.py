@@ -5,8 +5,8 @@ import logging
 from dataclasses import dataclass, field
 
 from pasd_batch.batch.worker.models import WorkReport
+from pasd_batch.batch.worker.photo_state import PhotoState
 from pasd_batch.batch.worker.spec import WorkerSpec
-from pasd_batch.batch.worker.trail import PhotoTrail
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.photos.photo import Photo
 from pasd_batch.photos.photo_io import PhotoError, RestorationMarker, decode_photo, encode_photo
@@ -29,7 +29,7 @@ def is_trouble_of_run(error: Exception) -> bool:
 class StoreJob:
     """A restored photo, as it is to be stored, and how it was restored."""
 
-    trail: PhotoTrail
+    state: PhotoState
     photo: Photo
     prompt: str
     report: WorkReport
@@ -41,7 +41,7 @@ class StoreJob:
 
 
 @dataclass(frozen=True)
-class Outlet:
+class PhotoStore:
     """Stores restored photos; safe in threads.
 
     A stored file is never replaced. What an earlier attempt has left is taken as it is if it differs (as it may
@@ -61,12 +61,12 @@ class Outlet:
             StageFailed: it cannot be encoded, or the storage takes no file of its name or size.
             StorageError: the run's own storage is in trouble.
         """
-        with job.trail.through(Stage.ENCODE):
+        with job.state.through(Stage.ENCODE):
             data = encode_photo(
-                job.photo, settings=self.spec.settings.output.file, marker=self._marker(), warn=job.trail.warn
+                job.photo, settings=self.spec.settings.output.file, marker=self._marker(), warn=job.state.warn
             )
         if self.spec.keeps_files:
-            with job.trail.through(Stage.STORE, beyond=is_trouble_of_run):
+            with job.state.through(Stage.STORE, beyond=is_trouble_of_run):
                 data = self._create(_image_path(job), data, job.photo)
         return self._described(job, data)
 
@@ -116,7 +116,7 @@ class Outlet:
 
 
 def _image_path(job: StoreJob) -> str:
-    return image_path(job.trail.task.record.output_path)
+    return image_path(job.state.task.record.output_path)
 
 
 def _shows_photo_of_size(data: bytes, height: int, width: int) -> bool:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.preflight import WORKER_SECONDS, PreflightFailed, WorkerReport, check_storage_and_workers
 from pasd_batch.batch.driver.run import RunReport, with_absolute_paths
-from pasd_batch.batch.planning.estimate import PlanSummary, dry_run
+from pasd_batch.batch.planning.estimate import PlanSummary, plan_summary
 from pasd_batch.batch.worker.models import ModelLoaders, Refusal
 from pasd_batch.cluster.session import ClusterFailed, WorkerResources, ray_session, run_on_worker
 from pasd_batch.config.run import RunMode, RunSettings
@@ -19,13 +19,13 @@ from pasd_batch.storage.storage import Storage
 _logger = logging.getLogger(__name__)
 
 
-def rehearse(
+def plan_archive(
     settings: RunSettings, *, ray_address: str | None = None, loaders: ModelLoaders | None = None
 ) -> RunReport:
     """Report what a run of these settings would do, or everything that keeps it from starting."""
     try:
         with ray_session(ray_address):
-            return _rehearse(with_absolute_paths(settings), loaders or ModelLoaders())
+            return _plan(with_absolute_paths(settings), loaders or ModelLoaders())
     except PasdBatchError as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     except Exception as error:
@@ -35,14 +35,14 @@ def rehearse(
         return RunReport(ExitCode.CANNOT_START, None, message)
 
 
-def _rehearse(settings: RunSettings, loaders: ModelLoaders) -> RunReport:
+def _plan(settings: RunSettings, loaders: ModelLoaders) -> RunReport:
     access = settings.storage
     storage = Storage.open(settings.output.root, retry=access.retry, allowed_schemes=access.allowed_schemes)
     found = check_storage_and_workers(settings, storage, loaders)
     problems = found.messages
     summary = None
     try:
-        summary = dry_run(settings, suffix=settings.output.file.format.suffix)
+        summary = plan_summary(settings, suffix=settings.output.file.format.suffix)
         # Without a worker's findings nobody knows which model the run would have.
         if found.worker is not None and not problems:
             _refuse_another_run(settings, storage, summary, found.worker)

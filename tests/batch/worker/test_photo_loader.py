@@ -10,9 +10,9 @@ import pytest
 from photo_archive import picture, record, results, settings, spec, store_photos, write_plan
 from PIL import Image
 
-from pasd_batch.batch.worker.intake import Intake
+from pasd_batch.batch.worker.photo_loader import PhotoLoader
+from pasd_batch.batch.worker.photo_state import PhotoState, PhotoTask
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
-from pasd_batch.batch.worker.trail import PhotoTask, PhotoTrail
 from pasd_batch.photos import decoding_process as photo_decoder
 from pasd_batch.photos.photo_io import PhotoDecoder
 
@@ -40,17 +40,17 @@ class WatchedDecoder(PhotoDecoder):
         return PhotoDecoder().decode(data, limits=limits, cost=cost)
 
 
-def trails(folder, count=PHOTOS):
+def states(folder, count=PHOTOS):
     store_photos(folder, {f"{number}.png": picture(number) for number in range(count)})
-    return [PhotoTrail(PhotoTask(number, record(folder / f"{number}.png"), None)) for number in range(count)]
+    return [PhotoState(PhotoTask(number, record(folder / f"{number}.png"), None)) for number in range(count)]
 
 
-def intake(root, decoder, **changes):
-    return Intake(spec(settings(root, **changes)).settings, decoder)
+def photo_loader(root, decoder, **changes):
+    return PhotoLoader(spec(settings(root, **changes)).settings, decoder)
 
 
 def loaded_in_threads(photos, found):
-    threads = [threading.Thread(target=photos.load, args=(trail,)) for trail in found]
+    threads = [threading.Thread(target=photos.load, args=(state,)) for state in found]
     for thread in threads:
         thread.start()
     return threads
@@ -60,8 +60,8 @@ def loaded_in_threads(photos, found):
 def test_photos_that_are_decoded_at_once_share_one_budget(tmp_path, mib, at_once):
     """Each takes between 4 and 6 MiB."""
     decoder = WatchedDecoder(threading.Barrier(at_once))
-    photos = intake(tmp_path / "run", decoder, workers={"prefetch_mib": mib})
-    for thread in loaded_in_threads(photos, trails(tmp_path / "in")):
+    photos = photo_loader(tmp_path / "run", decoder, workers={"prefetch_mib": mib})
+    for thread in loaded_in_threads(photos, states(tmp_path / "in")):
         thread.join()
     assert len(decoder.seconds) == PHOTOS
     assert decoder.most == at_once
@@ -69,15 +69,15 @@ def test_photos_that_are_decoded_at_once_share_one_budget(tmp_path, mib, at_once
 
 def test_waiting_for_memory_does_not_count_against_the_deadline(tmp_path):
     decoder = WatchedDecoder(threading.Barrier(1))
-    photos = intake(tmp_path / "run", decoder, workers={"prefetch_mib": 1}, deadlines={"fetch": 60})
-    (trail,) = trails(tmp_path / "in", 1)
+    photos = photo_loader(tmp_path / "run", decoder, workers={"prefetch_mib": 1}, deadlines={"fetch": 60})
+    (state,) = states(tmp_path / "in", 1)
     with photos.memory.taking(1):
-        (thread,) = loaded_in_threads(photos, [trail])
+        (thread,) = loaded_in_threads(photos, [state])
         time.sleep(2.0)
         assert not decoder.seconds
-        assert trail.waited > 0.5, "while it waits, too"
+        assert state.waited > 0.5, "while it waits, too"
     thread.join()
-    assert trail.waited < 2.5
+    assert state.waited < 2.5
     assert decoder.seconds[0] > 60 - 1.5
 
 

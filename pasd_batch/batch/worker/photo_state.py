@@ -47,7 +47,7 @@ class StageFailed(Exception):
 
 
 @dataclass
-class PhotoTrail:
+class PhotoState:
     """State of one photo so far. Stages write it one after the other, each in its own thread."""
 
     task: PhotoTask

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pasd_batch.batch.worker.memory_budget import MemoryBudget
 from pasd_batch.batch.worker.overlap import DeadlineExceeded
-from pasd_batch.batch.worker.trail import PhotoTrail
+from pasd_batch.batch.worker.photo_state import PhotoState
 from pasd_batch.config.run import RunSettings
 from pasd_batch.manifests.allowed_folders import refuse_outside
 from pasd_batch.photos.decoding_cost import checked_cost
@@ -27,7 +27,7 @@ MIB = 2**20
 class LoadedPhoto:
     """A decoded photo and its true version (the reference of full-reference metrics), if the manifest names one."""
 
-    trail: PhotoTrail
+    state: PhotoState
     photo: Photo
     reference: Photo | None
 
@@ -38,7 +38,7 @@ class LoadedPhoto:
 
 
 @dataclass(frozen=True)
-class Intake:
+class PhotoLoader:
     """Loads photos; safe in threads."""
 
     settings: RunSettings
@@ -48,41 +48,41 @@ class Intake:
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory", MemoryBudget(self.settings.workers.prefetch_mib * MIB))
 
-    def load(self, trail: PhotoTrail) -> LoadedPhoto:
+    def load(self, state: PhotoState) -> LoadedPhoto:
         """Fetch and decode a photo.
 
         Raises:
             StageFailed: it, or its reference, cannot be had.
             SourceInTrouble: where it comes from is in trouble, which says nothing about it.
         """
-        record, began = trail.task.record, time.monotonic()
-        with trail.through(Stage.FETCH, beyond=is_trouble_of_source):
-            data = self._fetch(record.uri, trail.task.source_root)
-            trail.source = ImageFacts(hashlib.sha256(data).hexdigest(), len(data))
-        with trail.through(Stage.DECODE):
-            photo = self._decode(data, trail, began)
+        record, began = state.task.record, time.monotonic()
+        with state.through(Stage.FETCH, beyond=is_trouble_of_source):
+            data = self._fetch(record.uri, state.task.source_root)
+            state.source = ImageFacts(hashlib.sha256(data).hexdigest(), len(data))
+        with state.through(Stage.DECODE):
+            photo = self._decode(data, state, began)
             for message in photo.warnings:
-                trail.warn(message)
-            trail.source = replace(
-                trail.source, width=photo.width, height=photo.height, format=photo.metadata.source_format
+                state.warn(message)
+            state.source = replace(
+                state.source, width=photo.width, height=photo.height, format=photo.metadata.source_format
             )
         del data
         reference = None
         if record.reference_uri is not None:
-            with trail.through(Stage.REFERENCE, beyond=is_trouble_of_source):
-                reference = self._decode(self._fetch(record.reference_uri, None), trail, began)
+            with state.through(Stage.REFERENCE, beyond=is_trouble_of_source):
+                reference = self._decode(self._fetch(record.reference_uri, None), state, began)
                 for message in reference.warnings:
-                    trail.warn(f"reference: {message}")
-        return LoadedPhoto(trail, photo, reference)
+                    state.warn(f"reference: {message}")
+        return LoadedPhoto(state, photo, reference)
 
-    def _decode(self, data: bytes, trail: PhotoTrail, began: float) -> Photo:
+    def _decode(self, data: bytes, state: PhotoState, began: float) -> Photo:
         """Decode when there is memory for it, until the deadline of a photo whose loading `began` then."""
         limits, most = self.settings.limits, self.settings.deadlines.fetch
         cost = checked_cost(data, limits)
         with ExitStack() as held:
-            with trail.waiting():
+            with state.waiting():
                 held.enter_context(self.memory.taking(cost.nbytes))
-            left = None if most is None else max(0.0, began + most + trail.waited - time.monotonic())
+            left = None if most is None else max(0.0, began + most + state.waited - time.monotonic())
             try:
                 return self.decoder.decode(data, limits=limits, cost=cost, seconds=left)
             except TimeoutError as error:

@@ -5,10 +5,10 @@ import pytest
 import tiny_models
 from photo_archive import settings
 
-from pasd_batch.batch.driver import rehearsal
+from pasd_batch.batch.driver import dry_run
+from pasd_batch.batch.driver.dry_run import plan_archive, seconds_per_tile
 from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.preflight import Findings, WorkerReport
-from pasd_batch.batch.driver.rehearsal import rehearse, seconds_per_tile
 from pasd_batch.batch.driver.run import run_archive
 from pasd_batch.batch.planning.estimate import PlanSummary
 from pasd_batch.batch.worker.models import Refusal
@@ -39,7 +39,7 @@ def test_a_refusal_is_not_taken_for_speed(tmp_path):
 
 
 def test_a_model_that_restores_nothing_cannot_start(ray_cluster, archive, tmp_path):
-    report = rehearse(settings(tmp_path / "run", archive.manifest), loaders=REFUSING)
+    report = plan_archive(settings(tmp_path / "run", archive.manifest), loaders=REFUSING)
     assert report.exit_code is ExitCode.CANNOT_START
     assert "lower tile_size" in report.message
 
@@ -47,7 +47,7 @@ def test_a_model_that_restores_nothing_cannot_start(ray_cluster, archive, tmp_pa
 @pytest.mark.parametrize(
     "error", [ValueError("no such scheme"), RuntimeError("another version"), ConnectionError("no")]
 )
-@pytest.mark.parametrize("begin", [rehearse, run_archive])
+@pytest.mark.parametrize("begin", [plan_archive, run_archive])
 def test_a_ray_that_cannot_be_joined_cannot_start(tmp_path, monkeypatch, begin, error):
     def refuse(**options):
         raise error
@@ -59,7 +59,7 @@ def test_a_ray_that_cannot_be_joined_cannot_start(tmp_path, monkeypatch, begin, 
     assert report.message == f"no Ray cluster at head:6379: {error}; check --ray-address or RAY_ADDRESS"
 
 
-@pytest.mark.parametrize("begin", [rehearse, run_archive])
+@pytest.mark.parametrize("begin", [plan_archive, run_archive])
 def test_the_address_of_the_job_api_is_told_from_a_clusters(tmp_path, monkeypatch, begin):
     monkeypatch.setattr("ray.is_initialized", lambda: False)
     monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:8265")
@@ -74,9 +74,9 @@ def test_what_nobody_expects_ends_a_plan_with_a_message_too(tmp_path, monkeypatc
     def broken(*arguments):
         raise LookupError("nobody expects this")
 
-    monkeypatch.setattr(rehearsal, "ray_session", lambda address: contextlib.nullcontext())
-    monkeypatch.setattr(rehearsal, "check_storage_and_workers", broken)
-    report = rehearse(settings(tmp_path / "run", tmp_path / "manifest.csv"), loaders=tiny_models.TINY)
+    monkeypatch.setattr(dry_run, "ray_session", lambda address: contextlib.nullcontext())
+    monkeypatch.setattr(dry_run, "check_storage_and_workers", broken)
+    report = plan_archive(settings(tmp_path / "run", tmp_path / "manifest.csv"), loaders=tiny_models.TINY)
     assert report.exit_code is ExitCode.CANNOT_START
     assert "LookupError: nobody expects this" in report.message
 
@@ -85,10 +85,10 @@ def test_what_nobody_expects_ends_a_plan_with_a_message_too(tmp_path, monkeypatc
 def found_well(monkeypatch):
     """A plan that finds everything well but the run at the output root, which it looks at itself."""
     findings = Findings([], WorkerReport([], "model-1", ()))
-    monkeypatch.setattr(rehearsal, "ray_session", lambda address: contextlib.nullcontext())
-    monkeypatch.setattr(rehearsal, "check_storage_and_workers", lambda *arguments: findings)
-    monkeypatch.setattr(rehearsal, "dry_run", lambda *_, **__: PlanSummary(photos=3, shards=1, fingerprint="list-1"))
-    monkeypatch.setattr(rehearsal, "_time_lines", lambda *arguments: [])
+    monkeypatch.setattr(dry_run, "ray_session", lambda address: contextlib.nullcontext())
+    monkeypatch.setattr(dry_run, "check_storage_and_workers", lambda *arguments: findings)
+    monkeypatch.setattr(dry_run, "plan_summary", lambda *_, **__: PlanSummary(photos=3, shards=1, fingerprint="list-1"))
+    monkeypatch.setattr(dry_run, "_time_lines", lambda *arguments: [])
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_folder_of_another_run_is_found_by_the_plan(found_well, tmp_path, begu
     same = {"manifest_fingerprint": "list-1", "photos": 3, "model_fingerprint": "model-1", "score_columns": ()}
     claim_run(Storage.open(str(tmp_path / "run")), describe_run(other, **(same | begun)))
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*")}
-    report = rehearse(planned, loaders=tiny_models.TINY)
+    report = plan_archive(planned, loaders=tiny_models.TINY)
     assert report.exit_code is (ExitCode.CANNOT_START if told else ExitCode.DONE)
     assert (told or "photos: 3") in report.message
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*")} == before
@@ -115,13 +115,13 @@ def test_a_folder_of_another_run_is_found_by_the_plan(found_well, tmp_path, begu
 def test_files_of_strangers_are_found_by_the_plan(found_well, tmp_path):
     (tmp_path / "run/images").mkdir(parents=True)
     (tmp_path / "run/images/a.png").write_bytes(b"")
-    report = rehearse(settings(tmp_path / "run", tmp_path / "manifest.csv"), loaders=tiny_models.TINY)
+    report = plan_archive(settings(tmp_path / "run", tmp_path / "manifest.csv"), loaders=tiny_models.TINY)
     assert report.exit_code is ExitCode.CANNOT_START
     assert "has files (images/a.png) but no run.json" in report.message
 
 
 def test_a_run_inside_its_photos_is_found_by_the_plan(found_well, tmp_path):
-    report = rehearse(settings(tmp_path / "in/run", tmp_path / "in"), loaders=tiny_models.TINY)
+    report = plan_archive(settings(tmp_path / "in/run", tmp_path / "in"), loaders=tiny_models.TINY)
     assert report.exit_code is ExitCode.CANNOT_START
     assert "is inside manifest.path" in report.message
 
@@ -133,8 +133,8 @@ def test_a_worker_that_does_not_come_cannot_start(ray_cluster, archive, tmp_path
         calls.append(function)
         raise TimeoutError
 
-    monkeypatch.setattr(rehearsal, "run_on_worker", too_late)
-    report = rehearse(settings(tmp_path / "run", archive.manifest), loaders=tiny_models.TINY)
+    monkeypatch.setattr(dry_run, "run_on_worker", too_late)
+    report = plan_archive(settings(tmp_path / "run", archive.manifest), loaders=tiny_models.TINY)
     assert report.exit_code is ExitCode.CANNOT_START
     assert "TimeoutError" in report.message
     assert calls == [seconds_per_tile]
