@@ -27,9 +27,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
-from pasd_batch.batch.worker.models import Refusal
 from pasd_batch.config.run import RunSettings
 from pasd_batch.photos.photo import Photo, to_tensor, with_restored_image
+from pasd_batch.records import PhotoFailure
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def loop(settings: RunSettings, read: Callable[[Path], Photo], write: Callable[[
         )
         model_seconds += time.monotonic() - entered
         for file, photo, result in zip(batch, photos, restored, strict=True):
-            assert not isinstance(result, Refusal), result
+            assert not isinstance(result, PhotoFailure), result
             output = with_restored_image(photo, result.image)
             entered = time.monotonic()
             models.scorer.score(photo.pixels, output.pixels, None)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -86,18 +86,35 @@ class ImageFacts:
     format: str | None = None
 
 
+def result_column(type_: pa.DataType, description: str) -> Any:
+    """A dataclass field that is a column of the results under its own name; the description is that of the docs."""
+    return field(metadata={"type": type_, "description": description})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestorationReport:
+    """Work that a restoration was; rows take its fields as they are."""
+
+    tiles: int = result_column(pa.int32(), "Tiles it was denoised in.")
+    tile_size: int = result_column(pa.int32(), "Side of the largest square tile, in latent pixels.")
+    tile_batch: int = result_column(pa.int32(), "Tiles that went through the networks together.")
+    out_of_memory_retries: int = result_column(
+        pa.int32(), "How often memory ran out and the tile batch, then the tile, was halved."
+    )
+    float32_retry: bool = result_column(
+        pa.bool_(),
+        "It was restored again in float32, because the faster type gave numbers that are not finite.",
+    )
+
+
 @dataclass(frozen=True)
 class RestoredPhoto:
-    """Restoration of one photo, and how much work that was."""
+    """A restored photo as it was stored."""
 
     output: ImageFacts
     output_uri: str | None
     prompt_used: str
-    tiles: int
-    tile_size: int
-    tile_batch: int
-    out_of_memory_retries: int
-    float32_retry: bool
+    report: RestorationReport
     encoded: bytes | None = None
     """The stored file's bytes, where the run keeps images in Parquet."""
 
@@ -172,11 +189,7 @@ RESULT_SCHEMA = pa.schema(
         pa.field("prompt", pa.string()),
         pa.field("prompt_used", pa.string()),
         pa.field("reference_uri", pa.string()),
-        pa.field("tiles", pa.int32()),
-        pa.field("tile_size", pa.int32()),
-        pa.field("tile_batch", pa.int32()),
-        pa.field("out_of_memory_retries", pa.int32()),
-        pa.field("float32_retry", pa.bool_()),
+        *(pa.field(each.name, each.metadata["type"]) for each in fields(RestorationReport)),
         pa.field("config_fingerprint", pa.string(), nullable=False),
         pa.field("manifest_fingerprint", pa.string(), nullable=False),
         pa.field("model_fingerprint", pa.string()),

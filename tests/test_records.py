@@ -1,4 +1,5 @@
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,6 +9,7 @@ from pasd_batch.records import (
     PLAN_SCHEMA,
     RESULT_SCHEMA,
     PhotoRecord,
+    RestorationReport,
     ScoreColumn,
     extra_column_name,
     extra_columns,
@@ -47,6 +49,13 @@ def test_the_result_schema_starts_with_the_fixed_columns_and_ends_with_the_manif
 
 def test_a_run_without_metrics_has_no_scores_column():
     assert "scores" not in result_schema([], [], with_images=False).names
+
+
+def test_columns_of_the_report_are_documented_as_they_are_defined():
+    documented = (Path(__file__).parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
+    for each in fields(RestorationReport):
+        row = f"| `{each.name}` | {each.metadata['type']} | {each.metadata['description']} |\n"
+        assert row in documented, f"write into docs/results.md: {row}"
 
 
 def test_every_result_column_is_documented():

@@ -16,7 +16,8 @@ from pasd_batch.config.base import with_overrides
 from pasd_batch.config.embedded_model import EMBEDDED_MODEL
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.pasd.models import Models, load_models
-from pasd_batch.pasd.restorer import RestorationFailure, Restorer
+from pasd_batch.pasd.restorer import Restorer
+from pasd_batch.records import PhotoFailure
 
 
 class Method(Protocol):
@@ -122,7 +123,7 @@ class Pasd:
         photo = torch.from_numpy(np.ascontiguousarray(sample.degraded.transpose(2, 0, 1)))
         prompt = sampling.prompt if self._captions is None else caption_of(sample.key.photo, self._captions)
         (outcome,) = restorer.restore([photo], prompts=[prompt], seeds=[sample.key.seed])
-        if isinstance(outcome, RestorationFailure):
+        if isinstance(outcome, PhotoFailure):
             raise RuntimeError(f"{self.name} did not restore {sample.key.photo}: {outcome.message}")
         return outcome.image.numpy().transpose(1, 2, 0)
 

@@ -143,8 +143,8 @@ def restore_file(restorer: "Restorer", read: "Callable[[Path], Photo]", source: 
     Raises:
         StorageFull, TransientStorageError: no result can be stored for now, which says nothing about this photo.
     """
-    from pasd_batch.pasd.restorer import RestorationFailure
     from pasd_batch.photos.photo_io import PhotoError, encode_photo, to_tensor, with_restored_image
+    from pasd_batch.records import PhotoFailure
 
     if not os.path.isfile(source):
         return "no such file; check the path"
@@ -163,7 +163,7 @@ def restore_file(restorer: "Restorer", read: "Callable[[Path], Photo]", source: 
         (outcome,) = restorer.restore(
             [to_tensor(photo)], prompts=[sampling.prompt], seeds=[sampling.seed], on_step=show
         )
-    if isinstance(outcome, RestorationFailure):
+    if isinstance(outcome, PhotoFailure):
         return outcome.message
     logger.info("%s: %s", source, outcome.report)
     restored = with_restored_image(photo, outcome.image, colorized=sampling.colorize)

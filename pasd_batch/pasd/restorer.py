@@ -15,27 +15,9 @@ from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits, is_out_of_memory
 from pasd_batch.pasd.models import Models, load_models
 from pasd_batch.pasd.pipeline import PhotoRequest, PhotoResult, Pipeline
 from pasd_batch.pasd.sampling import StepCallback
+from pasd_batch.records import PhotoFailure, RestorationReport, Stage
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class RestorationReport:
-    """Report of the work on a photo."""
-
-    tiles: int
-    tile_batch: int
-    """Tiles that went through the networks together."""
-
-    tile_size: int
-    """Side of the largest square tile, in latent pixels."""
-
-    out_of_memory_retries: int
-    float32_retry: bool
-    """True if the first result was unsound and this one was computed in float32."""
-
-    seconds: dict[str, float]
-    """Duration of `encode`, `denoise` and `decode`."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +36,9 @@ class Restoration:
 
     report: RestorationReport
 
+    seconds: dict[str, float]
+    """Duration of `encode`, `denoise` and `decode`."""
+
     def to_uint8(self) -> Tensor:
         """The image as (height, width, 3) with 256 levels, rounded."""
         return (self.image * 255).round().to(torch.uint8).permute(1, 2, 0)
@@ -61,14 +46,6 @@ class Restoration:
     def to_uint16(self) -> Tensor:
         """The image as (height, width, 3) with 65536 levels, rounded."""
         return (self.image * 65535).round().to(torch.uint16).permute(1, 2, 0)
-
-
-@dataclass(frozen=True)
-class RestorationFailure:
-    """Reason why a photo could not be restored."""
-
-    error_type: str
-    message: str
 
 
 class Restorer:
@@ -96,7 +73,7 @@ class Restorer:
         prompts: Sequence[str],
         seeds: Sequence[int],
         on_step: StepCallback | None = None,
-    ) -> list[Restoration | RestorationFailure]:
+    ) -> list[Restoration | PhotoFailure]:
         """Restore photos of any sizes, in their order; a photo's result does not depend on its neighbours.
 
         Args:
@@ -105,11 +82,11 @@ class Restorer:
             seeds: one per photo.
             on_step: called after every denoising step with the steps done and the steps in all.
         """
-        outcomes: list[Restoration | RestorationFailure | None] = []
+        outcomes: list[Restoration | PhotoFailure | None] = []
         requests: list[PhotoRequest] = []
         for photo, prompt, seed in zip(photos, prompts, seeds, strict=True):
             problem = _problem_with_input(photo)
-            outcomes.append(None if problem is None else RestorationFailure("InvalidPhoto", problem))
+            outcomes.append(None if problem is None else PhotoFailure(Stage.RESTORE, "InvalidPhoto", problem))
             if problem is None:
                 requests.append(self._request(photo, prompt, seed))
         restored = iter(self._restore_together(requests, on_step) if requests else [])
@@ -122,7 +99,7 @@ class Restorer:
 
     def _restore_together(
         self, requests: Sequence[PhotoRequest], on_step: StepCallback | None
-    ) -> list[Restoration | RestorationFailure]:
+    ) -> list[Restoration | PhotoFailure]:
         budget = MemoryBudget(self._limits(), shared=len(requests) > 1)
         results = None
         try:
@@ -138,9 +115,7 @@ class Restorer:
             return [self._restore_together([request], on_step)[0] for request in requests]
         return [self._check(request, result, budget) for request, result in zip(requests, results, strict=True)]
 
-    def _check(
-        self, request: PhotoRequest, result: PhotoResult, budget: MemoryBudget
-    ) -> Restoration | RestorationFailure:
+    def _check(self, request: PhotoRequest, result: PhotoResult, budget: MemoryBudget) -> Restoration | PhotoFailure:
         if result.problem is None:
             return _restoration(request, result, budget, float32_retry=False)
         if self.models.is_float32:
@@ -166,7 +141,7 @@ class Restorer:
 
     def _out_of_memory(
         self, request: PhotoRequest, budget: MemoryBudget, error: RuntimeError, note: str = ""
-    ) -> RestorationFailure:
+    ) -> PhotoFailure:
         size = Size.of(request.image)
         target = size.scaled(self.settings.sampling.scale)
         message = (
@@ -174,7 +149,7 @@ class Restorer:
             f"{budget.limits} after {budget.retries} retries; use a smaller scale, a smaller photo or a device with "
             f"more memory ({error})"
         )
-        return RestorationFailure("OutOfMemory", message)
+        return PhotoFailure(Stage.RESTORE, "OutOfMemory", message)
 
 
 def _restoration(
@@ -186,14 +161,13 @@ def _restoration(
         tile_size=budget.limits.tile_size,
         out_of_memory_retries=budget.retries,
         float32_retry=float32_retry,
-        seconds=result.seconds,
     )
-    return Restoration(result.image[0], result.preview, request.seed, result.prompt, report)
+    return Restoration(result.image[0], result.preview, request.seed, result.prompt, report, result.seconds)
 
 
-def _unsound(problem: str) -> RestorationFailure:
+def _unsound(problem: str) -> PhotoFailure:
     message = f"{problem}, even in float32; check the model files, or restore this photo with other settings"
-    return RestorationFailure("UnsoundResult", message)
+    return PhotoFailure(Stage.RESTORE, "UnsoundResult", message)
 
 
 def _problem_with_input(photo: Tensor) -> str | None:

@@ -9,7 +9,8 @@ from tiny_model import tiny_settings
 
 from pasd_batch.config.restoration import ModelSettings, Precision, RestorationSettings, TilingSettings
 from pasd_batch.pasd.models import load_models
-from pasd_batch.pasd.restorer import Restoration, RestorationFailure, Restorer
+from pasd_batch.pasd.restorer import Restoration, Restorer
+from pasd_batch.records import PhotoFailure
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 
@@ -89,7 +90,7 @@ def test_float16_that_overflows_is_done_again_in_float32(tiny_model_folder, phot
         for parameter in restorer.models.unet.conv_in.parameters():
             parameter.fill_(6e4)
         overflown = restore(restorer, photo)[0]
-    if isinstance(overflown, RestorationFailure):
+    if isinstance(overflown, PhotoFailure):
         assert "even in float32" in overflown.message
     else:
         assert overflown.report.float32_retry
@@ -139,7 +140,7 @@ class TestFullMemory:
         restorer = self.restorer(tiny_model_folder, 1)
         with room_for(8 * 2**20):
             (failure,) = restore(restorer, large)
-        assert isinstance(failure, RestorationFailure)
+        assert isinstance(failure, PhotoFailure)
         assert failure.error_type == "OutOfMemory"
         assert "1024x1024" in failure.message
         (result,) = restore(restorer, large)

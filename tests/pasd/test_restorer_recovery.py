@@ -8,7 +8,8 @@ import torch
 from tiny_model import tiny_settings
 
 from pasd_batch.config.restoration import Precision, TilingSettings
-from pasd_batch.pasd.restorer import Restoration, RestorationFailure, Restorer
+from pasd_batch.pasd.restorer import Restoration, Restorer
+from pasd_batch.records import PhotoFailure
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ class TestFullMemory:
     def test_what_never_fits_is_a_failure_with_size_and_remedy(self, make_restorer, models, photo):
         with memory_for(models.unet, 0):
             (failure,) = restore(make_restorer(scale=1.5, tiling=TilingSettings(tile_size=32, tile_batch=2)), photo)
-        assert isinstance(failure, RestorationFailure)
+        assert isinstance(failure, PhotoFailure)
         assert failure.error_type == "OutOfMemory"
         for part in ("256x192 to 384x288", "after 2 retries", "use a smaller scale", "more memory"):
             assert part in failure.message
@@ -100,7 +101,7 @@ class TestFullMemory:
         restorer = make_restorer()
         with memory_for(models.vae.decoder.mid_block, 64):
             results = restore(restorer, small, photo, small)
-        assert isinstance(results[1], RestorationFailure)
+        assert isinstance(results[1], PhotoFailure)
         (expected,) = restore(restorer, small)
         assert torch.equal(results[0].image, expected.image)
         assert torch.equal(results[2].image, expected.image)
@@ -183,7 +184,7 @@ class TestUnsoundResults:
     def test_in_float32_too_are_a_failure(self, half, small, value, reason):
         with spoilt(half.models.vae.decoder.conv_out, value, when=lambda _output: True):
             (failure,) = restore(half, small)
-        assert isinstance(failure, RestorationFailure)
+        assert isinstance(failure, PhotoFailure)
         assert failure.error_type == "UnsoundResult"
         assert reason in failure.message
         assert "even in float32; check the model files" in failure.message

@@ -16,7 +16,7 @@ from PIL import GifImagePlugin
 
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.config.run import RunMode
-from pasd_batch.records import Score, ScoreColumn
+from pasd_batch.records import PhotoFailure, RestorationReport, Score, ScoreColumn, Stage
 
 DEADLY = "end this process"
 FAILING = "raise"
@@ -24,26 +24,14 @@ REFUSED = "refuse"
 SLOWLY = "be slow"
 
 
-@dataclass(frozen=True)
-class Report:
-    tiles: int = 1
-    tile_batch: int = 1
-    tile_size: int = 96
-    out_of_memory_retries: int = 0
-    float32_retry: bool = False
+REPORT = RestorationReport(tiles=1, tile_batch=1, tile_size=96, out_of_memory_retries=0, float32_retry=False)
 
 
 @dataclass(frozen=True)
 class Restored:
     image: Any
     prompt: str
-    report: Report
-
-
-@dataclass(frozen=True)
-class Refused:
-    error_type: str
-    message: str
+    report: RestorationReport = REPORT
 
 
 class TinyRestorer:
@@ -64,7 +52,7 @@ class TinyRestorer:
         if prompt == DEADLY:
             os._exit(17)
         if prompt == REFUSED:
-            return Refused("OutOfMemoryError", "does not fit, even one tile at a time")
+            return PhotoFailure(Stage.RESTORE, "OutOfMemoryError", "does not fit, even one tile at a time")
         for step in range(5):
             time.sleep(1.0 if prompt == SLOWLY else self._seconds / 5)
             if on_step:
@@ -73,7 +61,7 @@ class TinyRestorer:
         large = torch.nn.functional.interpolate(photo[None], size=size, mode="bicubic")[0]
         noise = torch.randn(large.shape, generator=torch.Generator().manual_seed(seed))
         image = (large + 0.01 * noise).clamp(0, 1)
-        return Restored(image, f"{prompt}, clean", Report())
+        return Restored(image, f"{prompt}, clean")
 
 
 class TinyScorer:

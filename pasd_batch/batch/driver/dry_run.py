@@ -8,11 +8,12 @@ from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.preflight import WORKER_SECONDS, PreflightFailed, WorkerReport, check_storage_and_workers
 from pasd_batch.batch.driver.run import RunReport, with_absolute_paths
 from pasd_batch.batch.planning.estimate import PlanSummary, plan_summary
-from pasd_batch.batch.worker.models import ModelLoaders, Refusal
+from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.cluster.session import ClusterFailed, WorkerResources, ray_session, run_on_worker
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.manifests.kept_list import refuse_run_among_photos
+from pasd_batch.records import PhotoFailure
 from pasd_batch.runs.run_file import describe_run, read_run, refuse_another, refuse_strangers
 from pasd_batch.storage.storage import Storage
 
@@ -92,12 +93,12 @@ def _seconds_on_worker(settings: RunSettings, loaders: ModelLoaders) -> float:
         tried = run_on_worker(seconds_per_tile, settings, loaders, settings=settings.workers, seconds=WORKER_SECONDS)
     except (ClusterFailed, TimeoutError) as error:
         raise PreflightFailed([f"no worker could restore a trial photo: {type(error).__name__}: {error}"]) from error
-    if isinstance(tried, Refusal):
+    if isinstance(tried, PhotoFailure):
         raise PreflightFailed([f"a grey trial photo cannot be restored: {tried.message}"])
     return tried
 
 
-def seconds_per_tile(settings: RunSettings, loaders: ModelLoaders) -> float | Refusal:
+def seconds_per_tile(settings: RunSettings, loaders: ModelLoaders) -> float | PhotoFailure:
     """Restore a grey photo of one working size: seconds a tile when it is done again, or why not; runs in a worker."""
     import torch
 
@@ -111,4 +112,4 @@ def seconds_per_tile(settings: RunSettings, loaders: ModelLoaders) -> float | Re
     started = time.perf_counter()
     (outcome,) = restorer.restore([photo], prompts=[""], seeds=[0])
     elapsed = time.perf_counter() - started
-    return outcome if isinstance(outcome, Refusal) else elapsed / outcome.report.tiles
+    return outcome if isinstance(outcome, PhotoFailure) else elapsed / outcome.report.tiles

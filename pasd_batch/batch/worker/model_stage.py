@@ -7,8 +7,9 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pasd_batch.batch.worker.models import Models, Refusal, RestoredImage
+from pasd_batch.batch.worker.models import Models
 from pasd_batch.batch.worker.overlap import DeadlineExceeded
 from pasd_batch.batch.worker.photo_loader import LoadedPhoto
 from pasd_batch.batch.worker.photo_state import failure_of
@@ -17,6 +18,9 @@ from pasd_batch.batch.worker.watchdog import process_ends_after
 from pasd_batch.config.run import RunSettings
 from pasd_batch.photos.photo import Photo, to_tensor
 from pasd_batch.records import PhotoFailure, Score, Stage
+
+if TYPE_CHECKING:
+    from pasd_batch.pasd.restorer import Restoration
 
 _logger = logging.getLogger(__name__)
 
@@ -34,7 +38,7 @@ class ModelStage:
     settings: RunSettings
     models: Models
 
-    def restore(self, batch: Sequence[LoadedPhoto]) -> Sequence[RestoredImage | PhotoFailure]:
+    def restore(self, batch: Sequence[LoadedPhoto]) -> Sequence[Restoration | PhotoFailure]:
         """Restore photos together; if that fails each by itself, so that a bad one costs the others nothing.
 
         Raises:
@@ -90,24 +94,18 @@ class ModelStage:
                 raise ProcessPoisoned(f"the GPU is lost to this process: {score.error}")
         return scores
 
-    def _restore_together(self, batch: Sequence[LoadedPhoto]) -> list[RestoredImage | PhotoFailure]:
+    def _restore_together(self, batch: Sequence[LoadedPhoto]) -> Sequence[Restoration | PhotoFailure]:
         restorer, sampling = self.models.restorer, self.settings.restoration.sampling
         if restorer is None:
             raise ValueError("this run scores only: there is no restorer")
         records = [photo.state.task.record for photo in batch]
         with process_ends_after(self._stuck_after(len(batch))):
-            outcomes = restorer.restore(
+            return restorer.restore(
                 [to_tensor(photo.photo) for photo in batch],
                 prompts=[sampling.prompt if record.prompt is None else record.prompt for record in records],
                 seeds=[photo_seed(sampling.seed, record.photo_id) for record in records],
                 on_step=_Deadline(self.settings.deadlines.restore, len(batch)).check,
             )
-        return [
-            PhotoFailure(Stage.RESTORE, outcome.error_type, outcome.message)
-            if isinstance(outcome, Refusal)
-            else outcome
-            for outcome in outcomes
-        ]
 
     def _stuck_after(self, photos: int) -> float | None:
         seconds = self.settings.deadlines.restore

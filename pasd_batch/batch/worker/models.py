@@ -9,81 +9,20 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 from pasd_batch.config.run import RunMode, RunSettings
-from pasd_batch.records import Score, ScoreColumn
+from pasd_batch.records import PhotoFailure, Score, ScoreColumn
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from pasd_batch.pasd.restorer import Restoration
+
 _BASE_PARTS = ("vae", "text_encoder", "tokenizer", "scheduler")
 _CONTROL_PARTS = ("unet", "controlnet", "scheduler")
 _MODEL_SUFFIXES = {".safetensors", ".json", ".txt"}
-
-
-class WorkReport(Protocol):
-    """Work that a restoration was."""
-
-    @property
-    def tiles(self) -> int:
-        """Tiles it was denoised in."""
-        ...
-
-    @property
-    def tile_batch(self) -> int:
-        """Tiles that went through the networks together."""
-        ...
-
-    @property
-    def tile_size(self) -> int:
-        """Side of the largest tile, in latent pixels."""
-        ...
-
-    @property
-    def out_of_memory_retries(self) -> int:
-        """Number of times that memory ran out and less was tried."""
-        ...
-
-    @property
-    def float32_retry(self) -> bool:
-        """True if it was computed again in float32."""
-        ...
-
-
-class RestoredImage(Protocol):
-    """A restored photo."""
-
-    @property
-    def image(self) -> Tensor:
-        """Float32 CPU tensor (3, height, width), sRGB in [0, 1]."""
-        ...
-
-    @property
-    def prompt(self) -> str:
-        """The whole prompt that was used."""
-        ...
-
-    @property
-    def report(self) -> WorkReport:
-        """Work that it was."""
-        ...
-
-
-@runtime_checkable
-class Refusal(Protocol):
-    """Reason why a photo could not be restored."""
-
-    @property
-    def error_type(self) -> str:
-        """Class of the error."""
-        ...
-
-    @property
-    def message(self) -> str:
-        """Message: what is wrong and what to do."""
-        ...
 
 
 class PhotoRestorer(Protocol):
@@ -96,7 +35,7 @@ class PhotoRestorer(Protocol):
         prompts: Sequence[str],
         seeds: Sequence[int],
         on_step: Callable[[int, int], None] | None = None,
-    ) -> Sequence[RestoredImage | Refusal]:
+    ) -> Sequence[Restoration | PhotoFailure]:
         """One result per photo, in order; photos are float32 CPU tensors (3, height, width), sRGB in [0, 1]."""
         ...
 

@@ -4,13 +4,12 @@ import hashlib
 import logging
 from dataclasses import dataclass, field
 
-from pasd_batch.batch.worker.models import WorkReport
 from pasd_batch.batch.worker.photo_state import PhotoState
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.photos.photo import Photo
 from pasd_batch.photos.photo_io import PhotoError, RestorationMarker, decode_photo, encode_photo
-from pasd_batch.records import ImageFacts, RestoredPhoto, Stage
+from pasd_batch.records import ImageFacts, RestorationReport, RestoredPhoto, Stage
 from pasd_batch.runs.run_folder import image_path
 from pasd_batch.storage.storage import AlreadyExists, NameRefused, Storage, StorageError, TooLarge
 
@@ -32,7 +31,7 @@ class StoreJob:
     state: PhotoState
     photo: Photo
     prompt: str
-    report: WorkReport
+    report: RestorationReport
 
     @property
     def nbytes(self) -> int:
@@ -95,7 +94,6 @@ class PhotoStore:
         )
 
     def _described(self, job: StoreJob, data: bytes) -> RestoredPhoto:
-        report = job.report
         return RestoredPhoto(
             output=ImageFacts(
                 sha256=hashlib.sha256(data).hexdigest(),
@@ -106,11 +104,7 @@ class PhotoStore:
             ),
             output_uri=self.storage.uri(_image_path(job)) if self.spec.keeps_files else None,
             prompt_used=job.prompt,
-            tiles=report.tiles,
-            tile_size=report.tile_size,
-            tile_batch=report.tile_batch,
-            out_of_memory_retries=report.out_of_memory_retries,
-            float32_retry=report.float32_retry,
+            report=job.report,
             encoded=data if self.spec.keeps_images_in_rows else None,
         )
 

@@ -6,10 +6,11 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pasd_batch.batch.worker.batching import PATIENCE_SECONDS, holds_full_batch, take_batch
 from pasd_batch.batch.worker.model_stage import ModelStage
-from pasd_batch.batch.worker.models import Models, RestoredImage
+from pasd_batch.batch.worker.models import Models
 from pasd_batch.batch.worker.overlap import BoundedThreads, DeadlineExceeded, Failed, ReadAhead
 from pasd_batch.batch.worker.photo_loader import FETCHING, MIB, LoadedPhoto, PhotoLoader
 from pasd_batch.batch.worker.photo_state import PhotoState, PhotoTask, StageFailed, failure_of
@@ -21,6 +22,9 @@ from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.photos.photo import with_restored_image
 from pasd_batch.records import PhotoFailure, RestoredPhoto, Score, Stage, WorkOrigin
 from pasd_batch.storage.errors import TransientStorageError
+
+if TYPE_CHECKING:
+    from pasd_batch.pasd.restorer import Restoration
 
 _logger = logging.getLogger(__name__)
 
@@ -162,7 +166,7 @@ class _Passage:
     def _score_only(self, loaded: LoadedPhoto) -> None:
         self._add(loaded.state, self._writer.done(loaded.state, None, self._model.score(loaded, None)))
 
-    def _store_and_score(self, loaded: LoadedPhoto, restoration: RestoredImage) -> None:
+    def _store_and_score(self, loaded: LoadedPhoto, restoration: Restoration) -> None:
         try:
             with loaded.state.through(Stage.ENCODE):
                 photo = with_restored_image(loaded.photo, restoration.image, colorized=self._model.colorizes)

@@ -1,7 +1,7 @@
 """Result rows: one for every photo, whether it was restored or failed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,7 +59,7 @@ class RowWriter:
             "finished_at": datetime.now(UTC),
             "warnings": list(state.warnings),
             "seconds": {stage.value: taken for stage, taken in dict(state.seconds).items()},
-            **_source_columns(state.source),
+            **({} if state.source is None else _image_columns("input", state.source)),
         }
 
 
@@ -83,34 +83,17 @@ def _too_much(row: Row, most_bytes: int) -> Row:
     return row | lost | {"status": Status.FAILED.value} | failure
 
 
-def _source_columns(source: ImageFacts | None) -> Row:
-    if source is None:
-        return {}
-    return {
-        "input_sha256": source.sha256,
-        "input_bytes": source.bytes,
-        "input_format": source.format,
-        "input_width": source.width,
-        "input_height": source.height,
-    }
+def _image_columns(prefix: str, facts: ImageFacts) -> Row:
+    return {f"{prefix}_{name}": value for name, value in asdict(facts).items()}
 
 
 def _restored_columns(restored: RestoredPhoto, output_path: str) -> Row:
-    output = restored.output
     return {
         "output_path": output_path,
         "output_uri": restored.output_uri,
-        "output_sha256": output.sha256,
-        "output_bytes": output.bytes,
-        "output_format": output.format,
-        "output_width": output.width,
-        "output_height": output.height,
         "prompt_used": restored.prompt_used,
-        "tiles": restored.tiles,
-        "tile_size": restored.tile_size,
-        "tile_batch": restored.tile_batch,
-        "out_of_memory_retries": restored.out_of_memory_retries,
-        "float32_retry": restored.float32_retry,
+        **_image_columns("output", restored.output),
+        **asdict(restored.report),
     }
 
 

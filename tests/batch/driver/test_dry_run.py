@@ -11,14 +11,16 @@ from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.preflight import Findings, WorkerReport
 from pasd_batch.batch.driver.run import run_archive
 from pasd_batch.batch.planning.estimate import PlanSummary
-from pasd_batch.batch.worker.models import Refusal
+from pasd_batch.records import PhotoFailure, Stage
 from pasd_batch.runs.run_file import claim_run, describe_run
 from pasd_batch.storage.storage import Storage
+
+FAILURE = PhotoFailure(Stage.RESTORE, "OutOfMemoryError", "one tile of 96 does not fit; lower tile_size")
 
 
 class Refusing:
     def restore(self, photos, *, prompts, seeds, on_step=None):
-        return [tiny_models.Refused("OutOfMemoryError", "one tile of 96 does not fit; lower tile_size") for _ in photos]
+        return [FAILURE for _ in photos]
 
 
 def load_refusing(settings):
@@ -35,7 +37,7 @@ def test_a_tile_is_timed(tmp_path):
 
 def test_a_refusal_is_not_taken_for_speed(tmp_path):
     tried = seconds_per_tile(settings(tmp_path / "run", tmp_path / "manifest.csv"), REFUSING)
-    assert isinstance(tried, Refusal)
+    assert tried == FAILURE
 
 
 def test_a_model_that_restores_nothing_cannot_start(ray_cluster, archive, tmp_path):
