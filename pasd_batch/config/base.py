@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 
+from pasd_batch.config.marks import RuntimeOnly, Weights
 from pasd_batch.config.setting_names import meant_by, takes_text, truths_for_numbers
 from pasd_batch.config.strict_yaml import load_strictly
 from pasd_batch.errors import PasdBatchError
@@ -42,6 +43,18 @@ class Settings(BaseModel):
     """A frozen group of settings; unknown keys are errors, every field is documented where it stands."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    def decisive(self) -> dict[str, Any]:
+        """The settings that decide what comes out, as plain values: without those marked as runtime or weights."""
+        plain = self.model_dump(mode="json")
+        for name, field in type(self).model_fields.items():
+            if any(isinstance(mark, RuntimeOnly | Weights) for mark in field.metadata):
+                del plain[name]
+            elif isinstance(value := getattr(self, name), Settings):
+                plain[name] = value.decisive()
+            elif isinstance(value, tuple) and any(isinstance(each, Settings) for each in value):
+                plain[name] = [each.decisive() for each in value]
+        return plain
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], *, source: str = "configuration") -> Self:

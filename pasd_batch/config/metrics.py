@@ -1,8 +1,11 @@
 """Settings of scores: which metrics, where their weights are, and where they run."""
 
+from typing import Annotated
+
 from pydantic import Field, field_validator
 
 from pasd_batch.config.base import LocalPath, Settings
+from pasd_batch.config.marks import RuntimeOnly
 
 
 class MetricsSettings(Settings):
@@ -18,14 +21,14 @@ class MetricsSettings(Settings):
     full_reference: tuple[str, ...] = ("psnr", "ssim", "ms_ssim")
     """Metrics against the true photo, where the manifest's `reference_uri` names one."""
 
-    weights_dir: LocalPath | None = None
+    weights_dir: Annotated[LocalPath | None, RuntimeOnly()] = None
     """Folder laid out like `$TORCH_HOME` (`hub/pyiqa`, `hub/checkpoints`, `hub/clip`), with timm's backbones in
     `huggingface/hub`; none: where those libraries look by themselves. Nothing is ever downloaded."""
 
-    allow_pickle: bool = False
+    allow_pickle: Annotated[bool, RuntimeOnly()] = False
     """Load weights that hold more than tensors. Such files can run code: only for those you trust."""
 
-    device: str = "auto"
+    device: Annotated[str, RuntimeOnly()] = "auto"
     """torch device; `auto` takes CUDA where there is one, else the CPU."""
 
     max_pixels: int = Field(default=40_000_000, ge=1)

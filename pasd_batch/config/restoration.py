@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from pasd_batch.config.base import LocalPath, Settings
-from pasd_batch.config.embedded_model import over_embedded_sampling
+from pasd_batch.config.embedded_model import EMBEDDED_MODEL, over_embedded_sampling
+from pasd_batch.config.marks import RuntimeOnly, Weights
 from pasd_batch.config.photos import DecodeLimits
 
 QUALITY_SUFFIX = "clean, high-resolution, 8k"
@@ -40,16 +41,20 @@ class TilePlacement(StrEnum):
     PUBLISHED = "published"
 
 
+_BASE_PARTS = ("vae", "text_encoder", "tokenizer", "scheduler")
+_CONTROL_PARTS = ("unet", "controlnet", "scheduler")
+
+
 class ModelSettings(Settings):
     """Model: its weights, device and precision."""
 
-    base: LocalPath | None = None
+    base: Annotated[LocalPath | None, Weights(_BASE_PARTS, otherwise=EMBEDDED_MODEL)] = None
     """Stable Diffusion 1.5 folder (`vae/ text_encoder/ tokenizer/ scheduler/`); none: the embedded model."""
 
-    control: LocalPath | None = None
+    control: Annotated[LocalPath | None, Weights(_CONTROL_PARTS, otherwise=EMBEDDED_MODEL)] = None
     """PASD folder (`unet/ controlnet/`); none: the embedded model."""
 
-    device: str = "auto"
+    device: Annotated[str, RuntimeOnly()] = "auto"
     """torch device; `auto` takes CUDA where there is one, else the CPU."""
 
     dtype: Precision | None = None
@@ -58,10 +63,10 @@ class ModelSettings(Settings):
     vae_dtype: Precision = Precision.FLOAT32
     """VAE's precision; float32 because Stable Diffusion's VAE overflows in float16 and bands in bfloat16."""
 
-    allow_pickle: bool = False
+    allow_pickle: Annotated[bool, RuntimeOnly()] = False
     """Also accept `.bin` weights (read with `weights_only=True`) where no safetensors file is present."""
 
-    compile: bool = False
+    compile: Annotated[bool, RuntimeOnly()] = False
     """Compile the two networks with `torch.compile`; pays off for many photos of one shape."""
 
     @model_validator(mode="after")

@@ -2,11 +2,12 @@
 
 import math
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from pasd_batch.config.base import Settings
+from pasd_batch.config.marks import RuntimeOnly
 from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.config.photos import DecodeLimits, OutputSettings
 from pasd_batch.config.restoration import RestorationSettings
@@ -55,7 +56,7 @@ class ManifestColumns(Settings):
 
 
 class ManifestSettings(Settings):
-    """The photos to work on."""
+    """The photos to work on; the manifest has a fingerprint of its own."""
 
     path: str
     """File, folder, prefix or glob (local, `s3://`, anything fsspec opens) of a manifest, or of images."""
@@ -70,7 +71,7 @@ class ManifestSettings(Settings):
 class RunOutputSettings(Settings):
     """Output: where everything a run makes is stored."""
 
-    root: str
+    root: Annotated[str, RuntimeOnly()]
     """Folder or prefix of the run (local path or URI); belongs to this one run."""
 
     images: ImageDestination = ImageDestination.FILES
@@ -136,8 +137,8 @@ class RunSettings(Settings):
     mode: RunMode = RunMode.RESTORE
     """`restore`: restored photos and their scores; `score`: scores of the photos as they are, no model."""
 
-    manifest: ManifestSettings
-    """The photos to work on."""
+    manifest: Annotated[ManifestSettings, RuntimeOnly()]
+    """The photos to work on; the manifest has a fingerprint of its own."""
 
     output: RunOutputSettings
     """Output of the run."""
@@ -145,19 +146,19 @@ class RunSettings(Settings):
     shard_size: int = Field(default=32, ge=1, le=100_000)
     """Photos whose rows are committed together; what a crash can cost in repeated work."""
 
-    workers: WorkerSettings = WorkerSettings()
+    workers: Annotated[WorkerSettings, RuntimeOnly()] = WorkerSettings()
     """Worker processes and their resources."""
 
-    max_attempts: int = Field(default=3, ge=1)
+    max_attempts: Annotated[int, RuntimeOnly()] = Field(default=3, ge=1)
     """Crashes of a process after which a shard's photos are run one by one, each in a process of its own."""
 
-    max_error_rate: float = Field(default=0.05, ge=0.0, le=1.0)
+    max_error_rate: Annotated[float, RuntimeOnly()] = Field(default=0.05, ge=0.0, le=1.0)
     """Share of failed photos above which a finished run ends with a non-zero exit code."""
 
-    deadlines: DeadlineSettings = DeadlineSettings()
+    deadlines: Annotated[DeadlineSettings, RuntimeOnly()] = DeadlineSettings()
     """Deadlines of one photo."""
 
-    storage: StorageSettings = StorageSettings()
+    storage: Annotated[StorageSettings, RuntimeOnly()] = StorageSettings()
     """Storage settings: URI schemes that are opened, and retries."""
 
     limits: DecodeLimits = DecodeLimits()

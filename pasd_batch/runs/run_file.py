@@ -19,11 +19,6 @@ from pasd_batch.storage.storage import AlreadyExists, NotFound, Storage
 FORMAT = 1
 
 _PACKAGES = ("torch", "diffusers", "transformers", "ray", "pyarrow", "numpy", "pillow", "pyiqa")
-_WHERE_IT_RUNS = {
-    "model": ("base", "control", "device", "allow_pickle", "compile"),
-    "metrics": ("weights_dir", "device", "allow_pickle"),
-}
-"""Settings that say where things are and run, not what comes out; the weights have a fingerprint of their own."""
 
 
 class AnotherRun(PasdBatchError):
@@ -195,13 +190,9 @@ def differences_between(existing: RunFile, wanted: RunFile) -> Iterator[str]:
 
 def decisive_settings(settings: RunSettings) -> dict[str, Any]:
     """The settings that decide what comes out, as plain values."""
-    values = settings.model_dump(mode="json")
-    chosen = {name: values[name] for name in ("mode", "shard_size", "limits")}
-    chosen["output"] = _without(values["output"], ("root",))
-    chosen["metrics"] = _without(values["metrics"], _WHERE_IT_RUNS["metrics"])
-    if settings.mode is RunMode.RESTORE:
-        restoration = values["restoration"]
-        chosen["restoration"] = restoration | {"model": _without(restoration["model"], _WHERE_IT_RUNS["model"])}
+    chosen = settings.decisive()
+    if settings.mode is RunMode.SCORE:
+        del chosen["restoration"]
     return chosen
 
 
@@ -225,10 +216,6 @@ def software_versions() -> dict[str, str]:
         except PackageNotFoundError:
             versions[package] = "not installed"
     return versions
-
-
-def _without(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in names}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

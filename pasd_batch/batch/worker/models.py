@@ -5,10 +5,8 @@ Described by what is used of them, so that the engine loads neither diffusers no
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pasd_batch.config.run import RunMode, RunSettings
@@ -19,10 +17,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pasd_batch.pasd.restorer import Restoration
-
-_BASE_PARTS = ("vae", "text_encoder", "tokenizer", "scheduler")
-_CONTROL_PARTS = ("unet", "controlnet", "scheduler")
-_MODEL_SUFFIXES = {".safetensors", ".json", ".txt"}
 
 
 class PhotoRestorer(Protocol):
@@ -89,16 +83,9 @@ def fingerprint_model(settings: RunSettings) -> str | None:
     """A hash of all files that the restorer loads, the same wherever they lie; None for a run that only scores."""
     if settings.mode is RunMode.SCORE:
         return None
-    from pasd_batch.config.embedded_model import EMBEDDED_MODEL
+    from pasd_batch.pasd.model_identity import model_fingerprint
 
-    model = settings.restoration.model
-    digest = hashlib.sha256()
-    for folder, parts in ((model.base, _BASE_PARTS), (model.control, _CONTROL_PARTS)):
-        for file in _model_files(Path(folder or EMBEDDED_MODEL), parts, allow_pickle=model.allow_pickle):
-            with file.open("rb") as opened:
-                content = hashlib.file_digest(opened, "sha256").hexdigest()
-            digest.update(f"{file.parent.name}/{file.name} {content}\n".encode())
-    return digest.hexdigest()[:32]
+    return model_fingerprint(settings.restoration)
 
 
 @dataclass(frozen=True)
@@ -112,11 +99,3 @@ class ModelLoaders:
     def load(self, settings: RunSettings) -> Models:
         """Everything that the run uses."""
         return Models(self.restorer(settings), self.scorer(settings))
-
-
-def _model_files(folder: Path, parts: tuple[str, ...], *, allow_pickle: bool) -> Iterator[Path]:
-    for part in parts:
-        files = sorted(path for path in (folder / part).glob("*") if path.is_file())
-        safe = any(path.suffix == ".safetensors" for path in files)
-        pickled = {".bin"} if allow_pickle and not safe else set()
-        yield from (path for path in files if path.suffix in _MODEL_SUFFIXES | pickled)
