@@ -38,8 +38,8 @@ def encode_photo(
     Pixels are brought back to the source's RGB or grey profile, which is attached, with what the photo has beyond sRGB;
     where there was none, or one for CMYK, they stay sRGB without a profile. Grey photos are written as grey (as neutral
     RGB if their profile is for RGB, and in WebP, which has no grey). Transparency is kept, but laid over
-    `settings.background` in JPEG; where it
-    hides colours, those that the photo has there (of the visible edge, as restored) are written.
+    `settings.background` in JPEG; where it hides colours, those that the photo has there (of the visible edge, as
+    restored) are written.
     Metadata goes where the format's readers look for it (docs/results.md has the table); what has no place in the
     format is left out, and `warn` is told.
 
