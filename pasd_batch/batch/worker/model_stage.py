@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,13 @@ _logger = logging.getLogger(__name__)
 
 _STUCK_FACTOR = 4.0
 
+StepListener = Callable[[int, int], None]
+"""Told after every step of a batch of photos how many are done, and how many there are."""
+
+
+def _ignore_steps(done: int, total: int) -> None:
+    pass
+
 
 class ProcessPoisoned(Exception):
     """The GPU's state is lost for this process: every further photo would fail. The process has to end."""
@@ -37,6 +44,7 @@ class ModelStage:
 
     settings: RunSettings
     models: Models
+    on_step: StepListener = _ignore_steps
 
     def restore(self, batch: Sequence[LoadedPhoto]) -> Sequence[Restoration | PhotoFailure]:
         """Restore photos together; if that fails each by itself, so that a bad one costs the others nothing.
@@ -104,7 +112,7 @@ class ModelStage:
                 [to_tensor(photo.photo) for photo in batch],
                 prompts=[sampling.prompt if record.prompt is None else record.prompt for record in records],
                 seeds=[photo_seed(sampling.seed, record.photo_id) for record in records],
-                on_step=_Deadline(self.settings.deadlines.restore, len(batch)).check,
+                on_step=_Deadline(self.settings.deadlines.restore, len(batch), self.on_step).step,
             )
 
     def _stuck_after(self, photos: int) -> float | None:
@@ -113,13 +121,15 @@ class ModelStage:
 
 
 class _Deadline:
-    """Ends a restoration between two of its steps when its time is up."""
+    """Ends a restoration between two of its steps when its time is up; passes the steps on until then."""
 
-    def __init__(self, seconds: float | None, photos: int) -> None:
+    def __init__(self, seconds: float | None, photos: int, listener: StepListener) -> None:
         self._seconds = math.inf if seconds is None else seconds * photos
         self._began = time.monotonic()
+        self._listener = listener
 
-    def check(self, done: int, total: int) -> None:
+    def step(self, done: int, total: int) -> None:
+        self._listener(done, total)
         if time.monotonic() - self._began > self._seconds:
             raise DeadlineExceeded(
                 f"restoring took longer than {self._seconds:g} s (after step {done} of {total}); "

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from pasd_batch.batch.worker.batching import PATIENCE_SECONDS, holds_full_batch, take_batch
 from pasd_batch.batch.worker.model_stage import ModelStage
-from pasd_batch.batch.worker.models import Models
 from pasd_batch.batch.worker.overlap import BoundedThreads, DeadlineExceeded, Failed, ReadAhead
 from pasd_batch.batch.worker.photo_loader import FETCHING, MIB, LoadedPhoto, PhotoLoader
 from pasd_batch.batch.worker.photo_state import PhotoState, PhotoTask, StageFailed, failure_of
 from pasd_batch.batch.worker.photo_store import PhotoStore, StoreJob
 from pasd_batch.batch.worker.rows import Row, RowWriter
+from pasd_batch.batch.worker.run_images import ImageFiles, RunImages
 from pasd_batch.batch.worker.spec import WorkerSpec, process_name
 from pasd_batch.batch.worker.watchdog import process_ends_after
 from pasd_batch.errors import TroubleAroundPhotos
@@ -37,13 +37,16 @@ class ModelsUnavailable(TroubleAroundPhotos):
 
 
 class PhotoPipeline:
-    """The way of photos through one process, with the models that it holds."""
+    """The way of photos through one process, with the models that it holds.
 
-    def __init__(self, spec: WorkerSpec, models: Models) -> None:
+    Restored photos become files in `files`.
+    """
+
+    def __init__(self, spec: WorkerSpec, model: ModelStage, files: ImageFiles) -> None:
         self._spec = spec
-        self._model = ModelStage(spec.settings, models)
+        self._model = model
         self._loader = PhotoLoader(spec.settings)
-        self._store = PhotoStore(spec)
+        self._store = PhotoStore(spec, files)
 
     def run(self, tasks: Sequence[PhotoTask], origin: WorkOrigin, listener: RowListener) -> list[Row]:
         """The rows of all `tasks`, in their order.
@@ -114,7 +117,7 @@ def load_pipeline(spec: WorkerSpec) -> PhotoPipeline:
             f"{process_name()} has other weights ({found}) than the run began with ({begun_with}); "
             "give all machines the same model folders"
         )
-    return PhotoPipeline(spec, models)
+    return PhotoPipeline(spec, ModelStage(spec.settings, models), RunImages(spec.storage()))
 
 
 @dataclass

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.config.run import ImageDestination, RunMode, RunSettings
 from pasd_batch.records import Provenance, ScoreColumn, result_schema
+from pasd_batch.runs.run_file import fingerprint
 from pasd_batch.storage.storage import Storage
 
 
@@ -44,6 +45,15 @@ class WorkerSpec:
     def restores(self) -> bool:
         """True if there is a model to run, not scores alone."""
         return self.settings.mode is RunMode.RESTORE
+
+    @property
+    def photo_fingerprint(self) -> str:
+        """Fingerprint of the settings that decide a photo's file, which stands in it.
+
+        Unlike the run's own it is the same in runs with other shards or scores, over other photos, and in `restore`.
+        """
+        settings = self.settings
+        return fingerprint({"restoration": settings.restoration.decisive(), "file": settings.output.file.decisive()})
 
     @property
     def schema(self) -> pa.Schema:
