@@ -238,6 +238,6 @@ def _marker(settings: RestorationSettings) -> "RestorationMarker":
     control = settings.model.control
     return RestorationMarker(
         software=f"pasd_batch {__version__}",
-        model="pasd-tiny" if control is None else f"PASD {control.name}",
+        model="pasd-tiny" if control is None else f"PASD {Path(control).name}",
         config_fingerprint=hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16],
     )

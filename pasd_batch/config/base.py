@@ -29,14 +29,16 @@ InOrder = PlainSerializer(sorted, return_type=list, when_used="json")
 """For sets, whose own order is another one in every process: sorted, so that equal settings are written alike."""
 
 
-def _refuse_empty(value: Any) -> Any:
+def _refuse_other_places(value: Any) -> Any:
     if value == "":
         raise ValueError("a path is needed, and this one is empty; null stands for none where that may be")
+    if isinstance(value, str) and "://" in value:
+        raise ValueError("a path on this machine is needed, not an address")
     return value
 
 
-LocalPath = Annotated[Path, BeforeValidator(_refuse_empty)]
-"""A path on this machine; an empty one is not taken for the working folder."""
+LocalPath = Annotated[Path, BeforeValidator(_refuse_other_places)]
+"""A path on this machine; an empty one is not taken for the working folder, nor an address for a path."""
 
 
 class Settings(BaseModel):

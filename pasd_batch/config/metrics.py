@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from pasd_batch.config.base import LocalPath, Settings
-from pasd_batch.config.marks import RuntimeOnly
+from pasd_batch.config.base import Settings
+from pasd_batch.config.marks import RuntimeOnly, Weights
+from pasd_batch.config.weights import WeightsPath
 
 
 class MetricsSettings(Settings):
@@ -21,9 +22,10 @@ class MetricsSettings(Settings):
     full_reference: tuple[str, ...] = ("psnr", "ssim", "ms_ssim")
     """Metrics against the true photo, where the manifest's `reference_uri` names one."""
 
-    weights_dir: Annotated[LocalPath | None, RuntimeOnly()] = None
-    """Folder laid out like `$TORCH_HOME` (`hub/pyiqa`, `hub/checkpoints`, `hub/clip`), with timm's backbones in
-    `huggingface/hub`; none: where those libraries look by themselves. Nothing is ever downloaded."""
+    weights_dir: Annotated[WeightsPath | None, RuntimeOnly(), Weights()] = None
+    """Folder, `hf://` name or address of what is laid out like `$TORCH_HOME` (`hub/pyiqa`, `hub/checkpoints`,
+    `hub/clip`), with timm's backbones in `huggingface/hub`, as `pasd-batch weights fetch` makes it; none: where those
+    libraries look by themselves, and nothing is downloaded then."""
 
     allow_pickle: Annotated[bool, RuntimeOnly()] = False
     """Load weights that hold more than tensors. Such files can run code: only for those you trust."""

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from pasd_batch.config.base import LocalPath, Settings
+from pasd_batch.config.base import Settings
 from pasd_batch.config.embedded_model import EMBEDDED_MODEL, over_embedded_sampling
 from pasd_batch.config.marks import RuntimeOnly, Weights
 from pasd_batch.config.photos import DecodeLimits
+from pasd_batch.config.weights import WeightsPath
 
 QUALITY_SUFFIX = "clean, high-resolution, 8k"
 COLORIZATION_NEGATIVE_PROMPT = "b&w, color bleeding"
@@ -48,11 +49,12 @@ _CONTROL_PARTS = ("unet", "controlnet", "scheduler")
 class ModelSettings(Settings):
     """Model: its weights, device and precision."""
 
-    base: Annotated[LocalPath | None, Weights(_BASE_PARTS, otherwise=EMBEDDED_MODEL)] = None
-    """Stable Diffusion 1.5 folder (`vae/ text_encoder/ tokenizer/ scheduler/`); none: the embedded model."""
+    base: Annotated[WeightsPath | None, Weights(_BASE_PARTS, otherwise=EMBEDDED_MODEL)] = None
+    """Stable Diffusion 1.5 (`vae/ text_encoder/ tokenizer/ scheduler/`): a folder, `hf://owner/name` or an address such
+    as `s3://bucket/folder`; none: the embedded model."""
 
-    control: Annotated[LocalPath | None, Weights(_CONTROL_PARTS, otherwise=EMBEDDED_MODEL)] = None
-    """PASD folder (`unet/ controlnet/`); none: the embedded model."""
+    control: Annotated[WeightsPath | None, Weights(_CONTROL_PARTS, otherwise=EMBEDDED_MODEL)] = None
+    """PASD (`unet/ controlnet/`), as a folder, a name or an address; none: the embedded model."""
 
     device: Annotated[str, RuntimeOnly()] = "auto"
     """torch device; `auto` takes CUDA where there is one, else the CPU."""

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from pasd_batch.config.metrics import MetricsSettings
+from pasd_batch.config.weights import local_path
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.metrics.weights import METRIC_NEEDS, WeightFolders
 
@@ -110,7 +111,7 @@ def metric_problems(settings: MetricsSettings) -> list[str]:
 def weight_folders(settings: MetricsSettings) -> WeightFolders:
     """Folders that the metrics' weights are looked for in."""
     if settings.weights_dir is not None:
-        root = settings.weights_dir.expanduser().absolute()
+        root = local_path(settings.weights_dir).expanduser().absolute()
         return WeightFolders(root, root / "huggingface" / "hub")
     import torch.hub
     from huggingface_hub import constants

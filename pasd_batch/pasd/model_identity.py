@@ -1,52 +1,67 @@
 """A model's identity: a hash of what is in all files that its settings name, wherever they lie."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from pasd_batch.config.base import Settings
-from pasd_batch.config.marks import Weights
+from pasd_batch.config.weights import local_path, weights_settings
 
 _MODEL_SUFFIXES = {".safetensors", ".json", ".txt"}
 
 
 def weight_files(settings: Settings) -> Iterator[Path]:
-    """Files of all settings marked as `Weights`, in the settings' order and by name; groups of settings are entered."""
-    for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
-        marks = [mark for mark in field.metadata if isinstance(mark, Weights)]
-        for path in _each(value) if marks else ():
-            yield from _files(path, marks[0].parts, allow_pickle=getattr(settings, "allow_pickle", False))
-        if marks and value is None and marks[0].otherwise is not None:
-            yield from _files(marks[0].otherwise, marks[0].parts, allow_pickle=False)
-        for group in _each(value):
-            if isinstance(group, Settings):
-                yield from weight_files(group)
+    """Files of all settings marked as `Weights` that loading reads, in the settings' order and by name."""
+    for path, _ in _named_files(settings):
+        yield path
 
 
 def model_fingerprint(settings: Settings) -> str:
-    """A hash (32 hexadecimal digits) of names and contents of all `weight_files`."""
+    """A hash (32 hexadecimal digits) of names, below what the settings name, and contents of all `weight_files`."""
     digest = hashlib.sha256()
-    for file in weight_files(settings):
-        with file.open("rb") as opened:
+    for path, name in _named_files(settings):
+        with path.open("rb") as opened:
             content = hashlib.file_digest(opened, "sha256").hexdigest()
-        digest.update(f"{file.parent.name}/{file.name} {content}\n".encode())
+        digest.update(f"{name} {content}\n".encode())
     return digest.hexdigest()[:32]
 
 
-def _each(value: object) -> tuple[object, ...]:
-    if value is None:
-        return ()
-    return tuple(value) if isinstance(value, tuple | list) else (value,)
+def files_read(names: Collection[str], parts: tuple[str, ...], *, allow_pickle: bool) -> list[str]:
+    """Files of a model folder that loading reads, by their names alone, so that it may lie anywhere.
+
+    Args:
+        names: all files below the folder, relative to it, with slashes.
+        parts: subfolders that are read; none: the folder itself.
+        allow_pickle: `.bin` files are read where there are no safetensors.
+    """
+    found: list[str] = []
+    for part in parts or ("",):
+        inside = sorted(name for name in names if name.rpartition("/")[0] == part)
+        pickled = {".bin"} if allow_pickle and not any(name.endswith(".safetensors") for name in inside) else set()
+        suffixes = _MODEL_SUFFIXES | pickled
+        found += [name for name in inside if Path(name).suffix in suffixes and not _is_variant(name, inside)]
+    return found
 
 
-def _files(path: object, parts: tuple[str, ...], *, allow_pickle: bool) -> Iterator[Path]:
-    assert isinstance(path, Path), f"{path!r} is marked as weights and is no path"
-    if path.is_file():
-        yield path
-        return
-    for folder in [path / part for part in parts] or [path]:
-        files = sorted(each for each in folder.glob("*") if each.is_file())
-        safe = any(each.suffix == ".safetensors" for each in files)
-        pickled = {".bin"} if allow_pickle and not safe else set()
-        yield from (each for each in files if each.suffix in _MODEL_SUFFIXES | pickled)
+def _is_variant(name: str, beside: Collection[str]) -> bool:
+    """True for weights in another precision or state (`model.fp16.safetensors`) of some that are there too."""
+    folder, slash, file = name.rpartition("/")
+    suffix = Path(file).suffix
+    stem, dot, _ = file.removesuffix(suffix).partition(".")
+    plain = f"{folder}{slash}{stem}{suffix}"
+    return bool(dot) and suffix in (".safetensors", ".bin") and bool({plain, f"{plain}.index.json"} & set(beside))
+
+
+def _named_files(settings: Settings) -> Iterator[tuple[Path, str]]:
+    for setting in weights_settings(settings):
+        path = setting.mark.otherwise if setting.value is None else local_path(setting.value)
+        if path is None:
+            continue
+        if path.is_file():
+            yield path, path.suffix
+            continue
+        allowed = setting.value is not None and getattr(setting.group, "allow_pickle", False)
+        folders = [path / part for part in setting.mark.parts] or [path]
+        names = [each.relative_to(path).as_posix() for folder in folders for each in folder.glob("*") if each.is_file()]
+        for name in files_read(names, setting.mark.parts, allow_pickle=allowed):
+            yield path / name, name

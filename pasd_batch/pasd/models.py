@@ -12,6 +12,7 @@ from torch import nn
 
 from pasd_batch.config.embedded_model import EMBEDDED_MODEL
 from pasd_batch.config.restoration import ModelSettings, Precision
+from pasd_batch.config.weights import local_path
 from pasd_batch.pasd.checkpoint import BaseModel, load_base, load_control_branch, load_unet, schedule_of
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.geometry import LATENT_FACTOR
@@ -135,10 +136,11 @@ def choose_dtype(precision: Precision | None, device: torch.device) -> torch.dty
 
 def _folders(settings: ModelSettings) -> tuple[Path, Path]:
     if settings.base is not None and settings.control is not None:
-        for name, folder in (("base", settings.base), ("control", settings.control)):
+        base, control = local_path(settings.base), local_path(settings.control)
+        for name, folder in (("base", base), ("control", control)):
             if not folder.is_dir():
                 raise CheckpointError(f"{name} folder {folder}: not a directory")
-        return settings.base, settings.control
+        return base, control
     if not EMBEDDED_MODEL.is_dir():
         raise CheckpointError(
             "this version of pasd_batch has no embedded model; name a Stable Diffusion 1.5 folder (base) and a PASD "

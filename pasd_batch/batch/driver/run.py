@@ -10,7 +10,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pasd_batch.batch.driver.dispatch import work_off
 from pasd_batch.batch.driver.exit_code import ExitCode
@@ -23,6 +22,7 @@ from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.cluster.session import ClusterFailed, ray_session
 from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
 from pasd_batch.config.run import RunSettings
+from pasd_batch.config.weights import WeightsSetting, with_weights
 from pasd_batch.errors import PasdBatchError, TroubleAroundPhotos
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.runs.run_file import AnotherRun, RunFile, claim_run, describe_run, read_run
@@ -166,23 +166,12 @@ def with_absolute_paths(settings: RunSettings) -> RunSettings:
     """The settings with relative local paths resolved here, because workers may run in another folder."""
     access = settings.storage
     root = Storage.open(settings.output.root, allowed_schemes=access.allowed_schemes).uri()
-    model, metrics = settings.restoration.model, settings.metrics
-    changes = {
-        "output": {"root": root},
-        "restoration": {"model": {"base": _absolute(model.base), "control": _absolute(model.control)}},
-        "metrics": {"weights_dir": _absolute(metrics.weights_dir)},
-    }
-    return RunSettings.parse(_updated(settings.model_dump(), changes))
+    output = settings.output.model_copy(update={"root": root})
+    return with_weights(settings.model_copy(update={"output": output}), _absolute)
 
 
-def _absolute(path: Path | None) -> Path | None:
-    return None if path is None else path.expanduser().absolute()
-
-
-def _updated(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    return values | {
-        name: _updated(values[name], change) if isinstance(change, dict) else change for name, change in changes.items()
-    }
+def _absolute(weights: WeightsSetting) -> Path | str | None:
+    return weights.value.expanduser().absolute() if isinstance(weights.value, Path) else weights.value
 
 
 def _with_folders(settings: RunSettings, folders: frozenset[str]) -> RunSettings:
