@@ -45,6 +45,12 @@ class PhotoRecord:
     extra: dict[str, Any] = field(default_factory=dict)
     """The manifest's other columns, under the names `extra_column_name` gives them."""
 
+    row: int = 0
+    """Its place among the shard's rows."""
+
+    source_root: str | None = None
+    """Path or URI of the folder that all photos of the manifest have in common, if there is one."""
+
 
 @dataclass(frozen=True)
 class PhotoFailure:
@@ -261,15 +267,15 @@ def lacks_scores(row: Mapping[str, Any]) -> bool:
     return row["status"] == Status.OK and scores is not None and all(value is None for value in scores.values())
 
 
-def record_from_row(row: Mapping[str, Any]) -> PhotoRecord:
-    """A plan row (from `Table.to_pylist`) as a record."""
-    own = {name: row[name] for name in PLAN_SCHEMA.names}
-    return PhotoRecord(**own, extra={name: value for name, value in row.items() if name not in own})
+def records_of(plan: pa.Table, source_root: str | None = None) -> list[PhotoRecord]:
+    """The photos of a shard's plan, in its order."""
+    return [_record(values, row, source_root) for row, values in enumerate(plan.to_pylist())]
 
 
-def row_from_record(record: PhotoRecord) -> dict[str, Any]:
-    """A record as a plan row."""
-    return {name: getattr(record, name) for name in PLAN_SCHEMA.names} | record.extra
+def _record(values: Mapping[str, Any], row: int, source_root: str | None) -> PhotoRecord:
+    own = {name: values[name] for name in PLAN_SCHEMA.names}
+    extra = {name: value for name, value in values.items() if name not in own}
+    return PhotoRecord(**own, extra=extra, row=row, source_root=source_root)
 
 
 def _metadata(scores: Sequence[ScoreColumn], *, with_images: bool) -> dict[bytes, bytes]:

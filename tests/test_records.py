@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from photo_archive import plan_table
 
 from pasd_batch.records import (
     PLAN_SCHEMA,
@@ -14,9 +15,8 @@ from pasd_batch.records import (
     extra_column_name,
     extra_columns,
     plan_schema,
-    record_from_row,
+    records_of,
     result_schema,
-    row_from_record,
 )
 
 ALBUM = pa.field("album", pa.string())
@@ -25,9 +25,11 @@ PSNR = ScoreColumn("fidelity_psnr", higher_is_better=True, description="against 
 
 
 def test_a_record_survives_the_way_through_a_plan_table():
-    record = PhotoRecord("a1", "s3://b/a.jpg", "a.png", prompt=None, extra={"album": "Röntgen", "year": 1902})
-    table = pa.Table.from_pylist([row_from_record(record)], schema=plan_schema([ALBUM, YEAR]))
-    assert record_from_row(table.to_pylist()[0]) == record
+    first = PhotoRecord("a1", "s3://b/a.jpg", "a.png", prompt=None, extra={"album": "Röntgen", "year": 1902})
+    second = PhotoRecord("a2", "s3://b/b.jpg", "b.png", prompt="a house", extra={"album": None, "year": None}, row=1)
+    table = plan_table([first, second], [ALBUM, YEAR])
+    assert records_of(table) == [first, second]
+    assert [each.source_root for each in records_of(table, "s3://b")] == ["s3://b"] * 2
     assert extra_columns(table.schema) == [ALBUM, YEAR]
 
 

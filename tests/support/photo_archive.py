@@ -14,14 +14,14 @@ from tiny_models import TINY, TinyScorer, fingerprint
 
 from pasd_batch.batch.planning.plan_stages import PathRules, ShardLayout, cut_shards, planned_rows, write_shards
 from pasd_batch.batch.worker.photo_loader import LoadedPhoto
-from pasd_batch.batch.worker.photo_state import PhotoState, PhotoTask
+from pasd_batch.batch.worker.photo_state import PhotoState
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.config.run import RunSettings
 from pasd_batch.manifests.pieces import find_pieces
 from pasd_batch.manifests.rows import read_rows
 from pasd_batch.manifests.survey import merge_surveys, survey_piece
 from pasd_batch.photos.photo import Photo, PhotoMetadata
-from pasd_batch.records import PhotoRecord, Provenance, plan_schema, row_from_record
+from pasd_batch.records import PLAN_SCHEMA, PhotoRecord, Provenance, plan_schema
 from pasd_batch.runs.run_file import claim_run, describe_run
 from pasd_batch.runs.run_folder import RunFolder
 
@@ -98,7 +98,13 @@ def loaded(number, height=8, width=8):
     """A decoded grey picture, as the model's turn gets it."""
     pixels = np.full((height, width, 3), 0.5, np.float32)
     photo = Photo(pixels, alpha=None, bit_depth=8, grayscale=False, metadata=PhotoMetadata("PNG"))
-    return LoadedPhoto(PhotoState(PhotoTask(number, record(f"/{number}.png"))), photo, None)
+    return LoadedPhoto(PhotoState(record(f"/{number}.png", row=number)), photo, None)
+
+
+def plan_table(records, extra):
+    """A shard's plan, with the manifest's columns `extra`."""
+    rows = [{name: getattr(each, name) for name in PLAN_SCHEMA.names} | each.extra for each in records]
+    return pa.Table.from_pylist(rows, schema=plan_schema(extra))
 
 
 def write_plan(root, records, shard_size=10):
@@ -107,8 +113,7 @@ def write_plan(root, records, shard_size=10):
     folder.mkdir(parents=True)
     starts = range(0, len(records), shard_size)
     for shard, start in enumerate(starts):
-        rows = [row_from_record(each) for each in records[start : start + shard_size]]
-        table = pa.Table.from_pylist(rows, schema=plan_schema([ALBUM]))
+        table = plan_table(records[start : start + shard_size], [ALBUM])
         pq.write_table(table, folder / f"shard-{shard:06d}.parquet")
     return len(starts)
 

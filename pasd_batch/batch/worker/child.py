@@ -5,14 +5,13 @@ import logging
 import sys
 from typing import Any, Self
 
-from pasd_batch.batch.worker.photo_state import PhotoTask
 from pasd_batch.batch.worker.pipeline import ModelsUnavailable, load_pipeline
 from pasd_batch.batch.worker.rows import Row
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.config.run import DeadlineSettings
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.linked_process import LinkedProcess, link_back
-from pasd_batch.records import WorkOrigin
+from pasd_batch.records import PhotoRecord, WorkOrigin
 from pasd_batch.storage.storage import StorageError
 
 _logger = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ class ChildProcess:
         if self._process is None:
             raise ChildUnavailable(f"a process for single photos ended while it started: {'; '.join(deaths)}")
 
-    def run(self, task: PhotoTask, origin: WorkOrigin) -> Row:
+    def run(self, record: PhotoRecord, origin: WorkOrigin) -> Row:
         """The row of one photo; `make_ready` comes first.
 
         Raises:
@@ -69,7 +68,7 @@ class ChildProcess:
         """
         assert self._process is not None
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # then there is no answer either
-            self._process.connection.send((task, origin))
+            self._process.connection.send((record, origin))
         return self._answer(_patience(self._spec.settings.deadlines))
 
     def _answer(self, seconds: float | None) -> Any:
@@ -106,11 +105,11 @@ def main(descriptor: int) -> None:
     connection.send(("ready", None))
     while True:
         try:
-            task, origin = connection.recv()
+            record, origin = connection.recv()
         except EOFError:
             return
         try:
-            connection.send(("row", pipeline.run([task], origin, lambda _: None)[0]))
+            connection.send(("row", pipeline.run([record], origin, lambda _: None)[0]))
         except StorageError as error:
             connection.send(("storage", error))
 

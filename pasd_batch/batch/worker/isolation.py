@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import pyarrow.parquet as pq
 
 from pasd_batch.batch.worker.child import ChildDied, ChildProcess
-from pasd_batch.batch.worker.photo_state import PhotoState, PhotoTask
+from pasd_batch.batch.worker.photo_state import PhotoState
 from pasd_batch.batch.worker.pipeline import RowListener
 from pasd_batch.batch.worker.rows import Row, RowWriter
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.errors import TroubleAroundPhotos
-from pasd_batch.records import PhotoFailure, Stage, WorkOrigin
+from pasd_batch.records import PhotoFailure, PhotoRecord, Stage, WorkOrigin
 from pasd_batch.runs.ledger import AttemptLedger
 from pasd_batch.runs.results import encode_rows
 from pasd_batch.runs.run_folder import RunDamaged, parsing
@@ -40,8 +40,8 @@ class IsolatedShard:
     spec: WorkerSpec
     ledger: AttemptLedger
 
-    def run(self, tasks: Sequence[PhotoTask], origin: WorkOrigin, listener: RowListener) -> list[Row]:
-        """The rows of all `tasks`, in their order.
+    def run(self, records: Sequence[PhotoRecord], origin: WorkOrigin, listener: RowListener) -> list[Row]:
+        """The rows of all `records`, in their order.
 
         Raises:
             ChildUnavailable: no child process gets as far as a photo.
@@ -49,27 +49,27 @@ class IsolatedShard:
         """
         rows: list[Row] = []
         with ChildProcess(self.spec) as child:
-            for task in tasks:
-                row = self._kept_row(task) or self._keep(task, self._row(child, task, origin))
+            for record in records:
+                row = self._kept_row(record) or self._keep(record, self._row(child, record, origin))
                 rows.append(row)
                 listener(row)
         return rows
 
-    def _row(self, child: ChildProcess, task: PhotoTask, origin: WorkOrigin) -> Row:
-        photo = self.ledger.below(_folder(task))
+    def _row(self, child: ChildProcess, record: PhotoRecord, origin: WorkOrigin) -> Row:
+        photo = self.ledger.below(_folder(record))
         starts, deaths = photo.below("starts"), photo.below("deaths")
         most = self.spec.settings.max_attempts
         last = "interrupted"
         while True:
             died, started = len(deaths.numbers()), len(starts.numbers())
             if died >= most or started >= most * STARTS_PER_DEATH:
-                return self._culprit(task, origin, died or started, last)
+                return self._culprit(record, origin, died or started, last)
             child.make_ready()
             start = starts.begin(origin.worker)
             try:
-                return child.run(task, origin)
+                return child.run(record, origin)
             except ChildDied as death:
-                _logger.warning("photo %s ended its process: %s", task.record.photo_id, death)
+                _logger.warning("photo %s ended its process: %s", record.photo_id, death)
                 deaths.begin(f"{origin.worker}: {death}")
                 last = str(death)
             except TroubleAroundPhotos:
@@ -77,16 +77,16 @@ class IsolatedShard:
                 starts.withdraw(start.number)
                 raise
 
-    def _culprit(self, task: PhotoTask, origin: WorkOrigin, times: int, last: str) -> Row:
+    def _culprit(self, record: PhotoRecord, origin: WorkOrigin, times: int, last: str) -> Row:
         message = (
             f"a process that worked on this photo alone ended {times} times before it was done "
             f"(last: {last}); look at the file, or give workers more memory"
         )
         failure = PhotoFailure(Stage.PROCESS, "ProcessDied", message)
-        return RowWriter(self.spec, origin).failed(PhotoState(task), failure)
+        return RowWriter(self.spec, origin).failed(PhotoState(record), failure)
 
-    def _kept_row(self, task: PhotoTask) -> Row | None:
-        path, storage = self._row_path(task), self.ledger.storage
+    def _kept_row(self, record: PhotoRecord) -> Row | None:
+        path, storage = self._row_path(record), self.ledger.storage
         if not storage.exists(path):
             return None
         data = storage.read(path)
@@ -99,16 +99,16 @@ class IsolatedShard:
             return None
         return row
 
-    def _keep(self, task: PhotoTask, row: Row) -> Row:
+    def _keep(self, record: PhotoRecord, row: Row) -> Row:
         try:
-            self.ledger.storage.create(self._row_path(task), encode_rows([row], self.spec.schema))
+            self.ledger.storage.create(self._row_path(record), encode_rows([row], self.spec.schema))
         except AlreadyExists:
-            _logger.info("photo %s was done by another attempt at the same time", task.record.photo_id)
+            _logger.info("photo %s was done by another attempt at the same time", record.photo_id)
         return row
 
-    def _row_path(self, task: PhotoTask) -> str:
-        return f"{self.ledger.folder}/{_folder(task)}/row.parquet"
+    def _row_path(self, record: PhotoRecord) -> str:
+        return f"{self.ledger.folder}/{_folder(record)}/row.parquet"
 
 
-def _folder(task: PhotoTask) -> str:
-    return f"photo-{task.row:06d}"
+def _folder(record: PhotoRecord) -> str:
+    return f"photo-{record.row:06d}"

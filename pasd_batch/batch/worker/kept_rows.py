@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pasd_batch.batch.worker.photo_state import PhotoTask
 from pasd_batch.batch.worker.rows import Row
+from pasd_batch.records import PhotoRecord
 from pasd_batch.runs.results import encode_rows
 from pasd_batch.runs.run_folder import RunDamaged, RunFolder, kept_rows_path, parsing
 from pasd_batch.storage.storage import NotFound, Storage
@@ -46,12 +46,12 @@ def kept_rows(storage: Storage, shard: int) -> Mapping[str, Row]:
         return {}
 
 
-def without_kept(tasks: Sequence[PhotoTask], kept: Mapping[str, Row]) -> list[PhotoTask]:
+def without_kept(records: Sequence[PhotoRecord], kept: Mapping[str, Row]) -> list[PhotoRecord]:
     """The photos of a shard that are still to be done."""
-    return [task for task in tasks if task.record.photo_id not in kept]
+    return [record for record in records if record.photo_id not in kept]
 
 
-def merged(tasks: Sequence[PhotoTask], kept: Mapping[str, Row], done: Sequence[Row]) -> list[Row]:
+def merged(records: Sequence[PhotoRecord], kept: Mapping[str, Row], done: Sequence[Row]) -> list[Row]:
     """The rows of a whole shard, in the plan's order."""
     by_id = dict(kept) | {row["photo_id"]: row for row in done}
-    return [by_id[task.record.photo_id] for task in tasks]
+    return [by_id[record.photo_id] for record in records]

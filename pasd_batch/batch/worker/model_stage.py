@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pasd_batch.batch.worker.models import Models
+from pasd_batch.batch.worker.models import WorkerModels
 from pasd_batch.batch.worker.overlap import DeadlineExceeded
 from pasd_batch.batch.worker.photo_loader import LoadedPhoto
 from pasd_batch.batch.worker.photo_state import failure_of
@@ -43,7 +43,7 @@ class ModelStage:
     """Runs the models of a process, one batch at a time."""
 
     settings: RunSettings
-    models: Models
+    models: WorkerModels
     on_step: StepListener = _ignore_steps
 
     def restore(self, batch: Sequence[LoadedPhoto]) -> Sequence[Restoration | PhotoFailure]:
@@ -91,7 +91,7 @@ class ModelStage:
                 )
         except Exception as error:
             _raise_if_poisoned(error)
-            _logger.warning("scoring %s failed", loaded.state.task.record.photo_id, exc_info=error)
+            _logger.warning("scoring %s failed", loaded.state.record.photo_id, exc_info=error)
             failure = failure_of(Stage.SCORE, error)
             text = f"{failure.error_type}: {failure.message}"
             scores = [Score(column.name, None, text) for column in scorer.columns]
@@ -106,7 +106,7 @@ class ModelStage:
         restorer, sampling = self.models.restorer, self.settings.restoration.sampling
         if restorer is None:
             raise ValueError("this run scores only: there is no restorer")
-        records = [photo.state.task.record for photo in batch]
+        records = [photo.state.record for photo in batch]
         with process_ends_after(self._stuck_after(len(batch))):
             return restorer.restore(
                 [to_tensor(photo.photo) for photo in batch],

@@ -48,7 +48,7 @@ class PhotoScorer(Protocol):
 
 
 @dataclass
-class Models:
+class WorkerModels:
     """Models of a worker process; None for those that the run does not use."""
 
     restorer: PhotoRestorer | None
@@ -96,6 +96,6 @@ class ModelLoaders:
     scorer: Callable[[RunSettings], PhotoScorer | None] = load_scorer
     fingerprint: Callable[[RunSettings], str | None] = fingerprint_model
 
-    def load(self, settings: RunSettings) -> Models:
+    def load(self, settings: RunSettings) -> WorkerModels:
         """Everything that the run uses."""
-        return Models(self.restorer(settings), self.scorer(settings))
+        return WorkerModels(self.restorer(settings), self.scorer(settings))

@@ -55,9 +55,9 @@ class PhotoLoader:
             StageFailed: it, or its reference, cannot be had.
             SourceInTrouble: where it comes from is in trouble, which says nothing about it.
         """
-        record, began = state.task.record, time.monotonic()
+        record, began = state.record, time.monotonic()
         with state.through(Stage.FETCH, beyond=is_trouble_of_source):
-            data = self._fetch(record.uri, state.task.source_root)
+            data = self._fetch(record.uri, record.source_root)
             state.source = ImageFacts(hashlib.sha256(data).hexdigest(), len(data))
         with state.through(Stage.DECODE):
             photo = self._decode(data, state, began)

@@ -8,24 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
-from pasd_batch.records import ImageFacts, PhotoFailure, PhotoRecord, Stage, record_from_row
+from pasd_batch.records import ImageFacts, PhotoFailure, PhotoRecord, Stage, records_of
 from pasd_batch.runs.run_folder import RunFolder, parsing, plan_path
 from pasd_batch.storage.sealing import unsealed
 
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class PhotoTask:
-    """A planned photo and its place among the shard's rows."""
-
-    row: int
-    record: PhotoRecord
-    source_root: str | None = None
-    """Path or URI of the folder that all photos of the manifest have in common, if there is one."""
-
-
-def read_tasks(run: RunFolder, shard: int, plan_key: bytes) -> list[PhotoTask]:
+def read_records(run: RunFolder, shard: int, plan_key: bytes) -> list[PhotoRecord]:
     """The photos of a planned shard, in the plan's order, with their whole URIs.
 
     Raises:
@@ -35,7 +25,7 @@ def read_tasks(run: RunFolder, shard: int, plan_key: bytes) -> list[PhotoTask]:
     table = unsealed(run.plan(shard), plan_key)
     root = (table.schema.metadata or {}).get(SOURCE_ROOT_KEY, b"").decode() or None
     with parsing(run.storage, plan_path(shard)):
-        return [PhotoTask(row, record_from_row(values), root) for row, values in enumerate(table.to_pylist())]
+        return records_of(table, root)
 
 
 class StageFailed(Exception):
@@ -50,7 +40,7 @@ class StageFailed(Exception):
 class PhotoState:
     """State of one photo so far. Stages write it one after the other, each in its own thread."""
 
-    task: PhotoTask
+    record: PhotoRecord
     stage: Stage = Stage.FETCH
     source: ImageFacts | None = None
     seconds: dict[Stage, float] = field(default_factory=dict)
@@ -76,7 +66,7 @@ class PhotoState:
     def warn(self, message: str) -> None:
         """Note, in the row and the log, what is wrong with a photo that goes on all the same."""
         self.warnings.append(message)
-        _logger.warning("photo %s: %s", self.task.record.photo_id, message)
+        _logger.warning("photo %s: %s", self.record.photo_id, message)
 
     @contextmanager
     def through(self, stage: Stage, *, beyond: Callable[[Exception], bool] = lambda _: False) -> Iterator[None]:
@@ -96,7 +86,7 @@ class PhotoState:
         except Exception as error:
             if beyond(error):
                 raise
-            _logger.info("photo %s failed in %s", self.task.record.photo_id, stage, exc_info=error)
+            _logger.info("photo %s failed in %s", self.record.photo_id, stage, exc_info=error)
             raise StageFailed(failure_of(stage, error)) from error
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - began

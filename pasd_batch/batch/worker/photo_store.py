@@ -46,7 +46,7 @@ class PhotoStore:
             )
         if self.spec.keeps_files:
             with job.state.through(Stage.STORE, beyond=self.files.is_in_trouble):
-                data = self.files.store(job.state.task.record.output_path, data, job.photo)
+                data = self.files.store(job.state.record.output_path, data, job.photo)
         return self._described(job, data)
 
     def _marker(self) -> RestorationMarker:
@@ -66,7 +66,7 @@ class PhotoStore:
                 height=job.photo.height,
                 format=self.spec.settings.output.file.format.value.upper(),
             ),
-            output_uri=self.files.uri(job.state.task.record.output_path) if self.spec.keeps_files else None,
+            output_uri=self.files.uri(job.state.record.output_path) if self.spec.keeps_files else None,
             prompt_used=job.prompt,
             report=job.report,
             encoded=data if self.spec.keeps_images_in_rows else None,

@@ -12,7 +12,7 @@ from pasd_batch.batch.worker.batching import PATIENCE_SECONDS, holds_full_batch,
 from pasd_batch.batch.worker.model_stage import ModelStage
 from pasd_batch.batch.worker.overlap import BoundedThreads, DeadlineExceeded, Failed, ReadAhead
 from pasd_batch.batch.worker.photo_loader import FETCHING, MIB, LoadedPhoto, PhotoLoader
-from pasd_batch.batch.worker.photo_state import PhotoState, PhotoTask, StageFailed, failure_of
+from pasd_batch.batch.worker.photo_state import PhotoState, StageFailed, failure_of
 from pasd_batch.batch.worker.photo_store import PhotoStore, StoreJob
 from pasd_batch.batch.worker.rows import Row, RowWriter
 from pasd_batch.batch.worker.run_images import ImageFiles, RunImages
@@ -20,7 +20,7 @@ from pasd_batch.batch.worker.spec import WorkerSpec, process_name
 from pasd_batch.batch.worker.watchdog import process_ends_after
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.photos.photo import with_restored_image
-from pasd_batch.records import PhotoFailure, RestoredPhoto, Score, Stage, WorkOrigin
+from pasd_batch.records import PhotoFailure, PhotoRecord, RestoredPhoto, Score, Stage, WorkOrigin
 from pasd_batch.storage.errors import TransientStorageError
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class PhotoPipeline:
         self._loader = PhotoLoader(spec.settings)
         self._store = PhotoStore(spec, files)
 
-    def run(self, tasks: Sequence[PhotoTask], origin: WorkOrigin, listener: RowListener) -> list[Row]:
-        """The rows of all `tasks`, in their order.
+    def run(self, records: Sequence[PhotoRecord], origin: WorkOrigin, listener: RowListener) -> list[Row]:
+        """The rows of all `records`, in their order.
 
         Raises:
             StorageError: the run's own storage is in trouble, which says nothing about the photos.
@@ -66,7 +66,7 @@ class PhotoPipeline:
                 setting="deadlines.fetch",
                 waited=lambda state: state.waited,
             ),
-            [PhotoState(task) for task in tasks],
+            [PhotoState(record) for record in records],
             weight=lambda loaded: loaded.nbytes,
             max_weight=settings.workers.prefetch_mib * MIB,
         )
@@ -80,7 +80,7 @@ class PhotoPipeline:
                 ahead.start_loads()
                 passage.work_on(batch)
         passage.finish()
-        return [passage.rows[task.row] for task in tasks]
+        return [passage.rows[record.row] for record in records]
 
     def _fill(self, ahead: ReadAhead[PhotoState, LoadedPhoto], most: int) -> bool:
         with process_ends_after(self._spec.settings.deadlines.fetch):
@@ -197,7 +197,7 @@ class _Passage:
         self._add(state, self._writer.failed(state, failure))
 
     def _add(self, state: PhotoState, row: Row) -> None:
-        self.rows[state.task.row] = row
+        self.rows[state.record.row] = row
         self._listener(row)
 
 

@@ -33,13 +33,13 @@ class RowWriter:
         """The row of a photo that was scored, and restored unless the run only scores."""
         row = self._common(state) | {"status": Status.OK.value} | _score_columns(scores)
         if restored is not None:
-            row |= _restored_columns(restored, state.task.record.output_path)
+            row |= _restored_columns(restored, state.record.output_path)
             if self.spec.keeps_images_in_rows:
-                row["image"] = {"bytes": restored.encoded, "path": state.task.record.output_path}
+                row["image"] = {"bytes": restored.encoded, "path": state.record.output_path}
         return row
 
     def _common(self, state: PhotoState) -> Row:
-        record, provenance = state.task.record, self.spec.provenance
+        record, provenance = state.record, self.spec.provenance
         sampling = self.spec.settings.restoration.sampling
         return record.extra | {
             "photo_id": record.photo_id,

@@ -11,12 +11,12 @@ from enum import StrEnum
 from pasd_batch.batch.worker.isolation import IsolatedShard
 from pasd_batch.batch.worker.kept_rows import kept_rows, merged, without_kept
 from pasd_batch.batch.worker.model_stage import ProcessPoisoned
-from pasd_batch.batch.worker.photo_state import PhotoTask, read_tasks
+from pasd_batch.batch.worker.photo_state import read_records
 from pasd_batch.batch.worker.pipeline import MIB, PhotoPipeline, load_pipeline
 from pasd_batch.batch.worker.rows import Row, without_images_beyond
 from pasd_batch.batch.worker.spec import WorkerSpec, process_name
 from pasd_batch.errors import TroubleAroundPhotos
-from pasd_batch.records import Status, WorkOrigin
+from pasd_batch.records import PhotoRecord, Status, WorkOrigin
 from pasd_batch.runs.ledger import Attempt, AttemptLedger
 from pasd_batch.runs.results import ResultStore
 from pasd_batch.runs.run_folder import RunDamaged, RunFolder, kept_rows_path
@@ -99,14 +99,14 @@ class ShardWorker:
     def _commit_once(self, shard: int) -> ShardOutcome:
         if self._results.is_committed(shard):
             return ShardOutcome(shard, ShardState.COMMITTED_BEFORE)
-        tasks = read_tasks(RunFolder(self._storage, self._spec.settings.storage), shard, self._spec.plan_key)
+        records = read_records(RunFolder(self._storage, self._spec.settings.storage), shard, self._spec.plan_key)
         kept = kept_rows(self._storage, shard)
         ledger = AttemptLedger.of_shard(self._storage, shard)
         while True:
             attempt = ledger.begin(process_name())
             try:
-                done = self._rows(shard, without_kept(tasks, kept), ledger, attempt)
-                rows = without_images_beyond(merged(tasks, kept, done), self._most_bytes)
+                done = self._rows(shard, without_kept(records, kept), ledger, attempt)
+                rows = without_images_beyond(merged(records, kept, done), self._most_bytes)
                 won = self._results.commit(shard, rows, self._spec.schema)
                 if kept:
                     self._storage.delete(kept_rows_path(shard))
@@ -125,7 +125,7 @@ class ShardWorker:
                 state = ShardState.COMMITTED if won else ShardState.COMMITTED_BEFORE
                 return ShardOutcome(shard, state, photos=len(rows), failed=failed)
 
-    def _rows(self, shard: int, tasks: list[PhotoTask], ledger: AttemptLedger, attempt: Attempt) -> list[Row]:
+    def _rows(self, shard: int, records: list[PhotoRecord], ledger: AttemptLedger, attempt: Attempt) -> list[Row]:
         isolated = self._isolates(attempt)
         origin = WorkOrigin(shard, attempt.number, process_name(), isolated)
         done: list[Row] = []
@@ -139,10 +139,10 @@ class ShardWorker:
         # Only now, so that what listens knows this shard to be with a worker that can work.
         self._listener(ShardProgress(shard, attempt.number, 0, 0))
         if pipeline is not None:
-            return pipeline.run(tasks, origin, listener)
+            return pipeline.run(records, origin, listener)
         _logger.warning("shard %d crashed %d times: its photos are run one by one", shard, attempt.earlier)
         self._free_models()
-        return IsolatedShard(self._spec, ledger).run(tasks, origin, listener)
+        return IsolatedShard(self._spec, ledger).run(records, origin, listener)
 
     @property
     def _most_bytes(self) -> int:

@@ -12,7 +12,7 @@ from failing_disk import FULL, PASSING, WRITING, FailingDisk
 from photo_archive import picture, record, results, settings, spec, store_photos, write_plan
 
 from pasd_batch.batch.driver.preflight import _check_storage
-from pasd_batch.batch.worker.photo_state import read_tasks
+from pasd_batch.batch.worker.photo_state import read_records
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
@@ -157,7 +157,7 @@ def _tell_source_root(storage, source_root):
     pq.write_table(table, buffer)
     storage.write(path, buffer.getvalue())
     run = RunFolder.open(storage.uri(), StorageSettings())
-    assert read_tasks(run, 0, b"")[0].source_root == source_root
+    assert read_records(run, 0, b"")[0].source_root == source_root
 
 
 @pytest.mark.parametrize("name", FULL)

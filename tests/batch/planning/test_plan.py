@@ -16,7 +16,7 @@ from pasd_batch.config.run import ManifestFormat, ManifestSettings, RunSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.pieces import ManifestPiece
-from pasd_batch.records import PLAN_SCHEMA, record_from_row
+from pasd_batch.records import PLAN_SCHEMA, records_of
 from pasd_batch.storage.storage import NotFound, Storage
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -66,7 +66,7 @@ def test_every_row_is_planned_once_and_in_order_whatever_the_files(tmp_path):
     first = pq.read_table(tmp_path / "run/plan/shard-000000.parquet")
     assert first.num_rows == 10
     assert first.schema.names == [*PLAN_SCHEMA.names, "note"]
-    assert record_from_row(plan[5]).extra == {"note": "n5"}
+    assert records_of(first)[5].extra == {"note": "n5"}
 
 
 def test_planning_again_writes_the_same_bytes_and_the_shard_size_changes_no_row(tmp_path):

@@ -6,7 +6,7 @@ from pasd_batch.batch.worker.batching import BATCH_PIXELS, holds_full_batch, tak
 
 
 def numbers(photos):
-    return [photo.state.task.row for photo in photos]
+    return [photo.state.record.row for photo in photos]
 
 
 def test_a_batch_is_of_like_size_and_the_largest_goes_first():

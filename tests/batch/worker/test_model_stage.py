@@ -6,13 +6,13 @@ import tiny_models
 from photo_archive import loaded, settings
 
 from pasd_batch.batch.worker.model_stage import ModelStage, ProcessPoisoned
-from pasd_batch.batch.worker.models import Models
+from pasd_batch.batch.worker.models import WorkerModels
 from pasd_batch.photos.photo import GROUND
 from pasd_batch.records import Score
 
 
 def stage(restorer=None, scorer=None):
-    return ModelStage(settings("/run"), Models(restorer, scorer))
+    return ModelStage(settings("/run"), WorkerModels(restorer, scorer))
 
 
 class LostGpu:

@@ -233,7 +233,7 @@ def test_photos_with_warnings_are_counted(root, tmp_path, monkeypatch):
     load = PhotoLoader.load
 
     def warn_of_one(self, state):
-        if state.task.row == 1:
+        if state.record.row == 1:
             state.warn("its profile is damaged and was left out")
         return load(self, state)
 
