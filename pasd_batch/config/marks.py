@@ -14,7 +14,7 @@ class Weights:
     """Mark of a path to weights: where they lie decides nothing, what is in them does.
 
     Attributes:
-        parts: subfolders that are read; none: the file, or all files of the folder.
+        parts: subfolders that are read; where there are none, the file, or all files of the folder.
         otherwise: the path where the setting is none.
     """
 

@@ -88,10 +88,13 @@ class WeightsSetting:
     mark: Weights
     group: Settings
     """The group of settings that it stands in."""
+    allow_pickle: bool
+    """`allow_pickle` of that group, or of the nearest one around it that has such a setting."""
 
 
-def weights_settings(settings: Settings, before: str = "") -> Iterator[WeightsSetting]:
+def weights_settings(settings: Settings, before: str = "", *, allow_pickle: bool = False) -> Iterator[WeightsSetting]:
     """All settings marked as `Weights`, in the settings' order; groups of settings and lists of them are entered."""
+    allow_pickle = getattr(settings, "allow_pickle", allow_pickle)
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
         mark = next((mark for mark in field.metadata if isinstance(mark, Weights)), None)
@@ -99,9 +102,9 @@ def weights_settings(settings: Settings, before: str = "") -> Iterator[WeightsSe
         for number, each in enumerate(value if several else (value,)):
             path = f"{before}{name}.{number}" if several else f"{before}{name}"
             if mark is not None:
-                yield WeightsSetting(path, each, mark, settings)
+                yield WeightsSetting(path, each, mark, settings, allow_pickle)
             elif isinstance(each, Settings):
-                yield from weights_settings(each, f"{path}.")
+                yield from weights_settings(each, f"{path}.", allow_pickle=allow_pickle)
 
 
 def with_weights(settings: Named, change: Callable[[WeightsSetting], Path | str | None]) -> Named:

@@ -31,11 +31,12 @@ def files_read(names: Collection[str], parts: tuple[str, ...], *, allow_pickle: 
 
     Args:
         names: all files below the folder, relative to it, with slashes.
-        parts: subfolders that are read; none: the folder itself.
+        parts: subfolders that are read; where there are none of them, the folder itself is.
         allow_pickle: `.bin` files are read where there are no safetensors.
     """
     found: list[str] = []
-    for part in parts or ("",):
+    folders = {name.rpartition("/")[0] for name in names}
+    for part in [part for part in parts if part in folders] or [""]:
         inside = sorted(name for name in names if name.rpartition("/")[0] == part)
         pickled = {".bin"} if allow_pickle and not any(name.endswith(".safetensors") for name in inside) else set()
         suffixes = _MODEL_SUFFIXES | pickled
@@ -60,8 +61,8 @@ def _named_files(settings: Settings) -> Iterator[tuple[Path, str]]:
         if path.is_file():
             yield path, path.suffix
             continue
-        allowed = setting.value is not None and getattr(setting.group, "allow_pickle", False)
-        folders = [path / part for part in setting.mark.parts] or [path]
+        allowed = setting.value is not None and setting.allow_pickle
+        folders = [path, *(path / part for part in setting.mark.parts)]
         names = [each.relative_to(path).as_posix() for folder in folders for each in folder.glob("*") if each.is_file()]
         for name in files_read(names, setting.mark.parts, allow_pickle=allowed):
             yield path / name, name
