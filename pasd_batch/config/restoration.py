@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from pasd_batch.config.base import Settings
+from pasd_batch.config.describe import DescribeSettings
 from pasd_batch.config.embedded_model import EMBEDDED_MODEL, over_embedded_sampling
 from pasd_batch.config.marks import RuntimeOnly, Weights
 from pasd_batch.config.photos import DecodeLimits
@@ -197,6 +198,9 @@ class RestorationSettings(Settings):
 
     sampling: SamplingSettings = SamplingSettings()
     """Sampling; where no model is named, what is not set here is as the embedded model measured best."""
+
+    describe: DescribeSettings = DescribeSettings()
+    """High-level information: what is in a photo, for its prompt; nothing describes it unless asked to."""
 
     @model_validator(mode="before")
     @classmethod

@@ -192,7 +192,7 @@ class Pipeline:
             start=work.start,
             grid=grid,
             embeddings=seen.embeddings,
-            prompt=self._text_states(compose_prompt(work.request.prompt, self.sampling.added_prompt)),
+            prompt=self._text_states(compose_prompt(work.request.prompt, suffix=self.sampling.added_prompt)),
             negative_prompt=None if negative is None else self._text_states(negative),
             generator=generator,
         )
@@ -214,7 +214,7 @@ class Pipeline:
             image=image,
             problem=find_problem(restored, source),
             preview=self._preview(work, denoised.conditioning),
-            prompt=compose_prompt(work.request.prompt, self.sampling.added_prompt),
+            prompt=compose_prompt(work.request.prompt, suffix=self.sampling.added_prompt),
             tiles=len(denoised.grid.tiles),
             seconds={**work.seconds, "decode": self._elapsed(started)},
         )

@@ -1,6 +1,8 @@
 """Prompts, and the text states that the networks read."""
 
 import logging
+import re
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 import torch
@@ -8,16 +10,62 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from pasd_batch.records import Description
+
 logger = logging.getLogger(__name__)
 
 CACHED_PROMPTS = 1024
 
+_SEPARATOR = ", "
+_BETWEEN = ", \t\n"
+"""Characters that only separate, and have no place at the end of a part."""
 
-def compose_prompt(prompt: str, added_prompt: str) -> str:
-    """A photo's prompt with the quality suffix behind it: "a dog" -> "a dog, clean, high-resolution, 8k"."""
-    if not prompt.strip():
-        return added_prompt
-    return f"{prompt}, {added_prompt}" if added_prompt else prompt
+
+def compose_prompt(
+    own: str,
+    *,
+    description: Description | None = None,
+    substitutions: Mapping[str, str] | None = None,
+    suffix: str = "",
+) -> str:
+    """A photo's prompt: its own, then its description's caption, objects and class, then the quality suffix.
+
+    "a farm" with two dogs -> "a farm, 2 dog, clean, high-resolution, 8k". Empty parts leave no separator, and what the
+    own prompt says already is not said again. Two defects of the released code are not copied: it puts the suffix
+    behind the caption without a separator, and drops the own prompt of a photo whose class scores below 0.1
+    (yangxy/PASD, test_pasd.py).
+
+    Args:
+        own: the photo's own prompt, as it was written by people.
+        description: findings of describers.
+        substitutions: words of captions, and what is said instead.
+        suffix: the quality suffix.
+    """
+    parts = [own.strip(_BETWEEN)]
+    for part in _described(description or Description(), substitutions or {}):
+        if not _says(", ".join(parts), part):
+            parts.append(part)
+    parts.append(suffix.strip(_BETWEEN))
+    return _SEPARATOR.join(part for part in parts if part)
+
+
+def _described(description: Description, substitutions: Mapping[str, str]) -> Iterator[str]:
+    """The parts that a description gives, as the released code writes them: "2 dog, 1 person"."""
+    yield _substituted(description.caption or "", substitutions).strip(_BETWEEN)
+    for found in description.objects:
+        yield f"{found.count} {found.name}"
+    yield description.class_name or ""
+
+
+def _substituted(caption: str, substitutions: Mapping[str, str]) -> str:
+    for word, instead in substitutions.items():
+        caption = re.sub(rf"\b{re.escape(word)}\b", lambda _, instead=instead: instead, caption, flags=re.IGNORECASE)
+    return " ".join(caption.split())
+
+
+def _says(prompt: str, part: str) -> bool:
+    said = f"{_SEPARATOR}{prompt}{_SEPARATOR}".casefold()
+    return f"{_SEPARATOR}{part}{_SEPARATOR}".casefold() in said
 
 
 class PromptEncoder:

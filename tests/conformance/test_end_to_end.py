@@ -86,4 +86,4 @@ def prompt_cases() -> list[dict]:
 @pytest.mark.parametrize("case", prompt_cases(), ids=str)
 def test_prompts(case: dict):
     settings = {"added_prompt": "clean, high-resolution, 8k"} | case
-    assert compose_prompt(case.get("prompt", ""), settings["added_prompt"]) == case["resulting_prompt"]
+    assert compose_prompt(case.get("prompt", ""), suffix=settings["added_prompt"]) == case["resulting_prompt"]

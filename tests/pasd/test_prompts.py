@@ -5,6 +5,7 @@ import torch
 
 from pasd_batch.pasd.checkpoint import load_base
 from pasd_batch.pasd.prompts import PromptEncoder, compose_prompt
+from pasd_batch.records import Description, FoundObject
 
 
 @pytest.mark.parametrize(
@@ -15,10 +16,51 @@ from pasd_batch.pasd.prompts import PromptEncoder, compose_prompt
         ("  \n", "clean, 8k", "clean, 8k"),
         ("a dog", "", "a dog"),
         ("", "", ""),
+        ("a dog, ", ", clean", "a dog, clean"),
     ],
 )
 def test_compose(prompt, added, expected):
-    assert compose_prompt(prompt, added) == expected
+    assert compose_prompt(prompt, suffix=added) == expected
+
+
+DOGS = (FoundObject("dog", 2, 0.9), FoundObject("person", 1, 0.6))
+
+
+@pytest.mark.parametrize(
+    ("own", "description", "expected"),
+    [
+        (
+            "Uncle Joe",
+            Description("two dogs on a lawn", DOGS, "golden retriever", 0.8),
+            "Uncle Joe, two dogs on a lawn, 2 dog, 1 person, golden retriever, clean, 8k",
+        ),
+        ("", Description(objects=DOGS), "2 dog, 1 person, clean, 8k"),
+        ("Uncle Joe", Description(class_name="tabby", class_score=0.04), "Uncle Joe, tabby, clean, 8k"),
+        ("Uncle Joe", Description(), "Uncle Joe, clean, 8k"),
+        ("Uncle Joe,", Description(" a lawn, "), "Uncle Joe, a lawn, clean, 8k"),
+        ("Golden retriever, 2 DOG", Description(None, DOGS, "golden retriever", 0.8), None),
+        ("12 dog", Description(None, DOGS[:1]), "12 dog, 2 dog, clean, 8k"),
+    ],
+)
+def test_a_description_stands_between_the_photos_own_prompt_and_the_suffix(own, description, expected):
+    if expected is None:  # what people have said already is not said again
+        expected = "Golden retriever, 2 DOG, 1 person, clean, 8k"
+    assert compose_prompt(own, description=description, suffix="clean, 8k") == expected
+
+
+def test_a_prompt_that_was_composed_before_is_not_made_longer():
+    description = Description("two dogs on a lawn", DOGS, "golden retriever", 0.8)
+    once = compose_prompt("Uncle Joe", description=description)
+    assert compose_prompt(once, description=description) == once
+
+
+def test_substitutions_are_of_whole_words_in_captions_alone():
+    said = compose_prompt(
+        "a blurry name",
+        description=Description("A Blurry photo of a noisy street, blurrylike", class_name="blurry"),
+        substitutions={"blurry": "clear", "noisy": "clean", "photo of a": r"\1"},
+    )
+    assert said == r"a blurry name, A clear \1 clean street, blurrylike, blurry"
 
 
 @pytest.fixture
