@@ -1,5 +1,6 @@
 """Settings of scores: which metrics, where their weights are, and where they run."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, field_validator
@@ -7,6 +8,13 @@ from pydantic import Field, field_validator
 from pasd_batch.config.base import Settings
 from pasd_batch.config.marks import RuntimeOnly, Weights
 from pasd_batch.config.weights import WeightsPath
+
+
+class Baseline(StrEnum):
+    """Enlargement without a model that a restoration is compared with."""
+
+    LANCZOS = "lanczos"
+    NONE = "none"
 
 
 class MetricsSettings(Settings):
@@ -17,10 +25,15 @@ class MetricsSettings(Settings):
     """
 
     no_reference: tuple[str, ...] = ("piqe",)
-    """Metrics that look at one photo; a run that restores scores each photo before and after."""
+    """Metrics that look at one photo; a run that restores scores each input, the input enlarged to the result's size,
+    and the result."""
 
     full_reference: tuple[str, ...] = ("psnr", "ssim", "ms_ssim")
     """Metrics against the true photo, where the manifest's `reference_uri` names one."""
+
+    baseline: Baseline = Baseline.LANCZOS
+    """Every metric against the true photo is also measured on the plainly enlarged input, so that what the model added
+    can be told; `none`: not."""
 
     weights_dir: Annotated[WeightsPath | None, RuntimeOnly(), Weights()] = None
     """Folder, `hf://` name or address of what is laid out like `$TORCH_HOME` (`hub/pyiqa`, `hub/checkpoints`,

@@ -46,10 +46,19 @@ def fidelity(photo: np.ndarray, restored: np.ndarray) -> Fidelity:
 
 def scaled_to(photo: np.ndarray, *, height: int, width: int) -> np.ndarray:
     """The photo (height, width, 3) at another size, by bicubic resampling that takes in every pixel."""
-    if photo.shape[:2] == (height, width):
+    return _resampled(photo, (width, height), Image.Resampling.BICUBIC)
+
+
+def enlarged_to(photo: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The photo (height, width, 3) at the size of another one, by Lanczos resampling: what needs no model."""
+    return _resampled(photo, (other.shape[1], other.shape[0]), Image.Resampling.LANCZOS)
+
+
+def _resampled(photo: np.ndarray, size: tuple[int, int], method: Image.Resampling) -> np.ndarray:
+    if (photo.shape[1], photo.shape[0]) == size:
         return photo
     channels = [
-        np.asarray(Image.fromarray(channel).resize((width, height), Image.Resampling.BICUBIC))
+        np.asarray(Image.fromarray(channel).resize(size, method))
         for channel in np.ascontiguousarray(photo.transpose(2, 0, 1), dtype=np.float32)
     ]
     return np.clip(np.stack(channels, axis=2), 0.0, 1.0)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pasd_batch.config.metrics import MetricsSettings
-from pasd_batch.metrics.fidelity import fidelity, scaled_to
+from pasd_batch.config.metrics import Baseline, MetricsSettings
+from pasd_batch.metrics.fidelity import enlarged_to, fidelity, scaled_to
 from pasd_batch.metrics.iqa import Metric, build_metrics, pyiqa_version
 from pasd_batch.records import Score, ScoreColumn
 
@@ -22,20 +22,32 @@ _FIDELITY = {
     "fidelity_color_difference": (False, "mean CIEDE2000 of the same two photos; about 1 is just noticeable"),
 }
 _LIKE_ASPECT = 0.01
+_ENLARGED = "the input enlarged to the result's size by Lanczos resampling"
 
 
 class Scorer:
     """Scores one photo at a time, so that no score depends on what else is in the run.
 
     Photos are float32 arrays (height, width, 3), sRGB in [0, 1].
+
+    A restoration is compared with plain enlargement at the same size: a metric without a reference sees the input as it
+    is (`NAME_input`), enlarged to the result's size (`NAME_before`) and the result (`NAME_after`), since most such
+    metrics depend on the size; one with a reference the enlarged input, too (`NAME_before`), if there is a `baseline`.
     """
 
     def __init__(
-        self, no_reference: Sequence[Metric], full_reference: Sequence[Metric], *, max_pixels: int, restores: bool
+        self,
+        no_reference: Sequence[Metric],
+        full_reference: Sequence[Metric],
+        *,
+        max_pixels: int,
+        baseline: Baseline,
+        restores: bool,
     ) -> None:
         self._no_reference = tuple(no_reference)
         self._full_reference = tuple(full_reference)
         self._max_pixels = max_pixels
+        self._compares_baseline = restores and baseline is Baseline.LANCZOS
         self._restores = restores
 
     @classmethod
@@ -46,7 +58,13 @@ class Scorer:
             MetricsUnavailable: a package or weight file is missing, a name is unknown, or a metric cannot be built.
         """
         no_reference, full_reference = build_metrics(settings)
-        return cls(no_reference, full_reference, max_pixels=settings.max_pixels, restores=restores)
+        return cls(
+            no_reference,
+            full_reference,
+            max_pixels=settings.max_pixels,
+            baseline=settings.baseline,
+            restores=restores,
+        )
 
     @property
     def columns(self) -> list[ScoreColumn]:
@@ -56,10 +74,10 @@ class Scorer:
         for metric in self._no_reference:
             for name, of in self._names(metric.name):
                 columns.append(ScoreColumn(name, metric.higher_is_better, f"{metric.name} of {of}", source))
-        result = "the result" if self._restores else "the photo"
         for metric in self._full_reference:
-            description = f"{metric.name} of {result} against the reference photo, scaled to its size"
-            columns.append(ScoreColumn(metric.name, metric.higher_is_better, description, source))
+            for name, of in self._compared_names(metric.name):
+                description = f"{metric.name} of {of} against the reference photo, scaled to its size"
+                columns.append(ScoreColumn(name, metric.higher_is_better, description, source))
         if self._restores:
             columns += [ScoreColumn(name, *meaning, "pasd_batch") for name, meaning in _FIDELITY.items()]
         return columns
@@ -69,22 +87,38 @@ class Scorer:
 
         Where a metric does not apply the value is None: silently without `reference`, else with the reason.
         """
+        if not self._restores:
+            return [
+                *(self._scored(metric.name, metric, photo) for metric in self._no_reference),
+                *(self._compared(metric.name, metric, photo, reference) for metric in self._full_reference),
+            ]
+        before = None if restored is None or not self._needs_enlarged(reference) else enlarged_to(photo, restored)
         scores = []
         for metric in self._no_reference:
-            images = (photo, restored) if self._restores else (photo,)
-            for (name, _), image in zip(self._names(metric.name), images, strict=True):
+            for (name, _), image in zip(self._names(metric.name), (photo, before, restored), strict=True):
                 scores.append(self._scored(name, metric, image))
-        result = restored if self._restores else photo
         for metric in self._full_reference:
-            scores.append(self._compared(metric, result, reference))
-        if self._restores:
-            scores += _fidelity_scores(photo, restored)
-        return scores
+            images = (before, restored) if self._compares_baseline else (restored,)
+            for (name, _), image in zip(self._compared_names(metric.name), images, strict=True):
+                scores.append(self._compared(name, metric, image, reference))
+        return scores + _fidelity_scores(photo, restored)
+
+    def _needs_enlarged(self, reference: np.ndarray | None) -> bool:
+        compares = self._compares_baseline and self._full_reference and reference is not None
+        return bool(self._no_reference or compares)
 
     def _names(self, name: str) -> list[tuple[str, str]]:
         if self._restores:
-            return [(f"{name}_before", "the input"), (f"{name}_after", "the result")]
+            return [
+                (f"{name}_input", "the input as it is"),
+                (f"{name}_before", _ENLARGED),
+                (f"{name}_after", "the result"),
+            ]
         return [(name, "the photo")]
+
+    def _compared_names(self, name: str) -> list[tuple[str, str]]:
+        result = (name, "the result" if self._restores else "the photo")
+        return [(f"{name}_before", _ENLARGED), result] if self._compares_baseline else [result]
 
     def _scored(self, name: str, metric: Metric, image: np.ndarray | None) -> Score:
         if image is None:
@@ -92,19 +126,19 @@ class Scorer:
         reason = self._unfit(metric, image)
         return Score(name, None, reason) if reason else self._evaluated(name, metric, image)
 
-    def _compared(self, metric: Metric, result: np.ndarray | None, reference: np.ndarray | None) -> Score:
+    def _compared(self, name: str, metric: Metric, result: np.ndarray | None, reference: np.ndarray | None) -> Score:
         if reference is None:
-            return Score(metric.name, None)
+            return Score(name, None)
         if result is None:
-            return Score(metric.name, None, "the photo was not restored")
+            return Score(name, None, "the photo was not restored")
         height, width = reference.shape[:2]
         if abs(result.shape[1] * height / result.shape[0] - width) > max(1.0, _LIKE_ASPECT * width):
             sizes = f"{result.shape[1]} x {result.shape[0]} and {width} x {height}"
-            return Score(metric.name, None, f"the photo and its reference have other proportions ({sizes} pixels)")
+            return Score(name, None, f"the photo and its reference have other proportions ({sizes} pixels)")
         reason = self._unfit(metric, reference)
         if reason:
-            return Score(metric.name, None, reason)
-        return self._evaluated(metric.name, metric, scaled_to(result, height=height, width=width), reference)
+            return Score(name, None, reason)
+        return self._evaluated(name, metric, scaled_to(result, height=height, width=width), reference)
 
     def _unfit(self, metric: Metric, image: np.ndarray) -> str | None:
         height, width = image.shape[:2]

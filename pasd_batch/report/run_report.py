@@ -15,6 +15,7 @@ from pasd_batch.manifests.allowed_folders import refuse_outside
 from pasd_batch.photos.photo_io import PhotoDecoder, decode_photo
 from pasd_batch.records import Status
 from pasd_batch.report.render import SheetPhoto, contact_sheet, shrunk
+from pasd_batch.report.score_pairs import score_pairs
 from pasd_batch.report.summary import collect, to_markdown
 from pasd_batch.runs.plan_key import key_of_run
 from pasd_batch.runs.run_folder import (
@@ -138,13 +139,14 @@ def _load(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: DecodeL
 
 def _score_line(scores: Mapping[str, float | None]) -> str:
     """All scores in one line, those before and after as a pair."""
+    pairs = score_pairs(scores)
     parts = []
-    for name, value in scores.items():
-        metric = name.removesuffix("_before")
-        after = scores.get(f"{metric}_after") if metric != name else None
-        if value is None or (name.removesuffix("_after") + "_before" in scores and name.endswith("_after")):
-            continue
-        parts.append(f"{name} {value:.3g}" if after is None else f"{metric} {value:.3g} to {after:.3g}")
+    for metric, (before, after) in pairs.items():
+        first, second = scores[before], scores[after]
+        if first is not None and second is not None:
+            parts.append(f"{metric} {first:.3g} to {second:.3g}")
+    paired = {name for names in pairs.values() for name in names}
+    parts += [f"{name} {value:.3g}" for name, value in scores.items() if name not in paired and value is not None]
     return ", ".join(parts)
 
 

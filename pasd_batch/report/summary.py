@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from pasd_batch.records import SCORE_METADATA_KEY, Status, lacks_scores
+from pasd_batch.report.score_pairs import score_pairs
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.printable import printable_line
 
@@ -35,7 +36,6 @@ _COLUMNS = (
 )
 # Markdown's marks, `_` but within words, and what GitHub makes links of without any mark.
 _MARKUP = re.compile(r"[\\`*\[\]#|~$@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.|:(?=//)")
-_BEFORE, _AFTER = "_before", "_after"
 
 
 @dataclass
@@ -60,6 +60,8 @@ class Mean:
 class PairedMeans:
     """A score before and after, over the photos that have both."""
 
+    name: str
+    """Name of the score after."""
     before: Mean = field(default_factory=Mean)
     after: Mean = field(default_factory=Mean)
     better: int = 0
@@ -123,20 +125,22 @@ class RunStatistics:
         self.examples.setdefault(kind, (row["photo_id"], row["error_message"] or ""))
 
     def _add_scores(self, scores: Mapping[str, float | None]) -> None:
+        pairs = score_pairs(scores)
+        paired = {name for names in pairs.values() for name in names}
+        for metric, names in pairs.items():
+            self._add_pair(metric, *names, scores)
         for name, value in scores.items():
-            metric = name.removesuffix(_BEFORE)
-            if metric != name and metric + _AFTER in scores:
-                self._add_pair(metric, value, scores[metric + _AFTER])
-            elif name.removesuffix(_AFTER) + _BEFORE not in scores and value is not None:
+            if name not in paired and value is not None:
                 self.means.setdefault(name, Mean()).add(value)
 
-    def _add_pair(self, metric: str, before: float | None, after: float | None) -> None:
-        pair = self.pairs.setdefault(metric, PairedMeans())
-        if before is None or after is None:
+    def _add_pair(self, metric: str, before: str, after: str, scores: Mapping[str, float | None]) -> None:
+        pair = self.pairs.setdefault(metric, PairedMeans(after))
+        first, second = scores[before], scores[after]
+        if first is None or second is None:
             return
-        pair.before.add(before)
-        pair.after.add(after)
-        pair.better += after > before if self.higher_is_better.get(metric + _AFTER, True) else after < before
+        pair.before.add(first)
+        pair.after.add(second)
+        pair.better += second > first if self.higher_is_better.get(after, True) else second < first
 
     def _add_time(self, row: Mapping[str, Any]) -> None:
         stages = {stage: taken for stage, taken in (row["seconds"] or {}).items() if taken}
@@ -205,7 +209,7 @@ def _scores(statistics: RunStatistics) -> str:
         before, after = pair.before.value, pair.after.value
         if before is not None and after is not None:
             share = f"{pair.better:,} of {pair.after.count:,} photos"
-            name = f"{metric} ({_direction(statistics, metric + _AFTER)})"
+            name = f"{metric} ({_direction(statistics, pair.name)})"
             rows.append((name, f"{before:.4g}", f"{after:.4g}", f"{after - before:+.4g}", share))
     paired = _table("Scores before and after", ("score", "before", "after", "change", "better"), rows)
     rows = [

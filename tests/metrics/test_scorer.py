@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from PIL import Image
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
-from pasd_batch.config.metrics import MetricsSettings
+from pasd_batch.config.metrics import Baseline, MetricsSettings
 from pasd_batch.metrics.scorer import Scorer
 from pasd_batch.records import Score
 
@@ -34,12 +35,17 @@ def _by_name(scores: list[Score]) -> dict[str, Score]:
 def test_columns_say_what_scores_mean(scorer):
     columns = {column.name: column for column in scorer.columns}
     assert list(columns) == [
+        "piqe_input",
         "piqe_before",
         "piqe_after",
+        "entropy_input",
         "entropy_before",
         "entropy_after",
+        "psnr_before",
         "psnr",
+        "ms_ssim_before",
         "ms_ssim",
+        "gmsd_before",
         "gmsd",
         "fidelity_psnr",
         "fidelity_ssim",
@@ -143,3 +149,31 @@ def test_fidelity_is_scored_without_metrics(photo, restored):
         "fidelity_ssim",
         "fidelity_color_difference",
     ]
+
+
+def test_before_is_the_input_at_the_results_size(scorer, photo):
+    """Enlarging alone changes no score, however much it changes those of the input as it is."""
+    small = photo[::2, ::2]
+    enlarged = _lanczos(small, photo.shape[1], photo.shape[0])
+    scores = _by_name(scorer.score(small, enlarged, photo))
+    for after, before in {"piqe_after": "piqe_before", "psnr": "psnr_before", "gmsd": "gmsd_before"}.items():
+        assert scores[after].value == pytest.approx(scores[before].value, rel=1e-6), after
+    assert abs(scores["piqe_input"].value - scores["piqe_before"].value) > 1
+    assert scores["psnr_before"].value == pytest.approx(
+        peak_signal_noise_ratio(photo, enlarged, data_range=1.0), abs=0.1
+    )
+
+
+def test_without_a_baseline_only_the_result_is_compared_with_the_reference(photo, restored):
+    settings = SETTINGS.model_copy(update={"baseline": Baseline.NONE, "no_reference": ("piqe",)})
+    names = [column.name for column in Scorer.from_settings(settings).columns]
+    assert names[:6] == ["piqe_input", "piqe_before", "piqe_after", "psnr", "ms_ssim", "gmsd"]
+    scores = Scorer.from_settings(settings).score(photo, restored, photo)
+    assert [score.name for score in scores] == names
+
+
+def _lanczos(photo: np.ndarray, width: int, height: int) -> np.ndarray:
+    levels = [
+        Image.fromarray(photo[..., channel]).resize((width, height), Image.Resampling.LANCZOS) for channel in range(3)
+    ]
+    return np.clip(np.stack([np.asarray(level) for level in levels], axis=2), 0, 1)
