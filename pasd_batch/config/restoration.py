@@ -10,7 +10,6 @@ from pasd_batch.config.base import Settings
 from pasd_batch.config.describe import DescribeSettings
 from pasd_batch.config.embedded_model import EMBEDDED_MODEL, over_embedded_sampling
 from pasd_batch.config.marks import RuntimeOnly, Weights
-from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.weights import WeightsPath
 
 QUALITY_SUFFIX = "clean, high-resolution, 8k"
@@ -96,8 +95,7 @@ class TilingSettings(Settings):
     """Tiles that go through the networks together; none: 4 on CUDA, 1 on the CPU."""
 
     fill_batches: bool = True
-    """Fill a batch of fewer tiles up by repeating its last one, so that no neighbour can change a photo by a rounding.
-    `pasd-batch restore`, which has one photo at a time, does not."""
+    """Fill a batch of fewer tiles up by repeating its last one, so that no neighbour changes a photo by a rounding."""
 
     vae_tile_size: int = Field(default=128, ge=16)
     """Latents of more than `vae_tile_size`^2 elements are encoded and decoded in tiles."""
@@ -210,13 +208,6 @@ class RestorationSettings(Settings):
         sampling = values.get("sampling", {})
         # Settings that are already built are whole.
         return {**values, "sampling": over_embedded_sampling(sampling)} if isinstance(sampling, Mapping) else values
-
-
-class RestoreSettings(RestorationSettings):
-    """Settings of `pasd-batch restore`: how photos are restored, and which are accepted."""
-
-    limits: DecodeLimits = DecodeLimits()
-    """Limits of photos, and of what decoding one may take."""
 
 
 def _names_a_model(model: Any) -> bool:

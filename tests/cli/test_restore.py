@@ -2,16 +2,21 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_models
 from PIL import Image
 
-from pasd_batch.cli import main, restore
+from pasd_batch.batch.local import restoring
+from pasd_batch.batch.worker.model_stage import ModelStage
+from pasd_batch.cli import main
 from pasd_batch.pasd.untrained import TINY, save_untrained
+from pasd_batch.storage import local_files
 
 QUICK = ["--steps", "2", "--guidance", "1", "--device", "cpu", "--set", "sampling.min_short_side=64"]
 
@@ -46,32 +51,48 @@ def test_photos_come_back_enlarged_and_a_broken_one_is_named(model, photos, tmp_
     assert Image.open(output / "b.png").mode == "L"
 
 
-def test_photos_of_a_folder_come_back_in_its_tree(model, photos, tmp_path, capsys, monkeypatch):
-    made = b"PNG urn:pasd-batch:restoration#"
-    monkeypatch.setattr(
-        restore, "restore_file", lambda restorer, read, source, target: restore.write_whole(target, made)
-    )
-    for name in (
-        "sub/deep/a.JPG",
-        "sub/a.tif",
-        "sub/notes.txt",
-        "sub/film.mov",
-        "README",
-        ".hidden.jpg",
-        ".thumbs/a.jpg",
-    ):
+@pytest.fixture
+def quick_models(monkeypatch):
+    """Enlargement by a filter in place of PASD, for what does not depend on the model."""
+    monkeypatch.setattr(restoring, "ModelLoaders", lambda: tiny_models.TINY)
+
+
+def test_photos_of_a_folder_come_back_in_its_tree(quick_models, photos, tmp_path, capsys, caplog):
+    for name in ("sub/notes.txt", "sub/film.mov", "README", ".hidden.jpg", ".thumbs/a.jpg"):
         (photos / name).parent.mkdir(parents=True, exist_ok=True)
         (photos / name).touch()
-    (photos / "sub" / "a.png").touch()
+    for name in ("sub/a.tif", "sub/a.png", "sub/deep/a.jpg"):
+        (photos / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.open(photos / "b.png").save(photos / name)
+    (photos / "broken.jpg").unlink()
     output = photos / "restored"
     for _ in range(2):  # what it has made is no part of the folder
-        assert main(["restore", str(photos), "--output", str(output), *model, *QUICK]) == 0
+        caplog.clear()
+        assert main(["restore", str(photos), "--output", str(output), "--format", "webp"]) == 0
+        assert f"{photos}: left out by ending: 1 .mov, 1 .txt, 1 without" in caplog.text
+        assert f"{photos}: left out, hidden, or their names begin with _: 2" in caplog.text
         captured = capsys.readouterr()
-        assert f"{photos}: left out by ending: 1 .mov, 1 .txt, 1 without" in captured.err
-        assert f"{photos}: left out, hidden, or their names begin with _: 2" in captured.err
-        assert captured.out == f"restored 6 of 6 photos into {output}\n"
-    names = sorted(str(path.relative_to(output)) for path in output.rglob("*.png"))
-    assert names == ["a.png", "b.png", "broken.png", "sub/a.png.png", "sub/a.tif.png", "sub/deep/a.png"]
+        assert captured.out == f"restored 5 of 5 photos into {output}\n"
+        assert captured.err == ""
+    names = sorted(path.relative_to(output).as_posix() for path in output.rglob("*.webp"))
+    assert [name for name in names if "~" not in name] == ["a.webp", "b.webp", "sub/deep/a.webp"]
+    assert sorted(name.partition("~")[0] for name in names if "~" in name) == ["sub/a", "sub/a"]
+
+
+def test_globs_are_searched_as_folders_are(quick_models, photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(photos)
+    (photos / "sub" / "deep").mkdir(parents=True)
+    Image.open("b.png").save("sub/deep/c.jpg")
+    Path("[1].jpg").write_bytes(Path("a.jpg").read_bytes())
+    Path("broken.jpg").unlink()
+    command = ["restore", "--output", str(tmp_path / "out"), "--format", "jpeg", "--quality", "80"]
+    assert main([*command, "**/*.jpg"]) == 0
+    names = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
+    assert names == ["[1].jpg", "a.jpg", "sub/deep/c.jpg"]
+    assert main(["restore", "[1].jpg", "--output", str(tmp_path / "one")]) == 0
+    assert os.listdir(tmp_path / "one") == ["[1].png"]
+    assert main([*command, "sub/*.jpg"]) == 2
+    assert "sub/*.jpg: no photos match; check the path" in capsys.readouterr().err
 
 
 def test_a_grey_photo_comes_back_in_color_where_that_is_asked_for(model, photos, tmp_path):
@@ -98,11 +119,13 @@ def test_a_model_says_what_it_did_in_the_metadata(model, photos, tmp_path):
     assert "compositeWithTrainedAlgorithmicMedia" in str(text)
 
 
-def test_names_that_differ_in_their_suffix_only_are_told_apart(model, photos, tmp_path):
+def test_names_that_differ_in_their_suffix_only_are_told_apart(quick_models, photos, tmp_path):
     Image.open(photos / "a.jpg").save(photos / "a.bmp")
     inputs = [str(photos / "a.jpg"), str(photos / "a.bmp")]
-    assert main(["restore", *inputs, "--output", str(tmp_path / "out"), *model, *QUICK]) == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.bmp.png", "a.jpg.png"]
+    assert main(["restore", *inputs, "--output", str(tmp_path / "out")]) == 0
+    names = [path.name.partition("~") for path in (tmp_path / "out").iterdir()]
+    assert [name for name, _, _ in names] == ["a", "a"]
+    assert len({mark for _, _, mark in names}) == 2
 
 
 @pytest.mark.parametrize(
@@ -110,16 +133,15 @@ def test_names_that_differ_in_their_suffix_only_are_told_apart(model, photos, tm
     [
         (["missing.jpg", "--output", "out"], "missing.jpg: no such file"),
         ([".", "--output", "."], "its result would replace the photo"),
-        (["a.jpg", "--output", "others"], "replace others/a.png, which is no restored photo; move that one"),
-        (["b.png", "--output", "others"], "replace others/b.png, which is no restored photo"),
-        (["", "--output", "out"], "a PHOTO has an empty name"),
-        (["https:/me:HUSH@h/a.png", "--output", "out"], "https:/***@h/a.png: restore takes files and folders"),
-        (["b.png", "--output", "-"], "--output -: photos do not go to standard output"),
+        (["a.jpg", "--output", "others"], "others/a.png, which is no restored photo; move that one"),
+        (["b.png", "--output", "others"], "others/b.png, which is no restored photo"),
+        (["", "--output", "out"], "a photo has an empty name"),
+        (["https:/me:HUSH@h/a.png", "--output", "out"], "https:/***@h/a.png: restore takes files, folders and globs"),
         (["b.png", "b.png", "--output", "out"], "another photo of the same name"),
         ([".", "b.png", "--output", "out"], "another photo of the same name"),
         (
             ["s3://me:HUSH@b/scans", "--output", "out"],
-            "s3://***@b/scans: restore takes files and folders of this machine",
+            "s3://***@b/scans: restore takes files, folders and globs of this machine",
         ),
         (["empty", "--output", "out"], "empty: no photos in this folder; check the path; left out by ending: 1"),
         (["b.png", "--output", "out", "--scale", "0"], "sampling.scale"),
@@ -148,7 +170,10 @@ def test_what_cannot_be_started_says_why_and_writes_nothing(model, photos, monke
     assert (photos / "others" / "a.png").read_bytes() == (photos / "b.png").read_bytes()
 
 
-@pytest.mark.parametrize(("output", "told"), [("", "an empty name"), ("s3://me:HUSH@b/out", "not a URI")])
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [("", "an empty name"), ("s3://me:HUSH@b/out", "not a URI"), ("-", "do not go to standard output")],
+)
 def test_an_output_that_is_no_folder_is_a_slip(photos, monkeypatch, capsys, output, told):
     monkeypatch.chdir(photos)
     with pytest.raises(SystemExit) as ended:
@@ -159,28 +184,38 @@ def test_an_output_that_is_no_folder_is_a_slip(photos, monkeypatch, capsys, outp
     assert "HUSH" not in message
 
 
-def test_a_missing_photo_does_not_stop_the_others(model, photos, tmp_path, capsys):
+def test_a_missing_photo_does_not_stop_the_others(quick_models, photos, tmp_path, capsys):
     inputs = [str(photos / "missing.jpg"), str(photos / "a.jpg")]
-    assert main(["restore", *inputs, "--output", str(tmp_path / "out"), *model, *QUICK]) == 1
+    assert main(["restore", *inputs, "--output", str(tmp_path / "out")]) == 1
     captured = capsys.readouterr()
-    assert f"{photos / 'missing.jpg'}: no such file" in captured.err
+    assert captured.err.startswith(f"{photos / 'missing.jpg'}: FileNotFoundError")
+    assert captured.err.count("\n") == 1
     assert "restored 1 of 2 photos" in captured.out
 
 
+def test_warnings_are_a_line_each_with_the_photo_s_path(quick_models, photos, tmp_path, capsys):
+    Image.open(photos / "a.jpg").save(photos / "c.jpg", icc_profile=b"no profile at all")
+    assert main(["restore", str(photos / "c.jpg"), "--output", str(tmp_path / "out")]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{photos / 'c.jpg'}: warning: ")
+
+
 @pytest.mark.parametrize("error", [MemoryError("64 GB"), RuntimeError("nobody expects this")])
-def test_a_photo_that_fails_unexpectedly_does_not_stop_the_others(model, photos, tmp_path, capsys, monkeypatch, error):
-    restore_file = restore.restore_file
+def test_a_photo_that_fails_unexpectedly_does_not_stop_the_others(
+    quick_models, photos, tmp_path, capsys, monkeypatch, error
+):
+    together = ModelStage._restore_together
 
-    def failing(restorer, read, source, target):
-        if source.name == "a.jpg":
+    def failing(stage, batch):
+        if batch[0].state.source.format == "JPEG":
             raise error
-        return restore_file(restorer, read, source, target)
+        return together(stage, batch)
 
-    monkeypatch.setattr(restore, "restore_file", failing)
+    monkeypatch.setattr(ModelStage, "_restore_together", failing)
     inputs = [str(photos / "a.jpg"), str(photos / "b.png")]
-    assert main(["restore", *inputs, "--output", str(tmp_path / "out"), *model, *QUICK]) == 1
+    assert main(["restore", *inputs, "--output", str(tmp_path / "out")]) == 1
     captured = capsys.readouterr()
-    assert f"{photos / 'a.jpg'}: {type(error).__name__}: {error}" in captured.err
+    assert f"{photos / 'a.jpg'}: {type(error).__name__}: {error}\n" in captured.err
     assert "restored 1 of 2 photos" in captured.out
 
 
@@ -192,40 +227,70 @@ def test_a_photo_that_fails_unexpectedly_does_not_stop_the_others(model, photos,
         (errno.EACCES, None),
     ],
 )
-def test_a_disk_that_takes_nothing_ends_it_at_once(model, photos, tmp_path, capsys, monkeypatch, number, told):
+def test_a_disk_that_takes_nothing_ends_it_at_once(quick_models, photos, tmp_path, capsys, monkeypatch, number, told):
     """But a single file that may not be written is the failure of its photo alone."""
-    tried = []
+    write = local_files._write_partial
 
-    def failing(path, data):
-        tried.append(path)
-        raise OSError(number, os.strerror(number), str(path))
+    def failing(target, data):
+        if target.suffix == ".png":
+            raise OSError(number, os.strerror(number), str(target))
+        return write(target, data)
 
-    monkeypatch.setattr(Path, "write_bytes", failing)
+    monkeypatch.setattr(local_files, "_write_partial", failing)
     inputs = [str(photos / "a.jpg"), str(photos / "b.png")]
-    assert main(["restore", *inputs, "--output", str(tmp_path / "out"), *model, *QUICK]) == 1
+    assert main(["restore", *inputs, "--output", str(tmp_path / "out")]) == 1
     captured = capsys.readouterr()
     assert f"restored 0 of 2 photos into {tmp_path / 'out'}" in captured.out
-    assert len(tried) == (1 if told else 2)
     if told:
-        assert f"{tmp_path / 'out' / 'a.png'}: OSError {told}" in captured.err
+        assert f".png: OSError {told}" in captured.err
         assert f"photos that are not restored for this: 2, beginning with {photos / 'a.jpg'}" in captured.err
+    else:
+        assert captured.err.count("PermissionError EACCES") == 2
 
 
 @pytest.mark.parametrize("output", ["b.png", "b.png/below"])
 def test_an_output_that_is_a_file_is_refused_before_the_model_is_loaded(photos, capsys, monkeypatch, output):
-    monkeypatch.setattr(restore, "_load", lambda settings: pytest.fail("the model was loaded"))
+    monkeypatch.setattr(restoring, "_load", lambda *_: pytest.fail("the model was loaded"))
     assert main(["restore", str(photos / "a.jpg"), "--output", str(photos / output)]) == 2
     assert "b.png is a file; name a folder" in capsys.readouterr().err
 
 
-def test_an_output_that_cannot_be_made_is_a_message(photos, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("name", ["mkdir", "write"])
+def test_an_output_that_cannot_be_made_or_written_is_a_message(
+    quick_models, photos, tmp_path, capsys, monkeypatch, name
+):
     def full(*arguments, **options):
-        raise OSError("no space left")
+        raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(restore, "_load", lambda settings: None)
-    monkeypatch.setattr(Path, "mkdir", full)
+    monkeypatch.setattr(*((Path, name) if name == "mkdir" else (local_files.LocalFiles, name)), full)
     assert main(["restore", str(photos / "a.jpg"), "--output", str(tmp_path / "out")]) == 2
-    assert "no space left; name a folder that can be written" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "Read-only file system" in message
+    assert "name a folder that can be written" in message
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_is_told_in_a_line_and_leaves_nothing_half_written(
+    quick_models, photos, tmp_path, capsys, monkeypatch, number
+):
+    (photos / "broken.jpg").unlink()
+    together, calls = ModelStage._restore_together, []
+
+    def interrupted(stage, batch):
+        calls.append(batch)
+        if len(calls) == 2:
+            signal.raise_signal(number)
+        return together(stage, batch)
+
+    monkeypatch.setattr(ModelStage, "_restore_together", interrupted)
+    output = tmp_path / "out"
+    assert main(["restore", str(photos), "--output", str(output)]) == 128 + number
+    captured = capsys.readouterr()
+    assert captured.err == f"ended by {signal.Signals(number).name}; the photos that were restored are whole\n"
+    assert captured.out.endswith(f" of 2 photos into {output}\n")
+    assert set(os.listdir(output)) <= {"a.png", "b.png"}
+    for path in output.iterdir():
+        Image.open(path).load()
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported():
@@ -233,11 +298,13 @@ def test_help_is_quick_because_nothing_heavy_is_imported():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_limits_are_settings(model, photos, tmp_path, capsys):
-    command = ["restore", str(photos / "a.jpg"), "--output", str(tmp_path / "out"), *model, *QUICK]
+def test_limits_are_settings(quick_models, photos, tmp_path, capsys):
+    command = ["restore", str(photos / "a.jpg"), "--output", str(tmp_path / "out")]
     assert main([*command, "--set", "limits.max_pixels=1000"]) == 1
     assert "44 x 30 = 1,320 pixels is more than the limit of 1,000; raise limits.max_pixels" in capsys.readouterr().err
     assert main([*command, "--set", "limits.max_bytes=99"]) == 1
-    assert "bytes, more than the limit of 99; raise limits.max_bytes" in capsys.readouterr().err
+    assert (
+        "bytes is more than the limit of 99; raise it or shrink the file (limits.max_bytes)" in capsys.readouterr().err
+    )
     assert main([*command, "--set", "limits.max_byte=99"]) == 2
     assert "limits.max_byte: unknown setting" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from pasd_batch.photos.photo import Photo
 from pasd_batch.photos.photo_io import PhotoDecoder
 from pasd_batch.records import ImageFacts, Stage
 from pasd_batch.storage.source_health import SourceInTrouble, trouble_of_source
-from pasd_batch.storage.storage import StorageError, read_uri
+from pasd_batch.storage.storage import StorageError, TooLarge, read_uri
 
 FETCHING = "fetching and decoding the photo"
 """Work that `deadlines.fetch` limits."""
@@ -95,6 +95,8 @@ class PhotoLoader:
         try:
             refuse_outside(uri, access)
             return read_uri(uri, access, max_bytes=self.settings.limits.max_bytes)
+        except TooLarge as error:
+            raise TooLarge(f"{error} (limits.max_bytes)") from error
         except StorageError as error:
             trouble = trouble_of_source(uri, error, source_root, access)
             if trouble is None:

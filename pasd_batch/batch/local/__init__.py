@@ -1,0 +1,1 @@
+"""Photos of this machine through the worker's pipeline, without a run folder and without Ray."""

@@ -1,0 +1,151 @@
+"""Restoring local photos: the worker's pipeline over them, in this process."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pasd_batch import __version__
+from pasd_batch.batch.local.errors import RestorationStopped
+from pasd_batch.batch.local.finding import find_photos
+from pasd_batch.batch.local.output_folder import OutputFolder
+from pasd_batch.batch.local.targets import output_paths, refuse_losses, refuse_no_folder
+from pasd_batch.batch.worker.model_stage import ModelStage, ProcessPoisoned
+from pasd_batch.batch.worker.models import ModelLoaders, WorkerModels
+from pasd_batch.batch.worker.pipeline import PhotoPipeline
+from pasd_batch.batch.worker.rows import Row
+from pasd_batch.batch.worker.spec import WorkerSpec, process_name
+from pasd_batch.config.base import ConfigError
+from pasd_batch.config.restore import RestoreSettings
+from pasd_batch.config.run import RunSettings
+from pasd_batch.errors import TroubleAroundPhotos
+from pasd_batch.records import RESULT_SCHEMA, PhotoRecord, Provenance, WorkOrigin
+from pasd_batch.runs.run_file import decisive_settings, fingerprint
+
+_BATCH_ON_GPU = 4
+"""Photos of like size that a GPU restores together. A CPU is no faster with several, and all wait for the last."""
+
+
+@dataclass(frozen=True)
+class RestoreProgress:
+    """Progress of a restoration, told after every step and every photo."""
+
+    photos: int
+    done: int = 0
+    """Photos that have their row."""
+    step: int = 0
+    """Steps done of the photos that the model works on."""
+    steps: int = 0
+    """Steps in all of these."""
+    row: Row | None = None
+    """Row of the photo that was done just now; None after a step."""
+
+
+ProgressListener = Callable[[RestoreProgress], None]
+
+
+def restore_photos(
+    photos: Sequence[str | Path],
+    output: str | Path,
+    settings: RestoreSettings | None = None,
+    *,
+    on_progress: ProgressListener = lambda _: None,
+    loaders: ModelLoaders | None = None,
+) -> list[Row]:
+    """Restore photos of this machine into a folder, with the bytes that a run over them gives.
+
+    Args:
+        photos: files, folders (with all below them, whose tree is mirrored) and globs such as `scans/**/*.jpg`.
+        output: folder for the restored photos; earlier results in it are replaced, other files never.
+        settings: defaults are those of the embedded model.
+        on_progress: told in this thread after every step and every photo.
+        loaders: for other models than those that the settings name.
+
+    Returns:
+        One row per photo, those that failed too, with the columns of a run's results (`docs/results.md`). A photo's
+        `photo_id` is its path below the folder or glob that it was found by, or its file name.
+
+    Raises:
+        CannotRestore: photos or output cannot be used; nothing was written.
+        ConfigError: the model cannot be loaded.
+        RestorationStopped: the disk is full or in trouble, or the GPU is lost; it has the rows until then.
+    """
+    settings, root = settings or RestoreSettings(), os.path.abspath(output)
+    found = find_photos([os.fspath(photo) for photo in photos], root)
+    paths = output_paths(found, settings.output.file.format.suffix)
+    refuse_losses(found, paths, root)
+    refuse_no_folder(root)
+    spec, models = _load(settings, root, loaders or ModelLoaders())
+    folder = OutputFolder(root)
+    folder.make()
+    records = [
+        PhotoRecord(photo.photo_id, photo.path, path, row=number, source_root=photo.folder)
+        for number, (photo, path) in enumerate(zip(found, paths, strict=True))
+    ]
+    with folder:
+        return _run(spec, models, folder, records, on_progress)
+
+
+def _load(settings: RestoreSettings, root: str, loaders: ModelLoaders) -> tuple[WorkerSpec, WorkerModels]:
+    from pasd_batch.pasd.models import choose_device
+    from pasd_batch.pasd.state_dict import CheckpointError
+
+    try:
+        on_gpu = choose_device(settings.model.device).type != "cpu"
+        run_settings = settings.as_run(root, photo_batch=_BATCH_ON_GPU if on_gpu else 1)
+        models = WorkerModels(loaders.restorer(run_settings), scorer=None)
+        model_fingerprint = loaders.fingerprint(run_settings)
+    except (CheckpointError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+    return _spec(run_settings, model_fingerprint, loaders), models
+
+
+def _spec(settings: RunSettings, model_fingerprint: str | None, loaders: ModelLoaders) -> WorkerSpec:
+    provenance = Provenance(
+        config_fingerprint=fingerprint(decisive_settings(settings)),
+        manifest_fingerprint="",
+        model_fingerprint=model_fingerprint,
+        software=f"pasd_batch {__version__}",
+    )
+    return WorkerSpec(settings, provenance, score_columns=(), extra_columns=(), loaders=loaders)
+
+
+def _run(
+    spec: WorkerSpec,
+    models: WorkerModels,
+    folder: OutputFolder,
+    records: Sequence[PhotoRecord],
+    on_progress: ProgressListener,
+) -> list[Row]:
+    done: list[Row] = []
+    now = RestoreProgress(photos=len(records))
+
+    def on_step(step: int, steps: int) -> None:
+        nonlocal now
+        now = replace(now, step=step, steps=steps, row=None)
+        on_progress(now)
+
+    def on_row(row: Row) -> None:
+        nonlocal now
+        done.append(_whole(row))
+        now = replace(now, done=len(done), row=done[-1])
+        on_progress(now)
+
+    on_progress(now)
+    pipeline = PhotoPipeline(spec, ModelStage(spec.settings, models, on_step), folder)
+    try:
+        rows = pipeline.run(records, WorkOrigin(shard=0, attempt=0, worker=process_name()), on_row)
+    except (TroubleAroundPhotos, ProcessPoisoned) as error:
+        raise RestorationStopped(_told(error, records, done), done) from error
+    return [_whole(row) for row in rows]
+
+
+def _whole(row: Row) -> Row:
+    """A row with all columns of the results; those that cannot be known are None."""
+    return {name: row.get(name) for name in RESULT_SCHEMA.names}
+
+
+def _told(error: Exception, records: Sequence[PhotoRecord], done: Sequence[Row]) -> str:
+    told = {(row["uri"], row["photo_id"]) for row in done}
+    left = [record.uri for record in records if (record.uri, record.photo_id) not in told]
+    return f"{error}; photos that are not restored for this: {len(left)}, beginning with {left[0]}"

@@ -1,0 +1,69 @@
+"""Progress of `pasd-batch restore`: a bar over photos, one over steps, and a line for what went wrong."""
+
+import builtins
+import sys
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from pasd_batch.batch.local.restoring import RestoreProgress
+from pasd_batch.batch.worker.rows import Row
+from pasd_batch.records import Status
+from pasd_batch.storage.printable import printable_line
+
+
+class ProgressBars:
+    """Bars on a terminal, which lines of the log do not cut through; elsewhere the lines alone."""
+
+    def __init__(self) -> None:
+        self.photos = self.restored = 0
+        self._bars: list[tqdm] = []
+        self._on_terminal = sys.stderr.isatty()
+        self._log = logging_redirect_tqdm()
+
+    def __enter__(self) -> Self:
+        if self._on_terminal:
+            self._log.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for bar in reversed(self._bars):
+            bar.close()
+        if self._on_terminal:
+            self._log.__exit__(kind, error, trace)
+
+    def show(self, progress: RestoreProgress) -> None:
+        """Show what was told last."""
+        self.photos = progress.photos
+        if progress.row is not None:
+            self.restored += progress.row["status"] == Status.OK
+            for line in _lines(progress.row):
+                tqdm.write(printable_line(line), file=sys.stderr)
+        if self._on_terminal and not self._bars:
+            photos = tqdm(desc="photos", unit="photo", file=sys.stderr)
+            self._bars = [photos, tqdm(desc="steps", unit="step", file=sys.stderr, leave=False)]
+        counts = ((progress.done, progress.photos), (progress.step, progress.steps))
+        for bar, (done, total) in zip(self._bars, counts, strict=False):
+            _move(bar, done, total)
+
+
+def _move(bar: tqdm, done: int, total: int) -> None:
+    if done < bar.n:
+        bar.reset()
+    bar.total = total
+    bar.update(done - bar.n)
+    bar.refresh()
+
+
+def _lines(row: Row) -> list[str]:
+    lines = [f"{row['uri']}: warning: {message}" for message in row["warnings"]]
+    if row["status"] == Status.FAILED:
+        message, kind = row["error_message"], row["error_type"]
+        if hasattr(builtins, kind) and kind != message:  # Python's own errors say little without their names
+            message = f"{kind}: {message}"
+        lines.append(message if message.startswith(f"{row['uri']}: ") else f"{row['uri']}: {message}")
+    return lines
