@@ -10,7 +10,6 @@ from pasd_batch.config.base import Settings
 from pasd_batch.config.intervals import (
     CutoffInterval,
     FactorInterval,
-    Interval,
     NonNegativeInterval,
     Probability,
     QualityInterval,
@@ -44,34 +43,6 @@ class KernelSizes(Settings):
         return self
 
 
-class KernelKindWeights(Settings):
-    """Probability of each kind of bell-shaped kernel; iso is round, aniso an ellipse."""
-
-    iso: Weight = 0.45
-    """Round Gaussian."""
-
-    aniso: Weight = 0.25
-    """Elliptic Gaussian."""
-
-    generalized_iso: Weight = 0.12
-    """Round generalized Gaussian, exp(-q^beta / 2)."""
-
-    generalized_aniso: Weight = 0.03
-    """Elliptic generalized Gaussian."""
-
-    plateau_iso: Weight = 0.12
-    """Round plateau, 1 / (1 + q^beta)."""
-
-    plateau_aniso: Weight = 0.03
-    """Elliptic plateau."""
-
-    @model_validator(mode="after")
-    def _some_kind(self) -> Self:
-        if not any(self.model_dump().values()):
-            raise ValueError("all kernel kinds have weight 0; give at least one of them a weight")
-        return self
-
-
 class BlurSettings(Settings):
     """One blur with a random kernel."""
 
@@ -81,41 +52,8 @@ class BlurSettings(Settings):
     sizes: KernelSizes = KernelSizes()
     """Kernel side lengths."""
 
-    kinds: KernelKindWeights = KernelKindWeights()
-    """Mixture of the bell-shaped kernels."""
-
     sigma: NonNegativeInterval = (0.2, 3.0)
     """Standard deviation along each axis, pixels."""
-
-    rotation: Interval = (-math.pi, math.pi)
-    """Direction of elliptic kernels, radians."""
-
-    generalized_beta_heavy: NonNegativeInterval = (0.5, 1.0)
-    """Exponents with heavier tails than a Gaussian."""
-
-    generalized_beta_light: NonNegativeInterval = (1.0, 4.0)
-    """Exponents with lighter tails than a Gaussian."""
-
-    generalized_heavy_probability: Probability = 0.5
-    """Probability of an exponent with heavier rather than lighter tails."""
-
-    plateau_beta: NonNegativeInterval = (1.0, 2.0)
-    """Plateau exponents."""
-
-    plateau_lowest_probability: Probability = 0.5
-    """Probability of just the lowest plateau exponent."""
-
-    sinc_probability: Probability = 0.1
-    """Probability of a sinc (ringing) kernel instead of a bell."""
-
-    sinc_cutoff_small: CutoffInterval = (math.pi / 3, math.pi)
-    """Cutoff of sinc kernels whose side is below `sinc_large_from`."""
-
-    sinc_cutoff_large: CutoffInterval = (math.pi / 5, math.pi)
-    """Cutoff of the larger sinc kernels."""
-
-    sinc_large_from: int = 13
-    """Side length, pixels, from which a sinc kernel counts as large."""
 
 
 class ResizeSettings(Settings):
@@ -145,17 +83,11 @@ class ResizeSettings(Settings):
 class NoiseSettings(Settings):
     """One layer of sensor noise, either Gaussian or Poisson."""
 
-    gaussian_probability: Probability = 0.5
-    """Probability of Gaussian rather than Poisson noise."""
-
     sigma: NonNegativeInterval = (1.0, 15.0)
     """Gaussian standard deviation, 8-bit levels."""
 
     poisson_scale: NonNegativeInterval = (0.05, 2.0)
     """Factor on the Poisson noise."""
-
-    gray_probability: Probability = 0.4
-    """Probability of the same noise in all three channels."""
 
 
 class StageSettings(Settings):
@@ -189,9 +121,6 @@ class FinalSincSettings(Settings):
     probability: Probability = 0.8
     """Probability of the filter."""
 
-    sizes: KernelSizes = KernelSizes()
-    """Kernel side lengths."""
-
     cutoff: CutoffInterval = (math.pi / 3, math.pi)
     """Cutoff frequency, radians per pixel."""
 
@@ -222,9 +151,6 @@ class RealEsrganSettings(Settings):
 
     final_sinc: FinalSincSettings = FinalSincSettings()
     """Filter at the end."""
-
-    jpeg_first_probability: Probability = 0.5
-    """Probability that the second round's JPEG comes before the final resize and filter rather than after them."""
 
 
 class BicubicSettings(Settings):

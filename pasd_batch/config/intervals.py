@@ -17,14 +17,8 @@ def _within(lowest: float, highest: float) -> Callable[[tuple[float, float]], tu
     return check
 
 
-Interval = Annotated[tuple[float, float], AfterValidator(_within(-math.inf, math.inf))]
-"""Lowest and highest value of a uniform draw."""
-
 NonNegativeInterval = Annotated[tuple[float, float], AfterValidator(_within(0.0, math.inf))]
 """An interval of amounts, of which 0 means none."""
-
-PositiveInterval = Annotated[tuple[float, float], AfterValidator(_within(0.1, math.inf))]
-"""An interval of lengths that things are divided by, at least 0.1."""
 
 FractionInterval = Annotated[tuple[float, float], AfterValidator(_within(0.0, 1.0))]
 """An interval within [0, 1]."""

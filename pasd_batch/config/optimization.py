@@ -25,10 +25,7 @@ class OptimizerSettings(Settings):
     """Steps over which the rate grows linearly from 0."""
 
     decay: RateDecay = RateDecay.CONSTANT
-    """`cosine` falls to `final_rate` of the learning rate at the last step."""
-
-    final_rate: float = Field(default=0.05, ge=0.0, le=1.0)
-    """Share of the learning rate at the end of a cosine decay."""
+    """`cosine` falls to 5 % of the learning rate at the last step."""
 
     betas: tuple[float, float] = (0.9, 0.999)
     """Decay of the gradient's and the squared gradient's moving averages."""

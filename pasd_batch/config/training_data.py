@@ -57,9 +57,6 @@ class TrainingDataSettings(Settings):
     loader_cpus: float = Field(default=1.0, gt=0.0)
     """CPU cores a loader reserves in Ray; the cluster must have them beside those of the workers."""
 
-    batches_per_task: int = Field(default=4, ge=1)
-    """Batches that a loader makes in one go; more of them cost less overhead, and more memory."""
-
     cache_bytes: int = Field(default=0, ge=0)
     """Memory in which each loader keeps decoded photos (12 bytes a pixel), for sets that fit; 0: decode every time."""
 

@@ -118,9 +118,6 @@ class FromStableDiffusion(Settings):
     paca: PacaVariant = PacaVariant.PASD
     """Form of PACA."""
 
-    paca_active: bool = True
-    """Off: the layers of PACA are there, as the layout has them, but frozen so that they do nothing."""
-
     branch: BranchSettings = BranchSettings()
     """The control branch."""
 
@@ -179,9 +176,6 @@ class FromScratch(Settings):
     paca: PacaVariant = PacaVariant.PASD
     """Form of PACA."""
 
-    paca_active: bool = True
-    """Off: the layers of PACA are there, as the layout has them, but frozen so that they do nothing."""
-
     branch: BranchSettings = BranchSettings()
     """The control branch."""
 
@@ -194,59 +188,3 @@ class FromScratch(Settings):
 
 ModelStart = Annotated[FromStableDiffusion | FromPasd | FromScratch, Field(discriminator="start")]
 """Start of a training, told apart by `start`."""
-
-
-class EncoderStart(StrEnum):
-    """Weights that the encoder of a VAE from scratch starts with."""
-
-    RANDOM = "random"
-    PRINCIPAL_COMPONENTS = "principal_components"
-    """Those that give the principal components of the training photos, so that there is sense in latents at once."""
-
-
-class Upsampling(StrEnum):
-    """Enlarging in a VAE's decoder."""
-
-    NEAREST = "nearest"
-    """By repeating pixels, as Stable Diffusion's: any software that knows diffusers loads it."""
-
-    PIXEL_SHUFFLE = "pixel_shuffle"
-    """With weights for each pixel of a block; more faithful with many latent channels, but only loaded here."""
-
-
-class DecoderStart(StrEnum):
-    """Weights that the decoder of a VAE starts with."""
-
-    RANDOM = "random"
-    """Drawn; with `initial`, the trained ones."""
-
-    LINEAR = "linear"
-    """The best linear map from the encoder's latents to the training photos; needs pixel shuffles."""
-
-
-class VaeSizes(Settings):
-    """An 8x KL autoencoder; attention, if any, is in its middle block only, so that it can be tiled."""
-
-    latent_channels: int = Field(default=16, ge=1)
-    """Channels of the latents; the more, the more detail survives."""
-
-    widths: tuple[int, int, int, int] = (32, 64, 128, 128)
-    """Channels at full size, 1/2, 1/4 and 1/8; the first decides what a large photo costs."""
-
-    layers_per_block: int = Field(default=1, ge=1)
-    """Residual blocks a level of the encoder; the decoder has one more."""
-
-    norm_groups: int = Field(default=8, ge=1)
-    """Groups of the normalisations."""
-
-    upsampling: Upsampling = Upsampling.NEAREST
-    """Enlarging in the decoder."""
-
-    middle_attention: bool = False
-    """Self attention over the whole photo at 1/8 size."""
-
-    @model_validator(mode="after")
-    def _divisible(self) -> Self:
-        if odd := [width for width in self.widths if width % self.norm_groups]:
-            raise ValueError(f"norm_groups {self.norm_groups} does not divide the widths {odd}")
-        return self

@@ -1,5 +1,6 @@
 """Settings of training the VAE below a model of one's own."""
 
+from enum import StrEnum
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -7,7 +8,59 @@ from pydantic import Field, model_validator
 from pasd_batch.config.base import LocalPath, Settings
 from pasd_batch.config.intervals import Probability
 from pasd_batch.config.trainer import TrainerSettings
-from pasd_batch.config.training_model import DecoderStart, EncoderStart, Upsampling, VaeSizes
+
+
+class EncoderStart(StrEnum):
+    """Weights that the encoder of a VAE from scratch starts with."""
+
+    RANDOM = "random"
+    PRINCIPAL_COMPONENTS = "principal_components"
+    """Those that give the principal components of the training photos, so that there is sense in latents at once."""
+
+
+class Upsampling(StrEnum):
+    """Enlarging in a VAE's decoder."""
+
+    NEAREST = "nearest"
+    """By repeating pixels, as Stable Diffusion's: any software that knows diffusers loads it."""
+
+    PIXEL_SHUFFLE = "pixel_shuffle"
+    """With weights for each pixel of a block; more faithful with many latent channels, but only loaded here."""
+
+
+class DecoderStart(StrEnum):
+    """Weights that the decoder of a VAE starts with."""
+
+    RANDOM = "random"
+    """Drawn; with `initial`, the trained ones."""
+
+    LINEAR = "linear"
+    """The best linear map from the encoder's latents to the training photos; needs pixel shuffles."""
+
+
+class VaeSizes(Settings):
+    """An 8x KL autoencoder without attention, so that it can be tiled."""
+
+    latent_channels: int = Field(default=16, ge=1)
+    """Channels of the latents; the more, the more detail survives."""
+
+    widths: tuple[int, int, int, int] = (32, 64, 128, 128)
+    """Channels at full size, 1/2, 1/4 and 1/8; the first decides what a large photo costs."""
+
+    layers_per_block: int = Field(default=1, ge=1)
+    """Residual blocks a level of the encoder; the decoder has one more."""
+
+    norm_groups: int = Field(default=8, ge=1)
+    """Groups of the normalisations."""
+
+    upsampling: Upsampling = Upsampling.NEAREST
+    """Enlarging in the decoder."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if odd := [width for width in self.widths if width % self.norm_groups]:
+            raise ValueError(f"norm_groups {self.norm_groups} does not divide the widths {odd}")
+        return self
 
 
 class VaeLossSettings(Settings):

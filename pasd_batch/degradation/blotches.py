@@ -11,6 +11,10 @@ from pasd_batch.config.old_photo import BlotchSettings
 from pasd_batch.degradation.columns import column, constant, flags, members
 from pasd_batch.degradation.draws import Draws, NoiseSource
 from pasd_batch.degradation.random_fields import fractal_fields
+from pasd_batch.degradation.strength import contract
+
+_SIZE = (0.08, 0.35)
+"""Size of a blotch, fraction of the short side."""
 
 _STAIN = (0.62, 0.45, 0.22)
 _PAPER = (0.96, 0.92, 0.82)
@@ -30,13 +34,13 @@ class BlotchParameters:
     bleached: bool
 
 
-def sample_blotches(settings: BlotchSettings, draws: Draws) -> BlotchParameters:
+def sample_blotches(settings: BlotchSettings, draws: Draws, *, strength: float = 1.0) -> BlotchParameters:
     """Draw the stains of one print; opacity 0 where it has none."""
     stained = draws.flag(settings.probability)
-    opacity = draws.uniform(settings.opacity)
+    opacity = draws.uniform(contract(settings.opacity, strength=strength))
     return BlotchParameters(
         opacity=opacity if stained else 0.0,
-        size=draws.uniform(settings.size),
+        size=draws.uniform(_SIZE),
         coverage=draws.uniform(settings.coverage),
         bleached=draws.flag(settings.bleach_probability),
     )

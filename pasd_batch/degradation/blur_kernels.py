@@ -4,7 +4,7 @@ Wang et al., Real-ESRGAN (arXiv 2107.10833), section 3.2; the shapes of Liu et a
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -17,6 +17,37 @@ from torch import Tensor
 from pasd_batch.config.degradation import BlurSettings, FinalSincSettings, KernelSizes
 from pasd_batch.degradation.columns import sent
 from pasd_batch.degradation.draws import Draws
+from pasd_batch.degradation.strength import contract
+
+_KIND_WEIGHTS: Mapping[str, float] = {
+    "iso": 0.45,
+    "aniso": 0.25,
+    "generalized_iso": 0.12,
+    "generalized_aniso": 0.03,
+    "plateau_iso": 0.12,
+    "plateau_aniso": 0.03,
+}
+"""Mixture of the bells: Gaussian, generalized Gaussian exp(-q^beta / 2), plateau 1 / (1 + q^beta); each round (iso) or
+elliptic (aniso). As in Real-ESRGAN's training options, like the other constants here."""
+
+_ROTATION = (-math.pi, math.pi)
+"""Direction of elliptic bells, radians."""
+
+_EVEN = 0.5
+_BETA_HEAVY, _BETA_LIGHT = (0.5, 1.0), (1.0, 4.0)
+"""Exponents with heavier and with lighter tails than a Gaussian, one as likely as the other."""
+
+_BETA_PLATEAU = (1.0, 2.0)
+"""Plateau exponents; half of them are just the lowest."""
+
+_SINC_PROBABILITY = 0.1
+"""Probability of a sinc (ringing) kernel instead of a bell."""
+
+_SINC_LARGE_FROM = 13
+"""Side length, pixels, from which a sinc kernel counts as large."""
+
+_CUTOFF_SMALL, _CUTOFF_LARGE = (math.pi / 3, math.pi), (math.pi / 5, math.pi)
+"""Cutoffs of small and of large sinc kernels, radians per pixel."""
 
 SMALLEST_SIGMA = 1e-2
 """Below this standard deviation (pixels) a bell is one pixel anyway; it keeps sigma 0 from dividing by zero."""
@@ -91,45 +122,44 @@ def kernel_weights(
     return weights
 
 
-def sample_kernel(settings: BlurSettings, draws: Draws) -> BlurKernel:
-    """Draw the kernel of one blur: none, a sinc, or a bell of random shape."""
+def sample_kernel(settings: BlurSettings, draws: Draws, *, strength: float = 1.0) -> BlurKernel:
+    """Draw the kernel of one blur: none, a sinc, or a bell of random shape; below strength 1 it blurs less."""
     if not draws.flag(settings.probability):
         return IdentityKernel()
     size = _sample_size(settings.sizes, draws)
-    if draws.flag(settings.sinc_probability):
-        large = size >= settings.sinc_large_from
-        return SincKernel(size, draws.uniform(settings.sinc_cutoff_large if large else settings.sinc_cutoff_small))
-    return _sample_bell(settings, size, draws)
+    if draws.flag(_SINC_PROBABILITY):
+        cutoff = _CUTOFF_LARGE if size >= _SINC_LARGE_FROM else _CUTOFF_SMALL
+        return SincKernel(size, draws.uniform(contract(cutoff, strength=strength, neutral=math.pi)))
+    return _sample_bell(contract(settings.sigma, strength=strength), size, draws)
 
 
-def sample_final_sinc(settings: FinalSincSettings, draws: Draws) -> BlurKernel:
+def sample_final_sinc(settings: FinalSincSettings, draws: Draws, *, strength: float = 1.0) -> BlurKernel:
     """Draw the filter at the end of the chain: a sinc, or none."""
     if not draws.flag(settings.probability):
         return IdentityKernel()
-    return SincKernel(_sample_size(settings.sizes, draws), draws.uniform(settings.cutoff))
+    size = _sample_size(KernelSizes(), draws)
+    return SincKernel(size, draws.uniform(contract(settings.cutoff, strength=strength, neutral=math.pi)))
 
 
-def _sample_bell(settings: BlurSettings, size: int, draws: Draws) -> BellKernel:
-    kind: str = draws.weighted(settings.kinds.model_dump())
+def _sample_bell(sigmas: tuple[float, float], size: int, draws: Draws) -> BellKernel:
+    kind = draws.weighted(_KIND_WEIGHTS)
     elliptic = kind.endswith("aniso")
-    sigma = draws.uniform(settings.sigma)
+    sigma = draws.uniform(sigmas)
     return BellKernel(
         size=size,
         sigma_x=sigma,
-        sigma_y=draws.uniform(settings.sigma) if elliptic else sigma,
-        rotation=draws.uniform(settings.rotation) if elliptic else 0.0,
-        beta=_sample_beta(settings, kind, draws),
+        sigma_y=draws.uniform(sigmas) if elliptic else sigma,
+        rotation=draws.uniform(_ROTATION) if elliptic else 0.0,
+        beta=_sample_beta(kind, draws),
         profile=BellProfile.PLATEAU if kind.startswith("plateau") else BellProfile.GENERALIZED,
     )
 
 
-def _sample_beta(settings: BlurSettings, kind: str, draws: Draws) -> float:
+def _sample_beta(kind: str, draws: Draws) -> float:
     if kind.startswith("generalized"):
-        heavy = draws.flag(settings.generalized_heavy_probability)
-        return draws.uniform(settings.generalized_beta_heavy if heavy else settings.generalized_beta_light)
+        return draws.uniform(_BETA_HEAVY if draws.flag(_EVEN) else _BETA_LIGHT)
     if kind.startswith("plateau"):
-        lowest = draws.flag(settings.plateau_lowest_probability)
-        return settings.plateau_beta[0] if lowest else draws.uniform(settings.plateau_beta)
+        return _BETA_PLATEAU[0] if draws.flag(_EVEN) else draws.uniform(_BETA_PLATEAU)
     return 1.0
 
 

@@ -12,6 +12,28 @@ from torch import Tensor
 from pasd_batch.config.old_photo import DustSettings
 from pasd_batch.degradation.columns import column, members, sent
 from pasd_batch.degradation.draws import Draws
+from pasd_batch.degradation.strength import contract
+
+_RADIUS = (0.5, 2.4)
+"""Radius of a speck, pixels; small ones are commoner."""
+
+_OPACITY = (0.4, 1.0)
+"""Opacity of a speck or a hair."""
+
+_DARK_PROBABILITY = 0.3
+"""Probability that the photo's specks are dark."""
+
+_DARK, _LIGHT = (0.02, 0.2), (0.85, 1.0)
+"""Brightness of dark and of light specks."""
+
+_HAIR_LENGTH = (12.0, 70.0)
+"""Length of a hair, pixels."""
+
+_HAIR_WIDTH = (0.2, 0.6)
+"""Half width of a hair, pixels."""
+
+_HAIR_CURL = (-3.0, 3.0)
+"""Turn of a hair from end to end, and the difference of its curvature between the ends, radians."""
 
 _HAIR_POINTS = 48
 _SPECKS_AT_ONCE, _HAIRS_AT_ONCE = 4096, 16
@@ -52,17 +74,19 @@ class DustParameters:
     brightness: float
 
 
-def sample_dust(settings: DustSettings, draws: Draws, *, pixels: int) -> DustParameters:
+def sample_dust(settings: DustSettings, draws: Draws, *, pixels: int, strength: float = 1.0) -> DustParameters:
     """Draw the dust of one photo of so many pixels; perhaps none."""
     dusty = draws.flag(settings.probability)
-    dark = draws.flag(settings.dark_probability)
-    brightness = draws.uniform(settings.dark_brightness if dark else settings.light_brightness)
+    dark = draws.flag(_DARK_PROBABILITY)
+    brightness = draws.uniform(_DARK if dark else _LIGHT)
     # Rounded up or down at random: small crops then have as much dust on average as the photos they come from.
-    count = int(draws.uniform(settings.density) * pixels / 1e6 + draws.fraction()) if dusty else 0
+    density = contract(settings.density, strength=strength)
+    opacity = contract(_OPACITY, strength=strength)
+    count = int(draws.uniform(density) * pixels / 1e6 + draws.fraction()) if dusty else 0
     hairs = int(count * draws.uniform(settings.hair_share) + draws.fraction()) if dusty else 0
     return DustParameters(
-        specks=tuple(_sample_speck(settings, draws) for _ in range(count - min(count, hairs))),
-        hairs=tuple(_sample_hair(settings, draws) for _ in range(min(count, hairs))),
+        specks=tuple(_sample_speck(draws, opacity) for _ in range(count - min(count, hairs))),
+        hairs=tuple(_sample_hair(draws, opacity) for _ in range(min(count, hairs))),
         brightness=brightness,
     )
 
@@ -83,26 +107,26 @@ def add_dust(
     return photos + cover * (column([each.brightness for each in parameters], photos) - photos)
 
 
-def _sample_speck(settings: DustSettings, draws: Draws) -> Speck:
+def _sample_speck(draws: Draws, opacity: tuple[float, float]) -> Speck:
     return Speck(
         x=draws.fraction(),
         y=draws.fraction(),
-        radius=draws.skewed(settings.radius),
-        opacity=draws.uniform(settings.opacity),
+        radius=draws.skewed(_RADIUS),
+        opacity=draws.uniform(opacity),
         phases=(draws.uniform((0.0, 2.0 * math.pi)), draws.uniform((0.0, 2.0 * math.pi))),
     )
 
 
-def _sample_hair(settings: DustSettings, draws: Draws) -> Hair:
+def _sample_hair(draws: Draws, opacity: tuple[float, float]) -> Hair:
     return Hair(
         x=draws.fraction(),
         y=draws.fraction(),
-        length=draws.uniform(settings.hair_length),
-        half_width=draws.uniform(settings.hair_width),
-        opacity=draws.uniform(settings.opacity),
+        length=draws.uniform(_HAIR_LENGTH),
+        half_width=draws.uniform(_HAIR_WIDTH),
+        opacity=draws.uniform(opacity),
         angle=draws.uniform((0.0, 2.0 * math.pi)),
-        curl=draws.uniform(settings.hair_curl),
-        curl_change=draws.uniform(settings.hair_curl),
+        curl=draws.uniform(_HAIR_CURL),
+        curl_change=draws.uniform(_HAIR_CURL),
     )
 
 

@@ -12,6 +12,35 @@ from pasd_batch.config.old_photo import ToneSettings
 from pasd_batch.degradation.columns import channel_columns, column, constant, flags
 from pasd_batch.degradation.draws import Draws, NoiseSource
 from pasd_batch.degradation.random_fields import slow_fields
+from pasd_batch.degradation.strength import contract
+
+_SEPIA_PROBABILITY = 0.7
+"""Probability that a black-and-white print is toned."""
+
+_SEPIA = (0.25, 1.0)
+"""Strength of a toned print's brown."""
+
+_DYE_SHARES = ((0.6, 1.0), (0.0, 0.4), (0.0, 1.0))
+"""Shares of the greatest loss that the dyes have: cyan (seen in red), which fades first, magenta (in green), which
+lasts longest, and yellow (in blue)."""
+
+_BLACK_LIFT = (0.03, 0.28)
+"""Brightness of what was black."""
+
+_WHITE_DROP = (0.0, 0.22)
+"""Darkening of white paper."""
+
+_GAMMA = (-0.35, 0.35)
+"""Natural logarithm of the exponent on brightness; negative brightens the middle."""
+
+_UNEVENNESS = (0.0, 0.12)
+"""Amplitude of slow changes of brightness across the print."""
+
+_VIGNETTE = (0.0, 0.4)
+"""Darkening of the corners."""
+
+_VIGNETTE_CENTER = (0.35, 0.65)
+"""Brightest point of the vignette, as a share of each side."""
 
 _SEPIA_EXPONENTS = (0.82, 1.0, 1.3)
 _SEPIA_PAPER = (1.0, 0.94, 0.8)
@@ -39,25 +68,26 @@ class FadingParameters:
     vignette_center: tuple[float, float]
 
 
-def sample_fading(settings: ToneSettings, draws: Draws) -> FadingParameters:
-    """Draw the tone of one print."""
-    toned = draws.flag(settings.sepia_probability)
-    sepia = draws.uniform(settings.sepia)
-    worst = draws.uniform(settings.dye_loss)
-    cast = draws.uniform(settings.cast)
-    shares = (settings.cyan_share, settings.magenta_share, settings.yellow_share)
-    red, green, blue = (worst * draws.uniform(share) for share in shares)
+def sample_fading(settings: ToneSettings, draws: Draws, *, strength: float = 1.0) -> FadingParameters:
+    """Draw the tone of one print; below strength 1 all amounts are smaller."""
+
+    def amount(interval: tuple[float, float]) -> float:
+        return draws.uniform(contract(interval, strength=strength))
+
+    toned = draws.flag(_SEPIA_PROBABILITY)
+    sepia, worst, cast = amount(_SEPIA), amount(settings.dye_loss), amount(settings.cast)
+    red, green, blue = (worst * draws.uniform(share) for share in _DYE_SHARES)
     return FadingParameters(
         monochrome=draws.flag(settings.monochrome_probability),
         sepia=sepia if toned else 0.0,
         dye_losses=(red, green, blue),
         casts=(draws.uniform((-cast, cast)), draws.uniform((-cast, cast)), draws.uniform((-cast, cast))),
-        black=draws.uniform(settings.black_lift),
-        white=1.0 - draws.uniform(settings.white_drop),
-        exponent=math.exp(draws.uniform(settings.gamma)),
-        unevenness=draws.uniform(settings.unevenness),
-        vignette=draws.uniform(settings.vignette),
-        vignette_center=(draws.uniform(settings.vignette_center), draws.uniform(settings.vignette_center)),
+        black=amount(_BLACK_LIFT),
+        white=1.0 - amount(_WHITE_DROP),
+        exponent=math.exp(amount(_GAMMA)),
+        unevenness=amount(_UNEVENNESS),
+        vignette=amount(_VIGNETTE),
+        vignette_center=(draws.uniform(_VIGNETTE_CENTER), draws.uniform(_VIGNETTE_CENTER)),
     )
 
 

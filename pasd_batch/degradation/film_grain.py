@@ -10,6 +10,10 @@ from pasd_batch.config.old_photo import GrainSettings
 from pasd_batch.degradation.columns import column
 from pasd_batch.degradation.draws import Draws, NoiseSource
 from pasd_batch.degradation.filtering import soften
+from pasd_batch.degradation.strength import contract
+
+_SIZE = (0.4, 1.1)
+"""Radius (standard deviation) of a grain, pixels."""
 
 _DEEPEST = 0.35
 
@@ -22,11 +26,11 @@ class GrainParameters:
     size: float
 
 
-def sample_grain(settings: GrainSettings, draws: Draws) -> GrainParameters:
+def sample_grain(settings: GrainSettings, draws: Draws, *, strength: float = 1.0) -> GrainParameters:
     """Draw the grain of one photo; amount 0 where it has none."""
     visible = draws.flag(settings.probability)
-    amount = draws.uniform(settings.amount)
-    return GrainParameters(amount=amount if visible else 0.0, size=draws.uniform(settings.size))
+    amount = draws.uniform(contract(settings.amount, strength=strength))
+    return GrainParameters(amount=amount if visible else 0.0, size=draws.uniform(_SIZE))
 
 
 def add_grain(

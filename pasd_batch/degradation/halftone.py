@@ -11,6 +11,13 @@ from torch import Tensor
 from pasd_batch.config.old_photo import HalftoneSettings
 from pasd_batch.degradation.columns import channel_columns, column
 from pasd_batch.degradation.draws import Draws
+from pasd_batch.degradation.strength import contract
+
+_PERIOD = (2.6, 5.0)
+"""Distance of the dots, pixels."""
+
+_ROTATION = (-0.05, 0.05)
+"""Rotation of the whole screen, radians."""
 
 # Printers turn the screens of the inks against each other, so that the dots make no moire.
 _INK_ANGLES = (math.radians(15.0), math.radians(75.0), math.radians(0.0))
@@ -27,14 +34,14 @@ class HalftoneParameters:
     rotation: float
 
 
-def sample_halftone(settings: HalftoneSettings, draws: Draws) -> HalftoneParameters:
+def sample_halftone(settings: HalftoneSettings, draws: Draws, *, strength: float = 1.0) -> HalftoneParameters:
     """Draw the screen of one photo; amount 0 where it is no print."""
     printed = draws.flag(settings.probability)
-    amount = draws.uniform(settings.amount)
+    amount = draws.uniform(contract(settings.amount, strength=strength))
     return HalftoneParameters(
         amount=amount if printed else 0.0,
-        period=draws.uniform(settings.period),
-        rotation=draws.uniform(settings.rotation),
+        period=draws.uniform(_PERIOD),
+        rotation=draws.uniform(_ROTATION),
     )
 
 

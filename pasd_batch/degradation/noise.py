@@ -12,6 +12,13 @@ from pasd_batch.config.degradation import NoiseSettings
 from pasd_batch.degradation.columns import constant, members, sent
 from pasd_batch.degradation.draws import Draws, NoiseSource
 from pasd_batch.degradation.filtering import round_to_8_bit
+from pasd_batch.degradation.strength import contract
+
+_GAUSSIAN_PROBABILITY = 0.5
+"""Probability of Gaussian rather than Poisson noise (Real-ESRGAN's training options, both rounds)."""
+
+_GRAY_PROBABILITY = 0.4
+"""Probability of the same noise in all three channels (the same options)."""
 
 _LUMA = (0.2989, 0.587, 0.114)
 
@@ -32,13 +39,14 @@ class NoiseParameters:
     gray: bool
 
 
-def sample_noise(settings: NoiseSettings, draws: Draws) -> NoiseParameters:
-    """Draw the noise of one picture."""
-    gaussian = draws.flag(settings.gaussian_probability)
+def sample_noise(settings: NoiseSettings, draws: Draws, *, strength: float = 1.0) -> NoiseParameters:
+    """Draw the noise of one picture; below strength 1 it is weaker."""
+    gaussian = draws.flag(_GAUSSIAN_PROBABILITY)
+    levels = settings.sigma if gaussian else settings.poisson_scale
     return NoiseParameters(
         kind=NoiseKind.GAUSSIAN if gaussian else NoiseKind.POISSON,
-        level=draws.uniform(settings.sigma if gaussian else settings.poisson_scale),
-        gray=draws.flag(settings.gray_probability),
+        level=draws.uniform(contract(levels, strength=strength)),
+        gray=draws.flag(_GRAY_PROBABILITY),
     )
 
 

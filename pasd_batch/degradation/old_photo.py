@@ -1,6 +1,8 @@
 """Degradation to an old photograph: lens, film, print, decades of storage, and a scan.
 
-Made after scans of real archive prints; the order is the physical one. See `OldPhotoSettings` for what each part does.
+Made after scans of real archive prints; the order is the physical one. Each effect's module has its shapes, colours and
+directions as constants; lengths are pixels of a photo whose long side is about 500 to 1000 pixels, the size archives
+scan small prints at.
 """
 
 from collections.abc import Sequence
@@ -21,8 +23,14 @@ from pasd_batch.degradation.filtering import round_to_8_bit, soften
 from pasd_batch.degradation.halftone import HalftoneParameters, print_halftone, sample_halftone
 from pasd_batch.degradation.jpeg import compress_jpeg
 from pasd_batch.degradation.scratches import Scratch, add_scratches, sample_scratches
-from pasd_batch.degradation.strength import contracted_old_photo
+from pasd_batch.degradation.strength import BEST_JPEG_QUALITY, contract
 from pasd_batch.pasd.colorization import to_gray
+
+_LENS_SIGMA = (0.2, 1.8)
+"""Softness of the original photo (Gaussian standard deviation), pixels."""
+
+_SCAN_SIGMA = (0.2, 0.7)
+"""Softness of the scan, pixels."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +50,18 @@ class OldPhotoParameters:
 
 def sample_old_photo(settings: OldPhotoSettings, draws: Draws, *, pixels: int) -> OldPhotoParameters:
     """Draw the parameters for one photo of so many pixels."""
-    mild = contracted_old_photo(settings)
+    strength = settings.strength
+    jpeg_quality = contract(settings.capture.jpeg_quality, strength=strength, neutral=BEST_JPEG_QUALITY)
     return OldPhotoParameters(
-        lens_sigma=draws.uniform(mild.capture.lens_sigma),
-        grain=sample_grain(mild.grain, draws),
-        halftone=sample_halftone(mild.halftone, draws),
-        fading=sample_fading(mild.tone, draws),
-        blotches=sample_blotches(mild.blotches, draws),
-        scratches=sample_scratches(mild.scratches, draws),
-        dust=sample_dust(mild.dust, draws, pixels=pixels),
-        scan_sigma=draws.uniform(mild.capture.scan_sigma),
-        jpeg_quality=draws.uniform(mild.capture.jpeg_quality),
+        lens_sigma=draws.uniform(contract(_LENS_SIGMA, strength=strength)),
+        grain=sample_grain(settings.grain, draws, strength=strength),
+        halftone=sample_halftone(settings.halftone, draws, strength=strength),
+        fading=sample_fading(settings.tone, draws, strength=strength),
+        blotches=sample_blotches(settings.blotches, draws, strength=strength),
+        scratches=sample_scratches(settings.scratches, draws, strength=strength),
+        dust=sample_dust(settings.dust, draws, pixels=pixels, strength=strength),
+        scan_sigma=draws.uniform(contract(_SCAN_SIGMA, strength=strength)),
+        jpeg_quality=draws.uniform(jpeg_quality),
     )
 
 

@@ -21,7 +21,10 @@ from pasd_batch.degradation.draws import Draws, NoiseSource
 from pasd_batch.degradation.filtering import blur, resize_by, resize_to, round_to_8_bit
 from pasd_batch.degradation.jpeg import compress_jpeg
 from pasd_batch.degradation.noise import NoiseParameters, add_noise, sample_noise
-from pasd_batch.degradation.strength import contracted_chain
+from pasd_batch.degradation.strength import BEST_JPEG_QUALITY, contract
+
+_JPEG_FIRST_PROBABILITY = 0.5
+"""Probability that the second round's JPEG comes before the final resize and filter rather than after them."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +70,15 @@ def sample_chain(
 
     A batch of 1, as in the published training, draws everything per picture.
     """
-    mild = contracted_chain(settings)
     device = device or torch.device("cpu")
-    first = _sample_stage(mild.first, mild.resize_modes, draws, batch, device)
-    second = _sample_stage(mild.second, mild.resize_modes, draws, batch, device)
-    sincs = [sample_final_sinc(mild.final_sinc, draws) for _ in range(batch)]
+    first = _sample_stage(settings.first, settings, draws, batch, device)
+    second = _sample_stage(settings.second, settings, draws, batch, device)
+    sincs = [sample_final_sinc(settings.final_sinc, draws, strength=settings.strength) for _ in range(batch)]
     return ChainParameters(
         first=first,
         second=second,
         final_kernels=kernel_weights(sincs, device=device).to(torch.float32),
-        jpeg_first=tuple(draws.flag(settings.jpeg_first_probability) for _ in range(batch)),
+        jpeg_first=tuple(draws.flag(_JPEG_FIRST_PROBABILITY) for _ in range(batch)),
         shrink_mode=_sample_mode(settings.resize_modes, draws),
         restore_mode=_sample_mode(settings.resize_modes, draws),
         scale=settings.scale,
@@ -84,9 +86,11 @@ def sample_chain(
     )
 
 
-def sample_resize(settings: ResizeSettings, modes: Sequence[ResizeMode], draws: Draws) -> Resize:
-    """Draw whether to enlarge, shrink or keep, by how much, and the interpolation."""
-    lowest, highest = settings.factor
+def sample_resize(
+    settings: ResizeSettings, modes: Sequence[ResizeMode], draws: Draws, *, strength: float = 1.0
+) -> Resize:
+    """Draw whether to enlarge, shrink or keep, by how much (less below strength 1), and the interpolation."""
+    lowest, highest = contract(settings.factor, strength=strength, neutral=1.0)
     intervals = {"up": (1.0, highest), "down": (lowest, 1.0), "keep": (1.0, 1.0)}
     direction = draws.weighted({"up": settings.up, "down": settings.down, "keep": settings.keep})
     return Resize(factor=draws.uniform(intervals[direction]), mode=_sample_mode(modes, draws))
@@ -136,14 +140,16 @@ def _compress_some(
 
 
 def _sample_stage(
-    stage: StageSettings, modes: Sequence[ResizeMode], draws: Draws, batch: int, device: torch.device
+    stage: StageSettings, chain: RealEsrganSettings, draws: Draws, batch: int, device: torch.device
 ) -> StageParameters:
-    kernels = [sample_kernel(stage.blur, draws) for _ in range(batch)]
+    strength = chain.strength
+    kernels = [sample_kernel(stage.blur, draws, strength=strength) for _ in range(batch)]
+    qualities = contract(stage.jpeg_quality, strength=strength, neutral=BEST_JPEG_QUALITY)
     return StageParameters(
         kernels=kernel_weights(kernels, device=device).to(torch.float32),
-        resize=sample_resize(stage.resize, modes, draws),
-        noise=tuple(sample_noise(stage.noise, draws) for _ in range(batch)),
-        jpeg_qualities=sent(torch.tensor([draws.uniform(stage.jpeg_quality) for _ in range(batch)]), device),
+        resize=sample_resize(stage.resize, chain.resize_modes, draws, strength=strength),
+        noise=tuple(sample_noise(stage.noise, draws, strength=strength) for _ in range(batch)),
+        jpeg_qualities=sent(torch.tensor([draws.uniform(qualities) for _ in range(batch)]), device),
     )
 
 

@@ -13,6 +13,37 @@ from torch import Tensor
 from pasd_batch.config.old_photo import ScratchSettings
 from pasd_batch.degradation.columns import column
 from pasd_batch.degradation.draws import Draws
+from pasd_batch.degradation.strength import contract
+
+_WIDTH = (0.2, 1.5)
+"""Half width, pixels; thin ones are commoner."""
+
+_LENGTH = (0.03, 1.5)
+"""Length, fraction of the photo's diagonal; short ones are commoner."""
+
+_WAVER = (0.0, 3.0)
+"""Deviation of a scratch from its line, pixels."""
+
+_WAVELENGTH = (60.0, 400.0)
+"""Length over which it returns to its line, pixels."""
+
+_OPACITY = (0.25, 0.95)
+"""Opacity of a scratch at its centre; faint ones are commoner."""
+
+_DARK_PROBABILITY = 0.25
+"""Probability that a scratch is dark (a fold's shadow) rather than bare paper."""
+
+_DARK, _LIGHT = (0.03, 0.2), (0.8, 1.0)
+"""Brightness of dark scratches, and of bare paper."""
+
+_ALONG_PROBABILITY = 0.7
+"""Probability that a scratch runs along the film's or the paper's edge, rather than anywhere."""
+
+_UPRIGHT_PROBABILITY = 0.75
+"""Probability that this edge is upright."""
+
+_LEANING = (-0.06, 0.06)
+"""Angle between the edge and a scratch along it, radians."""
 
 _TAPER = 12.0
 
@@ -37,13 +68,13 @@ class Scratch:
     brightness: float
 
 
-def sample_scratches(settings: ScratchSettings, draws: Draws) -> tuple[Scratch, ...]:
+def sample_scratches(settings: ScratchSettings, draws: Draws, *, strength: float = 1.0) -> tuple[Scratch, ...]:
     """Draw the scratches of one photo; perhaps none."""
     if not draws.flag(settings.probability):
         return ()
-    count = round(draws.skewed(settings.count))
-    upright = draws.flag(settings.upright_probability)
-    return tuple(_sample_scratch(settings, draws, upright=upright) for _ in range(count))
+    count = round(draws.skewed(contract(settings.count, strength=strength)))
+    upright = draws.flag(_UPRIGHT_PROBABILITY)
+    return tuple(_sample_scratch(draws, upright=upright, strength=strength) for _ in range(count))
 
 
 def add_scratches(
@@ -57,23 +88,23 @@ def add_scratches(
     return photos
 
 
-def _sample_scratch(settings: ScratchSettings, draws: Draws, *, upright: bool) -> Scratch:
-    if draws.flag(settings.along_probability):
-        angle = (math.pi / 2 if upright else 0.0) + draws.uniform(settings.leaning)
+def _sample_scratch(draws: Draws, *, upright: bool, strength: float) -> Scratch:
+    if draws.flag(_ALONG_PROBABILITY):
+        angle = (math.pi / 2 if upright else 0.0) + draws.uniform(_LEANING)
     else:
         angle = draws.uniform((0.0, math.pi))
-    dark = draws.flag(settings.dark_probability)
+    dark = draws.flag(_DARK_PROBABILITY)
     return Scratch(
         x=draws.fraction(),
         y=draws.fraction(),
         angle=angle,
-        length=draws.skewed(settings.length),
-        half_width=draws.skewed(settings.width),
-        waver=draws.uniform(settings.waver),
-        wavelength=draws.uniform(settings.wavelength),
+        length=draws.skewed(_LENGTH),
+        half_width=draws.skewed(_WIDTH),
+        waver=draws.uniform(_WAVER),
+        wavelength=draws.uniform(_WAVELENGTH),
         phase=draws.uniform((0.0, 2.0 * math.pi)),
-        opacity=draws.skewed(settings.opacity),
-        brightness=draws.uniform(settings.dark_brightness if dark else settings.light_brightness),
+        opacity=draws.skewed(contract(_OPACITY, strength=strength)),
+        brightness=draws.uniform(_DARK if dark else _LIGHT),
     )
 
 

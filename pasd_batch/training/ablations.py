@@ -1,4 +1,4 @@
-"""The paper's ablations, as changes of ordinary settings."""
+"""The paper's ablations, as changes of ordinary settings; that of PACA, which is none, silences the built network."""
 
 from pasd_batch.config.training import Ablation, TrainingSettings
 from pasd_batch.config.training_model import FromPasd
@@ -8,8 +8,6 @@ def ablated(settings: TrainingSettings) -> TrainingSettings:
     """The settings with what `without` takes away switched off where each thing is set."""
     model, losses, data = settings.model, settings.losses, settings.data
     sampling = settings.validation_sampling
-    if Ablation.PACA in settings.without and not isinstance(model, FromPasd):
-        model = model.model_copy(update={"paca_active": False})
     if Ablation.DEGRADATION_REMOVAL in settings.without and not isinstance(model, FromPasd):
         model = model.model_copy(update={"branch": model.branch.model_copy(update={"return_rgbs": False})})
         losses = losses.model_copy(update={"gamma": 0.0, "colorfulness": 0.0})

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pasd_batch.config.restoration import Precision, RestorationSettings, SamplingSettings
 from pasd_batch.config.training import Ablation, TrainingSettings
-from pasd_batch.config.training_model import FirstPrediction, FromPasd, FromScratch
+from pasd_batch.config.training_model import FirstPrediction, FromScratch
 from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.pasd.restorer import Restoration, Restorer
@@ -20,7 +20,7 @@ from pasd_batch.training.loop.checkpoints import ModelFiles
 from pasd_batch.training.loop.validation import ValidationPhoto
 from pasd_batch.training.networks.first_prediction import predict_degraded_photo
 from pasd_batch.training.networks.model_files import pasd_files
-from pasd_batch.training.networks.start import TrainingNetworks, build_start
+from pasd_batch.training.networks.start import TrainingNetworks, build_start, silence_paca
 from pasd_batch.training.networks.trainable import choose_trainable
 from pasd_batch.training.objectives.few_steps import SPACING
 from pasd_batch.training.objectives.objective import PasdObjective
@@ -97,6 +97,9 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
     """
     settings = ablated(settings)
     networks = build_start(settings.model, settings.losses.prediction_type, seed=settings.seed)
+    paca_works = Ablation.PACA not in settings.without
+    if not paca_works:
+        silence_paca(networks.unet)
     start = settings.model
     if isinstance(start, FromScratch) and start.first_prediction is FirstPrediction.DEGRADED_PHOTO:
         predict_degraded_photo(networks, first_crops(settings))
@@ -115,7 +118,7 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
     choose_trainable(
         objective,
         settings.trainable,
-        paca_works=isinstance(settings.model, FromPasd) or settings.model.paca_active,
+        paca_works=paca_works,
         rgbs_matter=losses.gamma > 0.0 or losses.colorfulness > 0.0,
         denoises=losses.denoising > 0.0 or losses.picture is not None,
     )

@@ -10,8 +10,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 
 from pasd_batch.config.restoration import Precision
-from pasd_batch.config.training_model import DecoderStart, EncoderStart
-from pasd_batch.config.training_vae import VaeTrainingSettings
+from pasd_batch.config.training_vae import DecoderStart, EncoderStart, VaeTrainingSettings
 from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.pasd.state_dict import CheckpointError, differences
 from pasd_batch.training.data.first_crops import first_crops

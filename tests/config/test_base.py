@@ -78,7 +78,7 @@ def test_numbers_without_end_are_no_settings(value):
     with pytest.raises(ConfigError, match=r"sampling\.scale"):
         RestorationSettings.parse(with_overrides({}, [f"sampling.scale={value}"], RestorationSettings))
     with pytest.raises(ConfigError, match="no number"):
-        OldPhotoSettings.parse({"tone": {"gamma": [0.5, float("inf")]}})
+        OldPhotoSettings.parse({"scratches": {"count": [0.5, float("inf")]}})
 
 
 def test_waits_that_no_timer_takes_are_no_settings():

@@ -10,7 +10,6 @@ from pasd_batch.config.degradation import (
     BicubicSettings,
     DegradationSettings,
     GrayscaleSettings,
-    KernelKindWeights,
     KernelSizes,
     RealEsrganSettings,
     ResizeSettings,
@@ -31,7 +30,6 @@ def test_defaults_are_the_published_ones() -> None:
     assert (first.jpeg_quality, second.jpeg_quality) == ((60.0, 95.0), (60.0, 100.0))
     assert settings.final_sinc.probability == 0.8
     assert settings.final_sinc.cutoff == (math.pi / 3, math.pi)
-    assert sum(KernelKindWeights().model_dump().values()) == pytest.approx(1.0)
     assert settings.scale == 4
 
 
@@ -77,5 +75,3 @@ def test_impossible_groups_are_refused() -> None:
         ResizeSettings(factor=(0.3, 0.9))
     with pytest.raises(ValidationError, match="up, down and keep are all 0"):
         ResizeSettings(up=0.0, down=0.0, keep=0.0)
-    with pytest.raises(ValidationError, match="all kernel kinds have weight 0"):
-        KernelKindWeights(**dict.fromkeys(KernelKindWeights.model_fields, 0.0))

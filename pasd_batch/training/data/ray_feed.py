@@ -15,6 +15,9 @@ from pasd_batch.training.data.batch_maker import Feed, NumberedBatch
 from pasd_batch.training.data.process_feed import LoaderSpec, from_arrays, make_batch, to_arrays
 from pasd_batch.training.errors import TrainingError
 
+_BATCHES_A_TASK = 4
+"""Batches that a task makes in one go; more of them cost less overhead, and more memory."""
+
 _TASKS_A_DATASET = 1024
 """Longer trainings are several datasets one after the other, so that the driver never plans millions of tasks."""
 
@@ -23,7 +26,7 @@ _PIXELS = ("clean", "degraded")
 
 def ray_feed(spec: LoaderSpec, settings: TrainingDataSettings) -> Feed:
     """Batches from Ray Data tasks; Ray must be running."""
-    stretch = _TASKS_A_DATASET * settings.batches_per_task
+    stretch = _TASKS_A_DATASET * _BATCHES_A_TASK
 
     def feed(numbers: range) -> Iterator[NumberedBatch]:
         for start in range(0, len(numbers), stretch):
@@ -46,7 +49,7 @@ def _from_dataset(spec: LoaderSpec, settings: TrainingDataSettings, numbers: ran
             # As a value, because Ray turns a task's errors into its own and keeps only their text.
             return {**{name: np.zeros((1, 0), np.float32) for name in _PIXELS}, "facts": [json.dumps(str(error))]}
 
-    tasks = -(-len(numbers) // settings.batches_per_task)
+    tasks = -(-len(numbers) // _BATCHES_A_TASK)
     rows = ray.data.from_items([{"batch": number} for number in numbers], override_num_blocks=tasks)
     dataset = rows.map_batches(
         make,  # pyright: ignore[reportArgumentType]

@@ -1,13 +1,14 @@
 """Identity of a training: resuming with other settings is refused, not guessed at."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.storage.storage import AlreadyExists, Storage
 from pasd_batch.training.errors import TrainingError
+from pasd_batch.training.loop.retired_settings import retired_within, without_retired
 
 SETTINGS_FILE = "training.json"
 """Path of a training's settings, relative to its output."""
@@ -29,8 +30,8 @@ _FREE = frozenset(
         "data.storage",
         "data.loaders",
         "data.loader_cpus",
-        "data.batches_per_task",
         "data.cache_bytes",
+        "data.batches_per_task",  # a setting of 0.1.0
     }
 )
 """Settings that may change when a training is resumed: they do not change what is learned in a step."""
@@ -42,20 +43,47 @@ def claim_output(storage: Storage, settings: TrainerSettings) -> None:
     """Make the output this training's, or see that it already is.
 
     Raises:
-        TrainingError: another training's output is there; the message names the settings that differ.
+        TrainingError: another training's output is there; the message names the settings that differ, or those that
+            it was begun with and that there are no more.
     """
     own = settings.model_dump(mode="json")
     try:
         storage.create(SETTINGS_FILE, json.dumps(own, indent=1, sort_keys=True).encode())
     except AlreadyExists:
-        kept = _with_defaults(json.loads(storage.read(SETTINGS_FILE)), settings)
-        differing = sorted(_differences(kept, json.loads(json.dumps(own))))
-        if differing:
-            more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
-            raise TrainingError(
-                f"{storage.uri()} holds a training with other settings: {', '.join(differing[:_SHOWN])}{more}; "
-                "choose another output, or give the settings it was started with"
-            ) from None
+        _refuse_another(storage, own, settings)
+
+
+def _refuse_another(storage: Storage, own: Mapping[str, Any], settings: TrainerSettings) -> None:
+    kept = without_retired(_free_as_now(json.loads(storage.read(SETTINGS_FILE)), own))
+    if gone := list(retired_within(kept)):
+        raise TrainingError(
+            f"{storage.uri()} holds a training with values of its own for what is no setting any more: "
+            f"{_listed(gone)}; finish it with the version that began it, or choose another output"
+        )
+    differing = sorted(_differences(_with_defaults(kept, settings), json.loads(json.dumps(own))))
+    if differing:
+        raise TrainingError(
+            f"{storage.uri()} holds a training with other settings: {_listed(differing)}; "
+            "choose another output, or give the settings it was started with"
+        )
+
+
+def _free_as_now(kept: Mapping[str, Any], own: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Kept settings with those that may change as they are now, so that whatever they were can be read."""
+    merged = {}
+    for name, value in kept.items():
+        path, now = f"{above}{name}", own.get(name, {})
+        if path not in _FREE:
+            groups = isinstance(value, dict) and isinstance(now, dict)
+            merged[name] = _free_as_now(value, now, f"{path}.") if groups else value
+        elif name in own:
+            merged[name] = now
+    return merged
+
+
+def _listed(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return ", ".join(paths[:_SHOWN]) + more
 
 
 def _with_defaults(kept: dict[str, Any], settings: TrainerSettings) -> dict[str, Any]:

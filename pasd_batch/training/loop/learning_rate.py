@@ -4,6 +4,9 @@ import math
 
 from pasd_batch.config.optimization import OptimizerSettings, RateDecay
 
+_FINAL_SHARE = 0.05
+"""Share of the learning rate that is left at the end of a cosine decay."""
+
 
 def learning_rate(settings: OptimizerSettings, step: int, steps: int) -> float:
     """Rate of a step, counted from 0, of a training of so many steps."""
@@ -15,4 +18,4 @@ def learning_rate(settings: OptimizerSettings, step: int, steps: int) -> float:
         case RateDecay.COSINE:
             progress = (step - settings.warm_up_steps) / max(1, steps - settings.warm_up_steps)
             fall = 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
-            return settings.learning_rate * (settings.final_rate + (1.0 - settings.final_rate) * fall)
+            return settings.learning_rate * (_FINAL_SHARE + (1.0 - _FINAL_SHARE) * fall)

@@ -123,7 +123,7 @@ def _from_stable_diffusion(start: FromStableDiffusion) -> TrainingNetworks:
     base = load_base(start.base, allow_pickle=start.allow_pickle)
     unet = initialise_unet(start.base / "unet", start.paca.value, allow_pickle=start.allow_pickle)
     return TrainingNetworks(
-        unet=_with_paca(unet, active=start.paca_active),
+        unet=unet,
         control_branch=initialise_control_branch(unet, **start.branch.model_dump()),
         vae=base.vae,
         text_encoder=base.text_encoder,
@@ -175,7 +175,7 @@ def _from_scratch(start: FromScratch) -> TrainingNetworks:
         norm_groups=sizes.norm_groups,
     )
     return TrainingNetworks(
-        unet=_with_paca(unet, active=start.paca_active),
+        unet=unet,
         control_branch=initialise_control_branch(unet, **start.branch.model_dump()),
         vae=vae,
         text_encoder=build_text_encoder(architecture, tokenizer),
@@ -195,12 +195,6 @@ def load_trained_vae(folder: Path) -> AutoencoderKL:
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: there is no such VAE; train one first (trains: vae)")
     return load_vae(folder).float().eval()
-
-
-def _with_paca(unet: PixelAwareUNet, *, active: bool) -> PixelAwareUNet:
-    if not active:
-        silence_paca(unet)
-    return unet
 
 
 def _settle_prediction(schedule: dict[str, Any], prediction: PredictionType | None) -> None:

@@ -8,8 +8,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pasd_batch.config.training_model import Upsampling, VaeSizes
-from pasd_batch.config.training_vae import VaeLossSettings
+from pasd_batch.config.training_vae import Upsampling, VaeLossSettings, VaeSizes
 from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.training.data.batch_maker import NumberedBatch
 from pasd_batch.training.objectives.predicted_latents import LatentPredictor
@@ -118,5 +117,5 @@ def build_vae(sizes: VaeSizes) -> AutoencoderKL:
         layers_per_block=sizes.layers_per_block,
         latent_channels=sizes.latent_channels,
         norm_num_groups=sizes.norm_groups,
-        mid_block_add_attention=sizes.middle_attention,
+        mid_block_add_attention=False,
     )

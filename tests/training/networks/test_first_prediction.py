@@ -6,7 +6,8 @@ from photo_crops import astronaut_crops
 
 from pasd_batch.config.losses import PredictionType
 from pasd_batch.config.restoration import Precision
-from pasd_batch.config.training_model import FromScratch, VaeSizes
+from pasd_batch.config.training_model import FromScratch
+from pasd_batch.config.training_vae import VaeSizes
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.networks.first_prediction import predict_degraded_photo
 from pasd_batch.training.networks.model_files import network_files

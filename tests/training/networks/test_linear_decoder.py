@@ -4,7 +4,7 @@ import pytest
 import torch
 from photo_crops import astronaut_crops
 
-from pasd_batch.config.training_model import VaeSizes
+from pasd_batch.config.training_vae import VaeSizes
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.networks.linear_decoder import start_decoder
 from pasd_batch.training.networks.principal_components import start_encoder
