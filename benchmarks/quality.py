@@ -13,7 +13,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.contact_sheet import SheetRow, choose_rows, contact_sheet
 from evaluation.measuring import Bench, Measurement, places_of
 from evaluation.methods import Lanczos, Method, Pasd
 from evaluation.metrics import METRICS
@@ -21,8 +20,11 @@ from evaluation.options import add_metric_options, add_model_options, add_photo_
 from evaluation.photo_sets import PHOTO_SETS, PhotoSet
 from evaluation.real_esrgan import RealEsrgan
 from evaluation.results import as_json, write_json
+from evaluation.sheet_rows import CELL, choose_rows, sheet_row
 from evaluation.store import DEGRADED, ORIGINAL, Store
 from evaluation.tables import DIFFERENCE_NOTE, NOTE, difference_table, quality_table
+
+from pasd_batch.report.render import SheetPhoto, contact_sheet
 
 
 def main() -> None:
@@ -78,19 +80,19 @@ def measure_set(
     """Measure one test set and write its contact sheet."""
     measurements = bench.measure(samples_of(options, photo_set.name), methods)
     names = choose_rows(sorted({each.sample.photo for each in measurements}), options.sheet_rows, seed=options.seed)
-    rows = [sheet_row(bench.store, [each for each in measurements if each.sample.photo == name]) for name in names]
+    rows = [row_of(bench.store, [each for each in measurements if each.sample.photo == name]) for name in names]
     labels = ["input", *(method.name for method in methods), "original"]
-    sheet = contact_sheet(rows, labels, title=photo_set.title)
+    sheet = contact_sheet(rows, labels, title=photo_set.title, cell=CELL)
     sheet.save(Path(options.output, f"{options.name}-{photo_set.name}.png"), optimize=True)
     return measurements
 
 
-def sheet_row(store: Store, measurements: Sequence[Measurement]) -> SheetRow:
+def row_of(store: Store, measurements: Sequence[Measurement]) -> SheetPhoto:
     """One photo as it was degraded, as every method left it, and as it was."""
     sample = measurements[0].sample
     keys = [DEGRADED, *(measurement.method_key for measurement in measurements), ORIGINAL]
     pictures = [picture for key in keys if (picture := store.picture(sample, key)) is not None]
-    return SheetRow(sample.photo, tuple(pictures))
+    return sheet_row(sample.photo, pictures)
 
 
 def page(photo_set: PhotoSet, measurements: Sequence[Measurement], options: argparse.Namespace) -> str:

@@ -13,8 +13,8 @@ from PIL import Image
 from evaluation.captions import caption_of
 from evaluation.photo_sets import Sample, from_8_bit, to_8_bit
 from pasd_batch.config.base import with_overrides
-from pasd_batch.config.embedded_model import EMBEDDED_MODEL
 from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.pasd.model_identity import model_fingerprint
 from pasd_batch.pasd.models import Models, load_models
 from pasd_batch.pasd.restorer import Restorer
 from pasd_batch.records import PhotoFailure
@@ -85,7 +85,7 @@ class Pasd:
             ConfigError: an override names no setting, or its value is out of range.
         """
         settings = restoration_settings(folder, overrides)
-        digest = digest_of(folder or EMBEDDED_MODEL)
+        digest = model_fingerprint(settings.model)
         return cls(name, load_models(settings.model), settings, model_digest=digest, captions=captions)
 
     def with_sampling(self, name: str, overrides: Sequence[str]) -> "Pasd":
@@ -134,16 +134,6 @@ def restoration_settings(folder: Path | None, overrides: Sequence[str]) -> Resto
     return RestorationSettings.parse(
         with_overrides({"model": model}, overrides, RestorationSettings), source="command line"
     )
-
-
-def digest_of(folder: Path) -> str:
-    """A hash of all files of a model folder."""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with file.open("rb") as opened:
-            content = hashlib.file_digest(opened, "sha256").hexdigest()
-        digest.update(f"{file.relative_to(folder).as_posix()} {content}\n".encode())
-    return digest.hexdigest()
 
 
 def resized(picture: np.ndarray, shape: Sequence[int]) -> np.ndarray:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pasd_batch.degradation.columns import constant
+from pasd_batch.luma import BT601
 
 _BLOCK = 8
 
@@ -37,7 +38,7 @@ _CHROMINANCE = (
     (99, 99, 99, 99, 99, 99, 99, 99),
     (99, 99, 99, 99, 99, 99, 99, 99),
 )
-_TO_YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+_TO_YCBCR = (BT601, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
 
 SMALLEST_TABLE_FACTOR = 1e-4

@@ -13,14 +13,13 @@ from pasd_batch.degradation.columns import constant, members, sent
 from pasd_batch.degradation.draws import Draws, NoiseSource
 from pasd_batch.degradation.filtering import round_to_8_bit
 from pasd_batch.degradation.strength import contract
+from pasd_batch.luma import BT601_IN_REAL_ESRGAN
 
 _GAUSSIAN_PROBABILITY = 0.5
 """Probability of Gaussian rather than Poisson noise (Real-ESRGAN's training options, both rounds)."""
 
 _GRAY_PROBABILITY = 0.4
 """Probability of the same noise in all three channels (the same options)."""
-
-_LUMA = (0.2989, 0.587, 0.114)
 
 
 class NoiseKind(StrEnum):
@@ -81,7 +80,7 @@ def poisson_basis(
 ) -> Float[Tensor, "batch planes height width"]:
     """Mean of Poisson noise: the picture in 8 bit, or its luma in 8 bit."""
     if gray:
-        weights = constant(_LUMA, photos.dtype, photos.device).view(1, 3, 1, 1)
+        weights = constant(BT601_IN_REAL_ESRGAN, photos.dtype, photos.device).view(1, 3, 1, 1)
         photos = (photos * weights).sum(dim=1, keepdim=True)
     return round_to_8_bit(photos)
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from pasd_batch.luma import BT601
 from pasd_batch.metrics.color_difference import mean_color_difference
 
 PSNR_CAP = 100.0
 SSIM_WINDOW = 11
-LUMA = np.array([0.299, 0.587, 0.114])
-"""Weights of red, green and blue, ITU-R BT.601."""
 
 _ROWS_AT_ONCE = 512
 
@@ -82,7 +81,7 @@ def ssim(first: np.ndarray, second: np.ndarray) -> float:
     total, count = 0.0, 0
     for start in range(0, first.shape[0] - SSIM_WINDOW + 1, _ROWS_AT_ONCE):
         rows = slice(start, start + _ROWS_AT_ONCE + SSIM_WINDOW - 1)
-        values = _similarity(first[rows] @ LUMA, second[rows] @ LUMA)
+        values = _similarity(first[rows] @ BT601, second[rows] @ BT601)
         total += float(values.sum())
         count += values.size
     return total / count

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float
 
-from pasd_batch.metrics.fidelity import LUMA
+from pasd_batch.luma import BT601
 
 GRID_BOUND = 1.2
 """Bound of the mean over photos; a single photo without a grid exceeds it now and then."""
@@ -76,7 +76,7 @@ def periodic_pattern(clean: np.ndarray, restored: np.ndarray) -> PeriodicPattern
 
 def _signals(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Luma in levels of 255, and the strength of its differences along rows and along columns."""
-    luma = (photo @ LUMA) * 255.0
+    luma = (photo @ BT601) * 255.0
     return luma[1:, 1:], np.abs(np.diff(luma, axis=1))[1:], np.abs(np.diff(luma, axis=0))[:, 1:]
 
 

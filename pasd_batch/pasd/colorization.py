@@ -5,13 +5,14 @@ import re
 from jaxtyping import Float
 from torch import Tensor
 
-_LUMA = (0.299, 0.587, 0.114)
+from pasd_batch.luma import BT601
+
 _BLACK_AND_WHITE = re.compile(r"black[ -]and[ -]white", re.IGNORECASE)
 
 
 def to_gray(photos: Float[Tensor, "*batch 3 height width"]) -> Float[Tensor, "*batch 3 height width"]:
     """Luma (ITU-R BT.601, as in JPEG and in Pillow's "L") in all three channels; sRGB in and out."""
-    weights = photos.new_tensor(_LUMA).view(3, 1, 1)
+    weights = photos.new_tensor(BT601).view(3, 1, 1)
     return (photos * weights).sum(dim=-3, keepdim=True).expand_as(photos).clone()
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from pasd_batch.luma import BT709
 from pasd_batch.photos.resolution import Resolution
 from pasd_batch.photos.texts import Text
 
@@ -16,7 +17,6 @@ GROUND = 0.5
 """The grey (sRGB) that transparent photos lie on when they are scored: input, result and reference alike."""
 
 _SAME_COLOR, _NEW_COLOR = 0.1, 0.3  # changes of a channel up to which, and from which, a colour is the same, or new
-_LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def with_restored_pixels(photo: Photo, pixels: np.ndarray, *, colorized: bool = 
     pixels = np.ascontiguousarray(np.clip(np.asarray(pixels, dtype=np.float32), 0.0, 1.0))
     grayscale = photo.grayscale and not colorized
     if grayscale:
-        pixels = np.repeat((pixels @ _LUMA)[..., np.newaxis], 3, axis=2)
+        pixels = np.repeat((pixels @ np.asarray(BT709, np.float32))[..., np.newaxis], 3, axis=2)
     alpha = photo.alpha
     if alpha is not None:
         alpha = scale_alpha(alpha, height=pixels.shape[0], width=pixels.shape[1])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pasd_batch.luma import BT2020
 from pasd_batch.photos.color_space import bands, linear_to_srgb, srgb_to_linear
 
 SDR_WHITE = 203.0
@@ -12,7 +13,6 @@ SDR_WHITE = 203.0
 
 _HLG_PEAK = 1000.0  # the display that BT.2100's reference OOTF is for
 _HLG_GAMMA = 1.2
-_BT2020_LUMA = np.array([0.2627, 0.6780, 0.0593])
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _hlg_to_light(values: np.ndarray) -> np.ndarray:
     """ITU-R BT.2100: encoded [0, 1] to cd/m² on a display of 1000."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     scene = np.where(values <= 0.5, values**2 / 3.0, (np.exp((values - c) / a) + b) / 12.0)
-    luminance = scene @ _BT2020_LUMA if scene.shape[-1] == 3 else scene[..., 0]
+    luminance = scene @ BT2020 if scene.shape[-1] == 3 else scene[..., 0]
     return _HLG_PEAK * scene * (np.maximum(luminance, 1e-9) ** (_HLG_GAMMA - 1.0))[..., np.newaxis]
 
 

@@ -1,4 +1,4 @@
-"""A contact sheet: photos before and after, side by side at the same size, with what is known about each."""
+"""A contact sheet: photos before and after, or as several methods left them, side by side at one size, with notes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ BACKGROUND = (250, 250, 248)
 INK = (28, 28, 30)
 FAINT = (110, 110, 112)
 
-_NARROWEST = 320  # room for the captions below
+_NARROWEST = 320  # of two columns: room for the captions below
 _MARGIN = 24
 _GAP = 12
 _TITLE_SIZE = 26
@@ -27,31 +27,32 @@ _LINE = 22
 class SheetPhoto:
     """One row of the sheet.
 
-    Images are float32 (height, width, 3), sRGB in [0, 1], of any two sizes.
+    Images are float32 (height, width, 3), sRGB in [0, 1], of any sizes, one for each column; the last is the result.
     """
 
     name: str
-    before: np.ndarray
-    after: np.ndarray
+    images: tuple[np.ndarray, ...]
     notes: tuple[str, ...] = ()
     """Lines below the name: sizes, scores."""
 
 
-def contact_sheet(photos: Sequence[SheetPhoto], *, title: str, cell: int = CELL) -> Image.Image:
-    """Rows of before | after, each image as large as fits `cell` x `cell` pixels, and never larger than the result.
+def contact_sheet(
+    photos: Sequence[SheetPhoto], columns: Sequence[str] = ("before", "after"), *, title: str, cell: int = CELL
+) -> Image.Image:
+    """Rows of images below the columns' labels, each as large as fits `cell` x `cell` pixels, at most like the result.
 
-    The two images of a row are shown at one size, so that they can be compared: the input is enlarged by bicubic
-    resampling as a viewer would.
+    The images of a row are shown at one size, so that they can be compared: an input is enlarged by bicubic resampling
+    as a viewer would.
 
     Raises:
-        ValueError: there are no photos.
+        ValueError: there are no photos, or one has other than one image a column.
     """
-    if not photos:
-        raise ValueError("a contact sheet needs a photo; this run has none that could be shown")
+    if not photos or any(len(photo.images) != len(columns) for photo in photos):
+        raise ValueError(f"a contact sheet needs photos of {len(columns)} images, one for each of {', '.join(columns)}")
     widest = max(_shown_size(photo, cell)[0] for photo in photos)
-    column = max(widest, min(cell, _NARROWEST))
+    column = max(widest, min(cell, 2 * _NARROWEST // len(columns)))
     rows = [_row(photo, cell, column) for photo in photos]
-    header = _header(title, column)
+    header = _header(title, columns, column)
     width = header.width
     height = header.height + sum(row.height for row in rows) + _MARGIN
     sheet = Image.new("RGB", (width, height), BACKGROUND)
@@ -65,26 +66,27 @@ def contact_sheet(photos: Sequence[SheetPhoto], *, title: str, cell: int = CELL)
 def shrunk(photo: SheetPhoto, cell: int = CELL) -> SheetPhoto:
     """The photo at no more pixels than the sheet shows; the sheet is the same."""
     shown = _shown_size(photo, cell)
-    return replace(photo, before=_at_most(photo.before, shown), after=_at_most(photo.after, shown))
+    return replace(photo, images=tuple(_at_most(image, shown) for image in photo.images))
 
 
-def _header(title: str, column: int) -> Image.Image:
-    part = _blank(column, 2 * _MARGIN + _TITLE_SIZE + _LINE)
+def _header(title: str, columns: Sequence[str], column: int) -> Image.Image:
+    part = _blank(len(columns), column, 2 * _MARGIN + _TITLE_SIZE + _LINE)
     draw = ImageDraw.Draw(part)
     text = _fitted(draw, title, part.width - 2 * _MARGIN, _TITLE_SIZE)
     draw.text((_MARGIN, _MARGIN // 2), text, INK, _font(_TITLE_SIZE))
     top = _MARGIN + _TITLE_SIZE + _GAP
-    for number, label in enumerate(("before", "after")):
+    for number, label in enumerate(columns):
         draw.text((_left(number, column), top), label, FAINT, _font(_TEXT_SIZE))
     return part
 
 
 def _row(photo: SheetPhoto, cell: int, column: int) -> Image.Image:
     shown = _shown_size(photo, cell)
-    width = _blank(column, 1).width - 2 * _MARGIN
+    count = len(photo.images)
+    width = _left(count, column) - _GAP - _MARGIN
     lines = [photo.name, *(line for note in photo.notes for line in _wrapped(note, width))]
-    part = _blank(column, shown[1] + len(lines) * _LINE + 3 * _GAP)
-    for number, image in enumerate((photo.before, photo.after)):
+    part = _blank(count, column, shown[1] + len(lines) * _LINE + 3 * _GAP)
+    for number, image in enumerate(photo.images):
         part.paste(_resized(image, shown), (_left(number, column), 0))
     draw = ImageDraw.Draw(part)
     for number, line in enumerate(lines):
@@ -94,8 +96,8 @@ def _row(photo: SheetPhoto, cell: int, column: int) -> Image.Image:
     return part
 
 
-def _blank(column: int, height: int) -> Image.Image:
-    return Image.new("RGB", (_left(2, column) - _GAP + _MARGIN, height), BACKGROUND)
+def _blank(columns: int, column: int, height: int) -> Image.Image:
+    return Image.new("RGB", (_left(columns, column) - _GAP + _MARGIN, height), BACKGROUND)
 
 
 def _left(number: int, column: int) -> int:
@@ -104,8 +106,8 @@ def _left(number: int, column: int) -> int:
 
 
 def _shown_size(photo: SheetPhoto, cell: int) -> tuple[int, int]:
-    """Width and height that both images of a row are shown at."""
-    height, width = photo.after.shape[:2]
+    """Width and height that all images of a row are shown at."""
+    height, width = photo.images[-1].shape[:2]
     factor = min(cell / width, cell / height, 1.0)
     return max(1, round(width * factor)), max(1, round(height * factor))
 

@@ -134,7 +134,7 @@ def _load(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: DecodeL
     scores = _score_line(row.get("scores") or {})
     notes = tuple(line for line in (sizes, scores) if line)
     # A dozen large photos at full size are more than a small machine's memory.
-    return shrunk(SheetPhoto(row["output_path"], before.as_seen(), after.as_seen(), notes))
+    return shrunk(SheetPhoto(row["output_path"], (before.as_seen(), after.as_seen()), notes))
 
 
 def _score_line(scores: Mapping[str, float | None]) -> str:

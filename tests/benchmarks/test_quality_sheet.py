@@ -1,8 +1,9 @@
-"""Contact sheets of the benchmarks: size, what each cell shows, and which rows are chosen."""
+"""Rows of the benchmarks' contact sheets: what each cell shows, and which rows are chosen."""
 
 import numpy as np
-import pytest
-from evaluation.contact_sheet import SheetRow, choose_rows, contact_sheet, row_cells, sheet_size
+from evaluation.sheet_rows import choose_rows, sheet_row
+
+from pasd_batch.report.render import contact_sheet
 
 
 def gradient(height: int, width: int) -> np.ndarray:
@@ -10,34 +11,23 @@ def gradient(height: int, width: int) -> np.ndarray:
     return np.repeat(levels / 255, 3, axis=2)
 
 
-def test_the_sheet_has_the_size_of_its_rows_and_columns() -> None:
-    rows = [SheetRow("a", (gradient(16, 24), gradient(64, 96))), SheetRow("b", (gradient(32, 32), gradient(32, 32)))]
-    sheet = contact_sheet(rows, ["input", "original"], title="x4", cell=48)
-    assert sheet.size == sheet_size(2, 2, cell=48)
-    assert sheet.size == (2 * 16 + 2 * 48 + 8, 2 * 16 + 2 * 24 + 2 * (48 + 24 + 8))
+def test_cells_show_the_same_middle_at_the_pixels_own_size() -> None:
+    small, large = gradient(16, 24), gradient(64, 96)
+    first, second = sheet_row("a", (small, large), cell=32).images
+    assert np.array_equal(second, large[16:48, 32:64])
+    assert np.array_equal(first, np.kron(small, np.ones((4, 4, 1), np.float32))[16:48, 32:64])
 
 
 def test_cells_are_no_larger_than_the_photos() -> None:
-    sheet = contact_sheet(
-        [SheetRow("a", (gradient(16, 24), gradient(32, 48)))], ["input", "original"], title="", cell=320
-    )
-    assert sheet.size == sheet_size(1, 2, cell=48)
+    assert [image.shape for image in sheet_row("a", (gradient(16, 24), gradient(32, 48))).images] == [(32, 48, 3)] * 2
 
 
-def test_cells_show_the_same_middle_at_the_pixels_own_size() -> None:
-    small, large = gradient(16, 24), gradient(64, 96)
-    first, second = row_cells(SheetRow("a", (small, large)), 32)
-    assert first.size == second.size == (32, 32)
-    assert np.array_equal(np.asarray(second), np.round(large[16:48, 32:64] * 255).astype(np.uint8))
-    enlarged = np.kron(small, np.ones((4, 4, 1)))
-    assert np.array_equal(np.asarray(first), np.round(enlarged[16:48, 32:64] * 255).astype(np.uint8))
-
-
-def test_rows_without_a_picture_for_every_column_are_refused() -> None:
-    with pytest.raises(ValueError, match="rows of 2 pictures, one for each of input, original"):
-        contact_sheet([SheetRow("a", (gradient(8, 8),))], ["input", "original"], title="x4")
-    with pytest.raises(ValueError, match="rows of 1 pictures"):
-        contact_sheet([], ["input"], title="x4")
+def test_a_sheet_of_cells_shows_every_pixel_as_it_is() -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.float32) / 255
+    row = sheet_row("a", (gradient(16, 24), gradient(64, 96), photo))
+    sheet = np.asarray(contact_sheet([row], ["input", "pasd", "original"], title="x4"))
+    shown = np.lib.stride_tricks.sliding_window_view(sheet, (64, 96), axis=(0, 1))
+    assert (shown == np.rint(photo * 255).transpose(2, 0, 1)).all(axis=(2, 3, 4)).any()
 
 
 def test_rows_are_chosen_by_seed_and_name_alone() -> None:

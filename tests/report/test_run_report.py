@@ -210,16 +210,16 @@ def test_a_photo_that_is_gone_is_left_out_and_the_others_shown(tmp_path):
 def test_shrunk_photos_give_the_same_sheet():
     rng = np.random.default_rng(1)
     shapes = [((300, 200), (600, 400)), ((40, 30), (400, 300)), ((90, 900), (180, 1800)), ((30, 20), (60, 40))]
-    photos = [SheetPhoto("photo", rng.random((*before, 3)), rng.random((*after, 3))) for before, after in shapes]
+    photos = [SheetPhoto("photo", (rng.random((*before, 3)), rng.random((*after, 3)))) for before, after in shapes]
     small = [shrunk(photo, 256) for photo in photos]
-    assert max(max(each.before.shape[:2] + each.after.shape[:2]) for each in small) == 256
+    assert max(side for each in small for image in each.images for side in image.shape[:2]) == 256
     sheets = [np.asarray(contact_sheet(each, title="t", cell=256)) for each in (photos, small)]
     assert np.array_equal(*sheets)
 
 
 def test_captions_show_control_characters():
     image = np.zeros((20, 300, 3), np.float32)
-    plain, hostile = (contact_sheet([SheetPhoto(name, image, image)], title="t") for name in (r"a\x1b", "a\x1b"))
+    plain, hostile = (contact_sheet([SheetPhoto(name, (image, image))], title="t") for name in (r"a\x1b", "a\x1b"))
     np.testing.assert_array_equal(np.asarray(plain), np.asarray(hostile))
 
 
@@ -227,14 +227,16 @@ def test_sheets_hold_any_shape_and_any_name():
     rng = np.random.default_rng(0)
     shapes = [((1, 1), (2, 2)), ((10, 900), (20, 1800)), ((900, 10), (1800, 20)), ((300, 200), (600, 400))]
     photos = [
-        SheetPhoto("n" * 500, rng.random((*before, 3)), rng.random((*after, 3)), ("x" * 300,))
+        SheetPhoto("n" * 500, (rng.random((*before, 3)), rng.random((*after, 3))), ("x" * 300,))
         for before, after in shapes
     ]
     sheet = contact_sheet(photos, title="t" * 400, cell=256)
     assert 2 * 256 < sheet.width < 2 * 256 + 100
     assert sheet.height > 4 * 40
-    with pytest.raises(ValueError, match="needs a photo"):
+    with pytest.raises(ValueError, match="needs photos of 2 images, one for each of before, after"):
         contact_sheet([], title="")
+    with pytest.raises(ValueError, match="needs photos of 3 images, one for each of input, a, b"):
+        contact_sheet(photos, ["input", "a", "b"], title="")
 
 
 def test_the_report_of_a_run_elsewhere_opens_local_photos_only_where_it_may(tmp_path):
