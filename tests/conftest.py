@@ -8,6 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     import numpy as np
+    from hub_server import HubServer
     from s3_server import S3Server
     from torch import Tensor
 
@@ -63,6 +64,22 @@ def s3(_s3_process: "S3Server", monkeypatch: pytest.MonkeyPatch) -> Iterator["S3
     _s3_process.trouble = lambda environ: None
     bucket.objects.delete()
     bucket.delete()
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["HubServer"]:
+    """A server of model repositories, and this process's client turned to it, with an empty cache."""
+    from hub_server import HubServer
+    from huggingface_hub import constants
+
+    server = HubServer()
+    monkeypatch.setattr(constants, "ENDPOINT", server.url)
+    template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    yield server
+    server.stop()
 
 
 def _to_tensor(pixels: "np.ndarray") -> "Tensor":

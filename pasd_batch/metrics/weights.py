@@ -7,8 +7,11 @@ run, so the files are looked for first. This table is of pyiqa 0.1.16; a metric 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
+
+from pasd_batch.config.metrics import MetricsSettings
 
 _CLIP_RN50 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"
 
@@ -20,6 +23,18 @@ class WeightFile:
     folder: Literal["hub/pyiqa", "hub/checkpoints", "hub/clip", "huggingface"]
     name: str
     sha256: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Path in a folder of weights; `*` stands for a commit."""
+        if self.folder != "huggingface":
+            return f"{self.folder}/{self.name}"
+        return f"huggingface/hub/{_repository_folder(self.name)}/snapshots/*/model.safetensors"
+
+    def fits(self, name: str) -> bool:
+        """True for the name of a file in a folder of weights that is this one, or leads the hub's client to it."""
+        beside = f"huggingface/hub/{_repository_folder(self.name)}/refs/main"
+        return fnmatchcase(name, self.place) or (self.folder == "huggingface" and name == beside)
 
 
 @dataclass(frozen=True)
@@ -123,3 +138,9 @@ METRIC_NEEDS: dict[str, MetricNeeds] = {
     "clipiqa+": _needs("CLIP-IQA+_learned_prompts-603f3273.pth", backbone=_CLIP_RN50_FILE, clip=True),
 }
 """By pyiqa's names."""
+
+
+def needed_of(settings: MetricsSettings) -> list[WeightFile]:
+    """Weight files of all metrics of the settings, each once; names that are not known here have none."""
+    names = (*settings.no_reference, *settings.full_reference)
+    return list(dict.fromkeys(file for name in names if name in METRIC_NEEDS for file in METRIC_NEEDS[name].files))

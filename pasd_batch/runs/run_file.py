@@ -44,6 +44,8 @@ class RunFile:
     format: int = FORMAT
     settings: dict[str, Any] = field(default_factory=dict)
     """All settings of the driver that began the run; for people."""
+    weights: dict[str, str] = field(default_factory=dict)
+    """Names of weights that may come to mean others, each with the commit that it meant when the run began."""
 
     @property
     def lists_photos(self) -> bool:
@@ -69,6 +71,7 @@ def describe_run(
     model_fingerprint: str | None,
     score_columns: tuple[ScoreColumn, ...],
     lists_photos: bool = False,
+    weights: Mapping[str, str] | None = None,
 ) -> RunFile:
     """The run that these settings mean, begun now.
 
@@ -89,6 +92,7 @@ def describe_run(
         software=software_versions(),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         settings=_redacted(settings.model_dump(mode="json")),
+        weights=dict(weights or {}),
     )
 
 

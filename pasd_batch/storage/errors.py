@@ -76,7 +76,8 @@ _KINDS: dict[Fault, tuple[type[StorageError], str]] = {
     Fault.OTHER: (StorageError, "the storage refused it"),
 }
 
-_BUGS = (TypeError, AttributeError, NameError, LookupError, AssertionError)
+BUGS = (TypeError, AttributeError, NameError, LookupError, AssertionError)
+"""Errors of programs, which are never taken for a storage's."""
 
 
 def translated(where: Callable[[], str], operation: Callable[[], Result]) -> Result:
@@ -89,7 +90,7 @@ def translated(where: Callable[[], str], operation: Callable[[], Result]) -> Res
     # The library's error is cut off (`from None`): its text may repeat a URL with its secrets.
     try:
         return operation()
-    except (StorageError, *_BUGS):
+    except (StorageError, *BUGS):
         raise
     except Exception as error:  # noqa: BLE001 (every store's library has errors of its own)
         raise classify(error, where()) from None
@@ -100,9 +101,10 @@ def classify(error: BaseException, where: str) -> StorageError:
 
     Only the error's type, status and code enter the message: library messages repeat URLs with their secrets.
     """
-    if isinstance(error, StorageError):
-        return error
     chain = list(_causes(error))
+    own = next((link for link in chain if isinstance(link, StorageError)), None)
+    if own is not None:
+        return own  # such as an address that is not opened, found out inside a library
     detail = _detail(chain)
     kind, remedy = _KINDS[_fault(chain)]
     return kind(f"{where}: {detail}; {remedy}")

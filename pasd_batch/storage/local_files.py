@@ -4,10 +4,11 @@ import contextlib
 import errno
 import logging
 import os
+import shutil
 import stat
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -36,6 +37,14 @@ _CHUNK = 1 << 20
 _NO_FOLDER_FLUSH = frozenset({errno.EINVAL, errno.EBADF})  # what file systems say that cannot flush a folder
 _undeleted: set[Path] = set()
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+@dataclass(frozen=True)
+class FileState:
+    """A file or object as it is now: its size, and what changes when it does."""
+
+    bytes: int
+    version: str
 
 
 @dataclass(frozen=True)
@@ -69,10 +78,28 @@ class LocalFiles:
                 _check_size(self.shown(key), total, max_bytes)
         return b"".join(chunks)
 
+    def state(self, key: str) -> FileState:
+        """Size of the file, and the time of its last change."""
+        found = os.stat(self._inside(key))
+        return FileState(found.st_size, str(found.st_mtime_ns))
+
+    def stream(self, key: str, into: BinaryIO) -> None:
+        """Write the file's bytes into another file, a piece at a time."""
+        with open_regular(self._inside(key)) as file:
+            shutil.copyfileobj(file, into, _CHUNK)
+
+    def upload(self, key: str, source: Path) -> None:
+        """Put a copy of another file there whole, in place of any that is there."""
+        with source.open("rb") as file:
+            self._put(key, iter(lambda: file.read(_CHUNK), b""))
+
     def write(self, key: str, data: bytes) -> None:
         """Put the file there whole, in place of any that is there."""
+        self._put(key, (data,))
+
+    def _put(self, key: str, chunks: Iterable[bytes]) -> None:
         target = self._inside(key)
-        partial = _write_partial(target, data)
+        partial = _write_partial(target, chunks)
         try:
             os.replace(partial, target)
         except OSError:
@@ -90,7 +117,7 @@ class LocalFiles:
             StorageError: the file system has no hard links, so that this cannot be done atomically.
         """
         target = self._inside(key)
-        partial = _write_partial(target, data)
+        partial = _write_partial(target, (data,))
         try:
             os.link(partial, target)
         except FileExistsError:
@@ -208,7 +235,7 @@ def open_regular(path: str | Path) -> BinaryIO:
     return open(path, "rb")
 
 
-def _write_partial(target: Path, data: bytes) -> Path:
+def _write_partial(target: Path, chunks: Iterable[bytes]) -> Path:
     for left in list(_undeleted):
         _discard(left)
     try:
@@ -219,7 +246,8 @@ def _write_partial(target: Path, data: bytes) -> Path:
     partial = target.parent / f"{_PARTIAL_PREFIX}{uuid.uuid4().hex}{_PARTIAL_SUFFIX}"
     try:
         with open(partial, "xb") as file:
-            file.write(data)
+            for chunk in chunks:
+                file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:

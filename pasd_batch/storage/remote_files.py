@@ -6,9 +6,11 @@ by aiohttp on a connection that the server closed: what is then in the way may b
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import fsspec
@@ -17,6 +19,7 @@ from fsspec.spec import AbstractFileSystem
 
 from pasd_batch.storage.answers import require_no_page, require_whole_object
 from pasd_batch.storage.errors import StorageError, TooLarge, TransientStorageError
+from pasd_batch.storage.local_files import FileState
 from pasd_batch.storage.location import redact_uri
 
 HTTP = ("http", "https")
@@ -26,6 +29,8 @@ _CHUNK = 1 << 20
 _LONGEST_KEY = 1024  # S3, Google and Azure
 _CONNECT_TIMEOUT = 10.0
 _CREATOR = "pasd-batch-create"
+_VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "updated", "last_modified", "mtime", "created")
+"""Names under which fsspec's file systems give what changes with an object, the surest first."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,29 @@ class RemoteFiles:
             return int(self._head(key)["ContentLength"])
         entry = self.filesystem.info(self._path(key), **self._limit(0))
         return int(entry["size"]) if entry["type"] == "file" else None
+
+    def state(self, key: str) -> FileState:
+        """Size of the object and the store's mark of its content or change, as far as it gives one."""
+        if self.scheme == "s3":
+            head = self._head(key)
+            return FileState(int(head["ContentLength"]), head["ETag"])
+        entry = self.filesystem.info(self._path(key), **self._limit(0))
+        if not isinstance(entry.get("size"), int) or entry.get("type", "file") != "file":
+            raise StorageError(f"{self.shown(key)}: no file, or one of unknown size; give the address of a file")
+        return FileState(entry["size"], next((str(entry[name]) for name in _VERSIONS if entry.get(name)), ""))
+
+    @property
+    def has_ranges(self) -> bool:
+        """False for web servers, which may send the whole instead of a range."""
+        return self.scheme not in HTTP
+
+    def stream(self, key: str, into: BinaryIO) -> None:
+        """Write what a web server sends into a file, a piece at a time."""
+        self._get_http(key, into.write, None)
+
+    def upload(self, key: str, source: Path) -> None:
+        """Put a copy of a local file there whole, in place of any object that is there."""
+        self.filesystem.put_file(str(source), self._path(key), **self._limit(source.stat().st_size))
 
     def read_range(self, key: str, start: int, stop: int) -> bytes:
         """The object's bytes from `start` up to `stop`, both within it; fewer of them are a transient failure."""
@@ -182,6 +210,13 @@ class RemoteFiles:
         return content
 
     def _read_http(self, key: str, max_bytes: int | None) -> bytes:
+        data = bytearray()
+        content_type = self._get_http(key, data.extend, max_bytes)
+        require_no_page(content_type, data, shown=self.shown(key))
+        return bytes(data)
+
+    def _get_http(self, key: str, take: Callable[[bytes], object], max_bytes: int | None) -> str:
+        """Hand over what a web server sends, piece by piece; the type of content that it says."""
         from aiohttp import ClientTimeout
         from fsspec.asyn import sync
 
@@ -190,9 +225,9 @@ class RemoteFiles:
         filesystem = self.filesystem
         middlewares = (stay_encrypted,) if self.scheme == "https" else ()
 
-        async def fetch() -> bytes:
+        async def fetch() -> str:
             session = await filesystem.set_session()
-            data = bytearray()
+            total = 0
             async with (
                 asyncio.timeout(self.timeout) as deadline,
                 session.get(self._path(key), timeout=ClientTimeout(), middlewares=middlewares) as response,
@@ -202,13 +237,13 @@ class RemoteFiles:
                 self._check_size(key, response.content_length or 0, max_bytes)
                 deadline.reschedule(asyncio.get_running_loop().time() + self._seconds(length))
                 async for chunk in response.content.iter_chunked(_CHUNK):
-                    data += chunk
-                    self._check_size(key, len(data), max_bytes)
-            require_no_page(response.content_type, data, shown=self.shown(key))
-            return bytes(data)
+                    total += len(chunk)
+                    self._check_size(key, total, max_bytes)
+                    take(chunk)
+            return response.content_type
 
-        content: Any = sync(filesystem.loop, fetch)
-        return content
+        content_type: Any = sync(filesystem.loop, fetch)
+        return content_type
 
     def _path(self, key: str) -> str:
         if not key or not self.root:

@@ -25,7 +25,7 @@ from pasd_batch.storage.errors import (
     classify,
     translated,
 )
-from pasd_batch.storage.local_files import LocalFiles, Skip
+from pasd_batch.storage.local_files import FileState, LocalFiles, Skip
 from pasd_batch.storage.location import check_relative, parse_location, redact_uri
 from pasd_batch.storage.remote_files import HTTP, RemoteFiles
 from pasd_batch.storage.retry import with_retries
@@ -49,6 +49,9 @@ __all__ = [
 ]
 
 Result = TypeVar("Result")
+
+_PIECE = 64 * 2**20
+"""Bytes of an object that are fetched, and tried again, at a time."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,43 @@ class Storage:
         """True if a file or object is there; a folder is none."""
         check_relative(path)
         return self._run(path, lambda: self.files.is_file(path))
+
+    def state(self, path: str) -> FileState:
+        """Size of the file or object, and what tells it from the one that was there before; empty: the root itself.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        return self._run(path, lambda: self.files.state(check_relative(path) if path else ""))
+
+    def download(self, path: str, target: Path) -> None:
+        """Make a local file with the content, a piece at a time; empty: that of the root itself.
+
+        Raises:
+            NotFound, Forbidden, TransientStorageError: as their names say.
+            OSError, StorageFull: the local file cannot be written.
+        """
+        key = check_relative(path) if path else ""
+        state, files = self.state(path), self.files
+        if not isinstance(files, RemoteFiles) or not files.has_ranges:
+
+            def attempt() -> None:
+                with target.open("wb") as file:
+                    files.stream(key, file)
+
+            self._run(path, attempt)
+        else:
+            with target.open("wb") as file:
+                for start in range(0, state.bytes, _PIECE):
+                    stop = min(start + _PIECE, state.bytes)
+                    file.write(self._run(path, lambda start=start, stop=stop: files.read_range(key, start, stop)))
+        if target.stat().st_size != state.bytes or self.state(path) != state:
+            raise TransientStorageError(f"{files.shown(key)}: it changed while it was fetched; try again")
+
+    def upload(self, path: str, source: Path) -> None:
+        """Put a copy of a local file there as a whole, in place of what is there, a piece at a time."""
+        check_relative(path)
+        self._run(path, lambda: self.files.upload(path, source))
 
     def delete(self, path: str) -> None:
         """Remove the file or object; nothing happens if it is not there."""

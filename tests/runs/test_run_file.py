@@ -6,6 +6,7 @@ import pytest
 from photo_archive import settings
 
 from pasd_batch.batch.driver import run
+from pasd_batch.batch.driver.preflight import WorkerReport
 from pasd_batch.records import ScoreColumn
 from pasd_batch.runs import run_file
 from pasd_batch.runs.run_file import AnotherRun, claim_run, describe_run, read_run
@@ -168,7 +169,7 @@ def test_a_list_of_photos_that_another_driver_has_just_made_counts(storage, monk
     described_lists = [described(lists_photos=True, manifest_fingerprint=each * 64) for each in "ab"]
     found = SimpleNamespace(
         manifest=SimpleNamespace(fingerprint="b" * 64, photos=25),
-        worker=SimpleNamespace(model_fingerprint="weights", score_columns=described().score_columns),
+        worker=WorkerReport(model_fingerprint="weights", score_columns=described().score_columns),
         lists_photos=True,
     )
     checks = []

@@ -16,6 +16,7 @@ from pasd_batch.manifests.kept_list import refuse_run_among_photos
 from pasd_batch.records import PhotoFailure
 from pasd_batch.runs.run_file import describe_run, read_run, refuse_another, refuse_strangers
 from pasd_batch.storage.storage import Storage
+from pasd_batch.weights_by_name import on_this_machine
 
 _logger = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def seconds_per_tile(settings: RunSettings, loaders: ModelLoaders) -> float | Ph
     """Restore a grey photo of one working size: seconds a tile when it is done again, or why not; runs in a worker."""
     import torch
 
-    restorer = loaders.restorer(settings)
+    restorer = loaders.restorer(on_this_machine(settings))
     assert restorer is not None, "only score runs have no restorer, and they are not timed"
     sampling = settings.restoration.sampling
     side = max(1, round(sampling.min_short_side / sampling.scale))

@@ -21,6 +21,7 @@ from pasd_batch.records import ScoreColumn
 from pasd_batch.runs.run_file import RunFile, read_run, refuse_strangers
 from pasd_batch.runs.run_folder import IMAGES_FOLDER, damaged
 from pasd_batch.storage.storage import Storage, StorageError
+from pasd_batch.weights_by_name import on_this_machine, pinned, with_pins
 
 _logger = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ class WorkerReport:
 
     problems: list[str] = field(default_factory=list)
     model_fingerprint: str | None = None
+    weights: dict[str, str] = field(default_factory=dict)
+    """Names of weights that may come to mean others, each with what it means now."""
     score_columns: tuple[ScoreColumn, ...] = ()
 
 
@@ -89,7 +92,8 @@ def check_storage_and_workers(settings: RunSettings, storage: Storage, loaders: 
     """Try storage, models and metrics, in this process and where workers run. Ray must be running."""
     problems: list[str] = []
     _attempt(problems, lambda: _check_storage(storage))
-    worker = _attempt(problems, lambda: _check_worker(settings, storage, loaders))
+    pins = _pins_of_run(storage)
+    worker = _attempt(problems, lambda: _check_worker(with_pins(settings, pins), storage, loaders))
     if worker is not None:
         problems.extend(worker.problems)
     return Findings(problems, worker)
@@ -99,11 +103,26 @@ def try_as_worker(settings: RunSettings, storage: Storage, probe: str, loaders: 
     """Check a worker process: its storage, models and metrics; runs in one."""
     problems: list[str] = []
     _attempt(problems, lambda: _see_probe(storage, probe))
-    _attempt(problems, lambda: loaders.restorer(settings))
-    fingerprint = _attempt(problems, lambda: loaders.fingerprint(settings))
-    scorer = _attempt(problems, lambda: loaders.scorer(settings))
+    pins = _attempt(problems, lambda: pinned(settings))
+    if pins is None:
+        return WorkerReport(problems)
+    here = _attempt(problems, lambda: on_this_machine(with_pins(settings, pins)))
+    if here is None:
+        return WorkerReport(problems)
+    _attempt(problems, lambda: loaders.restorer(here))
+    fingerprint = _attempt(problems, lambda: loaders.fingerprint(here))
+    scorer = _attempt(problems, lambda: loaders.scorer(here))
     columns = () if scorer is None else tuple(scorer.columns)
-    return WorkerReport(problems, fingerprint, columns)
+    return WorkerReport(problems, fingerprint, pins, columns)
+
+
+def _pins_of_run(storage: Storage) -> dict[str, str]:
+    """Pins of the names of weights from when the run began, if one has."""
+    try:
+        run = read_run(storage)
+    except PasdBatchError:
+        return {}  # whoever reads it next says so
+    return {} if run is None else run.weights
 
 
 def _check_storage(storage: Storage) -> None:

@@ -30,6 +30,7 @@ from pasd_batch.runs.run_folder import IMAGES_FOLDER, RESULTS_FOLDER, RunDamaged
 from pasd_batch.runs.summary import RunCounts, summarize
 from pasd_batch.storage.redaction import shown_command
 from pasd_batch.storage.storage import Storage, StorageError
+from pasd_batch.weights_by_name import with_pins
 
 _logger = logging.getLogger(__name__)
 
@@ -129,6 +130,8 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
         if not plan_is_complete(storage, run.shards):
             write_plan(found.manifest, storage, shard_size=settings.shard_size)
         extra = tuple(found.manifest.survey.extra)
+        # Workers take the weights that the run began with, though their names may mean others by now.
+        settings = with_pins(settings, found.worker.weights | run.weights)
         settings = _with_folders(settings, found.manifest.folders)
         spec = WorkerSpec(settings, run.provenance, run.score_columns, extra, loaders, found.manifest.survey.plan_key)
         trouble = work_off(run, spec, storage, resumed=resumed, show_progress=show_progress)
@@ -203,6 +206,7 @@ def _claim(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> tu
         model_fingerprint=found.worker.model_fingerprint,
         score_columns=found.worker.score_columns,
         lists_photos=found.lists_photos,
+        weights=found.worker.weights,
     )
     try:
         run = claim_run(storage, wanted)

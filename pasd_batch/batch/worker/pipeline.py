@@ -22,6 +22,7 @@ from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.photos.photo import with_restored_image
 from pasd_batch.records import PhotoFailure, PhotoRecord, RestoredPhoto, Score, Stage, WorkOrigin
 from pasd_batch.storage.errors import TransientStorageError
+from pasd_batch.weights_by_name import on_this_machine
 
 if TYPE_CHECKING:
     from pasd_batch.pasd.restorer import Restoration
@@ -107,8 +108,9 @@ def load_pipeline(spec: WorkerSpec) -> PhotoPipeline:
     """
     begun_with = spec.provenance.model_fingerprint
     try:
-        models = spec.loaders.load(spec.settings)
-        found = spec.loaders.fingerprint(spec.settings)
+        here = on_this_machine(spec.settings)
+        models = spec.loaders.load(here)
+        found = spec.loaders.fingerprint(here)
     except Exception as error:
         _logger.exception("the models cannot be loaded")
         raise ModelsUnavailable(f"{process_name()} cannot load the models: {error}") from error

@@ -1,0 +1,156 @@
+"""Settings of weights made good: pinned to what they name now, and turned into local paths.
+
+Here what loaders read (`pasd/`, `metrics/`) meets where it may lie (`storage/`). Any setting that is marked as
+`Weights` is treated, wherever it stands.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pasd_batch.config.base import Settings
+from pasd_batch.config.metrics import MetricsSettings
+from pasd_batch.config.run import RunMode, RunSettings
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.config.weights import WeightsSetting, weights_settings, with_weights
+from pasd_batch.errors import TroubleAroundPhotos
+from pasd_batch.metrics.weights import needed_of
+from pasd_batch.pasd.model_identity import files_read
+from pasd_batch.storage.storage import StorageError
+from pasd_batch.storage.weight_sources import WeightSource, weight_source
+
+Named = TypeVar("Named", bound=Settings)
+
+_WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth")
+_LISTED = 8
+
+
+class UnfitWeights(TroubleAroundPhotos):
+    """Weights at a name that are not laid out as its setting needs them."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Files that one setting of weights needs."""
+
+    setting: WeightsSetting
+    source: WeightSource
+    files: Mapping[str, int]
+    """Bytes of each, by its name below the source; one called by the empty text is the source itself."""
+
+
+def on_this_machine(settings: Named, access: StorageSettings | None = None) -> Named:
+    """The settings with local paths for all weights that are needed, fetched if they are not here yet.
+
+    Args:
+        settings: any group of them.
+        access: storage settings; none: the settings' own, or the defaults.
+
+    Raises:
+        StorageError: weights cannot be had.
+        UnfitWeights: there are others at the name than the setting needs.
+    """
+    access = access or access_of(settings)
+
+    def local(setting: WeightsSetting) -> Path | str | None:
+        if not isinstance(setting.value, str) or not _is_used(settings, setting):
+            return setting.value
+        needed = needed_files(setting, access)
+        return needed.source.fetch(list(needed.files))
+
+    return with_weights(settings, local)
+
+
+def pinned(settings: Settings) -> dict[str, str]:
+    """Names of weights in the settings that may come to mean others, each with one that does not.
+
+    Raises:
+        StorageError: what they name now cannot be told.
+    """
+    access = access_of(settings)
+    names = {each.value for each in _used(settings) if isinstance(each.value, str)}
+    pins = {name: weight_source(name, access).pinned() for name in sorted(names)}
+    return {name: pin for name, pin in pins.items() if pin != name}
+
+
+def with_pins(settings: Named, pins: Mapping[str, str]) -> Named:
+    """The settings with the pinned addresses in place of those that may move."""
+
+    def pin(setting: WeightsSetting) -> Path | str | None:
+        return pins.get(setting.value, setting.value) if isinstance(setting.value, str) else setting.value
+
+    return with_weights(settings, pin)
+
+
+def all_needed(settings: Settings) -> Iterator[Needed]:
+    """Files of every setting that names weights, local ones too.
+
+    Raises:
+        StorageError, UnfitWeights: as `on_this_machine`, for the setting that comes next.
+    """
+    access = access_of(settings)
+    for setting in _used(settings):
+        if setting.value is not None:
+            yield needed_files(setting, access)
+
+
+def needed_files(setting: WeightsSetting, access: StorageSettings) -> Needed:
+    """Files that loading a setting's weights reads, as they are at their source.
+
+    Raises:
+        StorageError: the source cannot be looked at.
+        UnfitWeights: it does not have what is needed.
+    """
+    assert setting.value is not None, f"{setting.name} names no weights"
+    source = weight_source(setting.value, access)
+    try:
+        files = source.files()
+    except StorageError as error:
+        raise type(error)(f"{setting.name}: {error}") from None
+    names = files.keys() if "" in files else _names_read(setting, files)
+    if problem := _problem(setting, files, names):
+        raise UnfitWeights(f"{setting.name}: {source}: {problem}")
+    return Needed(setting, source, {name: files[name] for name in names})
+
+
+def access_of(settings: Settings) -> StorageSettings:
+    """Storage settings that stand among others; else the defaults."""
+    found = getattr(settings, "storage", None)
+    return found if isinstance(found, StorageSettings) else StorageSettings()
+
+
+def _used(settings: Settings) -> Iterator[WeightsSetting]:
+    return (setting for setting in weights_settings(settings) if _is_used(settings, setting))
+
+
+def _is_used(settings: Settings, setting: WeightsSetting) -> bool:
+    if isinstance(setting.group, MetricsSettings):
+        return bool(needed_of(setting.group))
+    scores_only = isinstance(settings, RunSettings) and settings.mode is RunMode.SCORE
+    return not (scores_only and setting.name.startswith("restoration."))
+
+
+def _names_read(setting: WeightsSetting, files: Mapping[str, int]) -> Collection[str]:
+    if isinstance(setting.group, MetricsSettings):
+        return sorted(name for name in files if any(each.fits(name) for each in needed_of(setting.group)))
+    return files_read(files.keys(), setting.mark.parts, allow_pickle=setting.allow_pickle)
+
+
+def _problem(setting: WeightsSetting, files: Mapping[str, int], names: Collection[str]) -> str | None:
+    """Reason why no loader could use these names; None: one may."""
+    if isinstance(setting.group, MetricsSettings):
+        missing = [each for each in needed_of(setting.group) if not any(each.fits(name) for name in names)]
+        lacking = ", ".join(each.place for each in missing)
+        return (
+            f"lacks {lacking}; `pasd-batch weights fetch` makes a folder with all that is needed" if missing else None
+        )
+    if "" in names or any(name.endswith(_WEIGHTS) for name in names):
+        return None
+    parts = setting.mark.parts
+    expected = f"a folder with {' '.join(f'{part}/' for part in parts)}" if parts else "a file or folder of safetensors"
+    if any(name.endswith(".bin") and (not parts or name.partition("/")[0] in parts) for name in files):
+        return "has pickles (.bin) alone, which are read only with allow_pickle; set it if you trust their source"
+    tops = sorted({name.partition("/")[0] + ("/" if "/" in name else "") for name in files})
+    more = f" and {len(tops) - _LISTED} more" if len(tops) > _LISTED else ""
+    return f"is not {expected}; it has {', '.join(tops[:_LISTED])}{more}; name the folder within it that is"
