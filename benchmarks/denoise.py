@@ -155,7 +155,7 @@ def sample(models: Models, work: Work, tile_batch: int) -> list[Tensor]:
         DenoisingPhoto(
             start=start,
             grid=work.grid,
-            embeddings=condition(drm, photo.to(models.dtype), work.grid).embeddings,
+            embeddings=condition(drm, photo.to(models.dtype), work.grid),
             prompt=prompt,
             negative_prompt=negative if work.guidance.is_active else None,
             generator=torch.Generator(),

@@ -22,7 +22,7 @@ class DegradationRemoval(NamedTuple):
     """Added to the first feature map of the control branch."""
 
     rgbs: tuple[Float[Tensor, "batch 3 _h _w"], ...] | None
-    """Clean photo in [-1, 1] at 1/2, 1/4 and 1/8, finest first; None when the module has no to-RGB heads."""
+    """Clean photo in [-1, 1] at 1/2, 1/4 and 1/8, finest first; None without to-RGB heads or unless asked."""
 
 
 class DegradationRemovalModule(nn.Module):
@@ -59,8 +59,11 @@ class DegradationRemovalModule(nn.Module):
             radius += 2 * RRDB.RADIUS
         return -(-radius // 8) * 8
 
-    def forward(self, image: Float[Tensor, "batch channels height width"]) -> DegradationRemoval:
-        """Read a photo in [0, 1] whose sides are multiples of 8."""
+    def forward(
+        self, image: Float[Tensor, "batch channels height width"], *, with_rgbs: bool = True
+    ) -> DegradationRemoval:
+        """Read a photo in [0, 1] whose sides are multiples of 8; the to-RGB heads serve training alone."""
+        to_rgbs = self.to_rgbs if with_rgbs else None
         features = silu(self.conv_in(image))
         if self.preprocesser is not None:
             features = self.preprocesser(features)
@@ -68,9 +71,9 @@ class DegradationRemovalModule(nn.Module):
         for scale in range(len(self.blocks) // 2):
             features = silu(self.blocks[2 * scale](features))
             features = silu(self.blocks[2 * scale + 1](features))
-            if self.to_rgbs is not None:
-                rgbs.append(self.to_rgbs[scale](features))
-        return DegradationRemoval(self.conv_out(features), None if self.to_rgbs is None else tuple(rgbs))
+            if to_rgbs is not None:
+                rgbs.append(to_rgbs[scale](features))
+        return DegradationRemoval(self.conv_out(features), None if to_rgbs is None else tuple(rgbs))
 
 
 class RRDB(nn.Module):

@@ -39,10 +39,6 @@ class Size:
         """Both sides times `factor`, rounded, at least 1."""
         return Size(max(1, round(self.height * factor)), max(1, round(self.width * factor)))
 
-    def times(self, factor: int) -> "Size":
-        """Both sides times a whole number."""
-        return Size(self.height * factor, self.width * factor)
-
     def padded_to(self, multiple: int) -> "Size":
         """Both sides rounded up to a multiple."""
         return Size(-(-self.height // multiple) * multiple, -(-self.width // multiple) * multiple)

@@ -1,8 +1,7 @@
 """One pass of PASD over several photos: encode, condition, denoise, decode, correct the colours."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -11,8 +10,8 @@ from torch import Generator, Tensor
 from pasd_batch.config.restoration import SamplingSettings, TilingSettings
 from pasd_batch.pasd import framing, vae_tiling
 from pasd_batch.pasd.color_fix import fix_color
-from pasd_batch.pasd.conditioning import Conditioning, condition
-from pasd_batch.pasd.framing import Frame
+from pasd_batch.pasd.conditioning import condition
+from pasd_batch.pasd.framing import Frame, Image
 from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits
@@ -21,7 +20,8 @@ from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule, pure_noise_s
 from pasd_batch.pasd.prompts import compose_prompt
 from pasd_batch.pasd.sampling import DenoisingPhoto, Scheduler, StepCallback, build_scheduler, denoise
 from pasd_batch.pasd.soundness import find_problem
-from pasd_batch.pasd.tiling import TileGrid, plan_tiles
+from pasd_batch.pasd.tiling import plan_tiles
+from pasd_batch.records import PhotoFailure, RestorationReport, Stage
 
 _MOST_PIXELS_ON_DEVICE = 16_000_000
 """Above it colour fix and resampling, which need some twelve float32 copies of the picture, run in main memory."""
@@ -39,22 +39,16 @@ class PhotoRequest:
 
 
 @dataclass(frozen=True)
-class PhotoResult:
-    """A restored photo, on the CPU."""
+class Restoration:
+    """A restored photo."""
 
-    image: Float[Tensor, "1 3 _h _w"]
-    """sRGB in [0, 1]."""
-
-    problem: str | None
-    """Reason why the picture cannot be a restored photo; None when it is sound."""
-
-    preview: Float[Tensor, "3 _ph _pw"] | None
-    """The photo without its degradation, as the degradation removal module sees it, in [0, 1]."""
+    image: Float[Tensor, "3 height width"]
+    """sRGB in [0, 1], float32, on the CPU."""
 
     prompt: str
-    tiles: int
-    seconds: dict[str, float]
-    """Duration of each stage; the denoising of photos that ran together is shared out by their tiles."""
+    """The whole prompt, with the quality suffix."""
+
+    report: RestorationReport
 
 
 @dataclass(frozen=True)
@@ -80,27 +74,6 @@ class NoiseDraws:
         return cls(posterior, first, second, draw(1, 1), generator.get_state())
 
 
-@dataclass
-class _Work:
-    """A photo on its way."""
-
-    request: PhotoRequest
-    sizes: Frame
-    low_resolution: Float[Tensor, "1 3 height width"]
-    """The photo scaled and padded, in [0, 1], on the device."""
-
-    draws: NoiseDraws
-    start: Float[Tensor, "1 channels latent_height latent_width"]
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Denoised:
-    latents: Float[Tensor, "1 channels latent_height latent_width"]
-    grid: TileGrid
-    conditioning: Conditioning
-
-
 class Pipeline:
     """PASD with given networks and settings; keeps nothing between photos but the text states of prompts."""
 
@@ -114,58 +87,80 @@ class Pipeline:
     @torch.inference_mode()
     def run(
         self, requests: Sequence[PhotoRequest], budget: MemoryBudget, on_step: StepCallback | None = None
-    ) -> list[PhotoResult]:
-        """Restore photos of any sizes together.
+    ) -> list[Restoration | PhotoFailure]:
+        """Restore photos of any sizes together; a failure is a picture that cannot be a restored photo.
 
         Raises:
             torch.OutOfMemoryError: even the smallest limits of the budget do not fit.
         """
-        works = [self._prepare(request, budget) for request in requests]
-        denoised = budget.run(lambda limits: self._denoise(works, limits, on_step), MemoryLimits.smaller_denoising)
-        return [self._finish(work, result, budget) for work, result in zip(works, denoised, strict=True)]
+        framed = [self._enter(request) for request in requests]
+        draws = [self._draw(request, image) for request, image in zip(requests, framed, strict=True)]
+        starts = [self._start(image, drawn, budget) for image, drawn in zip(framed, draws, strict=True)]
 
-    def _prepare(self, request: PhotoRequest, budget: MemoryBudget) -> _Work:
-        started = time.perf_counter()
-        sizes = framing.frame(
+        def attempt(limits: MemoryLimits) -> list[tuple[Tensor, int]]:
+            parts = zip(requests, framed, draws, starts, strict=True)
+            photos = [self._condition(*each, limits) for each in parts]
+            latents = self._denoise(photos, limits, on_step)
+            return [(each, len(photo.grid.tiles)) for each, photo in zip(latents, photos, strict=True)]
+
+        denoised = budget.run(attempt, MemoryLimits.smaller_denoising)
+        return [self._finish(*each, budget) for each in zip(requests, framed, denoised, strict=True)]
+
+    def _enter(self, request: PhotoRequest) -> Image:
+        return framing.enter(request.image, self._frame(request)).to(self.models.device)
+
+    def _frame(self, request: PhotoRequest) -> Frame:
+        return framing.frame(
             Size.of(request.image),
             scale=self.sampling.scale,
             min_short_side=self.sampling.min_short_side,
             multiple=self.models.pixel_multiple,
         )
-        low_resolution = framing.enter(request.image, sizes).to(self.models.device)
-        latent_size = Size(sizes.padded.height // LATENT_FACTOR, sizes.padded.width // LATENT_FACTOR)
-        draws = NoiseDraws.from_seed(request.seed, self.models.vae.config["latent_channels"], latent_size)
-        start = self._start(low_resolution, draws, budget)
-        return _Work(request, sizes, low_resolution, draws, start, {"encode": self._elapsed(started)})
 
-    def _start(self, low_resolution: Tensor, draws: NoiseDraws, budget: MemoryBudget) -> Tensor:
-        scheduler = self._scheduler()
+    def _draw(self, request: PhotoRequest, framed: Image) -> NoiseDraws:
+        padded = Size.of(framed)
+        latent_size = Size(padded.height // LATENT_FACTOR, padded.width // LATENT_FACTOR)
+        return NoiseDraws.from_seed(request.seed, self.models.vae.config["latent_channels"], latent_size)
+
+    def _start(self, framed: Image, draws: NoiseDraws, budget: MemoryBudget) -> Tensor:
+        scheduler, device = self._scheduler(), self.models.device
         if self.sampling.pure_noise_start:
             start = pure_noise_start(draws.first, draws.offset, offset_noise_scale=self.sampling.offset_noise_scale)
-            start = start.to(self.models.device)
+            start = start.to(device)
         else:
             posterior = budget.run(
                 lambda limits: vae_tiling.encode(
-                    self.models.vae, (2 * low_resolution - 1).to(self.models.vae_dtype), tile_size=limits.vae_tile_size
+                    self.models.vae, (2 * framed - 1).to(self.models.vae_dtype), tile_size=limits.vae_tile_size
                 ),
                 MemoryLimits.smaller_vae,
             )
-            device = self.models.device
             latent = posterior.sample(draws.posterior.to(device), self._scaling_factor).float()
             start = self.noise_schedule.start(
                 latent, draws.first.to(device), draws.second.to(device), timestep=int(scheduler.timesteps[0])
             )
         return start * scheduler.init_noise_sigma
 
-    def _denoise(self, works: Sequence[_Work], limits: MemoryLimits, on_step: StepCallback | None) -> list[_Denoised]:
-        started = time.perf_counter()
-        grids = [plan_tiles(Size.of(work.start), self._tiling(limits)) for work in works]
-        conditionings = [self._condition(work, grid) for work, grid in zip(works, grids, strict=True)]
-        photos = [
-            self._denoising_photo(work, grid, seen)
-            for work, grid, seen in zip(works, grids, conditionings, strict=True)
-        ]
-        latents = denoise(
+    def _condition(
+        self, request: PhotoRequest, framed: Image, draws: NoiseDraws, start: Tensor, limits: MemoryLimits
+    ) -> DenoisingPhoto:
+        grid = plan_tiles(Size.of(start), self._tiling(limits))
+        removal = self.models.control_branch.controlnet_cond_embedding
+        negative = self.sampling.negative_prompt if self.denoiser.guidance.is_active else None
+        generator = Generator()
+        generator.set_state(draws.later)
+        return DenoisingPhoto(
+            start=start,
+            grid=grid,
+            embeddings=condition(removal, framed.to(self.models.dtype), grid),
+            prompt=self._text_states(self._whole_prompt(request)),
+            negative_prompt=None if negative is None else self._text_states(negative),
+            generator=generator,
+        )
+
+    def _denoise(
+        self, photos: Sequence[DenoisingPhoto], limits: MemoryLimits, on_step: StepCallback | None
+    ) -> list[Tensor]:
+        return denoise(
             self.denoiser,
             photos,
             [self._scheduler() for _ in photos],
@@ -174,56 +169,39 @@ class Pipeline:
             dtype=self.models.dtype,
             on_step=on_step,
         )
-        elapsed = self._elapsed(started)
-        all_tiles = sum(len(grid.tiles) for grid in grids)
-        for work, grid in zip(works, grids, strict=True):
-            work.seconds["denoise"] = elapsed * len(grid.tiles) / all_tiles
-        return [_Denoised(*parts) for parts in zip(latents, grids, conditionings, strict=True)]
 
-    def _condition(self, work: _Work, grid: TileGrid) -> Conditioning:
-        image = work.low_resolution.to(self.models.dtype)
-        return condition(self.models.control_branch.controlnet_cond_embedding, image, grid)
-
-    def _denoising_photo(self, work: _Work, grid: TileGrid, seen: Conditioning) -> DenoisingPhoto:
-        negative = self.sampling.negative_prompt if self.denoiser.guidance.is_active else None
-        generator = Generator()
-        generator.set_state(work.draws.later)
-        return DenoisingPhoto(
-            start=work.start,
-            grid=grid,
-            embeddings=seen.embeddings,
-            prompt=self._text_states(compose_prompt(work.request.prompt, suffix=self.sampling.added_prompt)),
-            negative_prompt=None if negative is None else self._text_states(negative),
-            generator=generator,
-        )
-
-    def _finish(self, work: _Work, denoised: _Denoised, budget: MemoryBudget) -> PhotoResult:
-        started = time.perf_counter()
-        latents = (denoised.latents / self._scaling_factor).to(self.models.vae_dtype)
+    def _finish(
+        self, request: PhotoRequest, framed: Image, denoised: tuple[Tensor, int], budget: MemoryBudget
+    ) -> Restoration | PhotoFailure:
+        latents, tiles = denoised
+        scaled = (latents / self._scaling_factor).to(self.models.vae_dtype)
         decoded = budget.run(
-            lambda limits: vae_tiling.decode(self.models.vae, latents, tile_size=limits.vae_tile_size),
+            lambda limits: vae_tiling.decode(self.models.vae, scaled, tile_size=limits.vae_tile_size),
             MemoryLimits.smaller_vae,
         )
-        large = work.sizes.working.height * work.sizes.working.width > _MOST_PIXELS_ON_DEVICE
+        sizes = self._frame(request)
+        large = sizes.working.height * sizes.working.width > _MOST_PIXELS_ON_DEVICE
         device = torch.device("cpu") if large else self.models.device
-        restored = framing.leave(decoded.to(device).float() / 2 + 0.5, work.sizes)
-        source = framing.leave(work.low_resolution.to(device), work.sizes)
+        restored = framing.leave(decoded.to(device).float() / 2 + 0.5, sizes)
+        source = framing.leave(framed.to(device), sizes)
+        problem = find_problem(restored, source)
+        if problem is not None:
+            return PhotoFailure(Stage.RESTORE, "UnsoundResult", problem)
         image = fix_color(restored.clamp(0.0, 1.0), source, self.sampling.color_fix).clamp(0.0, 1.0)
-        image = framing.resize(image, work.sizes.target).cpu()
-        return PhotoResult(
-            image=image,
-            problem=find_problem(restored, source),
-            preview=self._preview(work, denoised.conditioning),
-            prompt=compose_prompt(work.request.prompt, suffix=self.sampling.added_prompt),
-            tiles=len(denoised.grid.tiles),
-            seconds={**work.seconds, "decode": self._elapsed(started)},
+        image = framing.resize(image, sizes.target).cpu()
+        return Restoration(image[0], self._whole_prompt(request), self._report(tiles, budget))
+
+    def _report(self, tiles: int, budget: MemoryBudget) -> RestorationReport:
+        return RestorationReport(
+            tiles=tiles,
+            tile_size=budget.limits.tile_size,
+            tile_batch=budget.limits.tile_batch,
+            out_of_memory_retries=budget.retries,
+            float32_retry=False,
         )
 
-    def _preview(self, work: _Work, seen: Conditioning) -> Tensor | None:
-        if seen.preview is None:
-            return None
-        half = Size(max(1, work.sizes.working.height // 2), max(1, work.sizes.working.width // 2))
-        return seen.preview[:, : half.height, : half.width].float().clamp(0.0, 1.0).cpu()
+    def _whole_prompt(self, request: PhotoRequest) -> str:
+        return compose_prompt(request.prompt, suffix=self.sampling.added_prompt)
 
     def _text_states(self, prompt: str) -> Float[Tensor, "words text_channels"]:
         return self.models.prompt_encoder.encode(prompt).to(self.models.device, self.models.dtype)
@@ -238,8 +216,3 @@ class Pipeline:
     @property
     def _scaling_factor(self) -> float:
         return self.models.vae.config["scaling_factor"]
-
-    def _elapsed(self, started: float) -> float:
-        if self.models.device.type == "cuda":
-            torch.cuda.synchronize(self.models.device)
-        return time.perf_counter() - started

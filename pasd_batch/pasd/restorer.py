@@ -2,10 +2,9 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.restoration import RestorationSettings
@@ -13,39 +12,11 @@ from pasd_batch.pasd.colorization import color_prompt, to_gray
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits, is_out_of_memory
 from pasd_batch.pasd.models import Models, load_models
-from pasd_batch.pasd.pipeline import PhotoRequest, PhotoResult, Pipeline
+from pasd_batch.pasd.pipeline import PhotoRequest, Pipeline, Restoration
 from pasd_batch.pasd.sampling import StepCallback
-from pasd_batch.records import PhotoFailure, RestorationReport, Stage
+from pasd_batch.records import PhotoFailure, Stage
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Restoration:
-    """A restored photo."""
-
-    image: Float[Tensor, "3 height width"]
-    """sRGB in [0, 1], float32, on the CPU."""
-
-    preview: Float[Tensor, "3 preview_height preview_width"] | None
-    """The photo without its degradation as the degradation removal module sees it, at half the working size."""
-
-    seed: int
-    prompt: str
-    """The whole prompt, with the quality suffix."""
-
-    report: RestorationReport
-
-    seconds: dict[str, float]
-    """Duration of `encode`, `denoise` and `decode`."""
-
-    def to_uint8(self) -> Tensor:
-        """The image as (height, width, 3) with 256 levels, rounded."""
-        return (self.image * 255).round().to(torch.uint8).permute(1, 2, 0)
-
-    def to_uint16(self) -> Tensor:
-        """The image as (height, width, 3) with 65536 levels, rounded."""
-        return (self.image * 65535).round().to(torch.uint16).permute(1, 2, 0)
 
 
 class Restorer:
@@ -113,26 +84,29 @@ class Restorer:
             # Outside the handler, where the failed attempt's tensors are no longer referenced.
             logger.warning("out of memory with %d photos together; restoring them one by one", len(requests))
             return [self._restore_together([request], on_step)[0] for request in requests]
-        return [self._check(request, result, budget) for request, result in zip(requests, results, strict=True)]
+        return [self._sound(request, outcome, budget) for request, outcome in zip(requests, results, strict=True)]
 
-    def _check(self, request: PhotoRequest, result: PhotoResult, budget: MemoryBudget) -> Restoration | PhotoFailure:
-        if result.problem is None:
-            return _restoration(request, result, budget, float32_retry=False)
+    def _sound(
+        self, request: PhotoRequest, outcome: Restoration | PhotoFailure, budget: MemoryBudget
+    ) -> Restoration | PhotoFailure:
+        """The outcome if it is sound, else that of another try in float32."""
+        if isinstance(outcome, Restoration):
+            return outcome
         if self.models.is_float32:
-            return _unsound(result.problem)
-        logger.warning("%s in %s; restoring this photo again in float32", result.problem, self.models.dtype)
+            return _unsound(outcome)
+        logger.warning("%s in %s; restoring this photo again in float32", outcome.message, self.models.dtype)
         budget = MemoryBudget(replace(budget.limits), budget.retries)
         try:
             with self.models.in_float32() as models:
-                (result,) = Pipeline(models, self.settings.sampling).run([request], budget)
+                (again,) = Pipeline(models, self.settings.sampling).run([request], budget)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            note = f"{result.problem} in {self.models.dtype}, and in float32 "
+            note = f"{outcome.message} in {self.models.dtype}, and in float32 "
             return self._out_of_memory(request, budget, error, note)
-        if result.problem is None:
-            return _restoration(request, result, budget, float32_retry=True)
-        return _unsound(result.problem)
+        if isinstance(again, PhotoFailure):
+            return _unsound(again)
+        return replace(again, report=replace(again.report, float32_retry=True))
 
     def _limits(self) -> MemoryLimits:
         tiling = self.settings.sampling.tiling
@@ -152,22 +126,9 @@ class Restorer:
         return PhotoFailure(Stage.RESTORE, "OutOfMemory", message)
 
 
-def _restoration(
-    request: PhotoRequest, result: PhotoResult, budget: MemoryBudget, *, float32_retry: bool
-) -> Restoration:
-    report = RestorationReport(
-        tiles=result.tiles,
-        tile_batch=budget.limits.tile_batch,
-        tile_size=budget.limits.tile_size,
-        out_of_memory_retries=budget.retries,
-        float32_retry=float32_retry,
-    )
-    return Restoration(result.image[0], result.preview, request.seed, result.prompt, report, result.seconds)
-
-
-def _unsound(problem: str) -> PhotoFailure:
-    message = f"{problem}, even in float32; check the model files, or restore this photo with other settings"
-    return PhotoFailure(Stage.RESTORE, "UnsoundResult", message)
+def _unsound(failure: PhotoFailure) -> PhotoFailure:
+    remedy = "even in float32; check the model files, or restore this photo with other settings"
+    return replace(failure, message=f"{failure.message}, {remedy}")
 
 
 def _problem_with_input(photo: Tensor) -> str | None:

@@ -47,11 +47,6 @@ class TileGrid:
         """The size that all tiles share."""
         return self.tiles[0].size
 
-    def scaled(self, factor: int) -> "TileGrid":
-        """The same tiles on a picture `factor` times as large."""
-        tiles = tuple(Tile(t.top * factor, t.left * factor, t.size.times(factor)) for t in self.tiles)
-        return TileGrid(self.size.times(factor), tiles, self.placement)
-
     def blend(self, parts: Float[Tensor, "tiles channels height width"]) -> Float[Tensor, "1 channels _h _w"]:
         """Weighted mean of overlapping tiles in float32; one part for each tile, in order."""
         if len(self.tiles) == 1:

@@ -34,9 +34,8 @@ def test_even_tiles_are_crops_of_the_whole(photograph, use_rrdb, size):
     assert len(grid.tiles) > 1
     entire = condition(drm, photo, whole(size))
     parts = condition(drm, photo, grid)
-    crops = torch.cat([tile.crop(entire.embeddings) for tile in grid.tiles])
-    torch.testing.assert_close(parts.embeddings, crops, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(parts.preview, entire.preview, rtol=1e-5, atol=1e-5)
+    crops = torch.cat([tile.crop(entire) for tile in grid.tiles])
+    torch.testing.assert_close(parts, crops, rtol=1e-5, atol=1e-6)
 
 
 def test_published_tiles_do_not_see_their_surroundings(photograph):
@@ -46,21 +45,13 @@ def test_published_tiles_do_not_see_their_surroundings(photograph):
     grid = tiled(size, TilePlacement.PUBLISHED)
     with torch.inference_mode():
         crops = torch.cat([drm(tile.crop(photo, 8)).embedding for tile in grid.tiles])
-    torch.testing.assert_close(condition(drm, photo, grid).embeddings, crops)
+    torch.testing.assert_close(condition(drm, photo, grid), crops)
     entire = condition(drm, photo, whole(size))
-    assert not torch.allclose(crops, torch.cat([tile.crop(entire.embeddings) for tile in grid.tiles]))
+    assert not torch.allclose(crops, torch.cat([tile.crop(entire) for tile in grid.tiles]))
 
 
-def test_preview_is_the_finest_head_in_the_range_of_photos(photograph):
-    drm = module()
-    photo = photograph[None, :, :64, :96]
-    with torch.inference_mode():
-        expected = drm(photo).rgbs[0][0] / 2 + 0.5
-    preview = condition(drm, photo, whole(Size(8, 12))).preview
-    assert preview.shape == (3, 32, 48)
-    torch.testing.assert_close(preview, expected)
-
-
-def test_no_preview_without_rgb_heads(photograph):
-    seen = condition(module(return_rgbs=False), photograph[None, :, :192, :320], tiled(Size(24, 40)))
-    assert seen.preview is None
+def test_heads_that_show_the_clean_photo_are_not_computed(photograph):
+    drm, calls = module(), []
+    with drm.to_rgbs[0].register_forward_hook(lambda *_: calls.append(1)):
+        condition(drm, photograph[None, :, :64, :96], whole(Size(8, 12)))
+    assert not calls

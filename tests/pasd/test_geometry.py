@@ -26,4 +26,3 @@ def test_padded_to_a_multiple(side, expected):
 def test_sides_area_and_text():
     size = Size(height=3, width=5)
     assert (size.short_side, size.long_side, size.area, str(size)) == (3, 5, 15, "5x3")
-    assert size.times(2) == Size(6, 10)

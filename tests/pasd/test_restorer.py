@@ -4,7 +4,7 @@ import logging
 
 import pytest
 import torch
-from tiny_model import tiny_settings
+from tiny_model import levels_apart, tiny_settings
 
 from pasd_batch.config.restoration import ColorFix, Precision, TilingSettings
 from pasd_batch.pasd.restorer import Restoration, Restorer
@@ -77,7 +77,7 @@ def test_batches_of_another_shape_differ_by_rounding_only(make_restorer, photos)
         restore(make_restorer(tiling=TilingSettings(**TILES, tile_batch=tile_batch)), photos) for tile_batch in (1, 4)
     )
     for one, two in zip(single, four, strict=True):
-        assert int((one.to_uint8().int() - two.to_uint8().int()).abs().max()) <= 1
+        assert levels_apart(one.image, two.image) <= 1
 
 
 def test_seed_prompt_and_photo_matter(make_restorer, photos):
@@ -150,19 +150,9 @@ def test_what_is_reported(make_restorer, photos):
     described, wordless, _ = restore(restorer, photos)
     # The settings' prompt is for callers to pass where a photo has none: an empty prompt stays empty.
     assert (described.prompt, wordless.prompt) == ("a woman, sharp", "sharp")
-    assert (described.seed, wordless.seed) == (1, 2)
     report = wordless.report
     assert (report.tile_batch, report.tile_size, report.out_of_memory_retries) == (2, 8, 0)
     assert not report.float32_retry
-    assert set(wordless.seconds) == {"encode", "denoise", "decode"}
-    assert min(wordless.seconds.values()) > 0
-
-
-def test_preview_is_half_the_working_size(make_restorer, photos):
-    result = restore_one(make_restorer(scale=1.5, min_short_side=120), photos[0])
-    assert result.image.shape == (3, 96, 96)
-    assert result.preview.shape == (3, 60, 60)
-    assert 0 <= float(result.preview.min()) <= float(result.preview.max()) <= 1
 
 
 def test_steps_are_announced(make_restorer, photos):
@@ -195,15 +185,6 @@ def test_without_guidance_the_negative_prompt_is_not_even_encoded(make_restorer,
     with handle:
         restore_one(make_restorer(guidance_scale=1.0, negative_prompt="never read"), photos[0], prompt="read once")
     assert len(encoded) == 1
-
-
-def test_images_in_8_and_16_bits(make_restorer, photos):
-    result = restore_one(make_restorer(), photos[1])
-    small, large = result.to_uint8(), result.to_uint16()
-    assert (small.dtype, large.dtype) == (torch.uint8, torch.uint16)
-    assert small.shape == large.shape == (*photos[1].shape[1:], 3)
-    torch.testing.assert_close(small.permute(2, 0, 1) / 255, result.image, atol=0.51 / 255, rtol=0)
-    torch.testing.assert_close(large.float().permute(2, 0, 1) / 65535, result.image, atol=0.51 / 65535, rtol=0)
 
 
 def test_nothing_is_printed(tiny_model_folder, photos, capfd):

@@ -128,12 +128,3 @@ def test_published_tiles_of_a_picture_thinner_than_the_overlap():
     for tile in grid.tiles:
         tile.crop(covered).fill_(True)
     assert bool(covered.all())
-
-
-def test_scaled_grid():
-    grid = plan_tiles(Size(40, 56), TilingSettings(tile_size=24, overlap=8))
-    large = grid.scaled(8)
-    assert large.size == Size(320, 448)
-    picture = torch.arange(320 * 448.0).reshape(1, 1, 320, 448)
-    for small, scaled in zip(grid.tiles, large.tiles, strict=True):
-        assert torch.equal(small.crop(picture, 8), scaled.crop(picture))

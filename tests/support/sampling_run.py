@@ -81,12 +81,12 @@ class Run:
             placement=TilePlacement.PUBLISHED,
         )
         grid = plan_tiles(Size.of(start), tiling)
-        seen = condition(branch.controlnet_cond_embedding, self.low_resolution, grid)
+        embeddings = condition(branch.controlnet_cond_embedding, self.low_resolution, grid)
         prompt, negative = text_states(about["prompt"], about["negative_prompt"])
         photo = DenoisingPhoto(
             start=start,
             grid=grid,
-            embeddings=seen.embeddings,
+            embeddings=embeddings,
             prompt=prompt,
             negative_prompt=negative if guidance.is_active else None,
             generator=torch.Generator(),

@@ -61,3 +61,9 @@ def tiny_settings(folder: Path, *, model: dict[str, Any] | None = None, **sampli
         model=ModelSettings(**{"base": folder, "control": folder, "device": "cpu", **(model or {})}),
         sampling=SamplingSettings(**{**quick, **sampling}),
     )
+
+
+def levels_apart(one: torch.Tensor, other: torch.Tensor) -> int:
+    """Largest difference of two pictures in [0, 1], in levels of 256."""
+    first, second = ((each * 255).round().int() for each in (one, other))
+    return int((first - second).abs().max())
