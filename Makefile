@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE = 1
 TEST_PROGRAMS = imagemagick libimage-exiftool-perl libvips-tools libavif-bin libtiff-tools
 
-.PHONY: test test-programs lint types imports pytest conformance chaos demo clean
+.PHONY: test test-programs lint types imports pytest conformance chaos demo docs clean
 
 test: lint types imports pytest
 
@@ -42,6 +42,10 @@ chaos: $(VENV)/.installed
 # Restores and scores a few sample photos: see README.md
 demo: $(VENV)/.installed
 	$(BIN)/pasd-batch demo
+
+# The table of result columns in docs/results.md, from their definitions
+docs: $(VENV)/.installed
+	$(BIN)/python tests/support/result_table.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache

@@ -207,7 +207,7 @@ def test_a_photo_that_fails_unexpectedly_does_not_stop_the_others(
     together = ModelStage._restore_together
 
     def failing(stage, batch):
-        if batch[0].state.source.format == "JPEG":
+        if batch[0].state.row.input.format == "JPEG":
             raise error
         return together(stage, batch)
 

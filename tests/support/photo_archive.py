@@ -14,14 +14,14 @@ from tiny_models import TINY, TinyScorer, fingerprint
 
 from pasd_batch.batch.planning.plan_stages import PathRules, ShardLayout, cut_shards, planned_rows, write_shards
 from pasd_batch.batch.worker.photo_loader import LoadedPhoto
-from pasd_batch.batch.worker.photo_state import PhotoState
+from pasd_batch.batch.worker.rows import RowWriter
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.config.run import RunSettings
 from pasd_batch.manifests.pieces import find_pieces
 from pasd_batch.manifests.rows import read_rows
 from pasd_batch.manifests.survey import merge_surveys, survey_piece
 from pasd_batch.photos.photo import Photo, PhotoMetadata
-from pasd_batch.records import PLAN_SCHEMA, PhotoRecord, Provenance, plan_schema
+from pasd_batch.records import PLAN_SCHEMA, PhotoRecord, Provenance, WorkOrigin, plan_schema
 from pasd_batch.runs.run_file import claim_run, describe_run
 from pasd_batch.runs.run_folder import RunFolder
 
@@ -94,11 +94,17 @@ def record(path, name=None, **values):
     return PhotoRecord(name, str(path), f"{Path(name).stem}.png", extra={"album": "A"}, **values)
 
 
+def state(path, **values):
+    """A photo at the beginning of its way."""
+    run_spec = spec(settings("/run"))
+    return RowWriter(run_spec, WorkOrigin(0, 0, "w")).begin(record(path, **values))
+
+
 def loaded(number, height=8, width=8):
     """A decoded grey picture, as the model's turn gets it."""
     pixels = np.full((height, width, 3), 0.5, np.float32)
     photo = Photo(pixels, alpha=None, bit_depth=8, grayscale=False, metadata=PhotoMetadata("PNG"))
-    return LoadedPhoto(PhotoState(record(f"/{number}.png", row=number)), photo, None)
+    return LoadedPhoto(state(f"/{number}.png", row=number), photo)
 
 
 def plan_table(records, extra):

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import pyarrow.parquet as pq
 
 from pasd_batch.batch.worker.child import ChildDied, ChildProcess
-from pasd_batch.batch.worker.photo_state import PhotoState
 from pasd_batch.batch.worker.pipeline import RowListener
 from pasd_batch.batch.worker.rows import Row, RowWriter
 from pasd_batch.batch.worker.spec import WorkerSpec
@@ -83,7 +82,8 @@ class IsolatedShard:
             f"(last: {last}); look at the file, or give workers more memory"
         )
         failure = PhotoFailure(Stage.PROCESS, "ProcessDied", message)
-        return RowWriter(self.spec, origin).failed(PhotoState(record), failure)
+        writer = RowWriter(self.spec, origin)
+        return writer.end(writer.begin(record), failure)
 
     def _kept_row(self, record: PhotoRecord) -> Row | None:
         path, storage = self._row_path(record), self.ledger.storage

@@ -61,8 +61,10 @@ class ModelStage:
             if len(batch) > 1:
                 return [outcome for photo in batch for outcome in self.restore([photo])]
             outcomes = [failure_of(Stage.RESTORE, error)]
-        for photo in batch:
-            photo.state.seconds[Stage.RESTORE] = (time.monotonic() - began) / len(batch)
+        for photo, outcome in zip(batch, outcomes, strict=True):
+            photo.state.took(Stage.RESTORE, (time.monotonic() - began) / len(batch))
+            if not isinstance(outcome, PhotoFailure):
+                photo.state.row.prompt_used, photo.state.row.restoration = outcome.prompt, outcome.report
         return outcomes
 
     @property
@@ -70,8 +72,8 @@ class ModelStage:
         """True if the colours that the model makes are kept in grey photos, too."""
         return self.settings.restoration.sampling.colorize
 
-    def score(self, loaded: LoadedPhoto, restored: Photo | None) -> Sequence[Score]:
-        """Scores of a photo and of its restoration, if any; transparent ones as they are seen over a plain grey.
+    def score(self, loaded: LoadedPhoto, restored: Photo | None) -> None:
+        """Score a photo and its restoration, if any; transparent ones as they are seen over a plain grey.
 
         A scorer that fails as a whole gives scores without values: the restored photo is not thrown away for it.
 
@@ -80,7 +82,7 @@ class ModelStage:
         """
         scorer = self.models.scorer
         if scorer is None:
-            return ()
+            return
         began = time.monotonic()
         try:
             with process_ends_after(self._stuck_after(1)):
@@ -96,11 +98,13 @@ class ModelStage:
             text = f"{failure.error_type}: {failure.message}"
             scores = [Score(column.name, None, text) for column in scorer.columns]
         finally:
-            loaded.state.seconds[Stage.SCORE] = time.monotonic() - began
+            loaded.state.took(Stage.SCORE, time.monotonic() - began)
         for score in scores:
             if score.error and _says_poisoned(score.error):
                 raise ProcessPoisoned(f"the GPU is lost to this process: {score.error}")
-        return scores
+        if scores:
+            row = loaded.state.row
+            row.scores, row.score_errors = {score.name: score.value for score in scores}, _errors_of(scores)
 
     def _restore_together(self, batch: Sequence[LoadedPhoto]) -> Sequence[Restoration | PhotoFailure]:
         restorer, sampling = self.models.restorer, self.settings.restoration.sampling
@@ -135,6 +139,13 @@ class _Deadline:
                 f"restoring took longer than {self._seconds:g} s (after step {done} of {total}); "
                 "raise deadlines.restore, take fewer steps, or leave out the photo"
             )
+
+
+def _errors_of(scores: Sequence[Score]) -> str | None:
+    errors = [f"{score.name}: {score.error}" for score in scores if score.error]
+    if not errors and all(score.value is None for score in scores):
+        return "no metric of this run applies: all compare with a reference_uri, which the manifest does not give"
+    return "; ".join(errors) or None
 
 
 def _raise_if_poisoned(error: Exception) -> None:

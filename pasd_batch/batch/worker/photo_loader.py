@@ -25,15 +25,16 @@ MIB = 2**20
 
 @dataclass(frozen=True, eq=False)
 class LoadedPhoto:
-    """A decoded photo and its true version (the reference of full-reference metrics), if the manifest names one."""
+    """A photo in memory: decoded, with its true version if the manifest names one, or restored, to be stored."""
 
     state: PhotoState
     photo: Photo
-    reference: Photo | None
+    reference: Photo | None = None
+    """The true photo, which full-reference metrics compare with."""
 
     @property
     def nbytes(self) -> int:
-        """Memory that the decoded pixels take."""
+        """Memory that the pixels take."""
         return self.photo.nbytes + (0 if self.reference is None else self.reference.nbytes)
 
 
@@ -58,13 +59,13 @@ class PhotoLoader:
         record, began = state.record, time.monotonic()
         with state.through(Stage.FETCH, beyond=is_trouble_of_source):
             data = self._fetch(record.uri, record.source_root)
-            state.source = ImageFacts(hashlib.sha256(data).hexdigest(), len(data))
+            fetched = state.row.input = ImageFacts(hashlib.sha256(data).hexdigest(), len(data))
         with state.through(Stage.DECODE):
             photo = self._decode(data, state, began)
             for message in photo.warnings:
                 state.warn(message)
-            state.source = replace(
-                state.source, width=photo.width, height=photo.height, format=photo.metadata.source_format
+            state.row.input = replace(
+                fetched, width=photo.width, height=photo.height, format=photo.metadata.source_format
             )
         del data
         reference = None

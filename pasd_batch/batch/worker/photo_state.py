@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
-from pasd_batch.records import ImageFacts, PhotoFailure, PhotoRecord, Stage, records_of
+from pasd_batch.records import PhotoFailure, PhotoRecord, ResultRow, Stage, records_of
 from pasd_batch.runs.run_folder import RunFolder, parsing, plan_path
 from pasd_batch.storage.sealing import unsealed
 
@@ -41,10 +41,10 @@ class PhotoState:
     """State of one photo so far. Stages write it one after the other, each in its own thread."""
 
     record: PhotoRecord
+    row: ResultRow
+    """Its result row in progress: stages set what they find out."""
+
     stage: Stage = Stage.FETCH
-    source: ImageFacts | None = None
-    seconds: dict[Stage, float] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
     _waits: list[tuple[float, float]] = field(default_factory=list)
 
     @property
@@ -63,9 +63,13 @@ class PhotoState:
         finally:
             self._waits[-1] = (begin, time.monotonic())
 
+    def took(self, stage: Stage, seconds: float) -> None:
+        """Add to the time that a stage took."""
+        self.row.seconds[stage] = self.row.seconds.get(stage, 0.0) + seconds
+
     def warn(self, message: str) -> None:
         """Note, in the row and the log, what is wrong with a photo that goes on all the same."""
-        self.warnings.append(message)
+        self.row.warnings.append(message)
         _logger.warning("photo %s: %s", self.record.photo_id, message)
 
     @contextmanager
@@ -89,7 +93,7 @@ class PhotoState:
             _logger.info("photo %s failed in %s", self.record.photo_id, stage, exc_info=error)
             raise StageFailed(failure_of(stage, error)) from error
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - began
+            self.took(stage, time.monotonic() - began)
 
 
 def failure_of(stage: Stage, error: BaseException) -> PhotoFailure:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pasd_batch.batch.worker.batching import PATIENCE_SECONDS, holds_full_batch, take_batch
@@ -13,14 +12,14 @@ from pasd_batch.batch.worker.model_stage import ModelStage
 from pasd_batch.batch.worker.overlap import BoundedThreads, DeadlineExceeded, Failed, ReadAhead
 from pasd_batch.batch.worker.photo_loader import FETCHING, MIB, LoadedPhoto, PhotoLoader
 from pasd_batch.batch.worker.photo_state import PhotoState, StageFailed, failure_of
-from pasd_batch.batch.worker.photo_store import PhotoStore, StoreJob
+from pasd_batch.batch.worker.photo_store import PhotoStore
 from pasd_batch.batch.worker.rows import Row, RowWriter
 from pasd_batch.batch.worker.run_images import ImageFiles, RunImages
 from pasd_batch.batch.worker.spec import WorkerSpec, process_name
 from pasd_batch.batch.worker.watchdog import process_ends_after
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.photos.photo import with_restored_image
-from pasd_batch.records import PhotoFailure, PhotoRecord, RestoredPhoto, Score, Stage, WorkOrigin
+from pasd_batch.records import PhotoFailure, PhotoRecord, Stage, WorkOrigin
 from pasd_batch.storage.errors import TransientStorageError
 from pasd_batch.weights_by_name import on_this_machine
 
@@ -57,7 +56,8 @@ class PhotoPipeline:
             ProcessPoisoned: this process can restore nothing any more.
         """
         settings = self._spec.settings
-        passage = _Passage(RowWriter(self._spec, origin), self._model, self._behind(), listener)
+        writer = RowWriter(self._spec, origin)
+        passage = _Passage(writer, self._model, self._behind(), listener)
         ahead = ReadAhead(
             BoundedThreads(
                 self._loader.load,
@@ -67,7 +67,7 @@ class PhotoPipeline:
                 setting="deadlines.fetch",
                 waited=lambda state: state.waited,
             ),
-            [PhotoState(record) for record in records],
+            [writer.begin(record) for record in records],
             weight=lambda loaded: loaded.nbytes,
             max_weight=settings.workers.prefetch_mib * MIB,
         )
@@ -87,15 +87,15 @@ class PhotoPipeline:
         with process_ends_after(self._spec.settings.deadlines.fetch):
             return ahead.fill(enough=lambda ready: holds_full_batch(ready, most), patience=PATIENCE_SECONDS)
 
-    def _behind(self) -> BoundedThreads[_ScoredJob, RestoredPhoto]:
+    def _behind(self) -> BoundedThreads[LoadedPhoto, None]:
         settings = self._spec.settings
         return BoundedThreads(
-            lambda scored: self._store.store(scored.job),
+            self._store.store,
             limit=settings.workers.prefetch,
             seconds=settings.deadlines.store,
             what="encoding and storing the photo",
             setting="deadlines.store",
-            weight=lambda scored: scored.job.nbytes,
+            weight=lambda restored: restored.nbytes,
             max_weight=settings.workers.prefetch_mib * MIB,
         )
 
@@ -122,14 +122,6 @@ def load_pipeline(spec: WorkerSpec) -> PhotoPipeline:
     return PhotoPipeline(spec, ModelStage(spec.settings, models), RunImages(spec.storage()))
 
 
-@dataclass
-class _ScoredJob:
-    """A photo that is being stored while it is scored."""
-
-    job: StoreJob
-    scores: Sequence[Score] = ()
-
-
 class _Passage:
     """One run of photos through a pipeline, and the rows it has made so far."""
 
@@ -137,7 +129,7 @@ class _Passage:
         self,
         writer: RowWriter,
         model: ModelStage,
-        behind: BoundedThreads[_ScoredJob, RestoredPhoto],
+        behind: BoundedThreads[LoadedPhoto, None],
         listener: RowListener,
     ) -> None:
         self.rows: dict[int, Row] = {}
@@ -148,7 +140,7 @@ class _Passage:
 
     def fail_load(self, failed: Failed[PhotoState]) -> None:
         """Make the row of a photo that could not be loaded."""
-        self._fail(failed.item, _failure(failed, failed.item))
+        self._end(failed.item, _failure(failed, failed.item))
 
     def work_on(self, batch: Sequence[LoadedPhoto]) -> None:
         """Restore and score loaded photos, and let threads store them."""
@@ -158,7 +150,7 @@ class _Passage:
             return
         for loaded, outcome in zip(batch, self._model.restore(batch), strict=True):
             if isinstance(outcome, PhotoFailure):
-                self._fail(loaded.state, outcome)
+                self._end(loaded.state, outcome)
             else:
                 self._store_and_score(loaded, outcome)
         self._collect(within=0.0)
@@ -169,37 +161,30 @@ class _Passage:
             self._collect(within=math.inf)
 
     def _score_only(self, loaded: LoadedPhoto) -> None:
-        self._add(loaded.state, self._writer.done(loaded.state, None, self._model.score(loaded, None)))
+        self._model.score(loaded, None)
+        self._end(loaded.state)
 
     def _store_and_score(self, loaded: LoadedPhoto, restoration: Restoration) -> None:
         try:
             with loaded.state.through(Stage.ENCODE):
                 photo = with_restored_image(loaded.photo, restoration.image, colorized=self._model.colorizes)
         except StageFailed as failed:
-            self._fail(loaded.state, failed.failure)
+            self._end(loaded.state, failed.failure)
             return
         while self._behind.full:
             self._collect(within=math.inf)
-        scored = _ScoredJob(StoreJob(loaded.state, photo, restoration.prompt, restoration.report))
-        self._behind.start(scored)
-        scored.scores = self._model.score(loaded, photo)
+        self._behind.start(LoadedPhoto(loaded.state, photo))
+        self._model.score(loaded, photo)
 
     def _collect(self, *, within: float) -> None:
         with process_ends_after(self._behind.seconds):
             outcomes = self._behind.finished(within=within)
         for outcome in outcomes:
-            scored = outcome.item
-            state = scored.job.state
-            if isinstance(outcome, Failed):
-                self._fail(state, _failure(outcome, state))
-            else:
-                self._add(state, self._writer.done(state, outcome.result, scored.scores))
+            state = outcome.item.state
+            self._end(state, _failure(outcome, state) if isinstance(outcome, Failed) else None)
 
-    def _fail(self, state: PhotoState, failure: PhotoFailure) -> None:
-        self._add(state, self._writer.failed(state, failure))
-
-    def _add(self, state: PhotoState, row: Row) -> None:
-        self.rows[state.record.row] = row
+    def _end(self, state: PhotoState, failure: PhotoFailure | None = None) -> None:
+        row = self.rows[state.record.row] = self._writer.end(state, failure)
         self._listener(row)
 
 

@@ -1,13 +1,13 @@
 """Result rows: one for every photo, whether it was restored or failed."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pasd_batch.batch.worker.photo_state import PhotoState
 from pasd_batch.batch.worker.spec import WorkerSpec, photo_seed
-from pasd_batch.records import ImageFacts, PhotoFailure, RestoredPhoto, Score, Stage, Status, WorkOrigin
+from pasd_batch.records import PhotoFailure, PhotoRecord, ResultRow, Stage, Status, WorkOrigin
 from pasd_batch.storage.location import redact_uri
 
 Row = dict[str, Any]
@@ -20,47 +20,26 @@ class RowWriter:
     spec: WorkerSpec
     origin: WorkOrigin
 
-    def failed(self, state: PhotoState, failure: PhotoFailure) -> Row:
-        """The row of a photo that has no result."""
-        return self._common(state) | {
-            "status": Status.FAILED.value,
-            "error_stage": failure.stage.value,
-            "error_type": failure.error_type,
-            "error_message": failure.message,
-        }
-
-    def done(self, state: PhotoState, restored: RestoredPhoto | None, scores: Sequence[Score]) -> Row:
-        """The row of a photo that was scored, and restored unless the run only scores."""
-        row = self._common(state) | {"status": Status.OK.value} | _score_columns(scores)
-        if restored is not None:
-            row |= _restored_columns(restored, state.record.output_path)
-            if self.spec.keeps_images_in_rows:
-                row["image"] = {"bytes": restored.encoded, "path": state.record.output_path}
-        return row
-
-    def _common(self, state: PhotoState) -> Row:
-        record, provenance = state.record, self.spec.provenance
+    def begin(self, record: PhotoRecord) -> PhotoState:
+        """A photo at the beginning of its way."""
         sampling = self.spec.settings.restoration.sampling
-        return record.extra | {
-            "photo_id": record.photo_id,
-            "uri": redact_uri(record.uri),
-            "prompt": record.prompt,
-            "reference_uri": redact_uri(record.reference_uri) if record.reference_uri else None,
-            "scale": sampling.scale if self.spec.restores else None,
-            "seed": photo_seed(sampling.seed, record.photo_id) if self.spec.restores else None,
-            "config_fingerprint": provenance.config_fingerprint,
-            "manifest_fingerprint": provenance.manifest_fingerprint,
-            "model_fingerprint": provenance.model_fingerprint,
-            "software": provenance.software,
-            "shard": self.origin.shard,
-            "attempt": self.origin.attempt,
-            "worker": self.origin.worker,
-            "isolated": self.origin.isolated,
-            "finished_at": datetime.now(UTC),
-            "warnings": list(state.warnings),
-            "seconds": {stage.value: taken for stage, taken in dict(state.seconds).items()},
-            **({} if state.source is None else _image_columns("input", state.source)),
-        }
+        row = ResultRow(
+            photo_id=record.photo_id,
+            uri=redact_uri(record.uri),
+            prompt=record.prompt,
+            reference_uri=redact_uri(record.reference_uri) if record.reference_uri else None,
+            scale=sampling.scale if self.spec.restores else None,
+            seed=photo_seed(sampling.seed, record.photo_id) if self.spec.restores else None,
+            provenance=self.spec.provenance,
+            origin=self.origin,
+        )
+        return PhotoState(record, row)
+
+    def end(self, state: PhotoState, failure: PhotoFailure | None = None) -> Row:
+        """The row of a photo that is done, or failed; what a late thread still sets in its state changes it no more."""
+        status = Status.OK if failure is None else Status.FAILED
+        row = replace(state.row, status=status, failure=failure, finished_at=datetime.now(UTC))
+        return state.record.extra | row.values()
 
 
 def without_images_beyond(rows: Sequence[Row], most_bytes: int) -> list[Row]:
@@ -81,29 +60,3 @@ def _too_much(row: Row, most_bytes: int) -> Row:
     lost = dict.fromkeys(("image", "output_path", "output_uri", "output_sha256", "output_bytes"))
     failure = {"error_stage": Stage.STORE.value, "error_type": "ShardTooLarge", "error_message": message}
     return row | lost | {"status": Status.FAILED.value} | failure
-
-
-def _image_columns(prefix: str, facts: ImageFacts) -> Row:
-    return {f"{prefix}_{name}": value for name, value in asdict(facts).items()}
-
-
-def _restored_columns(restored: RestoredPhoto, output_path: str) -> Row:
-    return {
-        "output_path": output_path,
-        "output_uri": restored.output_uri,
-        "prompt_used": restored.prompt_used,
-        **_image_columns("output", restored.output),
-        **asdict(restored.report),
-    }
-
-
-def _score_columns(scores: Sequence[Score]) -> Row:
-    if not scores:
-        return {}
-    errors = [f"{score.name}: {score.error}" for score in scores if score.error]
-    if not errors and all(score.value is None for score in scores):
-        errors = ["no metric of this run applies: all compare with a reference_uri, which the manifest does not give"]
-    return {
-        "scores": {score.name: score.value for score in scores},
-        "score_errors": "; ".join(errors) or None,
-    }

@@ -38,9 +38,11 @@ class BrokenScorer(LostGpu):
 
 
 def test_a_scorer_that_fails_as_a_whole_gives_scores_without_values():
-    scores = stage(scorer=BrokenScorer()).score(loaded(0), None)
-    assert [score.name for score in scores] == [column.name for column in BrokenScorer.columns]
-    assert {(score.value, score.error) for score in scores} == {(None, "ZeroDivisionError: division by zero")}
+    photo = loaded(0)
+    stage(scorer=BrokenScorer()).score(photo, None)
+    names = [column.name for column in BrokenScorer.columns]
+    assert photo.state.row.scores == dict.fromkeys(names)
+    assert photo.state.row.score_errors == "; ".join(f"{name}: ZeroDivisionError: division by zero" for name in names)
 
 
 class PixelScorer:

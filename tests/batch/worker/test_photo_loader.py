@@ -7,11 +7,10 @@ import time
 from dataclasses import dataclass, field
 
 import pytest
-from photo_archive import picture, record, results, settings, spec, store_photos, write_plan
+from photo_archive import picture, record, results, settings, spec, state, store_photos, write_plan
 from PIL import Image
 
 from pasd_batch.batch.worker.photo_loader import PhotoLoader
-from pasd_batch.batch.worker.photo_state import PhotoState
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
 from pasd_batch.photos import decoding_process as photo_decoder
 from pasd_batch.photos.photo_io import PhotoDecoder
@@ -42,7 +41,7 @@ class WatchedDecoder(PhotoDecoder):
 
 def states(folder, count=PHOTOS):
     store_photos(folder, {f"{number}.png": picture(number) for number in range(count)})
-    return [PhotoState(record(folder / f"{number}.png", row=number)) for number in range(count)]
+    return [state(folder / f"{number}.png", row=number) for number in range(count)]
 
 
 def photo_loader(root, decoder, **changes):

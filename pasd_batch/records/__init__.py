@@ -1,0 +1,58 @@
+"""Types that a photo passes from manifest row to result row, and the schemas of plan and results."""
+
+from pasd_batch.records.description import Description, FoundObject
+from pasd_batch.records.plan import (
+    PLAN_SCHEMA,
+    RENAMED_PREFIX,
+    RESERVED_COLUMNS,
+    PhotoRecord,
+    extra_column_name,
+    extra_columns,
+    plan_schema,
+    records_of,
+)
+from pasd_batch.records.result_row import (
+    ImageFacts,
+    PhotoFailure,
+    Provenance,
+    RestorationReport,
+    ResultRow,
+    Stage,
+    Status,
+    WorkOrigin,
+)
+from pasd_batch.records.result_schema import (
+    RESULT_SCHEMA,
+    SCORE_METADATA_KEY,
+    Score,
+    ScoreColumn,
+    lacks_scores,
+    result_schema,
+)
+
+__all__ = [
+    "PLAN_SCHEMA",
+    "RENAMED_PREFIX",
+    "RESERVED_COLUMNS",
+    "RESULT_SCHEMA",
+    "SCORE_METADATA_KEY",
+    "Description",
+    "FoundObject",
+    "ImageFacts",
+    "PhotoFailure",
+    "PhotoRecord",
+    "Provenance",
+    "RestorationReport",
+    "ResultRow",
+    "Score",
+    "ScoreColumn",
+    "Stage",
+    "Status",
+    "WorkOrigin",
+    "extra_column_name",
+    "extra_columns",
+    "lacks_scores",
+    "plan_schema",
+    "records_of",
+    "result_schema",
+]

@@ -1,0 +1,217 @@
+"""The row of a photo in the results, column by column: type, meaning and value of each in one definition."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+
+from pasd_batch.records.columns import columns_of, result_column, result_columns, values_of
+
+IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+"""An image inside Parquet, as Hugging Face `datasets` stores it."""
+
+
+class Stage(StrEnum):
+    """Stage of a photo's way through a worker."""
+
+    FETCH = "fetch"
+    DECODE = "decode"
+    REFERENCE = "reference"
+    RESTORE = "restore"
+    SCORE = "score"
+    ENCODE = "encode"
+    STORE = "store"
+    PROCESS = "process"
+
+
+class Status(StrEnum):
+    """Outcome of a photo."""
+
+    OK = "ok"
+    FAILED = "failed"
+
+
+_SECONDS_TYPE = pa.struct([(stage.value, pa.float64()) for stage in Stage if stage is not Stage.PROCESS])
+
+
+@dataclass(frozen=True)
+class PhotoFailure:
+    """Failure of a photo: where it failed, the error's class, and a message that says what to do."""
+
+    stage: Stage = result_column(
+        pa.string(),
+        "Where it failed: `fetch`, `decode`, `reference`, `restore`, `encode`, `store`, or `process` (it ended its "
+        "process). Scores that cannot be had are no failure. Null when `ok`.",
+    )
+    error_type: str = result_column(pa.string(), "The error's class, to group failures by.", name="type")
+    message: str = result_column(pa.string(), "What is wrong and what to do about it.")
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """An encoded image as it was read or stored."""
+
+    sha256: str = result_column(pa.string(), "SHA-256 (hex) of the bytes of {subject}.")
+    bytes: int = result_column(pa.int64(), "Size of {subject}, in bytes.")
+    format: str | None = result_column(
+        pa.string(), "File format of {subject} (`JPEG`, `PNG`, ...), whatever its name says.", default=None
+    )
+    width: int | None = result_column(
+        pa.int32(), "Width in pixels of {subject}, after the EXIF orientation was applied.", default=None
+    )
+    height: int | None = result_column(
+        pa.int32(), "Height in pixels of {subject}, after the EXIF orientation was applied.", default=None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestorationReport:
+    """Work that a restoration was."""
+
+    tiles: int = result_column(pa.int32(), "Tiles it was denoised in.")
+    tile_size: int = result_column(pa.int32(), "Side of the largest square tile, in latent pixels.")
+    tile_batch: int = result_column(pa.int32(), "Tiles that went through the networks together.")
+    out_of_memory_retries: int = result_column(
+        pa.int32(), "How often memory ran out and the tile batch, then the tile, was halved."
+    )
+    float32_retry: bool = result_column(
+        pa.bool_(),
+        "It was restored again in float32, because the faster type gave numbers that are not finite.",
+    )
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Provenance that a run's rows have in common: which configuration, manifest and model made them."""
+
+    config_fingerprint: str = result_column(
+        pa.string(), "Of the settings that decide what comes out; whole in `RUN/run.json`.", nullable=False
+    )
+    manifest_fingerprint: str = result_column(pa.string(), "Of the planned manifest.", nullable=False)
+    model_fingerprint: str | None = result_column(pa.string(), "Of the weights; null in `mode: score`.")
+    software: str = result_column(pa.string(), "Name and version of what made the row.", nullable=False)
+
+
+@dataclass(frozen=True)
+class WorkOrigin:
+    """Origin of a row: the attempt, the shard and the process that made it."""
+
+    shard: int = result_column(pa.int32(), "The shard it belongs to: `RUN/plan/shard-<shard>.parquet`.", nullable=False)
+    attempt: int = result_column(
+        pa.int32(),
+        "Which attempt at the shard made the row, counted from 0. Above 0: an earlier one was interrupted.",
+        nullable=False,
+    )
+    worker: str = result_column(pa.string(), "Host and process that made the row.", nullable=False)
+    isolated: bool = result_column(
+        pa.bool_(),
+        "It was run in a process of its own, because the shard had ended its process too often.",
+        nullable=False,
+        default=False,
+    )
+
+
+@dataclass(kw_only=True)
+class ResultRow:
+    """A photo's row in progress: each field is the result column of its name, or the columns of a value of its own.
+
+    A new column is a field here, or in one of those values, and a stage that sets it; `make docs` documents it.
+    Values are set whole and not changed afterwards, so that a row is right at any moment.
+    """
+
+    photo_id: str = result_column(
+        pa.string(), "The photo's id: the manifest's, or derived from its URI. Unique within a run.", nullable=False
+    )
+    uri: str = result_column(
+        pa.string(),
+        "The photo as the plan names it, resolved against the manifest. Of a URI with a scheme, user, password, "
+        "fragment and all values of the query are `***`; local paths are as they are.",
+        nullable=False,
+    )
+    status: Status = result_column(pa.string(), "`ok` or `failed`.", nullable=False, default=Status.OK)
+    failure: PhotoFailure | None = result_columns(PhotoFailure, prefix="error_", default=None)
+    warnings: list[str] = result_column(
+        pa.list_(pa.string()),
+        "What was wrong with a photo that was used all the same: metadata left out, a profile ignored, damage. Empty "
+        "where nothing was; the true photo's (`reference_uri`) begin with `reference:`.",
+        default_factory=list,
+    )
+    output_path: str | None = result_column(
+        pa.string(),
+        "Where the restored photo lies, relative to `RUN/images`; also the `path` of `image`. What `uri` hides is "
+        "`_`. Null for a failed photo and in `mode: score`.",
+        of_result=True,
+        default=None,
+    )
+    output_uri: str | None = result_column(
+        pa.string(),
+        "The restored file's full address. Null unless `output.images` is `files` or `both`.",
+        of_result=True,
+        default=None,
+    )
+    input: ImageFacts | None = result_columns(ImageFacts, prefix="input_", subject="the photo as fetched", default=None)
+    output: ImageFacts | None = result_columns(
+        ImageFacts, prefix="output_", subject="the stored photo", of_result=True, default=None
+    )
+    scale: float | None = result_column(pa.float64(), "Output size / input size that was asked for.", default=None)
+    seed: int | None = result_column(
+        pa.int64(),
+        "The photo's own seed, derived from the run's seed and `photo_id`; the same photo gives the same pixels.",
+        default=None,
+    )
+    prompt: str | None = result_column(
+        pa.string(), "The manifest's prompt for this photo, null if it has none.", default=None
+    )
+    prompt_used: str | None = result_column(
+        pa.string(), "The whole prompt the model was given.", of_result=True, default=None
+    )
+    reference_uri: str | None = result_column(
+        pa.string(),
+        "The true photo that full-reference metrics compare with, if the manifest names one.",
+        default=None,
+    )
+    restoration: RestorationReport | None = result_columns(RestorationReport, of_result=True, default=None)
+    provenance: Provenance = result_columns(Provenance)
+    origin: WorkOrigin = result_columns(WorkOrigin)
+    finished_at: datetime | None = result_column(
+        pa.timestamp("us", tz="UTC"), "When the row was made.", nullable=False, default=None
+    )
+    seconds: dict[Stage, float] = result_column(
+        _SECONDS_TYPE,
+        "Time in each stage: `fetch`, `decode`, `reference`, `restore`, `score`, `encode`, `store`. Photos restored "
+        "together share their time equally.",
+        default_factory=dict,
+    )
+    score_errors: str | None = result_column(
+        pa.string(),
+        "Why scores are null, metric by metric; null when nothing went wrong.",
+        of_result=True,
+        default=None,
+    )
+    scores: dict[str, float | None] | None = result_column(
+        pa.struct([]),
+        "One number per metric (below). Null where a metric does not apply or could not be computed; a photo of which "
+        "no score at all could be had stays `ok`. Absent in a run without metrics.",
+        optional=True,
+        of_result=True,
+        default=None,
+    )
+    image: dict[str, Any] | None = result_column(
+        IMAGE_TYPE,
+        "The restored photo itself, where `output.images` is `parquet` or `both`; Hugging Face `datasets` reads it "
+        "as an image.",
+        optional=True,
+        of_result=True,
+        default=None,
+    )
+
+    def values(self) -> dict[str, Any]:
+        """The row by column, as it is now; without what describes a result if the photo failed."""
+        values = values_of(self)
+        if self.status is Status.FAILED:
+            for column in columns_of(type(self)):
+                if column.of_result:
+                    values.pop(column.name, None)
+        return values
