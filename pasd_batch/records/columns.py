@@ -69,15 +69,16 @@ def columns_of(kind: type) -> Iterator[Column]:
 
 
 def values_of(row: Any) -> dict[str, Any]:
-    """The values of a dataclass instance by column, as Arrow takes them: copies, which later changes do not touch."""
+    """A value for every column of a dataclass instance, as Arrow takes it; later changes do not touch these copies."""
     values: dict[str, Any] = {}
     for each in fields(row):
         value = getattr(row, each.name)
         match each.metadata.get(_DEFINITION):
             case Column(name=name):
                 values[name or each.name] = _plain(value)
-            case _Columns(prefix=prefix) if value is not None:
-                values |= {prefix + name: inner for name, inner in values_of(value).items()}
+            case _Columns(kind, prefix):
+                inner = dict.fromkeys(column.name for column in columns_of(kind)) if value is None else values_of(value)
+                values |= {prefix + name: content for name, content in inner.items()}
     return values
 
 

@@ -208,10 +208,6 @@ class ResultRow:
     )
 
     def values(self) -> dict[str, Any]:
-        """The row by column, as it is now; without what describes a result if the photo failed."""
-        values = values_of(self)
-        if self.status is Status.FAILED:
-            for column in columns_of(type(self)):
-                if column.of_result:
-                    values.pop(column.name, None)
-        return values
+        """A value for every column, as it is now; None for those that describe a result if the photo failed."""
+        of_no_result = [column.name for column in columns_of(type(self)) if column.of_result]
+        return values_of(self) | (dict.fromkeys(of_no_result) if self.status is Status.FAILED else {})

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pasd_batch.batch.worker.models import WorkerModels
+from pasd_batch.batch.worker.models import PhotoScorer, WorkerModels
 from pasd_batch.batch.worker.overlap import DeadlineExceeded
 from pasd_batch.batch.worker.photo_loader import LoadedPhoto
 from pasd_batch.batch.worker.photo_state import failure_of
@@ -84,9 +84,19 @@ class ModelStage:
         if scorer is None:
             return
         began = time.monotonic()
+        scores = self._scores(scorer, loaded, restored)
+        loaded.state.took(Stage.SCORE, time.monotonic() - began)
+        for score in scores:
+            if score.error and _says_poisoned(score.error):
+                raise ProcessPoisoned(f"the GPU is lost to this process: {score.error}")
+        if scores:
+            row = loaded.state.row
+            row.scores, row.score_errors = {score.name: score.value for score in scores}, _errors_of(scores)
+
+    def _scores(self, scorer: PhotoScorer, loaded: LoadedPhoto, restored: Photo | None) -> Sequence[Score]:
         try:
             with process_ends_after(self._stuck_after(1)):
-                scores = scorer.score(
+                return scorer.score(
                     loaded.photo.as_seen(),
                     None if restored is None else restored.as_seen(),
                     None if loaded.reference is None else loaded.reference.as_seen(),
@@ -96,15 +106,7 @@ class ModelStage:
             _logger.warning("scoring %s failed", loaded.state.record.photo_id, exc_info=error)
             failure = failure_of(Stage.SCORE, error)
             text = f"{failure.error_type}: {failure.message}"
-            scores = [Score(column.name, None, text) for column in scorer.columns]
-        finally:
-            loaded.state.took(Stage.SCORE, time.monotonic() - began)
-        for score in scores:
-            if score.error and _says_poisoned(score.error):
-                raise ProcessPoisoned(f"the GPU is lost to this process: {score.error}")
-        if scores:
-            row = loaded.state.row
-            row.scores, row.score_errors = {score.name: score.value for score in scores}, _errors_of(scores)
+            return [Score(column.name, None, text) for column in scorer.columns]
 
     def _restore_together(self, batch: Sequence[LoadedPhoto]) -> Sequence[Restoration | PhotoFailure]:
         restorer, sampling = self.models.restorer, self.settings.restoration.sampling

@@ -55,24 +55,11 @@ class PhotoPipeline:
             StorageError: the run's own storage is in trouble, which says nothing about the photos.
             ProcessPoisoned: this process can restore nothing any more.
         """
-        settings = self._spec.settings
         writer = RowWriter(self._spec, origin)
         passage = _Passage(writer, self._model, self._behind(), listener)
-        ahead = ReadAhead(
-            BoundedThreads(
-                self._loader.load,
-                limit=settings.workers.prefetch,
-                seconds=settings.deadlines.fetch,
-                what=FETCHING,
-                setting="deadlines.fetch",
-                waited=lambda state: state.waited,
-            ),
-            [writer.begin(record) for record in records],
-            weight=lambda loaded: loaded.nbytes,
-            max_weight=settings.workers.prefetch_mib * MIB,
-        )
+        ahead = self._ahead([writer.begin(record) for record in records])
         # Scores are made photo by photo, so that there is nothing to wait for.
-        most = settings.workers.photo_batch if self._spec.restores else 1
+        most = self._spec.settings.workers.photo_batch if self._spec.restores else 1
         while self._fill(ahead, most):
             while ahead.failed:
                 passage.fail_load(ahead.failed.popleft())
@@ -82,6 +69,19 @@ class PhotoPipeline:
                 passage.work_on(batch)
         passage.finish()
         return [passage.rows[record.row] for record in records]
+
+    def _ahead(self, states: Sequence[PhotoState]) -> ReadAhead[PhotoState, LoadedPhoto]:
+        settings = self._spec.settings
+        loads = BoundedThreads(
+            self._loader.load,
+            limit=settings.workers.prefetch,
+            seconds=settings.deadlines.fetch,
+            what=FETCHING,
+            setting="deadlines.fetch",
+            waited=lambda state: state.waited,
+        )
+        max_weight = settings.workers.prefetch_mib * MIB
+        return ReadAhead(loads, states, weight=lambda loaded: loaded.nbytes, max_weight=max_weight)
 
     def _fill(self, ahead: ReadAhead[PhotoState, LoadedPhoto], most: int) -> bool:
         with process_ends_after(self._spec.settings.deadlines.fetch):
