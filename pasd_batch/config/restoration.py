@@ -10,6 +10,7 @@ from pasd_batch.config.base import Settings
 from pasd_batch.config.describe import DescribeSettings
 from pasd_batch.config.embedded_model import EMBEDDED_MODEL, over_embedded_sampling
 from pasd_batch.config.marks import RuntimeOnly, Weights
+from pasd_batch.config.personalization import LoraSettings, PersonalizedSettings
 from pasd_batch.config.weights import WeightsPath
 
 QUALITY_SUFFIX = "clean, high-resolution, 8k"
@@ -56,6 +57,12 @@ class ModelSettings(Settings):
     control: Annotated[WeightsPath | None, Weights(_CONTROL_PARTS, otherwise=EMBEDDED_MODEL)] = None
     """PASD (`unet/ controlnet/`), as a folder, a name or an address; none: the embedded model."""
 
+    personalized: PersonalizedSettings | None = None
+    """Personalised weights over the base's; none: the base's own, which the control folder's UNet has."""
+
+    loras: tuple[LoraSettings, ...] = ()
+    """LoRAs that are merged into UNet and text encoder, all of them together."""
+
     device: Annotated[str, RuntimeOnly()] = "auto"
     """torch device; `auto` takes CUDA where there is one, else the CPU."""
 
@@ -66,7 +73,7 @@ class ModelSettings(Settings):
     """VAE's precision; float32 because Stable Diffusion's VAE overflows in float16 and bands in bfloat16."""
 
     allow_pickle: Annotated[bool, RuntimeOnly()] = False
-    """Also accept `.bin` weights (read with `weights_only=True`) where no safetensors file is present."""
+    """Also accept `.bin` and `.ckpt` weights (read with `weights_only=True`) where no safetensors file is present."""
 
     compile: Annotated[bool, RuntimeOnly()] = False
     """Compile the two networks with `torch.compile`; pays off for many photos of one shape."""
@@ -76,6 +83,13 @@ class ModelSettings(Settings):
         if (self.base is None) != (self.control is None):
             given, missing = ("base", "control") if self.control is None else ("control", "base")
             raise ValueError(f"{given} is given without {missing}; give both folders, or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _personalization_of_a_named_model(self) -> Self:
+        if self.base is None and (self.personalized is not None or self.loras):
+            given = "personalized" if self.personalized is not None else "loras"
+            raise ValueError(f"{given} is for Stable Diffusion 1.5, not for the embedded model; name base and control")
         return self
 
 
@@ -133,6 +147,9 @@ class SamplingSettings(Settings):
 
     prompt: str = ""
     """Prompt for photos that have none of their own, as `restore` and `run` pass it on."""
+
+    trigger_words: str = ""
+    """Words before every prompt, such as those that a personalised model or a LoRA was trained with."""
 
     added_prompt: str = QUALITY_SUFFIX
     """Quality suffix behind every prompt."""

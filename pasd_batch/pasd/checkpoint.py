@@ -95,7 +95,7 @@ def load_base(folder: Path, *, allow_pickle: bool = False) -> BaseModel:
         tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
     return BaseModel(
         vae=load_vae(folder / "vae", allow_pickle=allow_pickle),
-        text_encoder=_load_strictly(CLIPTextModel, folder / "text_encoder", allow_pickle=allow_pickle),
+        text_encoder=load_text_encoder(folder / "text_encoder", allow_pickle=allow_pickle),
         tokenizer=tokenizer,
         scheduler_config=read_json(scheduler),
     )
@@ -108,6 +108,15 @@ def load_vae(folder: Path, *, allow_pickle: bool = False) -> AutoencoderKL:
         CheckpointError: it is not there, or tensors do not fit; the message lists them.
     """
     return _load_strictly(vae_class(read_json(folder / "config.json")), folder, allow_pickle=allow_pickle)
+
+
+def load_text_encoder(folder: Path, *, allow_pickle: bool = False) -> CLIPTextModel:
+    """Load a `text_encoder/` folder, in the precision of its file, on the CPU.
+
+    Raises:
+        CheckpointError: it is not there, or tensors do not fit; the message lists them.
+    """
+    return _load_strictly(CLIPTextModel, folder, allow_pickle=allow_pickle)
 
 
 def schedule_of(control: Path, base: BaseModel) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pasd_batch.config.weights import local_path
 from pasd_batch.pasd.checkpoint import BaseModel, load_base, load_control_branch, load_unet, schedule_of
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.geometry import LATENT_FACTOR
+from pasd_batch.pasd.personalization import personalize
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.pasd.state_dict import CheckpointError
 from pasd_batch.pasd.unet import PixelAwareUNet
@@ -86,6 +87,7 @@ def load_models(settings: ModelSettings) -> Models:
     base = load_base(base_folder, allow_pickle=settings.allow_pickle)
     unet = load_unet(control_folder / "unet", allow_pickle=settings.allow_pickle)
     branch = load_control_branch(control_folder / "controlnet", allow_pickle=settings.allow_pickle)
+    base = personalize(unet, base, settings)
     _check_vae(base.vae, base_folder)
     _check_fit(base, unet, branch)
     for network in (unet, branch, base.vae):

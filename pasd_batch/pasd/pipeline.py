@@ -201,7 +201,8 @@ class Pipeline:
         )
 
     def _whole_prompt(self, request: PhotoRequest) -> str:
-        return compose_prompt(request.prompt, suffix=self.sampling.added_prompt)
+        sampling = self.sampling
+        return compose_prompt(request.prompt, trigger_words=sampling.trigger_words, suffix=sampling.added_prompt)
 
     def _text_states(self, prompt: str) -> Float[Tensor, "words text_channels"]:
         return self.models.prompt_encoder.encode(prompt).to(self.models.device, self.models.dtype)

@@ -24,6 +24,7 @@ _BETWEEN = ", \t\n"
 def compose_prompt(
     own: str,
     *,
+    trigger_words: str = "",
     description: Description | None = None,
     substitutions: Mapping[str, str] | None = None,
     suffix: str = "",
@@ -37,11 +38,13 @@ def compose_prompt(
 
     Args:
         own: the photo's own prompt, as it was written by people.
+        trigger_words: words that weights were trained with; first of all, where a prompt that is cut to the text
+            encoder's length cannot lose them.
         description: findings of describers.
         substitutions: words of captions, and what is said instead.
         suffix: the quality suffix.
     """
-    parts = [own.strip(_BETWEEN)]
+    parts = [trigger_words.strip(_BETWEEN), own.strip(_BETWEEN)]
     for part in _described(description or Description(), substitutions or {}):
         if not _says(", ".join(parts), part):
             parts.append(part)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -14,6 +14,7 @@ from pasd_batch.errors import PasdBatchError
 
 SAFETENSORS_NAMES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors")
 PICKLE_NAMES = ("diffusion_pytorch_model.bin", "diffusion_pytorch_model.fp16.bin")
+PICKLE_SUFFIXES = {".ckpt", ".bin", ".pt", ".pth"}
 _LISTED = 20
 
 
@@ -40,6 +41,35 @@ def read_weights(folder: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
     raise CheckpointError(f"{folder}: no weights found; expected {SAFETENSORS_NAMES[0]}")
 
 
+def read_weight_file(path: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
+    """Read one file of tensors by name: safetensors, or, if allowed, a pickle, with or without a `state_dict` around.
+
+    Raises:
+        CheckpointError: it is a pickle and `allow_pickle` is off, of another format, or cannot be read.
+    """
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    if path.suffix not in PICKLE_SUFFIXES:
+        known = ", ".join([".safetensors", *sorted(PICKLE_SUFFIXES)])
+        raise CheckpointError(f"{path}: not a format of weights that is read ({known}); convert it to safetensors")
+    if not allow_pickle:
+        raise pickle_refused(path)
+    return _read_pickle(path)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Texts that a safetensors file has beside its tensors.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return opened.metadata() or {}
+    except SafetensorError as error:
+        raise _cut_short(path, error) from error
+
+
 def pickle_refused(path: Path) -> CheckpointError:
     """The error for weights that are there only as a pickle, which can run any program when it is read."""
     return CheckpointError(
@@ -60,7 +90,11 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise CheckpointError(f"{path}: damaged or cut short ({error}); copy or download it again") from error
+        raise _cut_short(path, error) from error
+
+
+def _cut_short(path: Path, error: SafetensorError) -> CheckpointError:
+    return CheckpointError(f"{path}: damaged or cut short ({error}); copy or download it again")
 
 
 def _read_shards(folder: Path, index: Path) -> dict[str, Tensor]:
@@ -81,6 +115,8 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise pickle_unreadable(path) from error
+    if isinstance(tensors, dict) and isinstance(tensors.get("state_dict"), dict):
+        tensors = tensors["state_dict"]
     if not isinstance(tensors, dict) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
         raise CheckpointError(f"{path}: expected tensors by name; convert it to safetensors")
     return tensors

@@ -1,13 +1,18 @@
 import shutil
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import pytest
+import torch
+from community_files import save_lora
+from safetensors.torch import load_file, save_file
 
 from pasd_batch.config.base import Settings
 from pasd_batch.config.marks import Weights
 from pasd_batch.config.restoration import ModelSettings, RestorationSettings
+from pasd_batch.pasd.checkpoint import is_paca
 from pasd_batch.pasd.model_identity import files_read, model_fingerprint, weight_files
 from pasd_batch.pasd.models import load_models
 
@@ -16,21 +21,47 @@ def model(base: Path, control: Path, **more) -> RestorationSettings:
     return RestorationSettings.parse({"model": {"base": str(base), "control": str(control), "device": "cpu", **more}})
 
 
-def test_all_files_that_loading_opens_are_part_of_the_identity(tiny_model_folder, tmp_path):
-    base, control = (Path(shutil.copytree(tiny_model_folder, tmp_path / name)) for name in ("base", "control"))
-    opened: set[Path] = set()
+@contextmanager
+def files_opened_below(folder: Path):
+    """The files that are opened within the context."""
+    heard: set[Path] = set()
     listening = True
 
     def listen(event, arguments):
-        if listening and event == "open" and isinstance(arguments[0], str) and arguments[0].startswith(str(tmp_path)):
-            opened.add(Path(arguments[0]))
+        if listening and event == "open" and isinstance(arguments[0], str) and arguments[0].startswith(str(folder)):
+            heard.add(Path(arguments[0]))
 
     sys.addaudithook(listen)
+    files: set[Path] = set()
+    try:
+        yield files
+    finally:
+        listening = False
+        files |= {path for path in heard if path.is_file()}
+
+
+def test_all_files_that_loading_opens_are_part_of_the_identity(tiny_model_folder, tmp_path):
+    base, control = (Path(shutil.copytree(tiny_model_folder, tmp_path / name)) for name in ("base", "control"))
     settings = model(base, control)
-    load_models(settings.model)
-    listening = False
-    files = {path for path in opened if path.is_file()}
+    with files_opened_below(tmp_path) as files:
+        load_models(settings.model)
     assert any(path.name == "config.json" for path in files), "the hook hears what is opened"
+    assert files <= set(weight_files(settings)), files - set(weight_files(settings))
+
+
+def test_so_are_those_of_personalised_weights_and_loras(tiny_model_folder, tmp_path):
+    toon, lora = Path(shutil.copytree(tiny_model_folder, tmp_path / "toon")), tmp_path / "lora"
+    weights = toon / "unet" / "diffusion_pytorch_model.safetensors"
+    save_file({name: tensor for name, tensor in load_file(weights).items() if not is_paca(name)}, weights)
+    layer = "base_model.model.mid_block.attentions.0.proj_in"
+    factors = {f"{layer}.lora_A.weight": torch.ones(1, 64, 1, 1), f"{layer}.lora_B.weight": torch.ones(64, 1, 1, 1)}
+    save_lora(lora / "adapter_model.safetensors", factors)
+    (lora / "adapter_config.json").write_text('{"lora_alpha": 1}')
+    more = {"personalized": {"weights": str(toon)}, "loras": [{"path": str(lora)}]}
+    settings = model(tiny_model_folder, tiny_model_folder, **more)
+    with files_opened_below(tmp_path) as files:
+        load_models(settings.model)
+    assert {toon / "vae" / "config.json", lora / "adapter_config.json"} <= files, "the hook hears what is opened"
     assert files <= set(weight_files(settings)), files - set(weight_files(settings))
 
 
@@ -45,7 +76,7 @@ def test_it_is_that_of_the_contents_wherever_they_lie(tiny_model_folder, tmp_pat
 
 def test_a_setting_that_only_says_where_decides_nothing(tiny_model_folder):
     decisive = model(tiny_model_folder, tiny_model_folder, compile=True).decisive()
-    assert decisive["model"] == {"dtype": None, "vae_dtype": "float32"}
+    assert decisive["model"] == {"personalized": None, "loras": [], "dtype": None, "vae_dtype": "float32"}
     assert decisive == RestorationSettings.parse({"sampling": decisive["sampling"]}).decisive()
 
 
@@ -139,3 +170,68 @@ def test_what_loading_does_not_read_changes_nothing(tiny_model_folder, tmp_path)
     (moved / "model_index.json").write_text("{}")
     expected = model_fingerprint(model(tiny_model_folder, tiny_model_folder))
     assert model_fingerprint(model(moved, moved)) == expected
+
+
+@pytest.fixture
+def personalized(tiny_model_folder, tmp_path):
+    """Settings with personalised weights (a folder, or a `unet/` alone, or a file) and a LoRA below a folder."""
+    made = tmp_path / "made"
+    for name in ("toon/unet", "toon/vae", "toon/text_encoder", "alone"):
+        shutil.copytree(tiny_model_folder / "text_encoder", made / name)
+    (made / "toon.ckpt").write_bytes(b"weights")
+    (made / "loras").mkdir()
+    (made / "loras" / "style.safetensors").write_bytes(b"factors")
+    (made / "loras" / "notes.md").write_text("not read")
+
+    def settings(source: str, root: Path = made, *, lora: str = "loras/style.safetensors", **values) -> ModelSettings:
+        given = {"weights": root / source, **values}
+        return model(tiny_model_folder, tiny_model_folder, personalized=given, loras=[{"path": root / lora}]).model
+
+    return settings
+
+
+SOURCES = ["toon", "alone", "toon.ckpt"]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_personalised_weights_and_loras_are_the_same_wherever_they_lie(personalized, tmp_path, source):
+    before = model_fingerprint(personalized(source))
+    shutil.move(tmp_path / "made", tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "loras").rename(tmp_path / "elsewhere" / "adapters")
+    (tmp_path / "elsewhere" / source).rename(tmp_path / "elsewhere" / f"new-{source}")
+    moved = personalized(f"new-{source}", tmp_path / "elsewhere", lora="adapters/style.safetensors")
+    assert model_fingerprint(moved) == before
+
+
+@pytest.mark.parametrize(
+    ("source", "changed"),
+    [
+        *(("toon", f"toon/{part}/{file}") for part in ("unet", "vae", "text_encoder") for file in ("config.json",)),
+        ("toon", "toon/unet/model.safetensors"),
+        ("alone", "alone/model.safetensors"),
+        ("alone", "alone/config.json"),
+        ("toon.ckpt", "toon.ckpt"),
+        ("toon", "loras/style.safetensors"),
+    ],
+)
+def test_each_file_of_personalised_weights_and_loras_counts(personalized, tmp_path, source, changed):
+    before = model_fingerprint(personalized(source))
+    file = tmp_path / "made" / changed
+    file.write_bytes(file.read_bytes() + b" ")
+    assert model_fingerprint(personalized(source)) != before
+
+
+def test_pickles_of_a_personalised_folder_count_if_they_are_read(personalized, tiny_model_folder, tmp_path):
+    unet = tmp_path / "made" / "toon" / "unet"
+    (unet / "model.safetensors").rename(unet / "diffusion_pytorch_model.bin")
+    settings = personalized("toon")
+    assert not any(file.suffix == ".bin" for file in weight_files(settings))
+    allowed = settings.model_copy(update={"allow_pickle": True})
+    assert unet / "diffusion_pytorch_model.bin" in set(weight_files(allowed))
+
+
+def test_their_numbers_are_settings_that_decide(personalized):
+    plain = personalized("toon").decisive()
+    assert plain["personalized"] == {"strength": 1.0}
+    assert plain["loras"] == [{"weight": 1.0, "text_encoder": None}]
+    assert personalized("toon", strength=0.5).decisive() != plain

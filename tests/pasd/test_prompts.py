@@ -63,6 +63,14 @@ def test_substitutions_are_of_whole_words_in_captions_alone():
     assert said == r"a blurry name, A clear \1 clean street, blurrylike, blurry"
 
 
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [("a dog", "toon style, a dog, clean"), ("", "toon style, clean"), (" ", "toon style, clean")],
+)
+def test_trigger_words_come_first(prompt, expected):
+    assert compose_prompt(prompt, trigger_words="toon style", suffix="clean") == expected
+
+
 @pytest.fixture
 def encoder(tiny_model_folder):
     base = load_base(tiny_model_folder)
