@@ -69,7 +69,7 @@ def pinned(settings: Settings) -> dict[str, str]:
         StorageError: what they name now cannot be told.
     """
     access = access_of(settings)
-    names = {each.value for each in _used(settings) if isinstance(each.value, str)}
+    names = {each.value for each in used_settings(settings) if isinstance(each.value, str)}
     pins = {name: weight_source(name, access).pinned() for name in sorted(names)}
     return {name: pin for name, pin in pins.items() if pin != name}
 
@@ -90,7 +90,7 @@ def all_needed(settings: Settings) -> Iterator[Needed]:
         StorageError, UnfitWeights: as `on_this_machine`, for the setting that comes next.
     """
     access = access_of(settings)
-    for setting in _used(settings):
+    for setting in used_settings(settings):
         if setting.value is not None:
             yield needed_files(setting, access)
 
@@ -120,7 +120,8 @@ def access_of(settings: Settings) -> StorageSettings:
     return found if isinstance(found, StorageSettings) else StorageSettings()
 
 
-def _used(settings: Settings) -> Iterator[WeightsSetting]:
+def used_settings(settings: Settings) -> Iterator[WeightsSetting]:
+    """Settings of weights that what is asked for uses, those that name none among them."""
     return (setting for setting in weights_settings(settings) if _is_used(settings, setting))
 
 

@@ -30,8 +30,10 @@ def add_command(commands: Any) -> None:
         "--format", choices=[each.value for each in ImageFormat], help="file format of restored photos (default png)"
     )
     parser.add_argument("--quality", type=int, help="of JPEG and WebP, 1 to 100 (default 95)")
-    parser.add_argument("--base", metavar="DIR", help="Stable Diffusion 1.5 folder")
-    parser.add_argument("--control", metavar="DIR", help="PASD folder with unet/ and controlnet/")
+    parser.add_argument(
+        "--base", metavar="WEIGHTS", help="Stable Diffusion 1.5: a folder, hf://OWNER/NAME, s3://BUCKET/FOLDER ..."
+    )
+    parser.add_argument("--control", metavar="WEIGHTS", help="PASD with unet/ and controlnet/, named in the same ways")
     parser.add_argument("--allow-pickle", action="store_true", help="also read .bin weights")
     parser.add_argument("--scale", type=float, help="output size = input size x SCALE (default 2)")
     parser.add_argument("--steps", type=int, help="denoising steps (default 20, embedded model: its own)")

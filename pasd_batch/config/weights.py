@@ -15,6 +15,9 @@ from pasd_batch.config.marks import Weights
 Named = TypeVar("Named", bound=Settings)
 
 HUB = "hf://"
+INDEX = "weights.json"
+"""List of a mirror's files, their sizes and hashes, which web servers need, as they list none. No model reads it."""
+
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _HUB_NAME = re.compile(
     r"hf://(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>refs/(?:pr/\d+|convert/[\w.-]+)|[^/@]+))?(?:/(?P<path>.*))?"

@@ -31,6 +31,19 @@ class WeightFile:
             return f"{self.folder}/{self.name}"
         return f"huggingface/hub/{_repository_folder(self.name)}/snapshots/*/model.safetensors"
 
+    @property
+    def published(self) -> str:
+        """Address that pyiqa, torchvision, CLIP and timm fetch the file from themselves."""
+        match self.folder:
+            case "hub/pyiqa":
+                return f"hf://chaofengc/IQA-PyTorch-Weights/{self.name}"
+            case "hub/checkpoints":
+                return f"https://download.pytorch.org/models/{self.name}"
+            case "hub/clip":
+                return f"https://openaipublic.azureedge.net/clip/models/{self.sha256}/{self.name}"
+            case "huggingface":
+                return f"hf://{self.name}/model.safetensors"
+
     def fits(self, name: str) -> bool:
         """True for the name of a file in a folder of weights that is this one, or leads the hub's client to it."""
         beside = f"huggingface/hub/{_repository_folder(self.name)}/refs/main"

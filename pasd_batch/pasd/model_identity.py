@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from pasd_batch.config.base import Settings
-from pasd_batch.config.weights import local_path, weights_settings
+from pasd_batch.config.weights import INDEX, local_path, weights_settings
 
 _MODEL_SUFFIXES = {".safetensors", ".json", ".txt"}
 
@@ -37,7 +37,7 @@ def files_read(names: Collection[str], parts: tuple[str, ...], *, allow_pickle: 
     found: list[str] = []
     folders = {name.rpartition("/")[0] for name in names}
     for part in [part for part in parts if part in folders] or [""]:
-        inside = sorted(name for name in names if name.rpartition("/")[0] == part)
+        inside = sorted(name for name in names if name.rpartition("/")[0] == part and name != INDEX)
         pickled = {".bin"} if allow_pickle and not any(name.endswith(".safetensors") for name in inside) else set()
         suffixes = _MODEL_SUFFIXES | pickled
         found += [name for name in inside if Path(name).suffix in suffixes and not _is_variant(name, inside)]

@@ -83,6 +83,15 @@ class HubFiles:
             raise NotFound(f"{self}: {_some(missing)} cannot be had; {_elsewhere()}")
         return folder / self.name.path
 
+    def is_here(self, names: Collection[str]) -> bool:
+        """True if these files are in the client's cache."""
+        from huggingface_hub import constants, try_to_load_from_cache
+
+        commit, folder = self._commit(), constants.HF_HUB_CACHE
+        wanted = ["/".join(part for part in (self.name.path, name) if part) for name in names]
+        found = (try_to_load_from_cache(self.name.repository, name, folder, revision=commit) for name in wanted)
+        return all(isinstance(each, str) for each in found)
+
     def _commit(self) -> str:
         if self.name.commit is not None:
             return self.name.commit

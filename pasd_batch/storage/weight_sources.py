@@ -12,16 +12,13 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from pasd_batch.config.storage import StorageSettings
-from pasd_batch.config.weights import HUB, HubName
+from pasd_batch.config.weights import HUB, INDEX, HubName
 from pasd_batch.storage.errors import InvalidLocation, NotFound
 from pasd_batch.storage.hub import HubFiles
 from pasd_batch.storage.location import parse_location, redact_uri
 from pasd_batch.storage.remote_files import HTTP, RemoteFiles
 from pasd_batch.storage.storage import Storage
-from pasd_batch.storage.weights_cache import cached
-
-INDEX = "weights.json"
-"""List of a mirror's files with their sizes and hashes, which web servers, that list nothing, need."""
+from pasd_batch.storage.weights_cache import cached, cached_folder
 
 _MOST_INDEX_BYTES = 16 * 2**20
 _SINGLE = (".safetensors", ".ckpt", ".bin", ".pt", ".pth")
@@ -40,6 +37,10 @@ class WeightSource(Protocol):
 
     def fetch(self, names: Collection[str]) -> Path:
         """Have these files on this machine: the folder that they are in, or the one file."""
+        ...
+
+    def is_here(self, names: Collection[str]) -> bool:
+        """True if these files are on this machine already."""
         ...
 
 
@@ -93,6 +94,10 @@ class LocalWeights:
         """The path itself."""
         return self.path
 
+    def is_here(self, names: Collection[str]) -> bool:
+        """True: the path is of this machine."""
+        return True
+
 
 @dataclass(frozen=True)
 class StoredWeights:
@@ -141,6 +146,10 @@ class StoredWeights:
         hashes = {entry["name"]: entry["sha256"] for entry in index}
         kept_as = PurePosixPath(urlsplit(self.address).path).name if self._is_single else None
         return cached(self.address, str(self), storage, sorted(names), hashes, single=kept_as)
+
+    def is_here(self, names: Collection[str]) -> bool:
+        """True if these files are in the cache as they are at the address now."""
+        return cached_folder(self.address, self._storage(), sorted(names)).is_dir()
 
     @property
     def _is_web(self) -> bool:

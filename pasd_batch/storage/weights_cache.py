@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from pasd_batch.storage.errors import StorageError, StorageFull, TransientStorageError, classify
+from pasd_batch.storage.local_files import FileState
 from pasd_batch.storage.location import check_relative
 from pasd_batch.storage.storage import Storage
 
@@ -54,11 +55,10 @@ def cached(
         StorageError: a file cannot be had, or is not what its hash says; or the cache cannot be written.
     """
     states = {name: storage.state(name) for name in names}
-    told = "\n".join(f"{name}\t{state.bytes}\t{state.version}" for name, state in states.items())
-    home = cache_folder() / "weights" / _digest(address)
-    whole, partial = home / _digest(told), home / f"{_digest(told)}{_PART}"
+    whole = _folder(address, states)
+    partial = whole.with_name(f"{whole.name}{_PART}")
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        whole.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{whole}.lock"):
             if not whole.is_dir():
                 for name, state in states.items():
@@ -69,6 +69,20 @@ def cached(
     except (OSError, StorageFull) as error:
         raise _about_cache(error) from None
     return whole / single if single else whole
+
+
+def cached_folder(address: str, storage: Storage, names: Sequence[str]) -> Path:
+    """Folder of the cache that files of a storage would be in as they are now, whether it is there or not.
+
+    Raises:
+        StorageError: a file is not at the storage.
+    """
+    return _folder(address, {name: storage.state(name) for name in names})
+
+
+def _folder(address: str, states: Mapping[str, FileState]) -> Path:
+    told = "\n".join(f"{name}\t{state.bytes}\t{state.version}" for name, state in states.items())
+    return cache_folder() / "weights" / _digest(address) / _digest(told)
 
 
 def _fetch(storage: Storage, name: str, target: Path, sha256: str | None, shown: str) -> None:

@@ -30,6 +30,22 @@ def test_the_table_names_what_torchvision_and_timm_read():
     assert {file.name for file in backbones} == {*(url.rpartition("/")[2] for url in urls), *timm, "RN50.pt"}
 
 
+def test_files_are_fetched_from_where_their_libraries_fetch_them():
+    from pyiqa.archs.arch_util import get_url_from_name
+    from pyiqa.archs.clip_model import _MODELS
+    from torchvision.models import AlexNet_Weights, VGG16_Weights
+
+    theirs = {AlexNet_Weights.IMAGENET1K_V1.url, VGG16_Weights.IMAGENET1K_V1.url, _MODELS["RN50"]}
+    for file in {file for needs in METRIC_NEEDS.values() for file in needs.files}:
+        if file.folder == "hub/pyiqa":
+            repository, _, name = file.published.removeprefix("hf://").rpartition("/")
+            assert get_url_from_name(file.name).endswith(f"/{repository}/resolve/main/{name.replace('+', '%2B')}")
+        elif file.folder == "huggingface":
+            assert file.published == f"hf://{file.name}/model.safetensors"
+        else:
+            assert file.published in theirs
+
+
 def test_missing_files_are_named_by_their_whole_paths(tmp_path):
     folders = WeightFolders(tmp_path / "home", tmp_path / "hf")
     plain = WeightFile("hub/pyiqa", "a.pth")

@@ -14,11 +14,12 @@ import pytest
 from quick_retry import QUICK
 
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.config.weights import INDEX
 from pasd_batch.storage import storage as storage_module
 from pasd_batch.storage import weights_cache
 from pasd_batch.storage.errors import Forbidden, InvalidLocation, NotFound, StorageFull, TransientStorageError
 from pasd_batch.storage.storage import Storage
-from pasd_batch.storage.weight_sources import INDEX, weight_source
+from pasd_batch.storage.weight_sources import weight_source
 from pasd_batch.storage.weights_cache import cache_folder
 
 ACCESS = StorageSettings(retry=QUICK, allowed_hosts=frozenset({"127.0.0.1"}))

@@ -21,6 +21,7 @@ from pasd_batch.config.run import RunSettings
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.records import RESULT_SCHEMA, PhotoRecord, Provenance, WorkOrigin
 from pasd_batch.runs.run_file import decisive_settings, fingerprint
+from pasd_batch.weights_by_name import on_this_machine
 
 _BATCH_ON_GPU = 4
 """Photos of like size that a GPU restores together. A CPU is no faster with several, and all wait for the last."""
@@ -68,6 +69,7 @@ def restore_photos(
     Raises:
         CannotRestore: photos or output cannot be used; nothing was written.
         ConfigError: the model cannot be loaded.
+        StorageError, UnfitWeights: weights that are named by an address cannot be had, or are others than needed.
         RestorationStopped: the disk is full or in trouble, or the GPU is lost; it has the rows until then.
     """
     settings, root = settings or RestoreSettings(), os.path.abspath(output)
@@ -93,8 +95,9 @@ def _load(settings: RestoreSettings, root: str, loaders: ModelLoaders) -> tuple[
     try:
         on_gpu = choose_device(settings.model.device).type != "cpu"
         run_settings = settings.as_run(root, photo_batch=_BATCH_ON_GPU if on_gpu else 1)
-        models = WorkerModels(loaders.restorer(run_settings), scorer=None)
-        model_fingerprint = loaders.fingerprint(run_settings)
+        here = on_this_machine(run_settings)
+        models = WorkerModels(loaders.restorer(here), scorer=None)
+        model_fingerprint = loaders.fingerprint(here)
     except (CheckpointError, ValueError) as error:
         raise ConfigError(str(error)) from error
     return _spec(run_settings, model_fingerprint, loaders), models

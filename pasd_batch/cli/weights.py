@@ -1,0 +1,113 @@
+"""`pasd-batch weights check CONFIG`: look at its weights; `weights fetch CONFIG --to PLACE`: make a mirror of them."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pasd_batch.cli.archive_options import read_config
+from pasd_batch.config.metrics import MetricsSettings
+from pasd_batch.config.run import RunSettings
+from pasd_batch.config.weights import WeightsSetting
+from pasd_batch.errors import PasdBatchError
+from pasd_batch.storage.printable import printable, printable_line
+
+if TYPE_CHECKING:
+    from pasd_batch.weights_mirror import Copied
+
+EXIT_MISSING = 1
+"""Something that the configuration needs is not where it says."""
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "weights",
+        help="check or fetch the weights that a configuration names",
+        description="Look at the weights that a configuration names, by folder, hf://OWNER/NAME or address, or copy "
+        "all of them to one place. docs/weights.md says how they are named.",
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser(
+        "check",
+        help="say what is there, what is missing, and how large it is",
+        description="Fetches nothing. Ends with 0 if everything is where the configuration says, 1 if not.",
+    )
+    fetch = actions.add_parser(
+        "fetch",
+        help="copy all of them, the metrics' too, to a folder or a prefix of a store",
+        description="Copies what is not there yet, and prints the overrides of the configuration that use the copies. "
+        "Weights of metrics that metrics.weights_dir lacks are fetched from where their authors publish them.",
+    )
+    fetch.add_argument("--to", required=True, metavar="PLACE", help="local folder, or s3://BUCKET/PREFIX ...")
+    for action, run in ((check, run_check), (fetch, run_fetch)):
+        action.add_argument("config", metavar="CONFIG", help="YAML file of a run, such as those in configs/")
+        action.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the file's")
+        action.set_defaults(run=run, takes_overrides=True)
+
+
+def run_check(options: argparse.Namespace) -> int:
+    """Say of every setting what its weights are, and whether they are there."""
+    from pasd_batch.weights_by_name import used_settings
+
+    settings, code = read_config(options), 0
+    for setting in used_settings(settings):
+        try:
+            lines = list(_lines(setting, settings))
+        except PasdBatchError as error:
+            text = str(error)
+            lines = [f"{text if text.startswith(setting.name) else f'{setting.name}: {text}'}"]
+            code = EXIT_MISSING
+        sys.stdout.writelines(printable_line(line) + "\n" for line in lines)
+    return code
+
+
+def run_fetch(options: argparse.Namespace) -> int:
+    """Copy everything, telling of each on the error stream; the overrides are the output."""
+    from pasd_batch.weights_by_name import access_of
+    from pasd_batch.weights_mirror import Mirror
+
+    settings = read_config(options)
+    mirror = Mirror.open(options.to, access_of(settings))
+    mirror.copy_all(settings, _tell)
+    sys.stdout.writelines(printable(f"{override}\n") for override in mirror.overrides(settings))
+    return 0
+
+
+def _tell(copied: "Copied") -> None:
+    size = _size(copied.bytes)
+    told = f"{copied.setting}: {copied.files} files, {size}, from {copied.source}"
+    sys.stderr.write(printable_line(told) + "\n")
+
+
+def _lines(setting: WeightsSetting, settings: RunSettings) -> Iterator[str]:
+    from pasd_batch.weights_by_name import access_of, needed_files
+
+    if setting.value is not None:
+        needed = needed_files(setting, access_of(settings))
+        names = list(needed.files)
+        here = "on this machine" if needed.source.is_here(names) else "not fetched to this machine yet"
+        yield f"{setting.name}: {needed.source}: {len(names)} files, {_size(sum(needed.files.values()))}, {here}"
+    elif isinstance(setting.group, MetricsSettings):
+        yield from _metrics_without_folder(setting.group)
+    elif setting.mark.otherwise is not None:
+        yield f"{setting.name}: the embedded model"
+
+
+def _metrics_without_folder(settings: MetricsSettings) -> Iterator[str]:
+    from pasd_batch.metrics.iqa import weight_folders
+    from pasd_batch.metrics.weights import MetricNeeds, needed_of
+    from pasd_batch.storage.errors import NotFound
+
+    needed = needed_of(settings)
+    missing = list(weight_folders(settings).missing(MetricNeeds(tuple(needed))))
+    if missing:
+        raise NotFound(
+            f"metrics.weights_dir: none, and the libraries' own folders lack {', '.join(missing)}; `pasd-batch weights "
+            "fetch` makes a folder with all that is needed"
+        )
+    yield f"metrics.weights_dir: none; {len(needed)} files are in the libraries' own folders"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
