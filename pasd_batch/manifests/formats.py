@@ -13,7 +13,7 @@ from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.header import check_names
 from pasd_batch.manifests.jsonl_rows import read_jsonl
 from pasd_batch.manifests.pieces import ManifestPiece
-from pasd_batch.storage.ranged_file import open_for_reading
+from pasd_batch.storage.reading import open_for_reading
 
 _BATCH_ROWS = 20_000
 

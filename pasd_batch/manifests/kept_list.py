@@ -13,8 +13,8 @@ from pasd_batch.config.run import ManifestFormat, ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.making import list_photos
+from pasd_batch.storage.filesystems import HTTP
 from pasd_batch.storage.location import parse_location, redact_uri
-from pasd_batch.storage.remote_files import HTTP
 from pasd_batch.storage.storage import AlreadyExists, Storage
 
 

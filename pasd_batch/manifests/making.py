@@ -15,7 +15,7 @@ from pasd_batch.manifests.listing import FoundFiles, LeftOut, find_files
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
 from pasd_batch.manifests.writing import refuse_other_formats, write_file, write_tables
 from pasd_batch.storage.location import redact_uri
-from pasd_batch.storage.ranged_file import open_for_reading
+from pasd_batch.storage.reading import open_for_reading
 from pasd_batch.storage.storage import StorageError
 from pasd_batch.storage.threads import in_threads
 

@@ -13,7 +13,7 @@ from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.listing import ending_of, find_files, is_image
 from pasd_batch.storage.location import redact_uri
-from pasd_batch.storage.ranged_file import open_for_reading
+from pasd_batch.storage.reading import open_for_reading
 
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 """Suffixes behind `.csv` or `.jsonl` of files that are unpacked while they are read."""

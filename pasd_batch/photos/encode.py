@@ -2,7 +2,7 @@
 
 import io
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -19,6 +19,7 @@ from pasd_batch.photos.pixel_measures import PixelScale, scale_exif
 from pasd_batch.photos.png_file import png_file
 from pasd_batch.photos.resolution import LengthUnit, Resolution
 from pasd_batch.photos.texts import SOFTWARE, Text
+from pasd_batch.photos.tiff_directory import TiffDirectories
 from pasd_batch.photos.tiff_file import tiff_file
 from pasd_batch.photos.xmp import RestorationMarker, marked_xmp
 
@@ -47,33 +48,54 @@ def encode_photo(
         PhotoNotWritable: a pixel is not a number, or the photo is too large for the format.
     """
     _check_writable(photo, settings.format)
-    if settings.format is ImageFormat.JPEG and len(photo.metadata.icc or b"") > LARGEST_ICC:
-        warn(f"the photo's ICC profile is left out: it has more than the {LARGEST_ICC:,} bytes that JPEG can hold")
-        photo = replace(photo, metadata=replace(photo.metadata, icc=None))
+    photo = _with_profile_that_fits(photo, settings.format, warn)
     colors, icc = _output_colors(photo, settings, warn)
     samples = _quantised(colors, photo.alpha, deep=_is_deep(photo, settings))
     if settings.format is ImageFormat.TIFF and samples.nbytes > _LARGEST_TIFF:
         raise PhotoNotWritable(f"{samples.nbytes:,} bytes of pixels are more than TIFF can hold; write png")
+    return _file(samples, _attachments(photo, icc, settings.format, marker, warn), settings, warn)
+
+
+@dataclass(frozen=True)
+class _Attachments:
+    """Profile and metadata as they are written beside the pixels."""
+
+    software: str
+    exif: TiffDirectories
+    xmp: bytes
+    iptc: bytes | None
+    icc: bytes | None
+    resolution: Resolution | None
+    texts: list[Text]
+
+
+def _attachments(
+    photo: Photo, icc: bytes | None, image_format: ImageFormat, marker: RestorationMarker, warn: Warn
+) -> _Attachments:
     exif = output_exif(
         photo.metadata, software=marker.summary, width=photo.width, height=photo.height, is_srgb=icc is None
     )
     scale = _pixel_scale(photo)
     scale_exif(exif, scale, warn)
-    own_texts, others = _texts(photo.metadata, settings.format)
+    texts, others = _texts(photo.metadata, image_format)
     xmp = marked_xmp(photo.metadata.xmp, marker, warn, texts=others, scale=scale)
-    iptc, resolution = photo.metadata.iptc, photo.metadata.resolution
+    return _Attachments(marker.summary, exif, xmp, photo.metadata.iptc, icc, photo.metadata.resolution, texts)
+
+
+def _file(samples: np.ndarray, beside: _Attachments, settings: OutputSettings, warn: Warn) -> bytes:
+    exif, xmp, iptc, icc, resolution = beside.exif, beside.xmp, beside.iptc, beside.icc, beside.resolution
     match settings.format:
         case ImageFormat.PNG:
             return png_file(
                 samples if samples.shape[2] > 1 else samples[..., 0],
                 compression=settings.compression,
-                software=marker.summary,
+                software=beside.software,
                 exif=exif.to_bytes(),
                 xmp=xmp,
                 iptc=iptc,
                 icc=icc,
                 resolution=resolution,
-                texts=own_texts,
+                texts=beside.texts,
                 warn=warn,
             )
         case ImageFormat.TIFF:
@@ -89,12 +111,19 @@ def encode_photo(
                 iptc=iptc,
                 icc=icc,
                 resolution=resolution,
-                comments=own_texts,
+                comments=beside.texts,
                 warn=warn,
             )
         case ImageFormat.WEBP:
             record = with_iptc(with_resolution(exif, resolution), iptc).to_bytes()
             return _webp(samples, settings, exif=record, xmp=xmp, icc=icc)
+
+
+def _with_profile_that_fits(photo: Photo, image_format: ImageFormat, warn: Warn) -> Photo:
+    if image_format is not ImageFormat.JPEG or len(photo.metadata.icc or b"") <= LARGEST_ICC:
+        return photo
+    warn(f"the photo's ICC profile is left out: it has more than the {LARGEST_ICC:,} bytes that JPEG can hold")
+    return replace(photo, metadata=replace(photo.metadata, icc=None))
 
 
 def _pixel_scale(photo: Photo) -> PixelScale:

@@ -30,8 +30,9 @@ from pasd_batch.runs.run_folder import (
     result_path,
 )
 from pasd_batch.storage.local_files import LocalFiles
+from pasd_batch.storage.reading import read_uri
 from pasd_batch.storage.sealing import has_sealed, unsealed
-from pasd_batch.storage.storage import NotFound, Storage, read_uri
+from pasd_batch.storage.storage import NotFound, Storage
 
 SUMMARY = "report/summary.md"
 CONTACT_SHEET = "report/contact_sheet.png"

@@ -17,7 +17,7 @@ from pasd_batch.config.storage import StorageSettings
 from pasd_batch.records import PLAN_SCHEMA, RESULT_SCHEMA
 from pasd_batch.storage.errors import classify
 from pasd_batch.storage.local_files import MAY_BE_LINKED
-from pasd_batch.storage.ranged_file import open_for_reading
+from pasd_batch.storage.reading import open_for_reading
 from pasd_batch.storage.storage import NotFound, Storage, StorageError, redact_uri
 from pasd_batch.storage.threads import in_threads
 

@@ -12,7 +12,7 @@ from pasd_batch.runs.run_file import RunFile
 from pasd_batch.runs.run_folder import RunDamaged, RunFolder, image_path, plan_path, result_path
 from pasd_batch.runs.summary import expected_photos
 from pasd_batch.storage.errors import translated
-from pasd_batch.storage.ranged_file import open_for_reading
+from pasd_batch.storage.reading import open_for_reading
 from pasd_batch.storage.storage import NotFound, StorageError, redact_uri
 
 _COLUMNS = [

@@ -46,6 +46,16 @@ class TooLarge(StorageError):
     """More bytes than the caller's limit, or than the storage takes in one piece."""
 
 
+def refuse_larger(shown: str, size: int, max_bytes: int | None) -> None:
+    """Make sure that a file or object of `size` bytes is within the limit (none: any is).
+
+    Raises:
+        TooLarge: it is not.
+    """
+    if max_bytes is not None and size > max_bytes:
+        raise TooLarge(f"{shown}: {size:,} bytes is more than the limit of {max_bytes:,}; raise it or shrink the file")
+
+
 class NameRefused(StorageError):
     """The storage takes no such name: too long, or with characters that it does not have."""
 

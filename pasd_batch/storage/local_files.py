@@ -7,14 +7,14 @@ import os
 import shutil
 import stat
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from pasd_batch.storage.errors import InvalidLocation, StorageError, TooLarge
+from pasd_batch.storage.errors import InvalidLocation, StorageError, refuse_larger
+from pasd_batch.storage.partial_files import discard, flush_folder, is_partial, write_partial
 
 _logger = logging.getLogger(__name__)
 
@@ -31,11 +31,7 @@ LONGEST_PATH = 4095
 
 MAY_BE_LINKED = "images"
 """The one folder at the top of a root that may be a link to another disk; what it links to is its bound."""
-_PARTIAL_PREFIX = "."
-_PARTIAL_SUFFIX = ".pasd-partial"
 _CHUNK = 1 << 20
-_NO_FOLDER_FLUSH = frozenset({errno.EINVAL, errno.EBADF})  # what file systems say that cannot flush a folder
-_undeleted: set[Path] = set()
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
@@ -69,13 +65,13 @@ class LocalFiles:
     def read(self, key: str, max_bytes: int | None) -> bytes:
         """The file's bytes, at most `max_bytes` of them."""
         with open_regular(self._inside(key)) as file:
-            _check_size(self.shown(key), os.fstat(file.fileno()).st_size, max_bytes)
+            refuse_larger(self.shown(key), os.fstat(file.fileno()).st_size, max_bytes)
             chunks: list[bytes] = []
             total = 0
             while chunk := file.read(_CHUNK):
                 chunks.append(chunk)
                 total += len(chunk)
-                _check_size(self.shown(key), total, max_bytes)
+                refuse_larger(self.shown(key), total, max_bytes)
         return b"".join(chunks)
 
     def state(self, key: str) -> FileState:
@@ -99,13 +95,13 @@ class LocalFiles:
 
     def _put(self, key: str, chunks: Iterable[bytes]) -> None:
         target = self._inside(key)
-        partial = _write_partial(target, chunks)
+        partial = write_partial(target, chunks)
         try:
             os.replace(partial, target)
         except OSError:
-            _discard(partial)
+            discard(partial)
             raise
-        _flush_folder(target.parent)
+        flush_folder(target.parent)
 
     def create(self, key: str, data: bytes, creator: str) -> None:
         """Put the file there whole unless something is there: a hard link to a finished temporary file.
@@ -117,7 +113,7 @@ class LocalFiles:
             StorageError: the file system has no hard links, so that this cannot be done atomically.
         """
         target = self._inside(key)
-        partial = _write_partial(target, (data,))
+        partial = write_partial(target, (data,))
         try:
             os.link(partial, target)
         except FileExistsError:
@@ -132,8 +128,8 @@ class LocalFiles:
                 ) from None
             raise
         finally:
-            _discard(partial)
-        _flush_folder(target.parent)
+            discard(partial)
+        flush_folder(target.parent)
 
     def creator(self, key: str) -> str | None:
         """None: files do not say which `create` made them."""
@@ -169,7 +165,7 @@ class LocalFiles:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(Path(entry.path))
-                elif not _is_partial(entry.name) and not _left_out(entry, skip):
+                elif not is_partial(entry.name) and not _left_out(entry, skip):
                     yield Path(entry.path).relative_to(self.root).as_posix()
 
     def is_link(self, key: str) -> bool:
@@ -189,8 +185,8 @@ class LocalFiles:
                 raise
             self.write(target, source.read_bytes())  # from a linked folder, which is on another disk
             source.unlink()
-        _flush_folder(place.parent)
-        _flush_folder(source.parent)
+        flush_folder(place.parent)
+        flush_folder(source.parent)
 
     def remove_partial(self, older_than: float, prefix: str) -> int:
         """Delete temporary files of killed processes that are older than so many seconds; how many there were."""
@@ -199,7 +195,7 @@ class LocalFiles:
         if not prefix and self.is_link(MAY_BE_LINKED):
             tops.append(Path(self.root, MAY_BE_LINKED))
         for folder, _, names in chain.from_iterable(map(os.walk, tops)):
-            for path in (Path(folder, name) for name in names if _is_partial(name)):
+            for path in (Path(folder, name) for name in names if is_partial(name)):
                 # Writers at work rename or delete theirs at any moment.
                 with contextlib.suppress(FileNotFoundError):
                     if time.time() - path.stat().st_mtime > older_than:
@@ -235,50 +231,6 @@ def open_regular(path: str | Path) -> BinaryIO:
     return open(path, "rb")
 
 
-def _write_partial(target: Path, chunks: Iterable[bytes]) -> Path:
-    for left in list(_undeleted):
-        _discard(left)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:  # a file, or a link to nothing: not that the target was created before
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(error.filename)) from None
-    # The name stays short, because the target's own may already be as long as the file system allows.
-    partial = target.parent / f"{_PARTIAL_PREFIX}{uuid.uuid4().hex}{_PARTIAL_SUFFIX}"
-    try:
-        with open(partial, "xb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        _discard(partial)
-        raise
-    return partial
-
-
-def _discard(partial: Path) -> None:
-    """Delete a temporary file; one whose disk refuses that for now goes before the next file is written."""
-    try:
-        partial.unlink(missing_ok=True)
-    except OSError:
-        _undeleted.add(partial)
-    else:
-        _undeleted.discard(partial)
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return  # Windows has no handle on a folder; its rename is durable without
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in _NO_FOLDER_FLUSH:
-            raise
-    finally:
-        os.close(handle)
-
-
 def _left_out(entry: os.DirEntry[str], skip: Skip | None) -> bool:
     """True if what is no folder itself is left out of a listing."""
     try:
@@ -301,12 +253,3 @@ def _left_out(entry: os.DirEntry[str], skip: Skip | None) -> bool:
 
 def _reason(error: OSError) -> str:
     return f"{UNREADABLE} ({os.strerror(error.errno) if error.errno else type(error).__name__})"
-
-
-def _is_partial(name: str) -> bool:
-    return name.startswith(_PARTIAL_PREFIX) and name.endswith(_PARTIAL_SUFFIX)
-
-
-def _check_size(shown: str, size: int, max_bytes: int | None) -> None:
-    if max_bytes is not None and size > max_bytes:
-        raise TooLarge(f"{shown}: {size:,} bytes is more than the limit of {max_bytes:,}; raise it or shrink the file")

@@ -13,21 +13,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-import fsspec
-import fsspec.config
 from fsspec.spec import AbstractFileSystem
 
 from pasd_batch.storage.answers import require_no_page, require_whole_object
-from pasd_batch.storage.errors import StorageError, TooLarge, TransientStorageError
+from pasd_batch.storage.errors import StorageError, TransientStorageError, refuse_larger
+from pasd_batch.storage.filesystems import HTTP, open_filesystem
 from pasd_batch.storage.local_files import FileState
 from pasd_batch.storage.location import redact_uri
 
-HTTP = ("http", "https")
-"""Schemes that are only read, and only by whole URLs."""
-
 _CHUNK = 1 << 20
 _LONGEST_KEY = 1024  # S3, Google and Azure
-_CONNECT_TIMEOUT = 10.0
 _CREATOR = "pasd-batch-create"
 _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "updated", "last_modified", "mtime", "created")
 """Names under which fsspec's file systems give what changes with an object, the surest first."""
@@ -47,7 +42,7 @@ class RemoteFiles:
     def filesystem(self) -> Any:
         """The file system of this process; made on first use, shared by threads, left out when pickled."""
         try:
-            return _open_filesystem(self.scheme, self.timeout, self.allowed_hosts)
+            return open_filesystem(self.scheme, self.timeout, self.allowed_hosts)
         except ImportError as error:
             raise StorageError(f"{self.scheme}:// needs another package: {error}") from None
 
@@ -77,7 +72,7 @@ class RemoteFiles:
         size = self.size(key)
         if size is None:
             raise FileNotFoundError(self._path(key))
-        self._check_size(key, size, max_bytes)
+        refuse_larger(self.shown(key), size, max_bytes)
         if size == 0:
             return b""  # a byte range of an empty object is refused with 416
         # One byte more than there should be: an object replaced in between by a longer one is noticed too.
@@ -197,7 +192,7 @@ class RemoteFiles:
                 size = answer["ContentLength"]
                 data = bytearray()
                 try:
-                    self._check_size(key, size, max_bytes)
+                    refuse_larger(self.shown(key), size, max_bytes)
                     deadline.reschedule(asyncio.get_running_loop().time() + self._seconds(size))
                     while chunk := await answer["Body"].read(_CHUNK):
                         data += chunk
@@ -234,11 +229,11 @@ class RemoteFiles:
             ):
                 response.raise_for_status()
                 length = response.content_length or max_bytes or 0
-                self._check_size(key, response.content_length or 0, max_bytes)
+                refuse_larger(self.shown(key), response.content_length or 0, max_bytes)
                 deadline.reschedule(asyncio.get_running_loop().time() + self._seconds(length))
                 async for chunk in response.content.iter_chunked(_CHUNK):
                     total += len(chunk)
-                    self._check_size(key, total, max_bytes)
+                    refuse_larger(self.shown(key), total, max_bytes)
                     take(chunk)
             return response.content_type
 
@@ -284,33 +279,3 @@ class RemoteFiles:
 
     def _seconds(self, size: int) -> float:
         return self.timeout + size / 2**20
-
-    def _check_size(self, key: str, size: int, max_bytes: int | None) -> None:
-        if max_bytes is not None and size > max_bytes:
-            raise TooLarge(
-                f"{self.shown(key)}: {size:,} bytes is more than the limit of {max_bytes:,}; "
-                "raise it or shrink the file"
-            )
-
-
-def _open_filesystem(scheme: str, timeout: float, allowed_hosts: tuple[str, ...]) -> Any:
-    options: dict[str, Any] = {"use_listings_cache": False}
-    if scheme in HTTP:
-        from pasd_batch.storage.web_guard import GuardedClient
-
-        options["get_client"] = GuardedClient(allowed_hosts)
-    if scheme == "s3":
-        configured = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
-        options["config_kwargs"] = {
-            **configured,
-            "retries": {"total_max_attempts": 1, "mode": "standard"},
-            "connect_timeout": min(timeout, _CONNECT_TIMEOUT),
-            "read_timeout": timeout,
-            "max_pool_connections": 64,
-        }
-        from pasd_batch.storage.s3_filesystem import CheckedS3FileSystem
-
-        filesystem = CheckedS3FileSystem(**options)
-        filesystem.retries = 1  # the library's own loop; botocore's is set above
-        return filesystem
-    return fsspec.filesystem(scheme, **options)

@@ -1,7 +1,7 @@
 """The one door to files and objects: bounded reads, whole writes, creates that never overwrite.
 
-A `Storage` is rooted at a folder or prefix and never leaves it; `read_uri` fetches a photo from anywhere. Object
-stores are configured where their libraries look: `AWS_ENDPOINT_URL`, `AWS_PROFILE`, instance roles, `FSSPEC_S3_*`.
+A `Storage` is rooted at a folder or prefix and never leaves it; `reading.py` reads from anywhere. Object stores are
+configured where their libraries look: `AWS_ENDPOINT_URL`, `AWS_PROFILE`, instance roles, `FSSPEC_S3_*`.
 """
 
 import uuid
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pasd_batch.config.storage import DEFAULT_SCHEMES, RetryPolicy, StorageSettings
+from pasd_batch.config.storage import DEFAULT_SCHEMES, RetryPolicy
 from pasd_batch.storage.errors import (
     AlreadyExists,
     CredentialsRefused,
@@ -25,9 +25,10 @@ from pasd_batch.storage.errors import (
     classify,
     translated,
 )
+from pasd_batch.storage.filesystems import HTTP
 from pasd_batch.storage.local_files import FileState, LocalFiles, Skip
 from pasd_batch.storage.location import check_relative, parse_location, redact_uri
-from pasd_batch.storage.remote_files import HTTP, RemoteFiles
+from pasd_batch.storage.remote_files import RemoteFiles
 from pasd_batch.storage.retry import with_retries
 
 __all__ = [
@@ -44,7 +45,6 @@ __all__ = [
     "StorageFull",
     "TooLarge",
     "TransientStorageError",
-    "read_uri",
     "redact_uri",
 ]
 
@@ -273,23 +273,3 @@ class Storage:
 
     def _translated(self, path: str, operation: Callable[[], Result]) -> Result:
         return translated(lambda: self.files.shown(path), operation)
-
-
-def read_uri(
-    uri: str,
-    access: StorageSettings | None = None,
-    *,
-    max_bytes: int | None = None,
-) -> bytes:
-    """The content of a file or object anywhere that `access` allows: a local path, `file://`, `s3://`, `https://` ...
-
-    Raises:
-        StorageError: as `Storage.read` does; `InvalidLocation` for a scheme or a host that is not allowed.
-    """
-    access = access or StorageSettings()
-    location = parse_location(uri, allowed_schemes=access.allowed_schemes)
-    if location.scheme == "file":
-        files = LocalFiles(Path(location.path).anchor)
-    else:
-        files = RemoteFiles(location.scheme, "", access.retry.timeout, tuple(sorted(access.allowed_hosts)))
-    return Storage(files, access.retry)._run(location.path, lambda: files.read(location.path, max_bytes))

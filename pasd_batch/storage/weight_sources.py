@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.weights import HUB, INDEX, HubName
 from pasd_batch.storage.errors import InvalidLocation, NotFound
+from pasd_batch.storage.filesystems import HTTP
 from pasd_batch.storage.hub import HubFiles
 from pasd_batch.storage.location import parse_location, redact_uri
-from pasd_batch.storage.remote_files import HTTP, RemoteFiles
+from pasd_batch.storage.remote_files import RemoteFiles
 from pasd_batch.storage.storage import Storage
 from pasd_batch.storage.weights_cache import cached, cached_folder
 

@@ -229,14 +229,14 @@ def test_a_photo_that_fails_unexpectedly_does_not_stop_the_others(
 )
 def test_a_disk_that_takes_nothing_ends_it_at_once(quick_models, photos, tmp_path, capsys, monkeypatch, number, told):
     """But a single file that may not be written is the failure of its photo alone."""
-    write = local_files._write_partial
+    write = local_files.write_partial
 
     def failing(target, data):
         if target.suffix == ".png":
             raise OSError(number, os.strerror(number), str(target))
         return write(target, data)
 
-    monkeypatch.setattr(local_files, "_write_partial", failing)
+    monkeypatch.setattr(local_files, "write_partial", failing)
     inputs = [str(photos / "a.jpg"), str(photos / "b.png")]
     assert main(["restore", *inputs, "--output", str(tmp_path / "out")]) == 1
     captured = capsys.readouterr()

@@ -17,8 +17,8 @@ from pasd_batch.manifests.making import count_photos, make_manifest
 from pasd_batch.manifests.output_paths import IMAGE_SUFFIXES, plain_path
 from pasd_batch.manifests.rows import resolve_uri
 from pasd_batch.photos.formats import SourceFormat
-from pasd_batch.storage.ranged_file import open_for_reading
-from pasd_batch.storage.storage import Forbidden, NotFound, Storage, StorageError, read_uri
+from pasd_batch.storage.reading import open_for_reading, read_uri
+from pasd_batch.storage.storage import Forbidden, NotFound, Storage, StorageError
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from quick_retry import QUICK
 
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.storage.answers import require_no_page
-from pasd_batch.storage.ranged_file import open_for_reading
-from pasd_batch.storage.storage import Storage, TransientStorageError, read_uri
+from pasd_batch.storage.reading import open_for_reading, read_uri
+from pasd_batch.storage.storage import Storage, TransientStorageError
 
 DATA = bytes(range(256)) * 40
 PAGES = ["page", "page with ETag", "error body"]

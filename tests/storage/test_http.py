@@ -14,6 +14,7 @@ from quick_retry import QUICK
 from yarl import URL
 
 from pasd_batch.config.storage import DEFAULT_SCHEMES, RetryPolicy, StorageSettings
+from pasd_batch.storage.reading import read_uri
 from pasd_batch.storage.storage import (
     InvalidLocation,
     NotFound,
@@ -21,7 +22,6 @@ from pasd_batch.storage.storage import (
     StorageError,
     TooLarge,
     TransientStorageError,
-    read_uri,
 )
 from pasd_batch.storage.web_guard import _Guard, _GuardedResolver, stay_encrypted
 

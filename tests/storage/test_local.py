@@ -12,6 +12,7 @@ import pytest
 from quick_retry import QUICK
 
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.storage.reading import read_uri
 from pasd_batch.storage.storage import (
     DEFAULT_SCHEMES,
     AlreadyExists,
@@ -20,7 +21,6 @@ from pasd_batch.storage.storage import (
     Storage,
     StorageError,
     StorageFull,
-    read_uri,
 )
 
 

@@ -8,6 +8,7 @@ from other_answers import times
 from quick_retry import QUICK
 
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.storage.reading import read_uri
 from pasd_batch.storage.storage import (
     AlreadyExists,
     Forbidden,
@@ -15,7 +16,6 @@ from pasd_batch.storage.storage import (
     Storage,
     StorageError,
     TransientStorageError,
-    read_uri,
 )
 
 

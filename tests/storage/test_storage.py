@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from quick_retry import QUICK
 
+from pasd_batch.storage.reading import read_uri
 from pasd_batch.storage.storage import (
     AlreadyExists,
     InvalidLocation,
@@ -15,7 +16,6 @@ from pasd_batch.storage.storage import (
     Storage,
     StorageError,
     TooLarge,
-    read_uri,
 )
 
 

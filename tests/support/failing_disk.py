@@ -4,7 +4,7 @@ import builtins
 import errno
 import os
 
-from pasd_batch.storage import local_files
+from pasd_batch.storage import local_files, partial_files
 
 OPERATIONS = ("mkdir", "open", "write", "fsync", "link", "replace", "unlink", "list")
 WRITING = OPERATIONS[:-1]
@@ -23,7 +23,8 @@ class FailingDisk:
             file = real_open(path, mode, *arguments, **options)
             return _FailingFile(file, self, path) if "x" in mode else file
 
-        monkeypatch.setattr(local_files, "open", opened, raising=False)
+        for module in (local_files, partial_files):
+            monkeypatch.setattr(module, "open", opened, raising=False)
         monkeypatch.setattr(os, "open", self._failing("open", os.open))
         monkeypatch.setattr(os, "mkdir", self._failing("mkdir", os.mkdir))
         monkeypatch.setattr(os, "link", self._failing("link", os.link))

@@ -14,8 +14,9 @@ from pasd_batch.photos.decoding_cost import checked_cost
 from pasd_batch.photos.photo import Photo
 from pasd_batch.photos.photo_io import PhotoDecoder
 from pasd_batch.records import ImageFacts, Stage
+from pasd_batch.storage.reading import read_uri
 from pasd_batch.storage.source_health import SourceInTrouble, trouble_of_source
-from pasd_batch.storage.storage import StorageError, TooLarge, read_uri
+from pasd_batch.storage.storage import StorageError, TooLarge
 
 FETCHING = "fetching and decoding the photo"
 """Work that `deadlines.fetch` limits."""

@@ -19,7 +19,8 @@ from pasd_batch.manifests.pieces import ManifestPiece, find_pieces, is_image_sou
 from pasd_batch.manifests.rows import photo_ids, read_rows
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
 from pasd_batch.storage.location import redact_uri
-from pasd_batch.storage.storage import NotFound, Storage, TooLarge, read_uri
+from pasd_batch.storage.reading import read_uri
+from pasd_batch.storage.storage import NotFound, Storage, TooLarge
 from pasd_batch.training.data.dataset import EncodedPhoto
 from pasd_batch.training.data.webdataset import find_samples, read_member
 from pasd_batch.training.errors import TrainingError

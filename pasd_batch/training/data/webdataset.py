@@ -14,7 +14,7 @@ from typing import BinaryIO
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.training_data import WebDatasetSource
 from pasd_batch.manifests.listing import find_files, is_image
-from pasd_batch.storage.ranged_file import open_for_reading
+from pasd_batch.storage.reading import open_for_reading
 from pasd_batch.training.errors import TrainingError
 
 _LONGEST_CAPTION = 1 << 16

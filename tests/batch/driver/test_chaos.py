@@ -24,7 +24,8 @@ from troubled_s3 import BUCKET
 from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.run import run_archive
 from pasd_batch.config.storage import StorageSettings
-from pasd_batch.storage.storage import NotFound, Storage, read_uri
+from pasd_batch.storage.reading import read_uri
+from pasd_batch.storage.storage import NotFound, Storage
 
 KILLS = int(os.environ.get("PASD_CHAOS_KILLS", "5"))
 KILLS_A_RUN = 12

@@ -1,20 +1,45 @@
-"""Files for reading, wherever they are: remote ones by byte ranges, each of which is tried again when it fails."""
+"""Reading from anywhere: a photo as a whole, or a file by byte ranges, each of which is tried again when it fails."""
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
 from pasd_batch.config.storage import RetryPolicy, StorageSettings
 from pasd_batch.storage.errors import StorageError, translated
-from pasd_batch.storage.local_files import open_regular
+from pasd_batch.storage.filesystems import HTTP
+from pasd_batch.storage.local_files import LocalFiles, open_regular
 from pasd_batch.storage.location import parse_location, redact_uri
 from pasd_batch.storage.remote_files import RemoteFiles
 from pasd_batch.storage.retry import with_retries
-from pasd_batch.storage.storage import read_uri
 
 _BUFFER = 4 << 20
 
 Result = TypeVar("Result")
+
+
+def read_uri(
+    uri: str,
+    access: StorageSettings | None = None,
+    *,
+    max_bytes: int | None = None,
+) -> bytes:
+    """The content of a file or object anywhere that `access` allows: a local path, `file://`, `s3://`, `https://` ...
+
+    Raises:
+        StorageError: as `Storage.read` does; `InvalidLocation` for a scheme or a host that is not allowed.
+    """
+    access = access or StorageSettings()
+    location = parse_location(uri, allowed_schemes=access.allowed_schemes)
+    if location.scheme == "file":
+        files = LocalFiles(Path(location.path).anchor)
+    else:
+        files = RemoteFiles(location.scheme, "", access.retry.timeout, tuple(sorted(access.allowed_hosts)))
+
+    def read() -> bytes:
+        return translated(lambda: files.shown(location.path), lambda: files.read(location.path, max_bytes))
+
+    return with_retries(access.retry, read)
 
 
 def open_for_reading(uri: str, access: StorageSettings) -> BinaryIO:
@@ -28,7 +53,7 @@ def open_for_reading(uri: str, access: StorageSettings) -> BinaryIO:
     location = parse_location(uri, allowed_schemes=access.allowed_schemes)
     if location.scheme == "file":
         return translated(lambda: redact_uri(uri), lambda: open_regular(location.path))
-    if location.scheme in ("http", "https"):
+    if location.scheme in HTTP:
         return io.BytesIO(read_uri(uri, access))
     return cast(BinaryIO, io.BufferedReader(_open_remote(uri, location.scheme, location.path, access.retry), _BUFFER))
 
