@@ -126,10 +126,16 @@ def used_settings(settings: Settings) -> Iterator[WeightsSetting]:
 
 
 def _is_used(settings: Settings, setting: WeightsSetting) -> bool:
+    mode = settings.mode if isinstance(settings, RunSettings) else RunMode.RESTORE
     if isinstance(setting.group, MetricsSettings):
-        return bool(needed_of(setting.group))
-    scores_only = isinstance(settings, RunSettings) and settings.mode is RunMode.SCORE
-    return not (scores_only and setting.name.startswith("restoration."))
+        return mode is not RunMode.DESCRIBE and bool(needed_of(setting.group))
+    match mode:
+        case RunMode.SCORE:
+            return not setting.name.startswith("restoration.")
+        case RunMode.DESCRIBE:
+            return setting.name.startswith("restoration.describe.")
+        case RunMode.RESTORE:
+            return True
 
 
 def _names_read(setting: WeightsSetting, files: Mapping[str, int]) -> Collection[str]:

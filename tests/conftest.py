@@ -1,6 +1,6 @@
 """Parts that the tests of several packages share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,21 @@ def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny_model import save_tiny_model
 
     return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def describer_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives the folder of one of the tiny models, to be read only."""
+    from tiny_describers import save_describer
+
+    root, saved = tmp_path_factory.mktemp("describers"), {}
+
+    def folder(kind: str) -> Path:
+        if kind not in saved:
+            saved[kind] = save_describer(kind, root / kind)
+        return saved[kind]
+
+    return folder
 
 
 @pytest.fixture(scope="session")

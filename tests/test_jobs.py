@@ -24,7 +24,7 @@ def refusal(job: str, folder: Path, *arguments: str, **environment: str) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("job", ["restore_archive.py", "score_archive.py", "train.py"])
+@pytest.mark.parametrize("job", ["restore_archive.py", "score_archive.py", "describe_archive.py", "train.py"])
 def test_a_job_that_cannot_start_says_why_and_exits_with_two(job, tmp_path):
     (tmp_path / "run.yaml").write_text("manifest: {path: photos}\noutput: {root: out}\nshard_sise: 3\n")
     for arguments, told in [

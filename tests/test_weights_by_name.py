@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
+import torch
 
 from pasd_batch.config.base import Settings
 from pasd_batch.config.marks import Weights
@@ -142,3 +143,27 @@ def test_what_is_not_used_is_not_fetched(hub):
     assert on_this_machine(settings) == settings
     assert list(all_needed(settings)) == []
     assert hub.asked == []
+
+
+def test_a_describer_by_name_says_what_it_says_from_its_folder(hub, describer_folder):
+    folder = describer_folder("resnet")
+    hub.push_folder("someone/resnet", folder, more={"README.md": b"model card", "tf_model.h5": b"another library's"})
+    here = on_this_machine(RestorationSettings.parse({"describe": {"classify": {"weights": "hf://someone/resnet"}}}))
+    assert here.describe.classify is not None
+    there = RestorationSettings.parse({"describe": {"classify": {"weights": str(folder)}}})
+    assert model_fingerprint(here.describe) == model_fingerprint(there.describe)
+    assert not {"README.md", "tf_model.h5"} & hub.sent.keys()
+    from pasd_batch.describe.classification import Classifier
+    from pasd_batch.describe.vision_model import Placement
+
+    loaded = Classifier.load(here.describe.classify, Placement(torch.device("cpu"), torch.float32, 1))
+    assert loaded.model.class_names[1] == "golden retriever"
+
+
+def test_a_run_that_describes_needs_its_describers_alone(describer_folder):
+    values = {"manifest": {"path": "a.csv"}, "output": {"root": "run"}, "mode": "describe"}
+    model = {"base": "hf://someone/sd", "control": "hf://someone/pasd"}
+    classify = {"weights": str(describer_folder("resnet"))}
+    settings = RunSettings.parse(values | {"restoration": {"model": model, "describe": {"classify": classify}}})
+    assert [each.setting.name for each in all_needed(settings)] == ["restoration.describe.classify.weights"]
+    assert pinned(settings) == {}

@@ -19,6 +19,7 @@ class RunMode(StrEnum):
 
     RESTORE = "restore"
     SCORE = "score"
+    DESCRIBE = "describe"
 
 
 class ManifestFormat(StrEnum):
@@ -80,8 +81,17 @@ class RunOutputSettings(Settings):
     file: OutputSettings = OutputSettings()
     """File format of the restored photos."""
 
+    manifest: Annotated[str | None, RuntimeOnly()] = None
+    """Manifest of the described photos, a Parquet file that `mode: describe` writes when it is complete; none:
+    `described.parquet` in `root`."""
+
     max_shard_mib: int = Field(default=2048, ge=1, le=4096)
     """Most MiB of images one result Parquet may hold (it is one upload); photos beyond it fail."""
+
+    @property
+    def described_manifest(self) -> str:
+        """Path or URI of the manifest that `mode: describe` writes."""
+        return self.manifest or f"{self.root.rstrip('/')}/described.parquet"
 
 
 class WorkerSettings(Settings):
@@ -119,10 +129,13 @@ class WorkerSettings(Settings):
 
 
 class DeadlineSettings(Settings):
-    """Seconds after which a photo is given up, as a failed row; none: never."""
+    """Seconds after which a photo is given up, as a failed row (but for `describe`); none: never."""
 
     fetch: float | None = Field(default=120.0, gt=0.0, le=LONGEST_WAIT)
     """Fetching a photo (and its reference), retries included, and decoding it. Waiting for memory does not count."""
+
+    describe: float | None = Field(default=120.0, gt=0.0, le=LONGEST_WAIT)
+    """Describing one photo; what is not said by then is missing in its prompt, and costs nothing else."""
 
     restore: float | None = Field(default=3600.0, gt=0.0, le=LONGEST_WAIT)
     """Restoring and scoring one photo; a model call that outlives it many times over ends the process."""
@@ -135,7 +148,8 @@ class RunSettings(Settings):
     """A whole run: manifest in, restored photos and one scored row per photo out."""
 
     mode: RunMode = RunMode.RESTORE
-    """`restore`: restored photos and their scores; `score`: scores of the photos as they are, no model."""
+    """`restore`: restored photos and their scores; `score`: scores of the photos as they are, no model; `describe`: a
+    manifest with prompts for the photos, from what is in them."""
 
     manifest: Annotated[ManifestSettings, RuntimeOnly()]
     """The photos to work on; the manifest has a fingerprint of its own."""
@@ -165,10 +179,22 @@ class RunSettings(Settings):
     """Limits of a photo."""
 
     restoration: RestorationSettings = Field(default_factory=RestorationSettings)
-    """The model and how to use it; not used by `mode: score`."""
+    """The model and how to use it; not used by `mode: score`, and but for `describe` not by `mode: describe`."""
 
     metrics: MetricsSettings = MetricsSettings()
     """Scores that are computed."""
+
+    @model_validator(mode="after")
+    def _something_to_describe(self) -> Self:
+        if self.mode is RunMode.DESCRIBE and not self.restoration.describe.describers:
+            raise ValueError(
+                "mode describe needs a describer; name weights in restoration.describe.caption, detect or classify"
+            )
+        if self.output.manifest is not None and self.mode is not RunMode.DESCRIBE:
+            raise ValueError(f"output.manifest is written by mode describe, not {self.mode.value}; leave it out")
+        if self.output.manifest == self.manifest.path:
+            raise ValueError("output.manifest is manifest.path, which would be lost; name another file")
+        return self
 
     @model_validator(mode="after")
     def _something_to_score(self) -> Self:

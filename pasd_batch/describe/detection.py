@@ -48,8 +48,10 @@ class Detector:
         names = [self.model.class_names[label] for label in labels]
         found = [(name, score) for name, score in zip(names, scores, strict=True) if name != _UNUSED]
         sure = [(name, score) for name, score in found if score >= self.settings.threshold]
+        if not found:
+            return Finding(doubt="it sees nothing that has a name")
         if not sure:
-            name, score = max(found, key=lambda each: each[1], default=("nothing", 0.0))
+            name, score = max(found, key=lambda each: each[1])
             return Finding(doubt=f"{name} has {score:.2f}, less than the threshold {self.settings.threshold:g}")
         return Finding(Description(objects=counted(sure)[: self.settings.most]))
 

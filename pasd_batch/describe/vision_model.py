@@ -14,6 +14,9 @@ from pasd_batch.describe.model_folder import load_image_processor, load_network
 
 Result = TypeVar("Result")
 
+_FEWEST_ROWS = 8
+"""Rows and columns below which pixels are repeated: image processors take few rows for colour channels."""
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -64,8 +67,9 @@ class VisionModel:
         return [results[number] for number in range(len(photos))]
 
     def _pixel_values(self, photo: np.ndarray) -> Tensor:
-        # Told, because the layout of a photo of three rows could not be guessed.
-        return self.image_processor(photo, input_data_format="channels_last", return_tensors="pt")["pixel_values"]
+        if min(photo.shape[:2]) < _FEWEST_ROWS:
+            photo = photo.repeat(_FEWEST_ROWS, axis=0).repeat(_FEWEST_ROWS, axis=1)
+        return self.image_processor(photo, return_tensors="pt")["pixel_values"]
 
 
 def _batches(shapes: Sequence[Hashable], size: int) -> Iterator[list[int]]:

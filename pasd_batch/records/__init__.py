@@ -1,6 +1,6 @@
 """Types that a photo passes from manifest row to result row, and the schemas of plan and results."""
 
-from pasd_batch.records.description import Description, FoundObject
+from pasd_batch.records.description import DESCRIPTION_TYPE, Description, FoundObject
 from pasd_batch.records.plan import (
     PLAN_SCHEMA,
     RENAMED_PREFIX,
@@ -31,6 +31,7 @@ from pasd_batch.records.result_schema import (
 )
 
 __all__ = [
+    "DESCRIPTION_TYPE",
     "PLAN_SCHEMA",
     "RENAMED_PREFIX",
     "RESERVED_COLUMNS",

@@ -1,7 +1,7 @@
 """Definition of result columns: fields of dataclasses that say type, meaning and, when they are read, the value."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -90,5 +90,7 @@ def _plain(value: Any) -> Any:
             return {_plain(key): inner for key, inner in dict(value).items()}
         case list():
             return list(value)
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return asdict(value)
         case _:
             return value

@@ -2,6 +2,20 @@
 
 from dataclasses import dataclass
 
+import pyarrow as pa
+
+_OBJECT_TYPE = pa.struct([("name", pa.string()), ("count", pa.int32()), ("score", pa.float64())])
+
+DESCRIPTION_TYPE = pa.struct(
+    [
+        ("caption", pa.string()),
+        ("objects", pa.list_(_OBJECT_TYPE)),
+        ("class_name", pa.string()),
+        ("class_score", pa.float64()),
+    ]
+)
+"""Type of a column of descriptions; its fields are those of `Description`."""
+
 
 @dataclass(frozen=True)
 class FoundObject:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from pasd_batch.records.columns import columns_of, result_column, result_columns, values_of
+from pasd_batch.records.description import DESCRIPTION_TYPE, Description
 
 IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 """An image inside Parquet, as Hugging Face `datasets` stores it."""
@@ -19,6 +20,7 @@ class Stage(StrEnum):
     FETCH = "fetch"
     DECODE = "decode"
     REFERENCE = "reference"
+    DESCRIBE = "describe"
     RESTORE = "restore"
     SCORE = "score"
     ENCODE = "encode"
@@ -90,7 +92,9 @@ class Provenance:
         pa.string(), "Of the settings that decide what comes out; whole in `RUN/run.json`.", nullable=False
     )
     manifest_fingerprint: str = result_column(pa.string(), "Of the planned manifest.", nullable=False)
-    model_fingerprint: str | None = result_column(pa.string(), "Of the weights; null in `mode: score`.")
+    model_fingerprint: str | None = result_column(
+        pa.string(), "Of all weights, describers' included; null in `mode: score`."
+    )
     software: str = result_column(pa.string(), "Name and version of what made the row.", nullable=False)
 
 
@@ -164,8 +168,17 @@ class ResultRow:
     prompt: str | None = result_column(
         pa.string(), "The manifest's prompt for this photo, null if it has none.", default=None
     )
+    description: Description | None = result_column(
+        DESCRIPTION_TYPE,
+        "What describers saw in the photo: `caption`, `objects` (a list of `name`, `count` and the best `score`), "
+        "`class_name` and `class_score`. What none was asked for, or none was sure of, is null or empty.",
+        default=None,
+    )
     prompt_used: str | None = result_column(
-        pa.string(), "The whole prompt the model was given.", of_result=True, default=None
+        pa.string(),
+        "The whole prompt the model was given. In `mode: describe` that of the manifest which is written.",
+        of_result=True,
+        default=None,
     )
     reference_uri: str | None = result_column(
         pa.string(),
@@ -180,8 +193,8 @@ class ResultRow:
     )
     seconds: dict[Stage, float] = result_column(
         _SECONDS_TYPE,
-        "Time in each stage: `fetch`, `decode`, `reference`, `restore`, `score`, `encode`, `store`. Photos restored "
-        "together share their time equally.",
+        "Time in each stage: `fetch`, `decode`, `reference`, `describe`, `restore`, `score`, `encode`, `store`. Photos "
+        "described or restored together share their time equally.",
         default_factory=dict,
     )
     score_errors: str | None = result_column(

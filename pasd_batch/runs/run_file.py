@@ -195,8 +195,17 @@ def differences_between(existing: RunFile, wanted: RunFile) -> Iterator[str]:
 def decisive_settings(settings: RunSettings) -> dict[str, Any]:
     """The settings that decide what comes out, as plain values."""
     chosen = settings.decisive()
-    if settings.mode is RunMode.SCORE:
-        del chosen["restoration"]
+    match settings.mode:
+        case RunMode.SCORE:
+            del chosen["restoration"]
+        case RunMode.DESCRIBE:
+            del chosen["metrics"]
+            whole = chosen["restoration"]
+            chosen["restoration"] = {
+                "describe": whole["describe"],
+                "model": {"dtype": whole["model"]["dtype"]},
+                "sampling": {"prompt": whole["sampling"]["prompt"]},
+            }
     return chosen
 
 

@@ -57,6 +57,7 @@ def test_the_files_are_what_their_names_say():
     modes = {path.name: load(path).mode for path in RUN_CONFIGS}
     assert modes == {
         "demo.yaml": RunMode.RESTORE,
+        "describe.yaml": RunMode.DESCRIBE,
         "restore_archive.yaml": RunMode.RESTORE,
         "restore_preview.yaml": RunMode.RESTORE,
         "score_only.yaml": RunMode.SCORE,

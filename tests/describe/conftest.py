@@ -1,24 +1,7 @@
-"""Describers of tiny models, loaded as the real ones are."""
-
-from collections.abc import Callable
-from pathlib import Path
+"""Photos to describe."""
 
 import numpy as np
 import pytest
-from tiny_describers import save_describer
-
-
-@pytest.fixture(scope="session")
-def describer_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Gives the folder of one of the tiny models, to be read only."""
-    root, saved = tmp_path_factory.mktemp("describers"), {}
-
-    def folder(kind: str) -> Path:
-        if kind not in saved:
-            saved[kind] = save_describer(kind, root / kind)
-        return saved[kind]
-
-    return folder
 
 
 @pytest.fixture(scope="session")

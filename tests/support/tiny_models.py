@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import GifImagePlugin
 
-from pasd_batch.batch.worker.models import ModelLoaders
+from pasd_batch.batch.worker.models import ModelLoaders, load_describers
 from pasd_batch.config.run import RunMode
 from pasd_batch.records import PhotoFailure, RestorationReport, Score, ScoreColumn, Stage
 
@@ -88,7 +88,7 @@ class TinyScorer:
 
 def load_restorer(settings):
     torch.set_num_threads(1)
-    if settings.mode is RunMode.SCORE:
+    if settings.mode is not RunMode.RESTORE:
         return None
     return TinyRestorer(settings.restoration.sampling.scale)
 
@@ -132,6 +132,23 @@ def load_scorer(settings):
     return TinyScorer()
 
 
+class Unhurried:
+    """Another describer, which takes its time, so that its process can be killed meanwhile."""
+
+    def __init__(self, describer):
+        self._describer = describer
+        self.name = describer.name
+
+    def describe(self, photos, work):
+        time.sleep(0.3)
+        return self._describer.describe(photos, work)
+
+
+def load_unhurried_describers(settings):
+    torch.set_num_threads(1)
+    return [Unhurried(each) for each in load_describers(settings)]
+
+
 def fingerprint(settings):
     return None if settings.mode is RunMode.SCORE else "model-fingerprint"
 
@@ -157,6 +174,7 @@ def other_fingerprint(settings):
 
 
 TINY = ModelLoaders(load_restorer, load_scorer, fingerprint)
+DESCRIBING = ModelLoaders(describers=load_unhurried_describers)
 SLOW = ModelLoaders(load_slow_restorer, load_scorer, fingerprint)
 SLUGGISH = ModelLoaders(load_sluggish_restorer, load_scorer, fingerprint)
 HELD = ModelLoaders(load_held_restorer, load_scorer, fingerprint)

@@ -77,7 +77,7 @@ def _refuse_another_run(settings: RunSettings, storage: Storage, summary: PlanSu
 
 def _time_lines(settings: RunSettings, loaders: ModelLoaders, summary: PlanSummary) -> list[str]:
     if settings.mode is not RunMode.RESTORE:
-        return ["time: not estimated for scores alone"]
+        return [f"time: not estimated for mode {settings.mode.value}"]
     seconds = _seconds_on_worker(settings, loaders)
     workers = max(1, WorkerResources.of(settings.workers).fitting_now())
     if settings.workers.max is not None:

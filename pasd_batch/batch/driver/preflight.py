@@ -10,13 +10,14 @@ from typing import TypeVar
 from pasd_batch.batch.planning.plan import CheckedManifest, check_manifest
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.cluster.session import WorkerResources, run_on_worker
-from pasd_batch.config.run import ManifestSettings, RunSettings
+from pasd_batch.config.run import ManifestSettings, RunMode, RunSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.manifests.allowed_folders import listed_folder
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.kept_list import draft_list, keep_list, kept_list, list_name, refuse_run_among_photos
 from pasd_batch.manifests.output_paths import LONGEST_PATH
 from pasd_batch.manifests.pieces import is_image_source
+from pasd_batch.manifests.writing import refuse_other_formats
 from pasd_batch.records import ScoreColumn
 from pasd_batch.runs.run_file import RunFile, read_run, refuse_strangers
 from pasd_batch.runs.run_folder import IMAGES_FOLDER, damaged
@@ -73,6 +74,8 @@ def check_run(settings: RunSettings, storage: Storage, loaders: ModelLoaders) ->
     problems = found.messages
     if run is None:
         _attempt(problems, lambda: refuse_strangers(storage))
+    if settings.mode is RunMode.DESCRIBE:
+        _attempt(problems, lambda: refuse_other_formats(settings.output.described_manifest))
     checked = _attempt(problems, lambda: _check_manifest(settings, storage, run, may_keep=not problems))
     if problems or checked is None or found.worker is None:
         raise PreflightFailed(problems)
@@ -110,6 +113,7 @@ def try_as_worker(settings: RunSettings, storage: Storage, probe: str, loaders: 
     if here is None:
         return WorkerReport(problems)
     _attempt(problems, lambda: loaders.restorer(here))
+    _attempt(problems, lambda: loaders.describers(here))
     fingerprint = _attempt(problems, lambda: loaders.fingerprint(here))
     scorer = _attempt(problems, lambda: loaders.scorer(here))
     columns = () if scorer is None else tuple(scorer.columns)

@@ -21,14 +21,15 @@ from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.cluster.session import ClusterFailed, ray_session
 from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
-from pasd_batch.config.run import RunSettings
+from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.config.weights import WeightsSetting, with_weights
 from pasd_batch.errors import PasdBatchError, TroubleAroundPhotos
 from pasd_batch.manifests.errors import ManifestError
+from pasd_batch.runs.described import write_described
 from pasd_batch.runs.run_file import AnotherRun, RunFile, claim_run, describe_run, read_run
 from pasd_batch.runs.run_folder import IMAGES_FOLDER, RESULTS_FOLDER, RunDamaged, RunFolder
 from pasd_batch.runs.summary import RunCounts, summarize
-from pasd_batch.storage.redaction import shown_command
+from pasd_batch.storage.redaction import redact_uri, shown_command
 from pasd_batch.storage.storage import Storage, StorageError
 from pasd_batch.weights_by_name import with_pins
 
@@ -137,8 +138,11 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
         trouble = work_off(run, spec, storage, resumed=resumed, show_progress=show_progress)
         if trouble is not None:
             return RunReport(ExitCode.INCOMPLETE, None, f"{trouble}\n{resume} resumes the run")
-        counts = summarize(RunFolder(storage, settings.storage), run)
+        folder = RunFolder(storage, settings.storage)
+        counts = summarize(folder, run)
         _tidy(storage)
+        if settings.mode is RunMode.DESCRIBE:
+            write_described(folder, settings.output.described_manifest)
     except ManifestError as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     except RunDamaged as error:
@@ -152,8 +156,12 @@ def _refuse_relative_paths_of_job(settings: RunSettings) -> None:
     """A submitted job runs in Ray's copy of the working folder, which Ray deletes: relative paths end up in there."""
     if _JOB_VARIABLE not in os.environ:
         return
-    named = {"output.root": settings.output.root, "manifest.path": settings.manifest.path}
-    relative = [f"{name}={path}" for name, path in named.items() if _is_relative(path)]
+    named = {
+        "output.root": settings.output.root,
+        "output.manifest": settings.output.manifest,
+        "manifest.path": settings.manifest.path,
+    }
+    relative = [f"{name}={path}" for name, path in named.items() if path is not None and _is_relative(path)]
     if relative:
         raise ConfigError(
             f"{', '.join(relative)}: relative to {Path.cwd()}, Ray's own copy of the job's working folder, which Ray "
@@ -169,7 +177,10 @@ def with_absolute_paths(settings: RunSettings) -> RunSettings:
     """The settings with relative local paths resolved here, because workers may run in another folder."""
     access = settings.storage
     root = Storage.open(settings.output.root, allowed_schemes=access.allowed_schemes).uri()
-    output = settings.output.model_copy(update={"root": root})
+    manifest = settings.output.manifest
+    if manifest is not None and _is_relative(manifest):
+        manifest = os.path.abspath(manifest)
+    output = settings.output.model_copy(update={"root": root, "manifest": manifest})
     return with_weights(settings.model_copy(update={"output": output}), _absolute)
 
 
@@ -222,6 +233,8 @@ def _claim(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> tu
 
 def _report(counts: RunCounts, settings: RunSettings, storage: Storage) -> RunReport:
     done = f"{counts.photos:,} photos, {counts.outcomes()}; results in {storage.uri(RESULTS_FOLDER)}"
+    if settings.mode is RunMode.DESCRIBE:
+        done = f"{done}\nmanifest with prompts: {redact_uri(settings.output.described_manifest)}"
     if counts.error_rate <= settings.max_error_rate:
         return RunReport(ExitCode.DONE, counts, done)
     reasons = ", ".join(f"{number:,} x {reason}" for reason, number in counts.failures.items())

@@ -69,6 +69,7 @@ def restore_photos(
     Raises:
         CannotRestore: photos or output cannot be used; nothing was written.
         ConfigError: the model cannot be loaded.
+        DescriberUnavailable: a describer that the settings name cannot be loaded.
         StorageError, UnfitWeights: weights that are named by an address cannot be had, or are others than needed.
         RestorationStopped: the disk is full or in trouble, or the GPU is lost; it has the rows until then.
     """
@@ -96,7 +97,7 @@ def _load(settings: RestoreSettings, root: str, loaders: ModelLoaders) -> tuple[
         on_gpu = choose_device(settings.model.device).type != "cpu"
         run_settings = settings.as_run(root, photo_batch=_BATCH_ON_GPU if on_gpu else 1)
         here = on_this_machine(run_settings)
-        models = WorkerModels(loaders.restorer(here), scorer=None)
+        models = WorkerModels(loaders.restorer(here), scorer=None, describers=loaders.describers(here))
         model_fingerprint = loaders.fingerprint(here)
     except (CheckpointError, ValueError) as error:
         raise ConfigError(str(error)) from error

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pasd_batch.batch.worker.models import PhotoScorer, WorkerModels
-from pasd_batch.batch.worker.overlap import DeadlineExceeded
+from pasd_batch.batch.worker.overlap import Deadline
 from pasd_batch.batch.worker.photo_loader import LoadedPhoto
 from pasd_batch.batch.worker.photo_state import failure_of
 from pasd_batch.batch.worker.spec import photo_seed
-from pasd_batch.batch.worker.watchdog import process_ends_after
+from pasd_batch.batch.worker.watchdog import process_ends_after, stuck_after
 from pasd_batch.config.run import RunSettings
 from pasd_batch.photos.photo import Photo, to_tensor
 from pasd_batch.records import PhotoFailure, Score, Stage
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from pasd_batch.pasd.restorer import Restoration
 
 _logger = logging.getLogger(__name__)
-
-_STUCK_FACTOR = 4.0
 
 StepListener = Callable[[int, int], None]
 """Told after every step of a batch of photos how many are done, and how many there are."""
@@ -56,7 +53,7 @@ class ModelStage:
         try:
             outcomes = self._restore_together(batch)
         except Exception as error:
-            _raise_if_poisoned(error)
+            raise_if_poisoned(error)
             _logger.warning("restoring %d photo(s) failed", len(batch), exc_info=error)
             if len(batch) > 1:
                 return [outcome for photo in batch for outcome in self.restore([photo])]
@@ -66,6 +63,17 @@ class ModelStage:
             if not isinstance(outcome, PhotoFailure):
                 photo.state.row.prompt_used, photo.state.row.restoration = outcome.prompt, outcome.report
         return outcomes
+
+    def prompt(self, loaded: LoadedPhoto) -> str:
+        """A photo's prompt without the quality suffix: its own, or that of all photos, and what describers saw."""
+        from pasd_batch.pasd.prompts import compose_prompt
+
+        restoration, own = self.settings.restoration, loaded.state.record.prompt
+        return compose_prompt(
+            restoration.sampling.prompt if own is None else own,
+            description=loaded.state.row.description,
+            substitutions=restoration.describe.substitutions,
+        )
 
     @property
     def colorizes(self) -> bool:
@@ -95,14 +103,14 @@ class ModelStage:
 
     def _scores(self, scorer: PhotoScorer, loaded: LoadedPhoto, restored: Photo | None) -> Sequence[Score]:
         try:
-            with process_ends_after(self._stuck_after(1)):
+            with process_ends_after(stuck_after(self.settings.deadlines.restore, 1)):
                 return scorer.score(
                     loaded.photo.as_seen(),
                     None if restored is None else restored.as_seen(),
                     None if loaded.reference is None else loaded.reference.as_seen(),
                 )
         except Exception as error:
-            _raise_if_poisoned(error)
+            raise_if_poisoned(error)
             _logger.warning("scoring %s failed", loaded.state.record.photo_id, exc_info=error)
             failure = failure_of(Stage.SCORE, error)
             text = f"{failure.error_type}: {failure.message}"
@@ -111,35 +119,21 @@ class ModelStage:
     def _restore_together(self, batch: Sequence[LoadedPhoto]) -> Sequence[Restoration | PhotoFailure]:
         restorer, sampling = self.models.restorer, self.settings.restoration.sampling
         if restorer is None:
-            raise ValueError("this run scores only: there is no restorer")
+            raise ValueError("this run does not restore: there is no restorer")
         records = [photo.state.record for photo in batch]
-        with process_ends_after(self._stuck_after(len(batch))):
+        seconds = self.settings.deadlines.restore
+        deadline = Deadline("restoring", "deadlines.restore", seconds, len(batch))
+
+        def on_step(done: int, total: int) -> None:
+            self.on_step(done, total)
+            deadline.check(f" (after step {done} of {total})", ", take fewer steps, or leave out the photo")
+
+        with process_ends_after(stuck_after(seconds, len(batch))):
             return restorer.restore(
                 [to_tensor(photo.photo) for photo in batch],
-                prompts=[sampling.prompt if record.prompt is None else record.prompt for record in records],
+                prompts=[self.prompt(photo) for photo in batch],
                 seeds=[photo_seed(sampling.seed, record.photo_id) for record in records],
-                on_step=_Deadline(self.settings.deadlines.restore, len(batch), self.on_step).step,
-            )
-
-    def _stuck_after(self, photos: int) -> float | None:
-        seconds = self.settings.deadlines.restore
-        return None if seconds is None else seconds * photos * _STUCK_FACTOR
-
-
-class _Deadline:
-    """Ends a restoration between two of its steps when its time is up; passes the steps on until then."""
-
-    def __init__(self, seconds: float | None, photos: int, listener: StepListener) -> None:
-        self._seconds = math.inf if seconds is None else seconds * photos
-        self._began = time.monotonic()
-        self._listener = listener
-
-    def step(self, done: int, total: int) -> None:
-        self._listener(done, total)
-        if time.monotonic() - self._began > self._seconds:
-            raise DeadlineExceeded(
-                f"restoring took longer than {self._seconds:g} s (after step {done} of {total}); "
-                "raise deadlines.restore, take fewer steps, or leave out the photo"
+                on_step=on_step,
             )
 
 
@@ -150,7 +144,12 @@ def _errors_of(scores: Sequence[Score]) -> str | None:
     return "; ".join(errors) or None
 
 
-def _raise_if_poisoned(error: Exception) -> None:
+def raise_if_poisoned(error: Exception) -> None:
+    """Tell errors after which a process can use its GPU no more.
+
+    Raises:
+        ProcessPoisoned: `error` is one.
+    """
     from pasd_batch.pasd.memory import is_out_of_memory
 
     kinds = " ".join(base.__name__ for base in type(error).__mro__)

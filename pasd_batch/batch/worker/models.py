@@ -1,4 +1,4 @@
-"""Interfaces of a worker to restorer and scorer, and how the real ones are built from a run's settings.
+"""Interfaces of a worker to its models, and how the real ones are built from a run's settings.
 
 Described by what is used of them, so that the engine loads neither diffusers nor metrics for runs without them.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from pasd_batch.describe.describer import Describer
     from pasd_batch.pasd.restorer import Restoration
 
 
@@ -53,39 +54,60 @@ class WorkerModels:
 
     restorer: PhotoRestorer | None
     scorer: PhotoScorer | None
+    describers: Sequence[Describer] = ()
 
 
 def load_restorer(settings: RunSettings) -> PhotoRestorer | None:
-    """The run's restorer; None for a run that only scores.
+    """The run's restorer; None for a run that does not restore.
 
     Raises:
         CheckpointError: a model folder is missing, or does not hold what it should.
     """
-    if settings.mode is RunMode.SCORE:
+    if settings.mode is not RunMode.RESTORE:
         return None
     from pasd_batch.pasd.restorer import Restorer
 
     return Restorer.from_settings(settings.restoration)
 
 
-def load_scorer(settings: RunSettings) -> PhotoScorer:
-    """The run's metrics.
+def load_scorer(settings: RunSettings) -> PhotoScorer | None:
+    """The run's metrics; None for a run that describes.
 
     Raises:
         MetricsUnavailable: metrics that cannot be computed here.
     """
+    if settings.mode is RunMode.DESCRIBE:
+        return None
     from pasd_batch.metrics.scorer import Scorer
 
     return Scorer.from_settings(settings.metrics, restores=settings.mode is RunMode.RESTORE)
 
 
+def load_describers(settings: RunSettings) -> Sequence[Describer]:
+    """The run's describers, beside the restorer on its device; none for a run that only scores.
+
+    Raises:
+        DescriberUnavailable: a folder is missing, or does not hold what it should.
+    """
+    wanted = settings.restoration.describe
+    if settings.mode is RunMode.SCORE or not wanted.describers:
+        return ()
+    from pasd_batch.describe import loading
+    from pasd_batch.pasd.models import choose_device, choose_dtype
+
+    device = choose_device(settings.restoration.model.device)
+    dtype = choose_dtype(settings.restoration.model.dtype, device)
+    return loading.load_describers(wanted, device=device, dtype=dtype)
+
+
 def fingerprint_model(settings: RunSettings) -> str | None:
-    """A hash of all files that the restorer loads, the same wherever they lie; None for a run that only scores."""
+    """A hash of all files that the run's models are loaded from; None for a run that only scores."""
     if settings.mode is RunMode.SCORE:
         return None
     from pasd_batch.pasd.model_identity import model_fingerprint
 
-    return model_fingerprint(settings.restoration)
+    describes = settings.mode is RunMode.DESCRIBE
+    return model_fingerprint(settings.restoration.describe if describes else settings.restoration)
 
 
 @dataclass(frozen=True)
@@ -95,7 +117,8 @@ class ModelLoaders:
     restorer: Callable[[RunSettings], PhotoRestorer | None] = load_restorer
     scorer: Callable[[RunSettings], PhotoScorer | None] = load_scorer
     fingerprint: Callable[[RunSettings], str | None] = fingerprint_model
+    describers: Callable[[RunSettings], Sequence[Describer]] = load_describers
 
     def load(self, settings: RunSettings) -> WorkerModels:
         """Everything that the run uses."""
-        return WorkerModels(self.restorer(settings), self.scorer(settings))
+        return WorkerModels(self.restorer(settings), self.scorer(settings), self.describers(settings))

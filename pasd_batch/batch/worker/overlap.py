@@ -26,6 +26,26 @@ class DeadlineExceeded(Exception):
     """A photo took longer than its deadline allows."""
 
 
+class Deadline:
+    """Deadline of work on photos together, which looks at the clock between its steps."""
+
+    def __init__(self, what: str, setting: str, seconds: float | None, photos: int) -> None:
+        self._what, self._setting = what, setting
+        self._seconds = math.inf if seconds is None else seconds * photos
+        self._began = time.monotonic()
+
+    def check(self, where: str = "", remedy: str = "") -> None:
+        """Go on while there is time.
+
+        Raises:
+            DeadlineExceeded: there is none; `where` says how far the work has come, `remedy` what else may help.
+        """
+        if time.monotonic() - self._began > self._seconds:
+            raise DeadlineExceeded(
+                f"{self._what} took longer than {self._seconds:g} s{where}; raise {self._setting}{remedy}"
+            )
+
+
 @dataclass(frozen=True)
 class Done(Generic[Item, Result]):
     """An item's result."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pasd_batch.batch.worker.batching import PATIENCE_SECONDS, holds_full_batch, take_batch
+from pasd_batch.batch.worker.describe_stage import DescribeStage
 from pasd_batch.batch.worker.model_stage import ModelStage
 from pasd_batch.batch.worker.overlap import BoundedThreads, DeadlineExceeded, Failed, ReadAhead
 from pasd_batch.batch.worker.photo_loader import FETCHING, MIB, LoadedPhoto, PhotoLoader
@@ -17,6 +18,7 @@ from pasd_batch.batch.worker.rows import Row, RowWriter
 from pasd_batch.batch.worker.run_images import ImageFiles, RunImages
 from pasd_batch.batch.worker.spec import WorkerSpec, process_name
 from pasd_batch.batch.worker.watchdog import process_ends_after
+from pasd_batch.config.run import RunMode
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.photos.photo import with_restored_image
 from pasd_batch.records import PhotoFailure, PhotoRecord, Stage, WorkOrigin
@@ -45,6 +47,7 @@ class PhotoPipeline:
     def __init__(self, spec: WorkerSpec, model: ModelStage, files: ImageFiles) -> None:
         self._spec = spec
         self._model = model
+        self._describer = DescribeStage(spec.settings, model.models.describers)
         self._loader = PhotoLoader(spec.settings)
         self._store = PhotoStore(spec, files)
 
@@ -56,10 +59,11 @@ class PhotoPipeline:
             ProcessPoisoned: this process can restore nothing any more.
         """
         writer = RowWriter(self._spec, origin)
-        passage = _Passage(writer, self._model, self._behind(), listener)
+        passage = _Passage(writer, self._describer, self._model, self._behind(), listener)
         ahead = self._ahead([writer.begin(record) for record in records])
+        workers, mode = self._spec.settings.workers, self._spec.settings.mode
         # Scores are made photo by photo, so that there is nothing to wait for.
-        most = self._spec.settings.workers.photo_batch if self._spec.restores else 1
+        most = 1 if mode is RunMode.SCORE else workers.photo_batch
         while self._fill(ahead, most):
             while ahead.failed:
                 passage.fail_load(ahead.failed.popleft())
@@ -128,12 +132,14 @@ class _Passage:
     def __init__(
         self,
         writer: RowWriter,
+        describer: DescribeStage,
         model: ModelStage,
         behind: BoundedThreads[LoadedPhoto, None],
         listener: RowListener,
     ) -> None:
         self.rows: dict[int, Row] = {}
         self._writer = writer
+        self._describer = describer
         self._model = model
         self._behind = behind
         self._listener = listener
@@ -143,10 +149,11 @@ class _Passage:
         self._end(failed.item, _failure(failed, failed.item))
 
     def work_on(self, batch: Sequence[LoadedPhoto]) -> None:
-        """Restore and score loaded photos, and let threads store them."""
+        """Describe, restore and score loaded photos, as the run does, and let threads store them."""
+        self._describer.describe(batch)
         if not self._writer.spec.restores:
             for loaded in batch:
-                self._score_only(loaded)
+                self._end_as_it_is(loaded)
             return
         for loaded, outcome in zip(batch, self._model.restore(batch), strict=True):
             if isinstance(outcome, PhotoFailure):
@@ -160,7 +167,9 @@ class _Passage:
         while len(self._behind):
             self._collect(within=math.inf)
 
-    def _score_only(self, loaded: LoadedPhoto) -> None:
+    def _end_as_it_is(self, loaded: LoadedPhoto) -> None:
+        if self._writer.spec.settings.mode is RunMode.DESCRIBE:
+            loaded.state.row.prompt_used = self._model.prompt(loaded)
         self._model.score(loaded, None)
         self._end(loaded.state)
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 MARGIN_SECONDS = 120.0
 
+_STUCK_FACTOR = 4.0
+
 
 @contextmanager
 def process_ends_after(seconds: float | None) -> Iterator[None]:
@@ -24,3 +26,8 @@ def process_ends_after(seconds: float | None) -> Iterator[None]:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+def stuck_after(seconds: float | None, photos: int) -> float | None:
+    """Seconds after which work that has a deadline of `seconds` a photo (None: none) will never end by itself."""
+    return None if seconds is None else seconds * photos * _STUCK_FACTOR

@@ -155,3 +155,11 @@ def test_warnings_of_a_photo_are_in_its_row(tmp_path, caplog):
     with caplog.at_level(logging.CRITICAL):
         (row,) = restore_photos([tmp_path / "a.jpg"], tmp_path / "out", loaders=tiny_models.TINY)
     assert len(row["warnings"]) == 1
+
+
+def test_photos_are_described_as_in_a_run(folder, describer_folder, tmp_path):
+    settings = {"describe": {"classify": {"weights": str(describer_folder("resnet")), "threshold": 0}}}
+    photo = folder / "a.jpg"
+    (row,) = restore_photos([photo], tmp_path / "out", RestoreSettings.parse(settings), loaders=tiny_models.TINY)
+    assert row["prompt_used"] == f", {row['description']['class_name']}, clean".removeprefix(", ")
+    assert row["seconds"]["describe"] > 0

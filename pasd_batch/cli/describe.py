@@ -1,0 +1,84 @@
+"""`pasd-batch describe MANIFEST -o FILE`: a manifest with prompts from what is in the photos; resumable like a run."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pasd_batch.cli.errors import UsageError
+from pasd_batch.config.base import load_yaml, with_overrides
+from pasd_batch.config.run import RunSettings
+from pasd_batch.storage.printable import printable
+from pasd_batch.storage.redaction import shown_command
+
+_DESCRIBERS = {"caption": "BLIP or Florence-2", "detect": "RT-DETR, D-FINE or YOLOS", "classify": "ResNet or the like"}
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "describe",
+        help="write a manifest with prompts from what is in the photos",
+        description="Look at the photos of a manifest once, and write one with prompts: for runs over it, and for "
+        "people who correct it. The same command resumes. docs/operations.md lists the exit codes.",
+    )
+    parser.add_argument("manifest", metavar="MANIFEST", help="manifest, folder, prefix or glob of photos")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from those in CONFIG")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="manifest to write (.parquet)")
+    parser.add_argument("--config", metavar="CONFIG", help="YAML file with describers, such as configs/describe.yaml")
+    for name, what in _DESCRIBERS.items():
+        parser.add_argument(f"--{name}", metavar="WEIGHTS", help=f"weights of the {name} describer ({what})")
+    parser.add_argument(
+        "--run", dest="root", metavar="RUN", help="folder or prefix of the work, which is kept (default: FILE.run)"
+    )
+    parser.add_argument("--ray-address", help="Ray cluster (default: RAY_ADDRESS, else a Ray of this machine)")
+    parser.add_argument("--no-progress", action="store_true", help="no progress bar")
+    parser.set_defaults(run=run, supervise=supervise, takes_overrides=True)
+
+
+def supervise(_: argparse.Namespace, driver: Callable[[], int]) -> int:
+    """Run the driver in a child process, whose end without a word means that photos are left."""
+    from pasd_batch.batch.driver.exit_code import ExitCode
+    from pasd_batch.batch.driver.supervisor import supervised
+
+    remedy = f"photos may be left; what was described is kept, {_this_command()} resumes"
+    return supervised(driver, lost=ExitCode.INCOMPLETE, remedy=remedy)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Describe to the end, and say how it ended and where the manifest is."""
+    from pasd_batch.batch.driver.exit_code import ExitCode
+    from pasd_batch.batch.driver.run import run_archive
+
+    report = run_archive(
+        _settings(options),
+        ray_address=options.ray_address,
+        show_progress=not options.no_progress,
+        resume_command=_this_command(),
+    )
+    stream = sys.stdout if report.exit_code is ExitCode.DONE else sys.stderr
+    stream.write(printable(f"{report.message}\n"))
+    return report.exit_code
+
+
+def _settings(options: argparse.Namespace) -> RunSettings:
+    """The settings of CONFIG, with what the command line says."""
+    describers = [
+        f"restoration.describe.{name}.weights={given}" for name in _DESCRIBERS if (given := vars(options)[name])
+    ]
+    if not describers and options.config is None:
+        raise UsageError("nothing would describe the photos; give --caption, --detect or --classify, or --config")
+    # `FILE.run`: beside the manifest, so that the same command finds it.
+    own = {
+        "mode": "describe",
+        "manifest.path": options.manifest,
+        "output.manifest": options.output,
+        "output.root": options.root or f"{options.output}.run",
+    }
+    values = load_yaml(options.config) if options.config else {}
+    said = [*(f"{name}={value}" for name, value in own.items()), *describers, *options.overrides]
+    return RunSettings.parse(with_overrides(values, said, RunSettings), source=options.config or "command line")
+
+
+def _this_command() -> str:
+    return shown_command(["pasd-batch", *sys.argv[1:]])
