@@ -30,8 +30,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the manifest and say how many photos it has, and what was left out."""
     from pasd_batch.manifests.making import make_manifest
     from pasd_batch.runs.failures import failures_of
-    from pasd_batch.runs.run_folder import require_run
-    from pasd_batch.storage.storage import Storage, redact_uri
+    from pasd_batch.storage.storage import redact_uri
 
     if (options.source is None) == (options.failures_of is None):
         raise UsageError("name either a SOURCE of photos or --failures-of RUN")
@@ -40,7 +39,6 @@ def run(options: argparse.Namespace) -> int:
         listed = make_manifest(options.source, options.output, access, measure=options.sizes)
         photos, lines = listed.photos, listed.left_out.lines()
     else:
-        require_run(Storage.open(options.failures_of, retry=access.retry, allowed_schemes=access.allowed_schemes))
         photos, lines = failures_of(options.failures_of, options.output, access), []
         if photos == 0:
             sys.stdout.write(printable(f"no photo has failed in {redact_uri(options.failures_of)}; nothing written\n"))

@@ -62,7 +62,8 @@ def supervise(options: argparse.Namespace, driver: Callable[[], int]) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Check the run, and mend it if that is wished."""
-    from pasd_batch.runs.run_folder import RunDamaged, RunFolder
+    from pasd_batch.runs.damage import RunDamaged
+    from pasd_batch.runs.run_folder import RunFolder
 
     if options.overrides and options.config is None:
         raise UsageError(f"{options.overrides[0]}: overrides need the configuration that they belong to, --config")
@@ -119,8 +120,9 @@ def _tell(result: "Verification", options: argparse.Namespace) -> int:
 def _run_file(folder: "RunFolder", settings: RunSettings | None) -> "RunFile":
     """Read the run file; with `settings` a lost or damaged `run.json` is made again."""
     from pasd_batch.batch.driver.run_file_again import write_run_file_again
+    from pasd_batch.runs.damage import RunDamaged
     from pasd_batch.runs.run_file import read_run
-    from pasd_batch.runs.run_folder import RunDamaged, no_run
+    from pasd_batch.runs.run_folder import no_run
 
     try:
         known = read_run(folder.storage)

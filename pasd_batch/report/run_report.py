@@ -1,4 +1,4 @@
-"""The report of a run: `report/summary.md` and `report/contact_sheet.png` beside its results."""
+"""The report of a run: a summary page and a contact sheet beside its results."""
 
 import io
 import logging
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
@@ -17,25 +18,14 @@ from pasd_batch.records import Status
 from pasd_batch.report.render import SheetPhoto, contact_sheet, shrunk
 from pasd_batch.report.score_pairs import score_pairs
 from pasd_batch.report.summary import collect, to_markdown
+from pasd_batch.runs.damage import damaged, parsing, read_json
+from pasd_batch.runs.layout import REPORT_PAGE, REPORT_SHEET, RUN_FILE, image_path, plan_path, result_path
 from pasd_batch.runs.plan_key import key_of_run
-from pasd_batch.runs.run_folder import (
-    RUN_FILE,
-    RunFolder,
-    damaged,
-    image_path,
-    parsing,
-    plan_path,
-    read_json,
-    require_run,
-    result_path,
-)
+from pasd_batch.runs.run_folder import RunFolder, open_run
 from pasd_batch.storage.local_files import LocalFiles
 from pasd_batch.storage.reading import read_uri
 from pasd_batch.storage.sealing import has_sealed, unsealed
 from pasd_batch.storage.storage import NotFound, Storage
-
-SUMMARY = "report/summary.md"
-CONTACT_SHEET = "report/contact_sheet.png"
 
 _logger = logging.getLogger(__name__)
 
@@ -67,18 +57,17 @@ def write_report(
     """
     if photos < 0:
         raise ValueError(f"{photos} photos on the sheet: give 0 or more")
-    folder = RunFolder.open(run, access)
+    folder = open_run(run, access)
     storage = folder.storage
-    require_run(storage)
     page = to_markdown(collect(folder), title=f"Run {storage.uri()}", planned=_planned_photos(storage))
-    written = [SUMMARY]
-    storage.write(SUMMARY, page.encode())
+    written = [REPORT_PAGE]
+    storage.write(REPORT_PAGE, page.encode())
     chosen = sorted(_sheet_photos(folder, photos, limits or DecodeLimits()), key=lambda photo: photo.name)
     if chosen:
         buffer = io.BytesIO()
         contact_sheet(chosen, title=f"{storage.uri()}: before and after").save(buffer, "PNG", optimize=True)
-        storage.write(CONTACT_SHEET, buffer.getvalue())
-        written.append(CONTACT_SHEET)
+        storage.write(REPORT_SHEET, buffer.getvalue())
+        written.append(REPORT_SHEET)
     return [storage.uri(path) for path in written]
 
 
@@ -93,7 +82,7 @@ def _sheet_photos(folder: RunFolder, wanted: int, limits: DecodeLimits) -> Itera
     shards = folder.committed() if wanted else []
     missing = wanted
     for visited, shard in enumerate(_spread(shards)):
-        every = folder.rows(shard, _COLUMNS).to_pylist()
+        every = folder.shard_rows(shard, _COLUMNS).to_pylist()
         rows = [row for row in every if row["status"] == Status.OK and row["output_path"]]
         share = -(-missing // (len(shards) - visited))
         for row in _spread(rows)[:share]:
@@ -119,7 +108,7 @@ def _load(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: DecodeL
     """The photo before and after; None, with a warning, if either is not to be had any more."""
     # A run folder of this machine is trusted with the photos that its plan names, as a local manifest's owner is.
     local = isinstance(folder.storage.files, LocalFiles)
-    access = folder.access.with_folders({os.sep} if local else ())
+    access = folder.storage_settings.with_folders({os.sep} if local else ())
     try:
         uri = _planned_uri(folder, shard, row["photo_id"])
         refuse_outside(uri, access)
@@ -163,9 +152,7 @@ def _planned_uri(folder: RunFolder, shard: int, photo_id: str) -> str:
 def _restored_bytes(row: Mapping[str, Any], shard: int, folder: RunFolder) -> bytes:
     if row["output_uri"] is not None:
         return folder.storage.read(image_path(row["output_path"]))
-    with folder.open_rows(shard) as file:
-        for batch in file.iter_batches(1, columns=["photo_id", "image"]):
-            found = pa.Table.from_batches([batch]).to_pylist()[0]
-            if found["photo_id"] == row["photo_id"]:
-                return found["image"]["bytes"]
+    for table in folder.shard_tables(shard, ["image"], pc.field("photo_id") == row["photo_id"]):
+        if table.num_rows:
+            return table["image"][0].as_py()["bytes"]
     raise NotFound(f"{result_path(shard)} has no image of {row['photo_id']}")

@@ -105,7 +105,7 @@ class RunStatistics:
         return self.ok + self.failed
 
     def add(self, table: pa.Table) -> None:
-        """Count the rows of one shard."""
+        """Count the rows of a table."""
         for name, meaning in json.loads((table.schema.metadata or {}).get(SCORE_METADATA_KEY, b"{}")).items():
             self.higher_is_better[name] = bool(meaning["higher_is_better"])
         for row in table.to_pylist():
@@ -161,7 +161,7 @@ def collect(run: RunFolder) -> RunStatistics:
         StorageError: results cannot be read.
     """
     statistics = RunStatistics()
-    for table in run.tables(_COLUMNS):
+    for table in run.rows(_COLUMNS):
         statistics.add(table)
     return statistics
 

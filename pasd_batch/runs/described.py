@@ -10,8 +10,10 @@ import pyarrow.compute as pc
 
 from pasd_batch.manifests.writing import write_file, write_tables
 from pasd_batch.records import DESCRIPTION_TYPE, RENAMED_PREFIX
+from pasd_batch.runs.damage import damaged
+from pasd_batch.runs.layout import result_path
 from pasd_batch.runs.planned_manifest import as_manifest, with_whole_uris
-from pasd_batch.runs.run_folder import RunFolder, damaged, result_path
+from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.threads import in_threads
 
 DESCRIBED_COLUMN = "described"
@@ -36,7 +38,7 @@ def write_described(folder: RunFolder, target: str) -> int:
 
 def _described(shard: int, folder: RunFolder) -> pa.Table:
     planned = folder.plan(shard)
-    rows = folder.rows(shard, ["photo_id", "prompt_used", "description"])
+    rows = folder.shard_rows(shard, ["photo_id", "prompt_used", "description"])
     if not rows["photo_id"].equals(planned["photo_id"]):
         raise damaged(folder.storage, result_path(shard), "does not hold the photos that are planned")
     table = as_manifest(planned)

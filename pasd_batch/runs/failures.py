@@ -4,12 +4,15 @@ import itertools
 import tempfile
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.writing import refuse_other_formats, write_file, write_tables
 from pasd_batch.records import Status
+from pasd_batch.runs.damage import damaged
+from pasd_batch.runs.layout import plan_path
 from pasd_batch.runs.planned_manifest import as_manifest, with_whole_uris
-from pasd_batch.runs.run_folder import RunFolder, damaged, plan_path
+from pasd_batch.runs.run_folder import RunFolder, open_run
 from pasd_batch.storage.threads import in_threads
 
 
@@ -21,10 +24,11 @@ def failures_of(run: str, target: str, access: StorageSettings) -> int:
     Raises:
         ManifestError: the target is not called like a Parquet file; or URIs have credentials, and the manifest that the
             run began with is not there any more.
+        NotFound: there is no run.
         StorageError: the run cannot be read, or the target not be written.
     """
     refuse_other_formats(target)
-    folder = RunFolder.open(run, access)
+    folder = open_run(run, access)
     tables = with_whole_uris(in_threads(lambda shard: _failed_rows(shard, folder), folder.committed()), folder)
     filled = (table for table in tables if table.num_rows)
     first = next(filled, None)
@@ -37,12 +41,11 @@ def failures_of(run: str, target: str, access: StorageSettings) -> int:
 
 
 def _failed_rows(shard: int, folder: RunFolder) -> pa.Table:
-    results = folder.rows(shard, ["photo_id", "status"])
-    failed = {row["photo_id"] for row in results.to_pylist() if row["status"] == Status.FAILED}
-    if not failed:
+    failed = folder.shard_rows(shard, ["photo_id"], pc.field("status") == Status.FAILED)["photo_id"]
+    if not len(failed):
         return pa.table({})
     planned = folder.plan(shard)
-    rows = planned.filter(pa.array([identity in failed for identity in planned["photo_id"].to_pylist()]))
+    rows = planned.filter(pc.field("photo_id").isin(failed))
     if rows.num_rows != len(failed):
         raise damaged(folder.storage, plan_path(shard), "does not plan all photos of which there are rows")
     return as_manifest(rows)

@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pasd_batch.runs.run_folder import ATTEMPTS_FOLDER
+from pasd_batch.runs.layout import attempts_folder
 from pasd_batch.storage.storage import AlreadyExists, Storage
 
 
@@ -32,11 +32,7 @@ class AttemptLedger:
     @classmethod
     def of_shard(cls, storage: Storage, shard: int) -> "AttemptLedger":
         """The ledger of a shard."""
-        return cls(storage, f"{ATTEMPTS_FOLDER}/{shard:06d}")
-
-    def below(self, name: str) -> "AttemptLedger":
-        """The ledger of a part of this piece of work, such as one photo of a shard."""
-        return AttemptLedger(self.storage, f"{self.folder}/{name}")
+        return cls(storage, attempts_folder(shard))
 
     def numbers(self) -> list[int]:
         """Numbers of the attempts that were begun and not withdrawn."""

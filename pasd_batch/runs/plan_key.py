@@ -8,7 +8,9 @@ from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.kept_list import kept_list
 from pasd_batch.manifests.pieces import find_pieces
 from pasd_batch.manifests.survey import ManifestSurvey, merge_surveys, survey_piece
-from pasd_batch.runs.run_folder import RUN_FILE, RunFolder, parsing, read_json
+from pasd_batch.runs.damage import parsing, read_json
+from pasd_batch.runs.layout import RUN_FILE
+from pasd_batch.runs.run_folder import RunFolder
 
 
 def key_of_run(folder: RunFolder) -> bytes:
@@ -49,8 +51,8 @@ def problem_of_kept_list(folder: RunFolder, fingerprint: str) -> str | None:
 
 
 def _survey(manifest: ManifestSettings, folder: RunFolder) -> ManifestSurvey:
-    pieces = find_pieces(manifest, folder.access)
-    access = folder.access.with_folders({os.sep})  # no photo is opened here
+    pieces = find_pieces(manifest, folder.storage_settings)
+    access = folder.storage_settings.with_folders({os.sep})  # no photo is opened here
     return merge_surveys(pieces, [survey_piece(piece, manifest.columns, access) for piece in pieces])
 
 

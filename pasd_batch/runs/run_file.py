@@ -12,7 +12,8 @@ from typing import Any
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.records import Provenance, ScoreColumn
-from pasd_batch.runs.run_folder import RUN_FILE, WORK_FOLDERS, damaged, parsing, read_json
+from pasd_batch.runs.damage import damaged, parsing, read_json
+from pasd_batch.runs.layout import RUN_FILE, WORK_FOLDERS
 from pasd_batch.storage.location import redact_uri
 from pasd_batch.storage.storage import AlreadyExists, NotFound, Storage
 

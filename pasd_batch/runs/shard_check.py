@@ -8,8 +8,10 @@ from enum import StrEnum
 from typing import Any
 
 from pasd_batch.records import Status
+from pasd_batch.runs.damage import RunDamaged
+from pasd_batch.runs.layout import image_path, plan_path, result_path
 from pasd_batch.runs.run_file import RunFile
-from pasd_batch.runs.run_folder import RunDamaged, RunFolder, image_path, plan_path, result_path
+from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.runs.summary import expected_photos
 from pasd_batch.storage.errors import translated
 from pasd_batch.storage.reading import open_for_reading
@@ -157,8 +159,8 @@ class ShardCheck:
     def _rows(self, shard: int) -> Iterator[tuple[int, Mapping[str, Any], bytes | None]]:
         """Place, row and embedded image of each row; every column is read, so that damage anywhere shows."""
         place = 0
-        with self.folder.open_rows(shard) as file:
-            for batch in file.iter_batches(_BATCH_ROWS):
+        for table in self.folder.shard_tables(shard):
+            for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
                 images = batch.column("image") if "image" in batch.schema.names else None
                 for at, row in enumerate(batch.select(_COLUMNS).to_pylist()):
                     image = None if images is None else images[at].as_py()
@@ -202,7 +204,7 @@ class ShardCheck:
 
     def _size_and_hash(self, uri: str, expected: int) -> tuple[int, str | None]:
         """The file's size, and its SHA-256 unless its size is wrong already or hashes are not wanted."""
-        with open_for_reading(uri, self.folder.access) as file:
+        with open_for_reading(uri, self.folder.storage_settings) as file:
             size = file.seek(0, io.SEEK_END)
             if not self.hashes or size != expected:
                 return size, None

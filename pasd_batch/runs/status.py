@@ -1,17 +1,19 @@
 """`status RUN`: how far a run is and what has failed, from storage alone; needs neither Ray nor the driver."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import pyarrow.compute as pc
+
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.records import Status
+from pasd_batch.runs.layout import ATTEMPTS_FOLDER, SUMMARY_FILE, shard_of_attempt
 from pasd_batch.runs.run_file import RunFile, read_run
-from pasd_batch.runs.run_folder import ATTEMPTS_FOLDER, SUMMARY_FILE, RunFolder, no_run
+from pasd_batch.runs.run_folder import RunFolder, no_run
 from pasd_batch.runs.summary import RunCounts, add_up, count_results
 from pasd_batch.storage.storage import redact_uri
 
-_ATTEMPT = re.compile(rf"^{ATTEMPTS_FOLDER}/(\d+)/\d+$")
+_FAILED_COLUMNS = ["photo_id", "uri", "error_stage", "error_type", "error_message"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def read_status(uri: str, access: StorageSettings, *, examples: int = 5) -> RunS
         raise no_run(storage)
     committed = folder.committed()
     shards = list(count_results(folder, committed))
-    begun = {int(match.group(1)) for path in storage.list(ATTEMPTS_FOLDER) if (match := _ATTEMPT.match(path))}
+    begun = {shard_of_attempt(path) for path in storage.list(ATTEMPTS_FOLDER)} - {None}
     failed = _failed_photos(folder, [each.shard for each in shards if each.failed])
     return RunStatus(
         uri=redact_uri(storage.uri()),
@@ -82,9 +84,5 @@ def read_status(uri: str, access: StorageSettings, *, examples: int = 5) -> RunS
 
 def _failed_photos(folder: RunFolder, shards: list[int]) -> Iterator[FailedPhoto]:
     for shard in shards:
-        rows = folder.rows(shard, ["photo_id", "uri", "status", "error_stage", "error_type", "error_message"])
-        for row in rows.to_pylist():
-            if row["status"] == Status.FAILED:
-                yield FailedPhoto(
-                    row["photo_id"], row["uri"], row["error_stage"], row["error_type"], row["error_message"]
-                )
+        for row in folder.shard_rows(shard, _FAILED_COLUMNS, pc.field("status") == Status.FAILED).to_pylist():
+            yield FailedPhoto(*(row[name] for name in _FAILED_COLUMNS))

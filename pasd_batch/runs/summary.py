@@ -7,16 +7,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pasd_batch.records import Status, lacks_scores
+from pasd_batch.runs.damage import RunDamaged
+from pasd_batch.runs.layout import IMAGES_FOLDER, SUMMARY_FILE, image_path, result_path
 from pasd_batch.runs.path_set import PathSet
 from pasd_batch.runs.run_file import RunFile
-from pasd_batch.runs.run_folder import (
-    IMAGES_FOLDER,
-    SUMMARY_FILE,
-    RunDamaged,
-    RunFolder,
-    image_path,
-    result_path,
-)
+from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.storage import redact_uri
 from pasd_batch.storage.threads import in_threads
 
@@ -180,7 +175,7 @@ def summary_of(run: RunFile, counts: RunCounts) -> dict[str, object]:
 
 
 def _count_shard(folder: RunFolder, shard: int, stored: PathSet | None) -> ShardCounts:
-    rows = folder.rows(shard, _COLUMNS).to_pylist()
+    rows = folder.shard_rows(shard, _COLUMNS).to_pylist()
     failed = [row for row in rows if row["status"] == Status.FAILED]
     seconds: dict[str, float] = defaultdict(float)
     for row in rows:

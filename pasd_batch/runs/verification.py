@@ -9,21 +9,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from pasd_batch.manifests.kept_list import list_name
-from pasd_batch.runs.path_set import PathSet
-from pasd_batch.runs.plan_key import problem_of_kept_list
-from pasd_batch.runs.run_file import RunFile
-from pasd_batch.runs.run_folder import (
+from pasd_batch.runs.damage import RunDamaged, read_json
+from pasd_batch.runs.layout import (
     IMAGES_FOLDER,
     PLAN_FOLDER,
     RESULTS_FOLDER,
     SUMMARY_FILE,
-    RunDamaged,
-    RunFolder,
     image_path,
     plan_path,
-    read_json,
     result_path,
 )
+from pasd_batch.runs.path_set import PathSet
+from pasd_batch.runs.plan_key import problem_of_kept_list
+from pasd_batch.runs.run_file import RunFile
+from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.runs.shard_check import Problem, ProblemKind, ShardCheck, ShardFindings
 from pasd_batch.storage.storage import NotFound
 from pasd_batch.storage.threads import in_threads

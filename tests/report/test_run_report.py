@@ -15,10 +15,10 @@ from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.records import RESULT_SCHEMA, ScoreColumn, result_schema
 from pasd_batch.report.render import SheetPhoto, contact_sheet, shrunk
-from pasd_batch.report.run_report import CONTACT_SHEET, write_report
+from pasd_batch.report.run_report import write_report
 from pasd_batch.report.summary import RunStatistics, collect, to_markdown
-from pasd_batch.runs.results import ResultStore
-from pasd_batch.runs.run_folder import RunFolder, shard_file_name
+from pasd_batch.runs.layout import REPORT_SHEET, shard_file_name
+from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.storage import Storage
 
 ACCESS = StorageSettings()
@@ -86,7 +86,7 @@ def make_run(folder: Path, *, in_rows: bool = False) -> str:
         (run / "plan").mkdir(parents=True, exist_ok=True)
         pq.write_table(plan, run / "plan" / shard_file_name(shard))
         rows = [row(number, run, failed=number == 3, in_rows=in_rows) for number in numbers]
-        ResultStore(storage).commit(shard, rows, result_schema([], SCORES, with_images=in_rows))
+        RunFolder(storage, ACCESS).commit(shard, rows, result_schema([], SCORES, with_images=in_rows))
     storage.write("run.json", b'{"photos": 8}')
     return str(run)
 
@@ -138,7 +138,7 @@ def test_the_summary_counts_warnings_and_photos_without_scores(tmp_path):
     values = [row(number, tmp_path, failed=number == 11, in_rows=False) for number in range(10, 14)]
     values[0]["warnings"], values[1]["warnings"] = ["its profile is damaged"], ["no end mark"]
     values[2]["scores"] = dict.fromkeys(values[2]["scores"])
-    ResultStore(folder.storage).commit(3, values, result_schema([], SCORES, with_images=False))
+    folder.commit(3, values, result_schema([], SCORES, with_images=False))
     statistics = collect(folder)
     assert (statistics.with_warnings, statistics.without_scores) == (2, 1)
     page = to_markdown(statistics, title="Run x")
@@ -157,7 +157,7 @@ def test_the_contact_sheet_shows_each_photo_before_and_after(tmp_path, in_rows):
     run = make_run(tmp_path, in_rows=in_rows)
     written = write_report(run, ACCESS)
     assert written == [f"{run}/report/summary.md", f"{run}/report/contact_sheet.png"]
-    sheet = np.asarray(Image.open(f"{run}/{CONTACT_SHEET}").convert("RGB"))
+    sheet = np.asarray(Image.open(f"{run}/{REPORT_SHEET}").convert("RGB"))
     left, right = sheet[:, : sheet.shape[1] // 2], sheet[:, sheet.shape[1] // 2 :]
     for number, colour in enumerate(COLOURS):
         for side in (left, right):
@@ -168,14 +168,14 @@ def test_the_contact_sheet_shows_each_photo_before_and_after(tmp_path, in_rows):
 def test_restored_photos_are_shown_that_are_larger_than_sources_may_be(tmp_path):
     run = make_run(tmp_path)
     write_report(run, ACCESS, limits=DecodeLimits(max_pixels=30 * 20))
-    sheet = np.asarray(Image.open(f"{run}/{CONTACT_SHEET}").convert("RGB"))
+    sheet = np.asarray(Image.open(f"{run}/{REPORT_SHEET}").convert("RGB"))
     assert (np.abs(sheet.astype(int) - COLOURS[0]).max(axis=-1) <= 1).sum() == 2 * 60 * 40
 
 
 def test_few_photos_are_chosen_from_all_over_the_run(tmp_path):
     run = make_run(tmp_path)
     write_report(run, ACCESS, photos=2)
-    sheet = np.asarray(Image.open(f"{run}/{CONTACT_SHEET}").convert("RGB"))
+    sheet = np.asarray(Image.open(f"{run}/{REPORT_SHEET}").convert("RGB"))
     shown = [n for n, colour in enumerate(COLOURS) if (np.abs(sheet.astype(int) - colour).max(axis=-1) <= 1).any()]
     assert shown == [0, 4]
 
@@ -202,7 +202,7 @@ def test_a_photo_that_is_gone_is_left_out_and_the_others_shown(tmp_path):
     (tmp_path / "0.png").unlink()
     (tmp_path / "run/images/1.png").write_bytes(b"broken")
     write_report(run, ACCESS)
-    sheet = np.asarray(Image.open(f"{run}/{CONTACT_SHEET}").convert("RGB"))
+    sheet = np.asarray(Image.open(f"{run}/{REPORT_SHEET}").convert("RGB"))
     shown = [n for n, colour in enumerate(COLOURS) if (np.abs(sheet.astype(int) - colour).max(axis=-1) <= 1).any()]
     assert shown == [2, 4, 5]
 

@@ -8,9 +8,10 @@ from result_rows import row as result_row
 
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.records import DESCRIPTION_TYPE, PLAN_SCHEMA, RESULT_SCHEMA
+from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.described import write_described
-from pasd_batch.runs.results import ResultStore
-from pasd_batch.runs.run_folder import RunDamaged, RunFolder, shard_file_name
+from pasd_batch.runs.layout import shard_file_name
+from pasd_batch.runs.run_folder import RunFolder
 
 SAID = {
     "caption": "a lawn",
@@ -34,7 +35,7 @@ def planned(root, shard, photos, extra=(), **values):
 def commit(root, shard, rows):
     folder = RunFolder.open(str(root), ACCESS)
     done = [result_row(number, **values) for number, values in enumerate(rows)]
-    assert ResultStore(folder.storage).commit(shard, done, RESULT_SCHEMA)
+    assert folder.commit(shard, done, RESULT_SCHEMA)
     return folder
 
 

@@ -12,14 +12,15 @@ from pasd_batch.manifests.kept_list import draft_list, keep_list
 from pasd_batch.manifests.pieces import is_image_source
 from pasd_batch.records import PLAN_SCHEMA, RESULT_SCHEMA
 from pasd_batch.runs.failures import failures_of
-from pasd_batch.runs.results import ResultStore
-from pasd_batch.runs.run_folder import RUN_FILE, plan_path, shard_file_name
+from pasd_batch.runs.layout import RUN_FILE, plan_path, shard_file_name
+from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.sealing import has_sealed, sealed
 from pasd_batch.storage.storage import Storage
 
 
 def test_failures_become_a_manifest_with_the_planned_rows(tmp_path):
-    storage = Storage.open(str(tmp_path / "run"))
+    folder = RunFolder.open(str(tmp_path / "run"), ACCESS)
+    folder.storage.write(RUN_FILE, b"{}")
     schema = pa.schema([*PLAN_SCHEMA, pa.field("id", pa.int64()), pa.field("year", pa.int64())])
     for shard in range(3):
         rows = [
@@ -33,7 +34,7 @@ def test_failures_become_a_manifest_with_the_planned_rows(tmp_path):
             result_row(n, photo_id=row["photo_id"], status="failed" if shard == 1 and n % 2 else "ok")
             for n, row in enumerate(rows)
         ]
-        ResultStore(storage).commit(shard, done, RESULT_SCHEMA)
+        folder.commit(shard, done, RESULT_SCHEMA)
     target = str(tmp_path / "again.parquet")
     assert failures_of(str(tmp_path / "run"), target, ACCESS) == 2
     rows = rows_of(target)
@@ -65,7 +66,7 @@ def test_a_run_over_a_prefix_needs_no_more_than_the_list_that_it_keeps(s3, tmp_p
         pq.write_table(plan, buffer)
         run.write(plan_path(0), buffer.getvalue().to_pybytes())
     done = [result_row(n, photo_id=row["photo_id"], status="failed") for n, row in enumerate(planned)]
-    ResultStore(run).commit(0, done, RESULT_SCHEMA)
+    RunFolder(run, ACCESS).commit(0, done, RESULT_SCHEMA)
     photos.delete("a?x=0.jpg")  # the list counts, whatever has become of the photos
     target = str(tmp_path / "again.parquet")
     assert failures_of(str(tmp_path / "run"), target, ACCESS) == 3
@@ -73,5 +74,6 @@ def test_a_run_over_a_prefix_needs_no_more_than_the_list_that_it_keeps(s3, tmp_p
 
 
 def test_no_failures_make_no_manifest(tmp_path):
+    Storage.open(str(tmp_path / "run")).write(RUN_FILE, b"{}")
     assert failures_of(str(tmp_path / "run"), str(tmp_path / "m.parquet"), ACCESS) == 0
     assert not (tmp_path / "m.parquet").exists()

@@ -2,6 +2,7 @@ import threading
 
 import pytest
 
+from pasd_batch.runs.layout import starts_folder
 from pasd_batch.runs.ledger import AttemptLedger
 from pasd_batch.storage.storage import Storage
 
@@ -26,7 +27,7 @@ def test_a_withdrawn_attempt_does_not_count_as_a_crash(ledger):
 
 def test_a_photos_attempts_are_not_its_shards(ledger):
     ledger.begin("host/1")
-    photo = ledger.below("photo-000003")
+    photo = AttemptLedger(ledger.storage, starts_folder(7, 3))
     assert photo.begin("host/1").number == 0
     assert photo.begin("host/1").earlier == 1
     assert ledger.numbers() == [0]

@@ -9,8 +9,10 @@ from pasd_batch.batch.driver import run
 from pasd_batch.batch.driver.preflight import WorkerReport
 from pasd_batch.records import ScoreColumn
 from pasd_batch.runs import run_file
+from pasd_batch.runs.damage import RunDamaged
+from pasd_batch.runs.layout import RUN_FILE
 from pasd_batch.runs.run_file import AnotherRun, claim_run, describe_run, read_run
-from pasd_batch.runs.run_folder import RUN_FILE, RunDamaged, require_run
+from pasd_batch.runs.run_folder import open_run
 from pasd_batch.storage.storage import NotFound, Storage
 
 
@@ -44,9 +46,9 @@ def test_a_run_is_written_once_and_read_back_the_same(storage):
 
 def test_a_place_without_a_run_is_said_to_be_none(storage):
     with pytest.raises(NotFound, match=r"run\.json: there is no run; check the path"):
-        require_run(storage)
+        open_run(storage.uri())
     claim_run(storage, described())
-    require_run(storage)
+    assert open_run(storage.uri()).storage.uri() == storage.uri()
 
 
 def test_a_run_knows_whether_it_began_with_photos(storage):

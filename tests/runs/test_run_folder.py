@@ -1,132 +1,189 @@
-"""Damage of a run's files: told by every reader, with the file and what mends it."""
-
 import io
+import threading
 
-import numpy as np
+import datasets
+import duckdb
+import pandas
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 import pytest
-from manifests import ACCESS
+from PIL import Image
 from result_rows import row
 
-from pasd_batch.records import PLAN_SCHEMA, RESULT_SCHEMA
-from pasd_batch.runs.failures import failures_of
-from pasd_batch.runs.path_set import PathSet
-from pasd_batch.runs.results import ResultStore
-from pasd_batch.runs.run_folder import RUN_FILE, RunDamaged, RunFolder, plan_path, read_json, result_path
-from pasd_batch.storage.storage import NotFound, StorageError
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.records import ScoreColumn, result_schema
+from pasd_batch.runs.layout import RUN_FILE, result_path
+from pasd_batch.runs.run_folder import RunFolder, open_run
+from pasd_batch.storage.storage import NotFound
+
+ALBUM = pa.field("album", pa.string())
+SCHEMA = result_schema([ALBUM], [ScoreColumn("psnr", higher_is_better=True)], with_images=False)
+IMAGE_SCHEMA = result_schema([ALBUM], [], with_images=True)
 
 
 @pytest.fixture
-def run(tmp_path):
-    """A run of one shard of 50 photos, with `run.json`."""
-    folder = RunFolder.open(str(tmp_path / "run"), ACCESS)
-    rows = [row(number, status="failed" if number == 7 else "ok") for number in range(50)]
-    ResultStore(folder.storage).commit(0, rows, RESULT_SCHEMA)
-    plan = [
-        {"photo_id": each["photo_id"], "uri": each["uri"], "output_path": f"{each['photo_id']}.png"} for each in rows
-    ]
-    folder.storage.write(plan_path(0), parquet(pa.Table.from_pylist(plan, schema=PLAN_SCHEMA)))
-    folder.storage.write(RUN_FILE, b'{"format": 1}')
-    return folder
+def results(tmp_path):
+    return RunFolder.open(str(tmp_path), StorageSettings())
 
 
-def parquet(table):
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    return buffer.getvalue()
+def read(results, shard):
+    return results.shard_rows(shard)
 
 
-def with_a_flipped_bit(data):
-    at = np.random.default_rng(1).integers(len(data) // 8, len(data) // 4)
-    return data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :]
+def test_rows_come_back_in_order_with_the_runs_schema(results):
+    assert results.commit(3, [row(1, scores={"psnr": 30.5}), row(2, status="failed")], SCHEMA)
+    table = read(results, 3)
+    assert table.schema.equals(SCHEMA, check_metadata=False)
+    assert table["photo_id"].to_pylist() == ["photo-1", "photo-2"]
+    assert table["scores"].to_pylist() == [{"psnr": 30.5}, None]
+    assert results.committed() == [3]
 
 
-DAMAGES = {
-    "empty": lambda data: b"",
-    "cut in half": lambda data: data[: len(data) // 2],
-    "without its end": lambda data: data[:-20],
-    "zeroed": lambda data: bytes(len(data)),
-    "another kind of file": lambda data: b"<html>Service unavailable</html>",
-    "its end zeroed": lambda data: data[: len(data) // 2] + bytes(len(data) - len(data) // 2),
-    "a flipped bit in the values": with_a_flipped_bit,
-    "another table": lambda data: parquet(pa.table({"a": [1]})),
-    "another type": lambda data: parquet(pa.table({name: [1] for name in [*PLAN_SCHEMA.names, *RESULT_SCHEMA.names]})),
-}
+def test_a_shard_is_committed_once_and_never_overwritten(results):
+    assert results.commit(0, [row(1)], SCHEMA)
+    assert not results.commit(0, [row(2)], SCHEMA)
+    assert read(results, 0)["photo_id"].to_pylist() == ["photo-1"]
 
 
-def damage(run, path, kind):
-    run.storage.write(path, DAMAGES[kind](run.storage.read(path)))
+def test_of_many_committing_at_once_exactly_one_wins(results):
+    barrier, won = threading.Barrier(8), []
+
+    def commit(number):
+        barrier.wait()
+        won.append(results.commit(0, [row(number)], SCHEMA))
+
+    threads = [threading.Thread(target=commit, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(won) == [False] * 7 + [True]
+    assert read(results, 0).num_rows == 1
 
 
-@pytest.mark.parametrize("kind", DAMAGES)
-def test_damaged_results_are_named_with_the_remedy(run, kind, tmp_path):
-    damage(run, result_path(0), kind)
-    for read in (
-        lambda: run.rows(0),
-        lambda: run.rows(0, [*RESULT_SCHEMA.names]),
-        lambda: list(run.tables(RESULT_SCHEMA.names)),
-    ):
-        with pytest.raises(RunDamaged, match=r"results/shard-000000\.parquet: .*pasd-batch verify .*--repair mends it"):
-            read()
-    if kind != "a flipped bit in the values":  # which may lie in columns that this does not read
-        with pytest.raises(RunDamaged, match="results/shard-000000"):
-            failures_of(run.storage.uri(), str(tmp_path / "failures.parquet"), ACCESS)
-    assert not (tmp_path / "failures.parquet").exists()
+def test_reading_what_is_not_committed_says_so(results):
+    assert not results.is_committed(7)
+    with pytest.raises(NotFound):
+        read(results, 7)
 
 
-@pytest.mark.parametrize("kind", DAMAGES)
-def test_a_damaged_plan_is_named_with_the_remedy(run, kind, tmp_path):
-    checked = io.BytesIO()
-    table = pq.read_table(io.BytesIO(run.storage.read(plan_path(0))))
-    pq.write_table(table, checked, write_page_checksum=True, use_dictionary=False, write_statistics=False)
-    run.storage.write(plan_path(0), checked.getvalue())
-    damage(run, plan_path(0), kind)
-    with pytest.raises(RunDamaged, match=r"plan/shard-000000\.parquet: .*--repair mends it"):
-        run.plan(0)
-    with pytest.raises(RunDamaged, match="plan/shard-000000"):
-        failures_of(run.storage.uri(), str(tmp_path / "failures.parquet"), ACCESS)
+def test_other_objects_in_the_folder_are_no_commits(results):
+    results.storage.write("results/shard-1.parquet.tmp", b"")
+    results.storage.write("results/notes.txt", b"")
+    assert results.committed() == []
 
 
-@pytest.mark.parametrize("data", [b"", b'{"format": 1, "pho', b"\0" * 40, b"[]", b"null", b"\xff\xfe{}"])
-def test_a_damaged_json_file_is_named_with_the_remedy(run, data):
-    run.storage.write(RUN_FILE, data)
-    with pytest.raises(RunDamaged, match=r"run\.json: .*--repair --config CONFIG, .*mends it"):
-        read_json(run.storage, RUN_FILE)
+def test_a_row_that_does_not_fit_the_schema_is_refused_and_nothing_published(results):
+    with pytest.raises(pa.ArrowInvalid):
+        results.commit(0, [row(1, photo_id=None)], SCHEMA)
+    assert results.committed() == []
 
 
-def test_a_plan_that_lacks_a_failed_photo_is_damaged(run, tmp_path):
-    run.storage.write(plan_path(0), parquet(run.plan(0).slice(0, 7)))
-    with pytest.raises(RunDamaged, match="does not plan all photos"):
-        failures_of(run.storage.uri(), str(tmp_path / "failures.parquet"), ACCESS)
+def test_pandas_duckdb_and_datasets_read_the_folder(results, tmp_path):
+    picture = io.BytesIO()
+    Image.new("RGB", (5, 3), (10, 200, 30)).save(picture, "PNG")
+    results.commit(0, [row(1, image={"bytes": picture.getvalue(), "path": "a/1.png"})], IMAGE_SCHEMA)
+    results.commit(1, [row(2, status="failed")], IMAGE_SCHEMA)
+    folder = tmp_path / "results"
+    assert sorted(pandas.read_parquet(folder)["photo_id"]) == ["photo-1", "photo-2"]
+    counts = duckdb.sql(f"select status, count(*) from '{folder}/*.parquet' group by status").fetchall()
+    assert sorted(counts) == [("failed", 1), ("ok", 1)]
+    dataset = datasets.load_dataset(
+        "parquet", data_files=f"{folder}/*.parquet", split="train", cache_dir=str(tmp_path / "cache")
+    )
+    assert isinstance(dataset.features["image"], datasets.Image)
+    assert dataset[0]["image"].getpixel((4, 2)) == (10, 200, 30)
+    assert dataset[1]["image"] is None
+    assert result_path(0).endswith("shard-000000.parquet")
 
 
-def test_what_is_not_there_or_cannot_be_opened_is_no_damage(run, tmp_path):
-    (tmp_path / "run/results/shard-000000.parquet").unlink()
-    (tmp_path / "run/results/shard-000000.parquet").mkdir()
-    for read in (lambda: run.rows(5), lambda: run.plan(5), lambda: read_json(run.storage, "none.json")):
-        with pytest.raises(NotFound):
-            read()
-    with pytest.raises(StorageError) as trouble:
-        run.rows(0)
-    assert not isinstance(trouble.value, RunDamaged)
-
-
-def test_rows_of_an_earlier_version_have_nulls_for_what_it_did_not_write(run):
-    older = run.rows(0).drop_columns(["warnings"])
-    run.storage.write(result_path(0), parquet(older))
-    table = run.rows(0, ["photo_id", "warnings", "scores"])
+def test_rows_of_an_earlier_version_have_nulls_for_what_it_did_not_write(results):
+    older = pa.schema([column for column in SCHEMA if column.name not in ("warnings", "scores")])
+    results.commit(0, [row(1), row(2)], older)
+    table = results.shard_rows(0, ["photo_id", "warnings", "scores"])
     assert table.column_names == ["photo_id", "warnings"]
-    assert table["warnings"].to_pylist() == [None] * 50
+    assert table["warnings"].to_pylist() == [None] * 2
+    results.commit(1, [row(3, scores={"psnr": 30.5})], SCHEMA)
+    assert pa.concat_tables(results.rows(["warnings", "photo_id"], pc.field("warnings").is_null())).num_rows == 3
 
 
-def test_a_set_of_paths_tells_what_is_not_in_it():
-    paths = PathSet()
-    assert paths.missing(["a"]) == ["a"]
-    assert paths.repeated() == 0
-    paths.add(f"{number}/ö.png" for number in range(1000))
-    assert paths.missing(["5/ö.png", "x", "999/ö.png", "5/Ö.png", "\udcff"]) == ["x", "5/Ö.png", "\udcff"]
-    assert paths.missing([]) == []
-    paths.add(["7/ö.png", "x"])
-    assert paths.repeated() == 1
-    assert paths.missing(["x"]) == []
+@pytest.fixture
+def many(results):
+    """Rows of 40 shards, five each; every fifth failed."""
+    for shard in range(40):
+        numbers = range(5 * shard, 5 * shard + 5)
+        values = [
+            row(n, status="ok" if n % 5 else "failed", scores={"psnr": float(n)} if n % 5 else None) for n in numbers
+        ]
+        results.commit(shard, values, SCHEMA)
+    return results
+
+
+def test_rows_are_read_in_order_with_the_columns_and_rows_that_are_wanted(many):
+    assert [number for table in many.rows(["photo_id"]) for number in table["photo_id"].to_pylist()] == [
+        f"photo-{number}" for number in range(200)
+    ]
+    tables = list(many.rows(["album", "photo_id"], pc.field("status") == "failed"))
+    assert [table.num_rows for table in tables] == [1] * 40
+    assert pa.concat_tables(tables).to_pylist() == [
+        {"album": "Röntgen", "photo_id": f"photo-{number}"} for number in range(0, 200, 5)
+    ]
+    best = pa.concat_tables(many.rows(["scores"], pc.field("scores", "psnr") > 197.5))
+    assert best["scores"].to_pylist() == [{"psnr": 198.0}, {"psnr": 199.0}]
+    everything = list(many.rows())
+    assert everything[0].schema.equals(SCHEMA)
+    assert everything[0].schema.metadata == SCHEMA.metadata
+    assert sum(table.num_rows for table in many.rows([])) == pa.concat_tables(everything).num_rows == 200
+    assert sum(table.num_rows for table in many.rows([], pc.field("status") == "ok")) == 160
+
+
+def test_where_no_row_is_wanted_tables_are_empty_and_have_the_columns(many, tmp_path):
+    tables = list(many.rows(["photo_id", "seconds"], pc.field("status") == "lost"))
+    assert len(tables) == 40
+    assert pa.concat_tables(tables).num_rows == 0
+    assert tables[0].column_names == ["photo_id", "seconds"]
+    assert list(RunFolder.open(str(tmp_path / "none"), StorageSettings()).rows()) == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "where", "message"),
+    [
+        (["photo"], None, "no column 'photo' in the rows; there are photo_id, uri"),
+        (None, pc.field("colour") == "red", r"\(colour == \"red\"\) does not fit the rows: No match for FieldRef"),
+        (None, pc.field("shard") == "red", "does not fit the rows: .*"),
+        (["photo_id"], pc.field("scores", "niqe") > 3, r"No match for FieldRef.*columns are photo_id, uri"),
+        (["photo_id"], pc.field("photo_id"), "must evaluate to bool"),
+        (["photo_id"], pc.field(2) == "ok", "give their names"),
+    ],
+)
+def test_columns_and_filters_that_do_not_fit_are_errors_of_the_caller(many, columns, where, message):
+    with pytest.raises(ValueError, match=message) as error:
+        next(many.rows(columns, where))
+    assert len(str(error.value)) < 2000
+
+
+def test_a_reader_that_stops_leaves_no_threads(many):
+    rows = many.rows(["photo_id"])
+    next(rows)
+    rows.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
+
+
+def test_embedded_images_come_a_row_group_at_a_time(results, monkeypatch):
+    monkeypatch.setattr("pasd_batch.runs.row_file.ROW_GROUP_BYTES", 100)
+    for shard in range(2):
+        images = [{"bytes": bytes([n]) * 60, "path": f"{n}.png"} for n in range(3)]
+        results.commit(shard, [row(n, image=image) for n, image in enumerate(images)], IMAGE_SCHEMA)
+    assert [table.num_rows for table in results.rows(["image"])] == [1] * 6
+    assert [table["image"][0].as_py()["bytes"] for table in results.rows()][2] == b"\2" * 60
+    wanted = results.rows(["image"], pc.field("photo_id") == "photo-1")
+    assert [table.num_rows for table in wanted] == [0, 1, 0, 0, 1, 0]
+
+
+@pytest.mark.parametrize("settings", [None, StorageSettings()])
+def test_a_run_is_opened_by_where_it_is(results, tmp_path, settings):
+    with pytest.raises(NotFound, match="there is no run; check the path"):
+        open_run(str(tmp_path), settings)
+    results.storage.write(RUN_FILE, b"{}")
+    results.commit(0, [row(1)], SCHEMA)
+    assert pa.concat_tables(open_run(str(tmp_path), settings).rows()).num_rows == 1

@@ -10,7 +10,7 @@ import pytest
 from tiny_run import PHOTOS, TinyRun, cut, flip, shard_file
 
 from pasd_batch.cli.main import main
-from pasd_batch.runs.run_folder import RunDamaged
+from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.shard_check import ProblemKind
 from pasd_batch.runs.summary import summarize
 

@@ -13,12 +13,12 @@ from pasd_batch.batch.driver.shard_pool import run_shards
 from pasd_batch.batch.worker.shard_worker import ShardOutcome, ShardProgress, ShardState
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.cluster.board import read_board, start_board
+from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.ledger import AttemptLedger
-from pasd_batch.runs.results import ResultStore
 from pasd_batch.runs.run_file import RunFile
-from pasd_batch.runs.run_folder import RunDamaged
+from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.runs.summary import expected_photos
-from pasd_batch.storage.storage import Storage, StorageError
+from pasd_batch.storage.storage import StorageError
 
 _logger = logging.getLogger(__name__)
 
@@ -30,15 +30,14 @@ GIVEN_BACK_IN_A_ROW = 8
 or models are not to be had. One machine's broken worker does not stop the others."""
 
 
-def work_off(run: RunFile, spec: WorkerSpec, storage: Storage, *, resumed: bool, show_progress: bool) -> str | None:
+def work_off(run: RunFile, spec: WorkerSpec, folder: RunFolder, *, resumed: bool, show_progress: bool) -> str | None:
     """Work until every shard is committed, or nothing gets better; what the trouble is, if any.
 
     Raises:
         RunDamaged: shards are left that cannot be done before the run's own files are mended.
         StorageError: results cannot be listed.
     """
-    results = ResultStore(storage)
-    done = {shard for shard in results.committed() if shard < run.shards}
+    done = {shard for shard in folder.committed() if shard < run.shards}
     photos_done = sum(expected_photos(run, shard) for shard in done)
     board = start_board()
     with RunProgress(run.photos, done=photos_done, show=show_progress) as progress, _watching(board, progress):
@@ -49,7 +48,7 @@ def work_off(run: RunFile, spec: WorkerSpec, storage: Storage, *, resumed: bool,
                 start = random.randrange(len(pending))
                 pending = pending[start:] + pending[:start]
             trouble = _one_pass(run, spec, pending, board, progress)
-            before, done = len(done), {shard for shard in results.committed() if shard < run.shards}
+            before, done = len(done), {shard for shard in folder.committed() if shard < run.shards}
             full = trouble is not None and trouble.state is ShardState.STORAGE_FULL
             if trouble is not None and len(done) < run.shards and (full or len(done) == before):
                 message = f"{run.shards - len(done):,} of {run.shards:,} shards are left: {trouble.message}"
@@ -97,7 +96,7 @@ def _withdraw_attempts(spec: WorkerSpec, running: Sequence[ShardProgress]) -> No
     """Take back the attempts that this driver has ended, so that they do not count as crashes."""
     for progress in running:
         try:
-            AttemptLedger.of_shard(spec.storage(), progress.shard).withdraw(progress.attempt)
+            AttemptLedger.of_shard(spec.folder().storage, progress.shard).withdraw(progress.attempt)
         except StorageError as error:
             _logger.warning("an interrupted attempt will count as a crash: %s", error)
 

@@ -15,6 +15,7 @@ from pasd_batch.errors import PasdBatchError
 from pasd_batch.manifests.kept_list import refuse_run_among_photos
 from pasd_batch.records import PhotoFailure
 from pasd_batch.runs.run_file import describe_run, read_run, refuse_another, refuse_strangers
+from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.storage import Storage
 from pasd_batch.weights_by_name import on_this_machine
 
@@ -38,8 +39,7 @@ def plan_archive(
 
 
 def _plan(settings: RunSettings, loaders: ModelLoaders) -> RunReport:
-    access = settings.storage
-    storage = Storage.open(settings.output.root, retry=access.retry, allowed_schemes=access.allowed_schemes)
+    storage = RunFolder.open(settings.output.root, settings.storage).storage
     found = check_storage_and_workers(settings, storage, loaders)
     problems = found.messages
     summary = None

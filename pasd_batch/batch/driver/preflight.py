@@ -19,8 +19,9 @@ from pasd_batch.manifests.output_paths import LONGEST_PATH
 from pasd_batch.manifests.pieces import is_image_source
 from pasd_batch.manifests.writing import refuse_other_formats
 from pasd_batch.records import ScoreColumn
+from pasd_batch.runs.damage import damaged
+from pasd_batch.runs.layout import IMAGES_FOLDER
 from pasd_batch.runs.run_file import RunFile, read_run, refuse_strangers
-from pasd_batch.runs.run_folder import IMAGES_FOLDER, damaged
 from pasd_batch.storage.storage import Storage, StorageError
 from pasd_batch.weights_by_name import on_this_machine, pinned, with_pins
 

@@ -20,17 +20,19 @@ from pasd_batch.cluster.session import ClusterFailed, ray_session
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.run import RunSettings
 from pasd_batch.manifests.kept_list import list_name
-from pasd_batch.runs.plan_key import problem_of_kept_list
-from pasd_batch.runs.run_file import RunFile
-from pasd_batch.runs.run_folder import (
-    ATTEMPTS_FOLDER,
+from pasd_batch.runs.layout import (
     DAMAGED_FOLDER,
-    RunFolder,
+    RUN_FILE,
+    damaged_path,
     image_path,
+    isolated_row_path,
     kept_rows_path,
     plan_path,
     result_path,
 )
+from pasd_batch.runs.plan_key import problem_of_kept_list
+from pasd_batch.runs.run_file import RunFile
+from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.runs.shard_check import ProblemKind, ShardCheck, ShardFindings
 from pasd_batch.storage.redaction import redact_uri
 from pasd_batch.storage.storage import Storage
@@ -116,7 +118,7 @@ class Repair:
     def _forget_isolated_rows(self, shard: int, places: Sequence[int]) -> None:
         """Rows that photos taken apart one by one have left: they describe what is damaged now."""
         for place in places:
-            self.folder.storage.delete(f"{ATTEMPTS_FOLDER}/{shard:06d}/photo-{place:06d}/row.parquet")
+            self.folder.storage.delete(isolated_row_path(shard, place))
 
 
 @contextmanager
@@ -154,7 +156,7 @@ def set_aside(storage: Storage, path: str) -> None:
         StorageError: it cannot be moved.
     """
     _logger.info("%s is moved to %s", redact_uri(storage.uri(path)), redact_uri(storage.uri(DAMAGED_FOLDER)))
-    storage.move(path, f"{DAMAGED_FOLDER}/{path}")
+    storage.move(path, damaged_path(path))
 
 
 def take_out_damaged_list(folder: RunFolder, run: RunFile) -> None:
@@ -175,9 +177,9 @@ def settings_of_run(run: RunFile, root: str) -> RunSettings:
     """
     remedy = "give the configuration that began the run: --config CONFIG [key=value ...]"
     if "***" in str(run.settings):
-        raise ConfigError(f"{redact_uri(root)}: run.json does not tell the secrets in the manifest's address; {remedy}")
+        raise ConfigError(f"{redact_uri(root)}: {RUN_FILE} hides the secrets of the manifest's address; {remedy}")
     try:
-        return RunSettings.parse(run.settings | {"output": run.settings["output"] | {"root": root}}, source="run.json")
+        return RunSettings.parse(run.settings | {"output": run.settings["output"] | {"root": root}}, source=RUN_FILE)
     except (ConfigError, KeyError, TypeError) as error:
         raise ConfigError(f"{error}\n{remedy}") from None
 

@@ -25,9 +25,11 @@ from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.config.weights import WeightsSetting, with_weights
 from pasd_batch.errors import PasdBatchError, TroubleAroundPhotos
 from pasd_batch.manifests.errors import ManifestError
+from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.described import write_described
+from pasd_batch.runs.layout import IMAGES_FOLDER, RESULTS_FOLDER
 from pasd_batch.runs.run_file import AnotherRun, RunFile, claim_run, describe_run, read_run
-from pasd_batch.runs.run_folder import IMAGES_FOLDER, RESULTS_FOLDER, RunDamaged, RunFolder
+from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.runs.summary import RunCounts, summarize
 from pasd_batch.storage.redaction import redact_uri, shown_command
 from pasd_batch.storage.storage import Storage, StorageError
@@ -115,7 +117,8 @@ def check_again(settings: RunSettings, loaders: ModelLoaders | None = None) -> N
     """
     try:
         settings = with_absolute_paths(settings)
-        _claim(settings, _open_storage(settings), loaders or ModelLoaders())
+        folder = RunFolder.open(settings.output.root, settings.storage)
+        _claim(settings, folder.storage, loaders or ModelLoaders())
     except PasdBatchError as error:
         raise CannotGoOn(str(error)) from error
 
@@ -123,22 +126,22 @@ def check_again(settings: RunSettings, loaders: ModelLoaders | None = None) -> N
 def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, resume: str) -> RunReport:
     try:
         settings = with_absolute_paths(settings)
-        storage = _open_storage(settings)
+        folder = RunFolder.open(settings.output.root, settings.storage)
+        storage = folder.storage
         run, found, resumed = _claim(settings, storage, loaders)
     except PasdBatchError as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     try:
-        if not plan_is_complete(storage, run.shards):
+        if not plan_is_complete(folder, run.shards):
             write_plan(found.manifest, storage, shard_size=settings.shard_size)
         extra = tuple(found.manifest.survey.extra)
         # Workers take the weights that the run began with, though their names may mean others by now.
         settings = with_pins(settings, found.worker.weights | run.weights)
         settings = _with_folders(settings, found.manifest.folders)
         spec = WorkerSpec(settings, run.provenance, run.score_columns, extra, loaders, found.manifest.survey.plan_key)
-        trouble = work_off(run, spec, storage, resumed=resumed, show_progress=show_progress)
+        trouble = work_off(run, spec, folder, resumed=resumed, show_progress=show_progress)
         if trouble is not None:
             return RunReport(ExitCode.INCOMPLETE, None, f"{trouble}\n{resume} resumes the run")
-        folder = RunFolder(storage, settings.storage)
         counts = summarize(folder, run)
         _tidy(storage)
         if settings.mode is RunMode.DESCRIBE:
@@ -191,11 +194,6 @@ def _absolute(weights: WeightsSetting) -> Path | str | None:
 def _with_folders(settings: RunSettings, folders: frozenset[str]) -> RunSettings:
     """The settings as workers need them, who do not see the manifest."""
     return settings.model_copy(update={"storage": settings.storage.with_folders(folders)})
-
-
-def _open_storage(settings: RunSettings) -> Storage:
-    access = settings.storage
-    return Storage.open(settings.output.root, retry=access.retry, allowed_schemes=access.allowed_schemes)
 
 
 def _tidy(storage: Storage) -> None:

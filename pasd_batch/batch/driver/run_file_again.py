@@ -13,19 +13,14 @@ from pasd_batch.batch.driver.repair import set_aside
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.run import RunSettings
 from pasd_batch.records import SCORE_METADATA_KEY, ScoreColumn
+from pasd_batch.runs.damage import RunDamaged, damaged, parsing
+from pasd_batch.runs.layout import RUN_FILE, result_path
 from pasd_batch.runs.run_file import RunFile, describe_run
-from pasd_batch.runs.run_folder import (
-    PLAN_FOLDER,
-    RUN_FILE,
-    RunDamaged,
-    RunFolder,
-    damaged,
-    numbered_shards,
-)
+from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.redaction import redact_uri
 from pasd_batch.storage.storage import NotFound
 
-_TELLING = ["config_fingerprint", "manifest_fingerprint", "model_fingerprint", "software"]
+_TELLING = ["config_fingerprint", "manifest_fingerprint", "model_fingerprint", "software", "scores"]
 
 
 def write_run_file_again(folder: RunFolder, settings: RunSettings) -> RunFile:
@@ -62,9 +57,10 @@ def write_run_file_again(folder: RunFolder, settings: RunSettings) -> RunFile:
 def _first_row(folder: RunFolder) -> tuple[dict[str, str], tuple[ScoreColumn, ...]]:
     for shard in folder.committed():
         try:
-            with folder.open_rows(shard) as file:
-                rows = next(file.iter_batches(1, columns=_TELLING)).to_pylist()
-                return rows[0], _score_columns(file.schema_arrow)
+            table = next(folder.shard_tables(shard, _TELLING))
+            with parsing(folder.storage, result_path(shard)):
+                (row,) = table.slice(0, 1).to_pylist()
+                return row, _score_columns(table.schema)
         except RunDamaged:
             continue
     raise damaged(folder.storage, RUN_FILE, "cannot be made again, as no result file can be read")
@@ -79,9 +75,9 @@ def _score_columns(schema: pa.Schema) -> tuple[ScoreColumn, ...]:
 
 def _planned_photos(folder: RunFolder, shard_size: int) -> int:
     """All photos of the run, from the last of its shards, planned or done."""
-    last = max([*numbered_shards(folder.storage, PLAN_FOLDER), *folder.committed()])
+    last = max([*folder.planned(), *folder.committed()])
     try:
         rows = folder.plan(last).num_rows
     except (NotFound, RunDamaged):
-        rows = folder.rows(last, ["photo_id"]).num_rows
+        rows = folder.shard_rows(last, ["photo_id"]).num_rows
     return last * shard_size + rows

@@ -49,7 +49,7 @@ from pasd_batch.manifests.survey import (
     row_name,
     survey_piece,
 )
-from pasd_batch.runs.run_folder import PLAN_FOLDER, numbered_shards
+from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.location import redact_uri
 from pasd_batch.storage.storage import Storage, StorageError
 
@@ -154,9 +154,9 @@ def number_of_shards(photos: int, shard_size: int) -> int:
     return -(-photos // shard_size)
 
 
-def plan_is_complete(storage: Storage, shards: int) -> bool:
+def plan_is_complete(folder: RunFolder, shards: int) -> bool:
     """True if all shards of the plan are stored."""
-    return sum(number < shards for number in numbered_shards(storage, PLAN_FOLDER)) == shards
+    return sum(number < shards for number in folder.planned()) == shards
 
 
 def _survey_pieces(

@@ -21,7 +21,7 @@ from pasd_batch.manifests.pieces import ManifestPiece
 from pasd_batch.manifests.rows import KNOWN_COLUMNS, photo_ids, read_rows
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
 from pasd_batch.records import plan_schema
-from pasd_batch.runs.run_folder import plan_path
+from pasd_batch.runs.layout import plan_path
 from pasd_batch.storage.sealing import sealed
 from pasd_batch.storage.storage import Storage
 

@@ -4,12 +4,9 @@ Every photo leaves its trace in storage: a start before it is tried, a death if 
 it is done. So this too can be killed and resumed anywhere, does no photo twice, and comes to an end.
 """
 
-import io
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import pyarrow.parquet as pq
 
 from pasd_batch.batch.worker.child import ChildDied, ChildProcess
 from pasd_batch.batch.worker.pipeline import RowListener
@@ -17,10 +14,11 @@ from pasd_batch.batch.worker.rows import Row, RowWriter
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.records import PhotoFailure, PhotoRecord, Stage, WorkOrigin
+from pasd_batch.runs.damage import RunDamaged, parsing
+from pasd_batch.runs.layout import deaths_folder, isolated_row_path, starts_folder
 from pasd_batch.runs.ledger import AttemptLedger
-from pasd_batch.runs.results import encode_rows
-from pasd_batch.runs.run_folder import RunDamaged, parsing
-from pasd_batch.storage.storage import AlreadyExists
+from pasd_batch.runs.row_file import encode_rows, read_rows
+from pasd_batch.storage.storage import AlreadyExists, NotFound, Storage
 
 _logger = logging.getLogger(__name__)
 
@@ -34,10 +32,11 @@ anybody's: a driver that was killed, a node that was taken away.
 
 @dataclass(frozen=True)
 class IsolatedShard:
-    """One shard's photos, one by one in child processes; `ledger` is the shard's."""
+    """One shard's photos, one by one in child processes; `storage` is the run's."""
 
     spec: WorkerSpec
-    ledger: AttemptLedger
+    storage: Storage
+    shard: int
 
     def run(self, records: Sequence[PhotoRecord], origin: WorkOrigin, listener: RowListener) -> list[Row]:
         """The rows of all `records`, in their order.
@@ -55,8 +54,8 @@ class IsolatedShard:
         return rows
 
     def _row(self, child: ChildProcess, record: PhotoRecord, origin: WorkOrigin) -> Row:
-        photo = self.ledger.below(_folder(record))
-        starts, deaths = photo.below("starts"), photo.below("deaths")
+        starts = AttemptLedger(self.storage, starts_folder(self.shard, record.row))
+        deaths = AttemptLedger(self.storage, deaths_folder(self.shard, record.row))
         most = self.spec.settings.max_attempts
         last = "interrupted"
         while True:
@@ -86,29 +85,21 @@ class IsolatedShard:
         return writer.end(writer.begin(record), failure)
 
     def _kept_row(self, record: PhotoRecord) -> Row | None:
-        path, storage = self._row_path(record), self.ledger.storage
-        if not storage.exists(path):
-            return None
-        data = storage.read(path)
+        path = isolated_row_path(self.shard, record.row)
         try:
-            with parsing(storage, path):
-                (row,) = pq.read_table(io.BytesIO(data)).to_pylist()
+            with parsing(self.storage, path):
+                (row,) = read_rows(self.storage, path)
+        except NotFound:
+            return None
         except RunDamaged as error:
             _logger.warning("%s; the photo is done again", error)
-            storage.delete(path)
+            self.storage.delete(path)
             return None
         return row
 
     def _keep(self, record: PhotoRecord, row: Row) -> Row:
         try:
-            self.ledger.storage.create(self._row_path(record), encode_rows([row], self.spec.schema))
+            self.storage.create(isolated_row_path(self.shard, record.row), encode_rows([row], self.spec.schema))
         except AlreadyExists:
             _logger.info("photo %s was done by another attempt at the same time", record.photo_id)
         return row
-
-    def _row_path(self, record: PhotoRecord) -> str:
-        return f"{self.ledger.folder}/{_folder(record)}/row.parquet"
-
-
-def _folder(record: PhotoRecord) -> str:
-    return f"photo-{record.row:06d}"

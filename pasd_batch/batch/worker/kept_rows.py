@@ -1,16 +1,16 @@
 """Good rows of a shard that a repair lets be done again: its worker takes them over and does only the others."""
 
-import io
 import logging
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pasd_batch.batch.worker.rows import Row
 from pasd_batch.records import PhotoRecord
-from pasd_batch.runs.results import encode_rows
-from pasd_batch.runs.run_folder import RunDamaged, RunFolder, kept_rows_path, parsing
+from pasd_batch.runs.damage import RunDamaged
+from pasd_batch.runs.layout import kept_rows_path
+from pasd_batch.runs.row_file import encode_rows, read_rows
+from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.storage import NotFound, Storage
 
 _logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ def keep_rows(folder: RunFolder, shard: int, places: Sequence[int]) -> None:
     Raises:
         StorageError: they cannot be read or stored.
     """
-    table = folder.rows(shard).take(pa.array(places, pa.int64()))
+    table = folder.shard_rows(shard).take(pa.array(places, pa.int64()))
     folder.storage.write(kept_rows_path(shard), encode_rows(table.to_pylist(), table.schema))
 
 
@@ -34,13 +34,9 @@ def kept_rows(storage: Storage, shard: int) -> Mapping[str, Row]:
     """
     path = kept_rows_path(shard)
     try:
-        data = storage.read(path)
+        return {row["photo_id"]: row for row in read_rows(storage, path)}
     except NotFound:
         return {}
-    try:
-        with parsing(storage, path):
-            rows = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True).read().to_pylist()
-            return {row["photo_id"]: row for row in rows}
     except RunDamaged as error:
         _logger.warning("%s; the whole shard is done again", error)
         return {}

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
 from pasd_batch.records import PhotoFailure, PhotoRecord, ResultRow, Stage, records_of
-from pasd_batch.runs.run_folder import RunFolder, parsing, plan_path
+from pasd_batch.runs.damage import parsing
+from pasd_batch.runs.layout import plan_path
+from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.sealing import unsealed
 
 _logger = logging.getLogger(__name__)

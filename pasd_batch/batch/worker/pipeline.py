@@ -123,7 +123,7 @@ def load_pipeline(spec: WorkerSpec) -> PhotoPipeline:
             f"{process_name()} has other weights ({found}) than the run began with ({begun_with}); "
             "give all machines the same model folders"
         )
-    return PhotoPipeline(spec, ModelStage(spec.settings, models), RunImages(spec.storage()))
+    return PhotoPipeline(spec, ModelStage(spec.settings, models), RunImages(spec.folder().storage))
 
 
 class _Passage:

@@ -7,7 +7,7 @@ from typing import Protocol
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.photos.photo import Photo
 from pasd_batch.photos.photo_io import PhotoError, decode_photo
-from pasd_batch.runs.run_folder import image_path
+from pasd_batch.runs.layout import image_path
 from pasd_batch.storage.storage import AlreadyExists, NameRefused, Storage, StorageError, TooLarge
 
 _logger = logging.getLogger(__name__)

@@ -17,9 +17,9 @@ from pasd_batch.batch.worker.rows import Row, without_images_beyond
 from pasd_batch.batch.worker.spec import WorkerSpec, process_name
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.records import PhotoRecord, Status, WorkOrigin
+from pasd_batch.runs.damage import RunDamaged
+from pasd_batch.runs.layout import kept_rows_path
 from pasd_batch.runs.ledger import Attempt, AttemptLedger
-from pasd_batch.runs.results import ResultStore
-from pasd_batch.runs.run_folder import RunDamaged, RunFolder, kept_rows_path
 from pasd_batch.storage.storage import StorageFull
 
 _logger = logging.getLogger(__name__)
@@ -73,8 +73,7 @@ class ShardWorker:
     def __init__(self, spec: WorkerSpec, listener: ProgressListener = lambda _: None) -> None:
         self._spec = spec
         self._listener = listener
-        self._storage = spec.storage()
-        self._results = ResultStore(self._storage)
+        self._folder = spec.folder()
         self._pipeline: PhotoPipeline | None = None
         self._vain_loads = 0
 
@@ -97,19 +96,19 @@ class ShardWorker:
         return replace(outcome, seconds=time.monotonic() - began)
 
     def _commit_once(self, shard: int) -> ShardOutcome:
-        if self._results.is_committed(shard):
+        if self._folder.is_committed(shard):
             return ShardOutcome(shard, ShardState.COMMITTED_BEFORE)
-        records = read_records(RunFolder(self._storage, self._spec.settings.storage), shard, self._spec.plan_key)
-        kept = kept_rows(self._storage, shard)
-        ledger = AttemptLedger.of_shard(self._storage, shard)
+        records = read_records(self._folder, shard, self._spec.plan_key)
+        kept = kept_rows(self._folder.storage, shard)
+        ledger = AttemptLedger.of_shard(self._folder.storage, shard)
         while True:
             attempt = ledger.begin(process_name())
             try:
                 done = self._rows(shard, without_kept(records, kept), ledger, attempt)
                 rows = without_images_beyond(merged(records, kept, done), self._most_bytes)
-                won = self._results.commit(shard, rows, self._spec.schema)
+                won = self._folder.commit(shard, rows, self._spec.schema)
                 if kept:
-                    self._storage.delete(kept_rows_path(shard))
+                    self._folder.storage.delete(kept_rows_path(shard))
             except TroubleAroundPhotos:
                 ledger.withdraw(attempt.number)
                 raise
@@ -142,7 +141,7 @@ class ShardWorker:
             return pipeline.run(records, origin, listener)
         _logger.warning("shard %d crashed %d times: its photos are run one by one", shard, attempt.earlier)
         self._free_models()
-        return IsolatedShard(self._spec, ledger).run(records, origin, listener)
+        return IsolatedShard(self._spec, self._folder.storage, shard).run(records, origin, listener)
 
     @property
     def _most_bytes(self) -> int:

@@ -11,7 +11,7 @@ from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.config.run import ImageDestination, RunMode, RunSettings
 from pasd_batch.records import Provenance, ScoreColumn, result_schema
 from pasd_batch.runs.run_file import fingerprint
-from pasd_batch.storage.storage import Storage
+from pasd_batch.runs.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,9 @@ class WorkerSpec:
     plan_key: bytes = field(default=b"", repr=False)
     """Opens what the plan's URIs hide; told to workers, and stored nowhere."""
 
-    def storage(self) -> Storage:
-        """The run's root."""
-        access = self.settings.storage
-        return Storage.open(self.settings.output.root, retry=access.retry, allowed_schemes=access.allowed_schemes)
+    def folder(self) -> RunFolder:
+        """The run's folder."""
+        return RunFolder.open(self.settings.output.root, self.settings.storage)
 
     @property
     def keeps_files(self) -> bool:

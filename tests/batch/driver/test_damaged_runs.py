@@ -11,9 +11,10 @@ from pasd_batch.batch.driver.run import CannotGoOn, run_archive
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
 from pasd_batch.config.run import ManifestSettings
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.ledger import AttemptLedger
 from pasd_batch.runs.run_file import read_run
-from pasd_batch.runs.run_folder import RunDamaged, RunFolder
+from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.runs.shard_check import ProblemKind
 from pasd_batch.runs.status import read_status
 from pasd_batch.runs.summary import summarize

@@ -48,20 +48,16 @@ def test_a_full_disk_is_noticed_once_and_costs_no_attempts(monkeypatch):
             yield ShardOutcome(shard, states[shard], message="StorageFull: /run: free some space")
 
     class Results:
-        def __init__(self, storage):
-            pass
-
         def committed(self):
             return [shard for shard in given if states[shard] is ShardState.COMMITTED]
 
     monkeypatch.setattr(dispatch, "run_shards", run_shards)
     monkeypatch.setattr(dispatch, "start_board", lambda: None)
     monkeypatch.setattr(dispatch, "read_board", lambda board: [ShardProgress(7, 2, 1, 0)])
-    monkeypatch.setattr(dispatch, "ResultStore", Results)
     monkeypatch.setattr(dispatch, "expected_photos", lambda run, shard: 1)
     monkeypatch.setattr(dispatch, "_withdraw_attempts", lambda spec, running: withdrawn.extend(running))
     run = SimpleNamespace(shards=20, photos=20)
-    message = dispatch.work_off(run, SimpleNamespace(), SimpleNamespace(), resumed=False, show_progress=False)
+    message = dispatch.work_off(run, SimpleNamespace(), Results(), resumed=False, show_progress=False)
     assert message == "19 of 20 shards are left: StorageFull: /run: free some space"
     assert given == [0, 1]
     assert [each.shard for each in withdrawn] == [7]

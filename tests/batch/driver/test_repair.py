@@ -17,8 +17,8 @@ from pasd_batch.batch.driver.run import CannotGoOn
 from pasd_batch.batch.driver.run_file_again import write_run_file_again
 from pasd_batch.cli.main import main
 from pasd_batch.config.base import ConfigError
+from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.run_file import claim_run
-from pasd_batch.runs.run_folder import RunDamaged
 from pasd_batch.runs.shard_check import ProblemKind
 from pasd_batch.storage.storage import Storage, StorageError
 

@@ -17,6 +17,7 @@ from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.pieces import ManifestPiece
 from pasd_batch.records import PLAN_SCHEMA, records_of
+from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.storage import NotFound, Storage
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -58,7 +59,7 @@ def test_every_row_is_planned_once_and_in_order_whatever_the_files(tmp_path):
     assert checked.photos == 333
     storage = Storage.open(str(tmp_path / "run"))
     assert write_plan(checked, storage, shard_size=10) == 34
-    assert plan_is_complete(storage, 34)
+    assert plan_is_complete(RunFolder(storage, StorageSettings()), 34)
     plan = planned(tmp_path / "run")
     assert [row["photo_id"] for row in plan] == [row["id"] for row in rows]
     assert [row["output_path"] for row in plan] == [f"{n % 7}/{n}.png" for n in range(333)]

@@ -13,6 +13,7 @@ from photo_archive import picture, record, results, settings, spec, store_photos
 from pasd_batch.batch.worker import isolation
 from pasd_batch.batch.worker.child import ChildUnavailable
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
+from pasd_batch.runs.layout import starts_folder
 from pasd_batch.runs.ledger import AttemptLedger
 from pasd_batch.storage.storage import Storage, StorageError
 
@@ -94,7 +95,7 @@ def test_a_child_that_is_killed_from_outside_is_started_again(root, tmp_path):
 def test_a_photo_that_takes_its_worker_with_it_again_and_again_fails_in_the_end(root, tmp_path):
     write_plan(root, archive(tmp_path / "in", 2))
     ledger = crashed(root, 1)
-    starts = ledger.below("photo-000001").below("starts")
+    starts = AttemptLedger(ledger.storage, starts_folder(0, 1))
     for _ in range(4):
         starts.begin("gone/1")
     ShardWorker(spec(settings(root, max_attempts=1))).run(0)
@@ -137,7 +138,7 @@ def test_trouble_that_is_not_the_photos_own_does_not_count_against_it(root, tmp_
         patch.setattr(isolation, "ChildProcess", TroubledChild)
         for _ in range(isolation.STARTS_PER_DEATH + 1):
             assert worker.run(0).state is ShardState.GIVEN_BACK
-    assert ledger.below("photo-000000").below("starts").numbers() == []
+    assert AttemptLedger(ledger.storage, starts_folder(0, 0)).numbers() == []
     assert worker.run(0).state is ShardState.COMMITTED
     assert results(root)["000.png"]["status"] == "ok"
 

@@ -359,7 +359,7 @@ def test_rows_have_the_runs_schema_in_every_shard(root, tmp_path):
     run(run_spec, shards)
     folder = RunFolder.open(str(root), StorageSettings())
     for shard in range(shards):
-        assert folder.rows(shard).schema.equals(run_spec.schema)
+        assert folder.shard_rows(shard).schema.equals(run_spec.schema)
 
 
 @pytest.mark.parametrize(("colorize", "mode"), [(False, "L"), (True, "RGB")])
