@@ -32,7 +32,7 @@ def write_described(folder: RunFolder, target: str) -> int:
     tables = with_whole_uris(in_threads(lambda shard: _described(shard, folder), folder.committed()), folder)
     with tempfile.TemporaryFile() as file:
         photos = write_tables(file, tables)
-        write_file(target, file.read(), folder.access)
+        write_file(target, file.read(), folder.storage_settings)
     return photos
 
 
