@@ -53,7 +53,7 @@ class _Pieces:
 def read_jpeg(data: bytes, warn: Warn) -> MetadataBlocks:
     """The metadata of a JPEG file; what cannot be read is left out with a warning."""
     found, pieces = MetadataBlocks(), _Pieces()
-    for _, marker, body in _segments(data):
+    for _, marker, body in segments(data):
         if marker == _COM and body.strip(b"\0"):
             found.texts.append(comment(body))
         elif marker == _APP0 and body.startswith(_JFIF) and len(body) >= 12:
@@ -80,7 +80,7 @@ def read_jpeg(data: bytes, warn: Warn) -> MetadataBlocks:
 def before_scans(data: bytes) -> bytes:
     """The segments of a JPEG file before its pixels."""
     end = 2
-    for at, _, body in _segments(data):
+    for at, _, body in segments(data):
         end = at + 4 + len(body)
     return data[:end]
 
@@ -96,7 +96,7 @@ def _tell_what_follows(data: bytes, pieces: _Pieces, warn: Warn) -> None:
 def without_metadata(data: bytes) -> bytes:
     """The file with only the segments that decoding takes: junk in the others makes Pillow refuse the photo."""
     pieces, kept_to = list[bytes](), 0
-    for start, marker, body in _segments(data):
+    for start, marker, body in segments(data):
         is_application = _APP0 <= marker <= _APP15 or marker == _COM
         if is_application and not (marker in (_APP0, _APP14) and len(body) >= _SHORTEST_HEADER):
             pieces.append(data[kept_to:start])
@@ -151,7 +151,7 @@ def _segment(marker: int, body: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+def segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Start, marker and content of every segment before the pixels, as far as they follow the format's rules."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:

@@ -1,0 +1,68 @@
+"""Colour cast: how far the mean of a photo's colours is from grey, beside how much they vary.
+
+F. Gasparini and R. Schettini, "Color balancing of digital photos using simple image statistics" (2004): in CIELAB's
+plane of a* and b*, a cast is a distribution that is narrow beside its distance from the neutral axis.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pasd_batch.photos.estimates.levels import as_levels, checked_pixels
+
+_PLAIN = 0.1
+"""Spread below which rounding decides."""
+
+_LONGEST_SIDE = 256
+"""Pixels; colours of a larger photo are averaged over squares first."""
+
+
+@dataclass(frozen=True)
+class ColorCast:
+    """Distribution of a photo's colours in CIELAB (D65).
+
+    Attributes:
+        a: mean of a*, green (negative) to magenta.
+        b: mean of b*, blue (negative) to yellow.
+        spread: deviation of the colours from that mean in the plane of a* and b*.
+        chroma_99: 99 % quantile of chroma, sqrt(a*^2 + b*^2); in a photo that is grey to the eye below 3 or so.
+    """
+
+    a: float
+    b: float
+    spread: float
+    chroma_99: float
+
+    @property
+    def distance(self) -> float:
+        """Distance of the mean from grey."""
+        return math.hypot(self.a, self.b)
+
+    @property
+    def strength(self) -> float | None:
+        """Gasparini and Schettini's D: (distance - spread) / spread, a cast if above 0; None for a photo of one hue."""
+        return None if self.spread < _PLAIN else (self.distance - self.spread) / self.spread
+
+
+def measure_color_cast(pixels: np.ndarray) -> ColorCast:
+    """Cast of a photo (height, width, 3), sRGB, as `as_levels` takes it."""
+    from skimage.color import rgb2lab
+
+    lab = rgb2lab(_small(checked_pixels(pixels)) / 255.0)
+    a, b = lab[..., 1].ravel(), lab[..., 2].ravel()
+    chroma = np.hypot(a, b)
+    spread = math.hypot(float(a.std()), float(b.std()))
+    return ColorCast(float(a.mean()), float(b.mean()), spread, float(np.quantile(chroma, 0.99)))
+
+
+def _small(pixels: np.ndarray) -> np.ndarray:
+    """Levels (height, width, 3) of the photo, reduced by a whole factor so that it is `_LONGEST_SIDE` at most."""
+    factor = -(-max(pixels.shape[:2]) // _LONGEST_SIDE)
+    reduced = []
+    for start in range(0, len(pixels), factor):
+        strip = as_levels(pixels[start : start + factor]).mean(axis=0)
+        starts = np.arange(0, len(strip), factor)
+        counts = np.minimum(starts + factor, len(strip)) - starts
+        reduced.append(np.add.reduceat(strip, starts, axis=0) / counts[:, np.newaxis])
+    return np.stack(reduced)
