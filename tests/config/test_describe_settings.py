@@ -1,11 +1,14 @@
 """Settings of describers."""
 
+import shutil
+
 import pytest
 
 from pasd_batch.config.base import ConfigError, with_overrides
 from pasd_batch.config.describe import DescribeSettings
 from pasd_batch.config.run import RunSettings
 from pasd_batch.config.weights import weights_settings
+from pasd_batch.pasd.model_identity import model_fingerprint
 from pasd_batch.runs.run_file import decisive_settings
 
 LEAST = {"manifest": {"path": "photos.csv"}, "output": {"root": "run"}}
@@ -39,6 +42,21 @@ def test_where_a_describers_weights_lie_is_not_decisive_and_what_it_takes_is():
     assert one == moved
     assert one != stricter
     assert decisive_settings(run("deadlines.describe=5")) == decisive_settings(run())
+
+
+def test_a_runs_model_is_that_of_its_describers_too_wherever_they_lie(describer_folder, tmp_path):
+    moved = shutil.copytree(describer_folder("resnet"), tmp_path / "moved")
+    plain, one, same, other = (
+        model_fingerprint(run(*overrides).restoration)
+        for overrides in (
+            [],
+            [f"restoration.describe.classify.weights={describer_folder('resnet')}"],
+            [f"restoration.describe.classify.weights={moved}"],
+            [f"restoration.describe.caption.weights={describer_folder('blip')}"],
+        )
+    )
+    assert one == same
+    assert len({plain, one, other}) == 3
 
 
 def test_a_run_that_describes_is_decided_by_what_describes():

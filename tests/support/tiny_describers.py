@@ -34,6 +34,7 @@ from transformers.models.hgnet_v2 import HGNetV2Config
 CLASSES = {0: "tabby, tabby cat", 1: "golden retriever", 2: "lakeside, lakeshore", 3: "steam locomotive"}
 OBJECTS = {0: "N/A", 1: "person", 2: "dog", 3: "boat"}
 WORDS = ["a", "photo", "of", "man", "dog", "boat", "lake", "on", "in", "the", "blurry", "noisy", "street"]
+NORMAL = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 DETECTORS = ("rt_detr", "d_fine", "yolos")
 CAPTIONERS = ("blip", "florence2")
 
@@ -58,7 +59,7 @@ def _resnet(folder: Path) -> None:
     )
     network = ResNetForImageClassification(config)
     _tell_apart(network, network.classifier[1], spread=2.0)
-    _save(folder, network, ConvNextImageProcessor(size={"shortest_edge": 64}, crop_pct=0.875))
+    _save(folder, network, ConvNextImageProcessor(size={"shortest_edge": 64}, crop_pct=0.875, **NORMAL))
 
 
 def _detr_settings(**changes):
