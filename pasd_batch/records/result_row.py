@@ -138,8 +138,8 @@ class ResultRow:
     failure: PhotoFailure | None = result_columns(PhotoFailure, prefix="error_", default=None)
     warnings: list[str] = result_column(
         pa.list_(pa.string()),
-        "What was wrong with a photo that was used all the same: metadata left out, a profile ignored, damage, words that its "
-        "prompt lacks. Empty where nothing was; the true photo's (`reference_uri`) begin with `reference:`.",
+        "What was wrong with a photo that was used all the same: metadata left out, a profile ignored, damage, words "
+        "that its prompt lacks. Empty where nothing was; the true photo's (`reference_uri`) begin with `reference:`.",
         default_factory=list,
     )
     output_path: str | None = result_column(
