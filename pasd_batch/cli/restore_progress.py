@@ -45,7 +45,9 @@ class ProgressBars:
                 tqdm.write(printable_line(line), file=sys.stderr)
         if self._on_terminal and not self._bars:
             photos = tqdm(desc="photos", unit="photo", file=sys.stderr)
-            self._bars = [photos, tqdm(desc="steps", unit="step", file=sys.stderr, leave=False)]
+            # Its steps are too few for a rate.
+            steps = tqdm(desc="steps", file=sys.stderr, leave=False, bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt}")
+            self._bars = [photos, steps]
         counts = ((progress.done, progress.photos), (progress.step, progress.steps))
         for bar, (done, total) in zip(self._bars, counts, strict=False):
             _move(bar, done, total)

@@ -49,6 +49,6 @@ class RestoreSettings(RestorationSettings):
             deadlines=self.deadlines,
             storage=StorageSettings(allowed_folders=frozenset({os.sep})),
             limits=self.limits,
-            restoration=RestorationSettings(model=self.model, sampling=self.sampling, describe=self.describe),
+            restoration=RestorationSettings(**{name: getattr(self, name) for name in RestorationSettings.model_fields}),
             metrics=MetricsSettings(no_reference=(), full_reference=()),
         )

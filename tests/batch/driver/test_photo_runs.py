@@ -9,6 +9,7 @@ from photo_archive import picture, results, settings, store_photos
 
 from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.run import run_archive
+from pasd_batch.batch.local.restoring import restore_photos
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -66,3 +67,20 @@ def test_links_out_of_the_folder_are_failed_rows_that_say_nothing_of_what_is_the
     (root / "results/shard-000000.parquet").unlink()
     report = run_archive(allowed, show_progress=False, loaders=tiny_models.TINY)
     assert (report.exit_code, report.counts.failed) == (ExitCode.DONE, 0)
+
+
+def test_restore_gives_the_bytes_of_the_run(tmp_path):
+    photos = {"1.png": picture(1), "1.jpg": picture(2, "JPEG"), "sub/2.jpg": picture(3, "JPEG"), "sub/3.webp": b"none"}
+    store_photos(tmp_path / "in", photos)
+    root, output = tmp_path / "run", tmp_path / "out"
+    assert run(root, tmp_path / "in").exit_code is ExitCode.TOO_MANY_FAILURES
+    rows = restore_photos([tmp_path / "in"], output, loaders=tiny_models.TINY)
+    stored = results(root)
+    assert len(stored) == len(rows) == 4
+    for row in rows:
+        in_run = stored[row["photo_id"]]
+        for name in ("status", "error_message", "output_path", "output_sha256", "seed", "model_fingerprint"):
+            assert row[name] == in_run[name]
+        if row["output_path"]:
+            path = row["output_path"]
+            assert (output / path).read_bytes() == (root / "images" / path).read_bytes()
