@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE = 1
-TEST_PROGRAMS = imagemagick libimage-exiftool-perl libvips-tools libavif-bin libtiff-tools
+TEST_PROGRAMS = imagemagick libimage-exiftool-perl libvips-tools libavif-bin libtiff-tools chromium
 
 .PHONY: test test-programs lint types imports pytest conformance chaos demo docs clean
 
@@ -26,7 +26,7 @@ imports: $(VENV)/.installed
 pytest: $(VENV)/.installed
 	$(BIN)/python -m pytest
 
-# Debian's programs that tests judge photos with; without them those tests are skipped
+# Debian's programs that tests judge photos and pages with; without them those tests are skipped
 test-programs:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $(TEST_PROGRAMS) > /dev/null

@@ -1,4 +1,4 @@
-"""`pasd-batch report RUN`: a page of numbers and a contact sheet of what a run has done so far."""
+"""`pasd-batch report RUN`: a page of photos, scores and failures of what a run has done so far."""
 
 import argparse
 import sys
@@ -12,12 +12,12 @@ def add_command(commands: Any) -> None:
     """Add the command to the parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "report",
-        help="summary page and contact sheet of a run",
-        description="Write RUN/report/ from what is committed so far: summary.md and a contact sheet (before | after).",
+        help="report page of a run",
+        description="Write RUN/report/ from what is committed so far: index.html, summary.md and a contact sheet.",
     )
     parser.add_argument("uri", metavar="RUN", help="the run's output.root")
     parser.add_argument(
-        "--photos", type=int, default=12, metavar="N", help="photos on the sheet, 0: no sheet (default 12)"
+        "--photos", type=int, default=60, metavar="N", help="photos on the page, 0: none and no sheet (default 60)"
     )
     add_access(parser)
     parser.add_argument(
@@ -26,7 +26,7 @@ def add_command(commands: Any) -> None:
         dest="folders",
         default=[],
         metavar="PATH",
-        help="local folder whose photos may be opened for the sheet of a run on S3; repeat for several",
+        help="local folder whose photos may be opened for the report of a run on S3; repeat for several",
     )
     parser.set_defaults(run=run)
 
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     from pasd_batch.report.run_report import write_report
 
     if options.photos < 0:
-        raise UsageError(f"--photos {options.photos} is below 0; give the number of photos on the sheet, or 0 for none")
+        raise UsageError(f"--photos {options.photos} is below 0; give the number of photos on the page, or 0 for none")
     for uri in write_report(options.uri, storage_access(options), photos=options.photos):
         sys.stdout.write(f"{uri}\n")
     return 0

@@ -9,6 +9,7 @@ import numpy as np
 from pasd_batch.config.metrics import Baseline, MetricsSettings
 from pasd_batch.metrics.fidelity import enlarged_to, fidelity, scaled_to
 from pasd_batch.metrics.iqa import Metric, build_metrics, pyiqa_version
+from pasd_batch.metrics.meanings import METRIC_MEANINGS
 from pasd_batch.records import Score, ScoreColumn
 
 _logger = logging.getLogger(__name__)
@@ -73,10 +74,12 @@ class Scorer:
         columns = []
         for metric in self._no_reference:
             for name, of in self._names(metric.name):
-                columns.append(ScoreColumn(name, metric.higher_is_better, f"{metric.name} of {of}", source))
+                columns.append(
+                    ScoreColumn(name, metric.higher_is_better, f"{METRIC_MEANINGS[metric.name]}; of {of}", source)
+                )
         for metric in self._full_reference:
             for name, of in self._compared_names(metric.name):
-                description = f"{metric.name} of {of} against the reference photo, scaled to its size"
+                description = f"{METRIC_MEANINGS[metric.name]}; of {of} against the reference photo, scaled to its size"
                 columns.append(ScoreColumn(name, metric.higher_is_better, description, source))
         if self._restores:
             columns += [ScoreColumn(name, *meaning, "pasd_batch") for name, meaning in _FIDELITY.items()]

@@ -1,54 +1,34 @@
-"""The report of a run: a summary page and a contact sheet beside its results."""
+"""The report of a run, beside its results: a page for browsers, one for terminals, and a contact sheet."""
 
 import io
-import logging
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
-from pasd_batch.errors import PasdBatchError
-from pasd_batch.manifests.allowed_folders import refuse_outside
-from pasd_batch.photos.photo_io import PhotoDecoder, decode_photo
 from pasd_batch.records import Status
-from pasd_batch.report.render import SheetPhoto, contact_sheet, shrunk
-from pasd_batch.report.score_pairs import score_pairs
-from pasd_batch.report.summary import collect, to_markdown
-from pasd_batch.runs.damage import damaged, parsing, read_json
-from pasd_batch.runs.layout import REPORT_PAGE, REPORT_SHEET, RUN_FILE, image_path, plan_path, result_path
-from pasd_batch.runs.plan_key import key_of_run
+from pasd_batch.report.html.digest import DIGEST_COLUMNS, RunDigest
+from pasd_batch.report.html.gallery import MOST_BYTES, Choice, ShownPhoto, choose, shown_photo
+from pasd_batch.report.html.page import render_page
+from pasd_batch.report.html.rows_data import RowsData
+from pasd_batch.report.render import SheetPhoto, contact_sheet
+from pasd_batch.report.run_photos import PHOTO_COLUMNS, load_photo
+from pasd_batch.report.statistics import to_markdown
+from pasd_batch.runs.layout import REPORT_PAGE, REPORT_SHEET, REPORT_SUMMARY, report_data_path
+from pasd_batch.runs.run_file import read_run
 from pasd_batch.runs.run_folder import RunFolder, open_run
-from pasd_batch.storage.local_files import LocalFiles
-from pasd_batch.storage.reading import read_uri
-from pasd_batch.storage.sealing import has_sealed, unsealed
-from pasd_batch.storage.storage import NotFound, Storage
 
-_logger = logging.getLogger(__name__)
-
-_COLUMNS = (
-    "photo_id",
-    "status",
-    "output_path",
-    "output_uri",
-    "input_width",
-    "input_height",
-    "output_width",
-    "output_height",
-    "scores",
-)
+MOST_ON_SHEET = 12
+"""Photos of the contact sheet."""
 
 
 def write_report(
-    run: str, access: StorageSettings, *, photos: int = 12, limits: DecodeLimits | None = None
+    run: str, settings: StorageSettings, *, photos: int = 60, limits: DecodeLimits | None = None
 ) -> list[str]:
     """Write the report of the run at `run` from what is committed so far; the URIs of what was written.
 
-    The contact sheet has up to `photos` photos, spread evenly over the run, and is left out where no photo was
-    restored or none is wanted.
+    The page shows up to `photos` photos, the worst and best among them; the contact sheet up to 12 spread evenly over
+    the run. The sheet is left out where no photo was restored or none is wanted.
 
     Raises:
         ValueError: `photos` is below 0.
@@ -56,25 +36,55 @@ def write_report(
         StorageError: the run cannot be read or the report not be written.
     """
     if photos < 0:
-        raise ValueError(f"{photos} photos on the sheet: give 0 or more")
-    folder = open_run(run, access)
-    storage = folder.storage
-    page = to_markdown(collect(folder), title=f"Run {storage.uri()}", planned=_planned_photos(storage))
-    written = [REPORT_PAGE]
-    storage.write(REPORT_PAGE, page.encode())
-    chosen = sorted(_sheet_photos(folder, photos, limits or DecodeLimits()), key=lambda photo: photo.name)
-    if chosen:
-        buffer = io.BytesIO()
-        contact_sheet(chosen, title=f"{storage.uri()}: before and after").save(buffer, "PNG", optimize=True)
-        storage.write(REPORT_SHEET, buffer.getvalue())
+        raise ValueError(f"{photos} photos in the report: give 0 or more")
+    folder = open_run(run, settings)
+    storage, limits = folder.storage, limits or DecodeLimits()
+    about = read_run(storage)
+    assert about is not None  # open_run has seen it
+    digest = RunDigest()
+    rows = RowsData(lambda number, text: storage.write(report_data_path(number), text.encode()))
+    for table in folder.rows(DIGEST_COLUMNS):
+        digest.add(table)
+        rows.add(table)
+    summary = to_markdown(digest.statistics, title=f"Run {storage.uri()}", planned=about.photos)
+    storage.write(REPORT_SUMMARY, summary.encode())
+    gallery = list(_gallery(folder, digest, photos, limits))
+    storage.write(REPORT_PAGE, render_page(about, storage.uri(), digest, rows, gallery).encode())
+    written = [REPORT_PAGE, REPORT_SUMMARY]
+    if sheet := _sheet(folder, min(photos, MOST_ON_SHEET), limits):
+        storage.write(REPORT_SHEET, sheet)
         written.append(REPORT_SHEET)
     return [storage.uri(path) for path in written]
 
 
-def _planned_photos(storage: Storage) -> int:
-    values = read_json(storage, RUN_FILE)
-    with parsing(storage, RUN_FILE):
-        return int(values["photos"])
+def _gallery(
+    folder: RunFolder, digest: RunDigest, photos: int, limits: DecodeLimits
+) -> Iterator[tuple[Choice, Sequence[ShownPhoto]]]:
+    """The page's photos, choice by choice; those that are gone are left out."""
+    choices = choose(digest, photos)
+    most_bytes = MOST_BYTES // max(1, sum(len(choice.rows) for choice in choices))
+    for choice in choices:
+        shown = []
+        for number in choice.rows:
+            shard, place = digest.place(number)
+            (row,) = folder.shard_rows(shard, PHOTO_COLUMNS).slice(place, 1).to_pylist()
+            photo = load_photo(row, shard, folder, limits)
+            if photo is not None:
+                before, after = photo.images[0], photo.images[1] if len(photo.images) > 1 else None
+                shown.append(shown_photo(number, photo.name, before, after, photo.notes, most_bytes=most_bytes))
+        if shown:
+            yield choice, shown
+
+
+def _sheet(folder: RunFolder, photos: int, limits: DecodeLimits) -> bytes | None:
+    """The contact sheet as PNG; None without a photo to show."""
+    chosen = sorted(_sheet_photos(folder, photos, limits), key=lambda photo: photo.name)
+    if not chosen:
+        return None
+    buffer = io.BytesIO()
+    title = f"{folder.storage.uri()}: before and after"
+    contact_sheet(chosen, title=title).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def _sheet_photos(folder: RunFolder, wanted: int, limits: DecodeLimits) -> Iterator[SheetPhoto]:
@@ -82,11 +92,11 @@ def _sheet_photos(folder: RunFolder, wanted: int, limits: DecodeLimits) -> Itera
     shards = folder.committed() if wanted else []
     missing = wanted
     for visited, shard in enumerate(_spread(shards)):
-        every = folder.shard_rows(shard, _COLUMNS).to_pylist()
+        every = folder.shard_rows(shard, PHOTO_COLUMNS).to_pylist()
         rows = [row for row in every if row["status"] == Status.OK and row["output_path"]]
         share = -(-missing // (len(shards) - visited))
         for row in _spread(rows)[:share]:
-            photo = _load(row, shard, folder, limits)
+            photo = load_photo(row, shard, folder, limits)
             if photo is not None:
                 missing -= 1
                 yield photo
@@ -102,57 +112,3 @@ def _spread(items: list[Any]) -> list[Any]:
 
 def _reversed_bits(number: int, bits: int) -> int:
     return int(format(number, f"0{bits}b")[::-1], 2)
-
-
-def _load(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: DecodeLimits) -> SheetPhoto | None:
-    """The photo before and after; None, with a warning, if either is not to be had any more."""
-    # A run folder of this machine is trusted with the photos that its plan names, as a local manifest's owner is.
-    local = isinstance(folder.storage.files, LocalFiles)
-    access = folder.storage_settings.with_folders({os.sep} if local else ())
-    try:
-        uri = _planned_uri(folder, shard, row["photo_id"])
-        refuse_outside(uri, access)
-        source = read_uri(uri, access, max_bytes=limits.max_bytes)
-        before = PhotoDecoder().decode(source, limits=limits)
-        restored = _restored_bytes(row, shard, folder)
-        size = {"width": row["output_width"], "height": row["output_height"]}
-        after = decode_photo(restored, limits=DecodeLimits.for_result(**size, nbytes=len(restored)))
-    except PasdBatchError as error:
-        _logger.warning("%s is not on the contact sheet: %s", row["photo_id"], error)
-        return None
-    sizes = f"{row['input_width']} x {row['input_height']} to {row['output_width']} x {row['output_height']} pixels"
-    scores = _score_line(row.get("scores") or {})
-    notes = tuple(line for line in (sizes, scores) if line)
-    # A dozen large photos at full size are more than a small machine's memory.
-    return shrunk(SheetPhoto(row["output_path"], (before.as_seen(), after.as_seen()), notes))
-
-
-def _score_line(scores: Mapping[str, float | None]) -> str:
-    """All scores in one line, those before and after as a pair."""
-    pairs = score_pairs(scores)
-    parts = []
-    for metric, (before, after) in pairs.items():
-        first, second = scores[before], scores[after]
-        if first is not None and second is not None:
-            parts.append(f"{metric} {first:.3g} to {second:.3g}")
-    paired = {name for names in pairs.values() for name in names}
-    parts += [f"{name} {value:.3g}" for name, value in scores.items() if name not in paired and value is not None]
-    return ", ".join(parts)
-
-
-def _planned_uri(folder: RunFolder, shard: int, photo_id: str) -> str:
-    """The photo's URI from the plan: results have it without the secrets that fetching it may need."""
-    planned = folder.plan(shard)
-    row = planned.filter(pa.array([identity == photo_id for identity in planned["photo_id"].to_pylist()], pa.bool_()))
-    if row.num_rows:
-        return (unsealed(row, key_of_run(folder)) if has_sealed(row) else row)["uri"][0].as_py()
-    raise damaged(folder.storage, plan_path(shard), f"does not plan {photo_id}, of which there is a row")
-
-
-def _restored_bytes(row: Mapping[str, Any], shard: int, folder: RunFolder) -> bytes:
-    if row["output_uri"] is not None:
-        return folder.storage.read(image_path(row["output_path"]))
-    for table in folder.shard_tables(shard, ["image"], pc.field("photo_id") == row["photo_id"]):
-        if table.num_rows:
-            return table["image"][0].as_py()["bytes"]
-    raise NotFound(f"{result_path(shard)} has no image of {row['photo_id']}")

@@ -28,11 +28,17 @@ WORK_FOLDERS = (RESULTS_FOLDER, IMAGES_FOLDER, PLAN_FOLDER, ATTEMPTS_FOLDER)
 REPAIR_FOLDER = "repair"
 DAMAGED_FOLDER = "damaged"
 REPORT_FOLDER = "report"
-REPORT_PAGE = f"{REPORT_FOLDER}/summary.md"
+REPORT_PAGE = f"{REPORT_FOLDER}/index.html"
+REPORT_SUMMARY = f"{REPORT_FOLDER}/summary.md"
 REPORT_SHEET = f"{REPORT_FOLDER}/contact_sheet.png"
 
 _SHARD_FILE = re.compile(r"shard-(\d+)\.parquet")
 _ATTEMPT = re.compile(rf"{ATTEMPTS_FOLDER}/(\d+)/\d+")
+
+
+def report_data_path(number: int) -> str:
+    """Path of a file of rows beside the report's page."""
+    return f"{REPORT_FOLDER}/data/rows-{number:04d}.js"
 
 
 def shard_file_name(shard: int) -> str:

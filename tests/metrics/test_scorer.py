@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 from PIL import Image
+from pyiqa.default_model_configs import DEFAULT_CONFIGS
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
 from pasd_batch.config.metrics import Baseline, MetricsSettings
+from pasd_batch.metrics.meanings import METRIC_MEANINGS
 from pasd_batch.metrics.scorer import Scorer
+from pasd_batch.metrics.weights import METRIC_NEEDS
 from pasd_batch.records import Score
 
 SETTINGS = MetricsSettings(
@@ -177,3 +180,12 @@ def _lanczos(photo: np.ndarray, width: int, height: int) -> np.ndarray:
         Image.fromarray(photo[..., channel]).resize((width, height), Image.Resampling.LANCZOS) for channel in range(3)
     ]
     return np.clip(np.stack([np.asarray(level) for level in levels], axis=2), 0, 1)
+
+
+def test_every_metric_has_a_plain_meaning_with_its_range():
+    assert METRIC_MEANINGS.keys() == METRIC_NEEDS.keys()
+    ranges = {"0, 1": "0 to 1", "0, 100": "0 to 100", "0, 8": "0 to 8", "1, 10": "1 to 10", "~0, ~1": "about 0 to 1"}
+    for name, meaning in METRIC_MEANINGS.items():
+        stated = DEFAULT_CONFIGS[name]["score_range"]
+        if stated in ranges:
+            assert meaning.endswith(f"; {ranges[stated]}"), (name, stated, meaning)

@@ -1,6 +1,8 @@
 """The report of a run made by hand: what it counts, and a contact sheet with the right pixels in the right places."""
 
 import io
+import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,14 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from report_runs import run_file
 
 from pasd_batch.cli.main import main
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.records import RESULT_SCHEMA, ScoreColumn, result_schema
+from pasd_batch.report.html.digest import DIGEST_COLUMNS
 from pasd_batch.report.render import SheetPhoto, contact_sheet, shrunk
 from pasd_batch.report.run_report import write_report
-from pasd_batch.report.summary import RunStatistics, collect, to_markdown
+from pasd_batch.report.statistics import RunStatistics, to_markdown
 from pasd_batch.runs.layout import REPORT_SHEET, shard_file_name
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.storage import Storage
@@ -47,7 +51,7 @@ def row(number: int, run: Path, *, failed: bool, in_rows: bool) -> dict:
         "config_fingerprint": "c",
         "manifest_fingerprint": "m",
         "software": "s",
-        "shard": 0,
+        "shard": number // 2,
         "attempt": 0,
         "worker": "w",
         "isolated": False,
@@ -87,8 +91,15 @@ def make_run(folder: Path, *, in_rows: bool = False) -> str:
         pq.write_table(plan, run / "plan" / shard_file_name(shard))
         rows = [row(number, run, failed=number == 3, in_rows=in_rows) for number in numbers]
         RunFolder(storage, ACCESS).commit(shard, rows, result_schema([], SCORES, with_images=in_rows))
-    storage.write("run.json", b'{"photos": 8}')
+    storage.write("run.json", json.dumps(asdict(run_file(8, shards=4, score_columns=SCORES))).encode())
     return str(run)
+
+
+def collect(folder: RunFolder) -> RunStatistics:
+    statistics = RunStatistics()
+    for table in folder.rows(DIGEST_COLUMNS):
+        statistics.add(table)
+    return statistics
 
 
 def test_the_summary_counts_failures_scores_and_times(tmp_path):
@@ -156,7 +167,7 @@ def test_a_run_without_rows_has_a_summary(tmp_path):
 def test_the_contact_sheet_shows_each_photo_before_and_after(tmp_path, in_rows):
     run = make_run(tmp_path, in_rows=in_rows)
     written = write_report(run, ACCESS)
-    assert written == [f"{run}/report/summary.md", f"{run}/report/contact_sheet.png"]
+    assert written == [f"{run}/report/{name}" for name in ("index.html", "summary.md", "contact_sheet.png")]
     sheet = np.asarray(Image.open(f"{run}/{REPORT_SHEET}").convert("RGB"))
     left, right = sheet[:, : sheet.shape[1] // 2], sheet[:, sheet.shape[1] // 2 :]
     for number, colour in enumerate(COLOURS):
@@ -182,7 +193,7 @@ def test_few_photos_are_chosen_from_all_over_the_run(tmp_path):
 
 def test_no_sheet_is_made_where_none_is_wanted(tmp_path, capsys):
     run = make_run(tmp_path)
-    assert write_report(run, ACCESS, photos=0) == [f"{run}/report/summary.md"]
+    assert write_report(run, ACCESS, photos=0) == [f"{run}/report/index.html", f"{run}/report/summary.md"]
     with pytest.raises(ValueError, match="-1 photos"):
         write_report(run, ACCESS, photos=-1)
     assert main(["report", run, "--photos", "-1"]) == 2
@@ -246,6 +257,10 @@ def test_the_report_of_a_run_elsewhere_opens_local_photos_only_where_it_may(tmp_
     storage = Storage.open(run, allowed_schemes=access.allowed_schemes)
     for path in local.rglob("*.*"):
         storage.write(path.relative_to(local).as_posix(), path.read_bytes())
-    assert [uri.rpartition("/")[2] for uri in write_report(run, access)] == ["summary.md"]
+    assert [uri.rpartition("/")[2] for uri in write_report(run, access)] == ["index.html", "summary.md"]
     allowed = access.with_folders({str(tmp_path)})
-    assert [uri.rpartition("/")[2] for uri in write_report(run, allowed)] == ["summary.md", "contact_sheet.png"]
+    assert [uri.rpartition("/")[2] for uri in write_report(run, allowed)] == [
+        "index.html",
+        "summary.md",
+        "contact_sheet.png",
+    ]

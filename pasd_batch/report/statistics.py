@@ -14,26 +14,11 @@ import pyarrow as pa
 
 from pasd_batch.records import SCORE_METADATA_KEY, Status, lacks_scores
 from pasd_batch.report.score_pairs import score_pairs
-from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.printable import printable_line
 
 SLOWEST = 10
 """So many of the slowest photos are named."""
 
-_COLUMNS = (
-    "photo_id",
-    "status",
-    "error_stage",
-    "error_type",
-    "error_message",
-    "input_width",
-    "input_height",
-    "tiles",
-    "finished_at",
-    "seconds",
-    "scores",
-    "warnings",
-)
 # Markdown's marks, `_` but within words, and what GitHub makes links of without any mark.
 _MARKUP = re.compile(r"[\\`*\[\]#|~$@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.|:(?=//)")
 
@@ -152,18 +137,6 @@ class RunStatistics:
         finished = row["finished_at"]
         self.first_finished = min(self.first_finished or finished, finished)
         self.last_finished = max(self.last_finished or finished, finished)
-
-
-def collect(run: RunFolder) -> RunStatistics:
-    """Add up what is committed so far in a run.
-
-    Raises:
-        StorageError: results cannot be read.
-    """
-    statistics = RunStatistics()
-    for table in run.rows(_COLUMNS):
-        statistics.add(table)
-    return statistics
 
 
 def to_markdown(statistics: RunStatistics, *, title: str, planned: int | None = None) -> str:

@@ -1,0 +1,174 @@
+"""The report page: `index.html`, one file with everything in it, and files of data beside it for large runs."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pasd_batch.records import ScoreColumn
+from pasd_batch.report.html import charts
+from pasd_batch.report.html.charts import Histogram, Scatter
+from pasd_batch.report.html.digest import RunDigest
+from pasd_batch.report.html.gallery import Choice, ShownPhoto, key_score
+from pasd_batch.report.html.rows_data import COLUMNS, HIDDEN, RowsData, script_json
+from pasd_batch.report.score_pairs import AFTER, score_pairs
+from pasd_batch.runs.run_file import RunFile
+
+_logger = logging.getLogger(__name__)
+
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_MOST_SCATTERS = 3
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """Distribution of a score over all photos, and of that before, where there is one."""
+
+    name: str
+    column: ScoreColumn
+    photos: int
+    quantiles: tuple[float, ...]
+    before: tuple[float, ...] | None
+    """The same quantiles before, over the photos that have both."""
+    median_change: float | None
+    improved: float | None
+    """Share of the photos that have both whose score is better after than before."""
+    histogram: Histogram | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Fidelity to the input or the reference against a score of quality, photo by photo."""
+
+    fidelity: ScoreColumn
+    quality: ScoreColumn
+    scatter: Scatter
+
+
+def render_page(
+    run: RunFile, uri: str, digest: RunDigest, rows: RowsData, gallery: Sequence[tuple[Choice, Sequence[ShownPhoto]]]
+) -> str:
+    """The page's HTML; `uri` is shown as the run's place, `gallery` has the photos of every choice."""
+    data = {
+        "columns": COLUMNS,
+        "hidden": HIDDEN,
+        "scores": rows.score_names,
+        "rows": rows.within_page(),
+        "files": rows.files,
+        "photos": digest.photos,
+    }
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            run=run,
+            uri=uri,
+            statistics=digest.statistics,
+            complete=digest.photos == run.photos,
+            restores=run.config.get("mode", "restore") == "restore",
+            settings=sorted(_flat(run.config)),
+            key=key_score(digest),
+            scores=[_summary(digest, *names) for names in _scores(digest)],
+            unpaired=list(digest.score_columns.values()),
+            comparisons=list(_comparisons(digest))[:_MOST_SCATTERS],
+            throughput=charts.throughput(np.frombuffer(digest.finished)),
+            gallery=gallery,
+            data=Markup(script_json(data)),
+            width=charts.WIDTH,
+            height=charts.HEIGHT,
+            asset=_asset,
+        )
+    )
+
+
+def _scores(digest: RunDigest) -> Iterator[tuple[str, str, str | None]]:
+    """Each metric's label, its score and that before; scores of pairs stand once."""
+    pairs = score_pairs(list(digest.score_columns))
+    paired = {before for before, _ in pairs.values()}
+    before = {after: first for first, after in pairs.values()}
+    for name in digest.score_columns:
+        if name not in paired:
+            label = name.removesuffix(AFTER) if name in before else name
+            yield label, name, before.get(name)
+
+
+def _summary(digest: RunDigest, label: str, name: str, before: str | None) -> ScoreSummary:
+    after = digest.values(name)
+    known = np.isfinite(after)
+    column = digest.score_columns[name]
+    if before is None:
+        return ScoreSummary(
+            label, column, int(known.sum()), _quantiles(after), None, None, None, charts.histogram([after])
+        )
+    first = digest.values(before)
+    both = known & np.isfinite(first)
+    change = (after - first)[both]
+    gain = change if column.higher_is_better else -change
+    return ScoreSummary(
+        label,
+        column,
+        int(both.sum()),
+        _quantiles(after[both]),
+        _quantiles(first[both]),
+        float(np.median(change)) if change.size else None,
+        float((gain > 0).mean()) if change.size else None,
+        charts.histogram([first[both], after[both]]),
+    )
+
+
+def _quantiles(values: np.ndarray) -> tuple[float, ...]:
+    known = values[np.isfinite(values)]
+    return tuple(float(value) for value in np.quantile(known, _QUANTILES)) if known.size else ()
+
+
+def _comparisons(digest: RunDigest) -> Iterator[Comparison]:
+    """Every score of quality after against the first score of fidelity that photos have."""
+    closeness = [name for name in ("psnr", "fidelity_psnr") if name in digest.score_columns]
+    fidelity = next((name for name in closeness if np.isfinite(digest.values(name)).any()), None)
+    if fidelity is None:
+        return
+    for name, column in digest.score_columns.items():
+        points = charts.scatter(digest.values(fidelity), digest.values(name)) if name.endswith(AFTER) else None
+        if points is not None:
+            yield Comparison(digest.score_columns[fidelity], column, points)
+
+
+def _flat(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, str(value)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pasd_batch.report.html", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = lambda value: "" if value is None else f"{value:.4g}"
+    environment.filters["count"] = lambda value: f"{value:,}"
+    environment.filters["duration"] = _duration
+    return environment
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+@cache
+def _asset(name: str) -> Markup:
+    """A script or style of this package, as it stands in the page."""
+    return Markup(files("pasd_batch.report.html").joinpath("assets", name).read_text())
