@@ -97,6 +97,26 @@ def test_look_up_tables_go_through_littlecms(colors):
     assert from_srgb(srgb, rgb_lookup_profile(both_ways=False)) is None
 
 
+def test_look_up_tables_are_exact_and_perceptual(colors):
+    """As LittleCMS computes them without its shortcut, a coarser table that is some levels of 255 off."""
+    icc = rgb_lookup_profile(both_ways=True)
+    eight_bit = np.rint(colors * 255).astype(np.uint8)
+    found = to_srgb(eight_bit.astype(np.float32) / 255, icc).pixels * 255
+    exact, colorimetric = (
+        ImageCms.profileToProfile(
+            Image.fromarray(eight_bit),
+            ImageCms.ImageCmsProfile(io.BytesIO(icc)),
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=intent,
+            flags=ImageCms.Flags.NOOPTIMIZE,
+        )
+        for intent in (ImageCms.Intent.PERCEPTUAL, ImageCms.Intent.RELATIVE_COLORIMETRIC)
+    )
+    np.testing.assert_allclose(found, np.asarray(exact), atol=0.55)  # half a level, as it rounds, and its own rounding
+    assert np.abs(found - np.asarray(colorimetric)).mean() > 10
+    assert len(np.unique(np.rint(found / 255 * 65535))) > 1000, "16 bits are kept"
+
+
 def test_cmyk_goes_by_its_profile():
     ink = np.zeros((2, 2, 4), dtype=np.uint8)
     ink[0, 1] = (0, 255, 255, 0)

@@ -50,7 +50,8 @@ def rgb_lookup_profile(*, both_ways: bool) -> bytes:
     forward = _lab8(
         100 * corners.mean(axis=1), 50 * (corners[:, 0] - corners[:, 1]), 50 * (corners[:, 1] - corners[:, 2])
     )
-    tags = {b"A2B0": _lookup(3, forward)}
+    # Perceptual; the colorimetric one is another space altogether, so that taking it would show.
+    tags = {b"A2B0": _lookup(3, forward), b"A2B1": _lookup(3, forward[::-1])}
     if both_ways:
         tags[b"B2A0"] = _lookup(3, np.rint(corners[:, :1].repeat(3, axis=1) * 255).astype(np.uint8))
     return _profile(b"RGB ", b"Lab ", tags)
