@@ -3,9 +3,7 @@
 import hashlib
 import io
 from bisect import bisect_left, bisect_right
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,12 +22,10 @@ from pasd_batch.records import plan_schema
 from pasd_batch.runs.layout import plan_path
 from pasd_batch.storage.sealing import sealed
 from pasd_batch.storage.storage import Storage
+from pasd_batch.storage.threads import in_threads
 
 ID_KEY, PATH_KEY = 0, 1
 """Kinds of keys: two photos may not share an id, and must not share an output path."""
-
-_WRITERS = 16  # storing small objects is all waiting
-_QUEUED = 4 * _WRITERS
 
 
 @dataclass(frozen=True)
@@ -183,17 +179,12 @@ def write_shards(first_shard: int, shards: Iterable[pa.Table], storage: Storage,
     Raises:
         StorageError: a shard could not be stored.
     """
-    waiting: deque[Future[None]] = deque()
-    number = first_shard
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        for number, shard in enumerate(shards, start=first_shard + 1):
-            data = _encode(shard.replace_schema_metadata({SOURCE_ROOT_KEY: source_root}))
-            waiting.append(pool.submit(storage.write, plan_path(number - 1), data))
-            if len(waiting) >= _QUEUED:
-                waiting.popleft().result()
-        for task in waiting:
-            task.result()
-    return number - first_shard
+
+    def write(numbered: tuple[int, pa.Table]) -> None:
+        number, shard = numbered
+        storage.write(plan_path(number), _encode(shard.replace_schema_metadata({SOURCE_ROOT_KEY: source_root})))
+
+    return sum(1 for _ in in_threads(write, enumerate(shards, start=first_shard)))
 
 
 def _keys(kind: int, values: list[bytes], rows: np.ndarray) -> pa.Table:

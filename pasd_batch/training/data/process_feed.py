@@ -4,9 +4,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +16,7 @@ import torch
 
 from pasd_batch.config.training_data import TrainingDataSettings
 from pasd_batch.storage.storage import Storage
+from pasd_batch.storage.threads import in_order
 from pasd_batch.training.data.batch_maker import BatchMaker, Feed, NumberedBatch
 from pasd_batch.training.data.dataset import TrainingBatch
 from pasd_batch.training.data.photo_index import load_index
@@ -57,10 +57,8 @@ def process_feed(spec: LoaderSpec, loaders: int) -> Feed:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(loaders, mp_context=context, initializer=_prepare_loader) as pool:
             try:
-                for arrays in _ordered(
-                    lambda number: pool.submit(_make_arrays, spec, number), numbers, ahead=_AHEAD * loaders
-                ):
-                    yield from_arrays(arrays)
+                made = in_order(lambda number: pool.submit(_make_arrays, spec, number), numbers, ahead=_AHEAD * loaders)
+                yield from map(from_arrays, made)
             except BrokenProcessPool as error:
                 raise TrainingError(
                     "a process that makes samples was killed, perhaps because memory was full; the same command goes "
@@ -90,19 +88,6 @@ def from_arrays(arrays: dict[str, Any]) -> NumberedBatch:
     clean, degraded = (torch.from_numpy(np.array(arrays[name])) for name in ("clean", "degraded"))
     batch = TrainingBatch(tuple(arrays["names"]), tuple(arrays["captions"]), clean, degraded)
     return NumberedBatch(batch, tuple(arrays["numbers"]), arrays["skipped"])
-
-
-def _ordered(
-    make: Callable[[int], "Future[dict[str, Any]]"], numbers: range, *, ahead: int
-) -> Iterator[dict[str, Any]]:
-    """Results in the order of the numbers, with some more under way."""
-    waiting: deque[Future[dict[str, Any]]] = deque()
-    for number in numbers:
-        waiting.append(make(number))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
 
 
 def _make_arrays(spec: LoaderSpec, number: int) -> dict[str, Any]:

@@ -7,7 +7,6 @@ on its way to the GPU.
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +17,7 @@ from pasd_batch.config.training_data import TrainingDataSettings
 from pasd_batch.degradation.columns import sent
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.photos.photo_io import PhotoDecoder, to_tensor
+from pasd_batch.storage.threads import in_threads
 from pasd_batch.training.data.crops import Augmentation, enlarge_to
 from pasd_batch.training.data.dataset import refuse_too_small
 from pasd_batch.training.data.photo_index import PhotoIndex
@@ -130,5 +130,4 @@ def _decoded(index: PhotoIndex, settings: TrainingDataSettings, threads: int) ->
         large = enlarge_to(pixels, samples.crop_size)
         return _Decoded(photo.name, photo.caption, (large * 255.0).round().to(torch.uint8))
 
-    with ThreadPoolExecutor(max(1, threads), thread_name_prefix="decoding") as pool:
-        yield from pool.map(decode, range(len(index)))
+    return in_threads(decode, range(len(index)), threads=max(1, threads))
