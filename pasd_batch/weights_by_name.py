@@ -115,9 +115,11 @@ def needed_files(setting: WeightsSetting, access: StorageSettings) -> Needed:
 
 
 def access_of(settings: Settings) -> StorageSettings:
-    """Storage settings that stand among others; else the defaults."""
-    found = getattr(settings, "storage", None)
-    return found if isinstance(found, StorageSettings) else StorageSettings()
+    """Storage settings that stand among others, those of a run or of a training's data; else the defaults."""
+    for group in (settings, getattr(settings, "data", None)):
+        if isinstance(found := getattr(group, "storage", None), StorageSettings):
+            return found
+    return StorageSettings()
 
 
 def used_settings(settings: Settings) -> Iterator[WeightsSetting]:

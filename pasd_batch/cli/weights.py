@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pasd_batch.cli.archive_options import read_config
+from pasd_batch.config.base import Settings, load_yaml
 from pasd_batch.config.metrics import MetricsSettings
-from pasd_batch.config.run import RunSettings
+from pasd_batch.config.training import load_training
 from pasd_batch.config.weights import WeightsSetting
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.storage.printable import printable, printable_line
@@ -41,7 +42,7 @@ def add_command(commands: Any) -> None:
     )
     fetch.add_argument("--to", required=True, metavar="PLACE", help="local folder, or s3://BUCKET/PREFIX ...")
     for action, run in ((check, run_check), (fetch, run_fetch)):
-        action.add_argument("config", metavar="CONFIG", help="YAML file of a run, such as those in configs/")
+        action.add_argument("config", metavar="CONFIG", help="YAML file of a run or a training, as in configs/")
         action.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the file's")
         action.set_defaults(run=run, takes_overrides=True)
 
@@ -50,7 +51,7 @@ def run_check(options: argparse.Namespace) -> int:
     """Say of every setting what its weights are, and whether they are there."""
     from pasd_batch.weights_by_name import used_settings
 
-    settings, code = read_config(options), 0
+    settings, code = _read(options), 0
     for setting in used_settings(settings):
         try:
             lines = list(_lines(setting, settings))
@@ -67,11 +68,18 @@ def run_fetch(options: argparse.Namespace) -> int:
     from pasd_batch.weights_by_name import access_of
     from pasd_batch.weights_mirror import Mirror
 
-    settings = read_config(options)
+    settings = _read(options)
     mirror = Mirror.open(options.to, access_of(settings))
     mirror.copy_all(settings, _tell)
     sys.stdout.writelines(printable(f"{override}\n") for override in mirror.overrides(settings))
     return 0
+
+
+def _read(options: argparse.Namespace) -> Settings:
+    """Settings of a run, which has a manifest, or of a training."""
+    if "manifest" in load_yaml(options.config):
+        return read_config(options)
+    return load_training(options.config, options.overrides)
 
 
 def _tell(copied: "Copied") -> None:
@@ -80,7 +88,7 @@ def _tell(copied: "Copied") -> None:
     sys.stderr.write(printable_line(told) + "\n")
 
 
-def _lines(setting: WeightsSetting, settings: RunSettings) -> Iterator[str]:
+def _lines(setting: WeightsSetting, settings: Settings) -> Iterator[str]:
     from pasd_batch.weights_by_name import access_of, needed_files
 
     if setting.value is not None:

@@ -1,11 +1,13 @@
 """Settings of the losses on restored pictures: training end to end through the decoder, in one step or a few."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pasd_batch.config.base import LocalPath, Settings
+from pasd_batch.config.base import Settings
 from pasd_batch.config.intervals import Probability
+from pasd_batch.config.marks import Weights
+from pasd_batch.config.weights import WeightsPath
 
 
 class AdversarialSettings(Settings):
@@ -37,7 +39,7 @@ class PictureLossSettings(Settings):
     pure_noise_share: Probability = 0.5
     """Share of samples at alpha_a = 0; the others' alpha_a is uniform in [0, 1]."""
 
-    teacher: LocalPath | None = None
+    teacher: Annotated[WeightsPath | None, Weights()] = None
     """Weights of Real-ESRGAN x4plus (`benchmarks/convert_real_esrgan.py` makes the file); none: no teacher."""
 
     perceptual: float = Field(default=0.0, ge=0.0)

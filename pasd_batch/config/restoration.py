@@ -43,18 +43,18 @@ class TilePlacement(StrEnum):
     PUBLISHED = "published"
 
 
-_BASE_PARTS = ("vae", "text_encoder", "tokenizer", "scheduler")
-_CONTROL_PARTS = ("unet", "controlnet", "scheduler")
+BASE_PARTS = ("vae", "text_encoder", "tokenizer", "scheduler")
+CONTROL_PARTS = ("unet", "controlnet", "scheduler")
 
 
 class ModelSettings(Settings):
     """Model: its weights, device and precision."""
 
-    base: Annotated[WeightsPath | None, Weights(_BASE_PARTS, otherwise=EMBEDDED_MODEL)] = None
+    base: Annotated[WeightsPath | None, Weights(BASE_PARTS, otherwise=EMBEDDED_MODEL)] = None
     """Stable Diffusion 1.5 (`vae/ text_encoder/ tokenizer/ scheduler/`): a folder, `hf://owner/name` or an address such
     as `s3://bucket/folder`; none: the embedded model."""
 
-    control: Annotated[WeightsPath | None, Weights(_CONTROL_PARTS, otherwise=EMBEDDED_MODEL)] = None
+    control: Annotated[WeightsPath | None, Weights(CONTROL_PARTS, otherwise=EMBEDDED_MODEL)] = None
     """PASD (`unet/ controlnet/`), as a folder, a name or an address; none: the embedded model."""
 
     personalized: PersonalizedSettings | None = None

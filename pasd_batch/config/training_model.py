@@ -5,7 +5,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pasd_batch.config.base import LocalPath, Settings
+from pasd_batch.config.base import Settings
+from pasd_batch.config.marks import Weights
+from pasd_batch.config.restoration import BASE_PARTS, CONTROL_PARTS
+from pasd_batch.config.weights import WeightsPath
 
 
 class TrainablePart(StrEnum):
@@ -112,8 +115,8 @@ class FromStableDiffusion(Settings):
     start: Literal["stable_diffusion"] = "stable_diffusion"
     """Names this start."""
 
-    base: LocalPath
-    """Stable Diffusion 1.5 folder (`unet/ vae/ text_encoder/ tokenizer/ scheduler/`)."""
+    base: Annotated[WeightsPath, Weights(("unet", *BASE_PARTS))]
+    """Stable Diffusion 1.5 (`unet/ vae/ text_encoder/ tokenizer/ scheduler/`): a folder, a name or an address."""
 
     paca: PacaVariant = PacaVariant.PASD
     """Form of PACA."""
@@ -134,10 +137,10 @@ class FromPasd(Settings):
     start: Literal["pasd"] = "pasd"
     """Names this start."""
 
-    base: LocalPath
+    base: Annotated[WeightsPath, Weights(BASE_PARTS)]
     """Folder with `vae/ text_encoder/ tokenizer/ scheduler/`."""
 
-    control: LocalPath
+    control: Annotated[WeightsPath, Weights(CONTROL_PARTS)]
     """PASD folder (`unet/ controlnet/`); for models trained from scratch the same folder as `base`."""
 
     carries_base: bool = False
@@ -164,7 +167,7 @@ class FromScratch(Settings):
     start: Literal["scratch"] = "scratch"
     """Names this start."""
 
-    vae: LocalPath
+    vae: Annotated[WeightsPath, Weights(("vae",))]
     """Folder with a trained `vae/`, such as the output of VAE training."""
 
     unet: UNetSizes = UNetSizes()

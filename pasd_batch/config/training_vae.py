@@ -1,13 +1,16 @@
 """Settings of training the VAE below a model of one's own."""
 
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pasd_batch.config.base import LocalPath, Settings
+from pasd_batch.config.base import Settings
 from pasd_batch.config.intervals import Probability
+from pasd_batch.config.marks import Weights
+from pasd_batch.config.restoration import BASE_PARTS, CONTROL_PARTS
 from pasd_batch.config.trainer import TrainerSettings
+from pasd_batch.config.weights import WeightsPath
 
 
 class EncoderStart(StrEnum):
@@ -91,7 +94,7 @@ class VaeLossSettings(Settings):
 class PredictedLatents(Settings):
     """Latents that a trained PASD predicts in one step, for a decoder that learns to make up for what they lack."""
 
-    model: LocalPath
+    model: Annotated[WeightsPath, Weights((*CONTROL_PARTS, *BASE_PARTS))]
     """PASD folder that carries its base; its VAE has the encoder of the one that is trained."""
 
     share: Probability = 0.75
@@ -110,7 +113,7 @@ class VaeTrainingSettings(TrainerSettings):
     sizes: VaeSizes = VaeSizes()
     """The network."""
 
-    initial: LocalPath | None = None
+    initial: Annotated[WeightsPath | None, Weights(("vae",))] = None
     """Folder with a `vae/` of these sizes to train further; `decoder: linear` takes only its encoder."""
 
     encoder: EncoderStart = EncoderStart.RANDOM

@@ -15,6 +15,7 @@ from pasd_batch.training.loop.checkpoints import complete_steps
 from pasd_batch.training.loop.identity import claim_output
 from pasd_batch.training.loop.placement import Placement
 from pasd_batch.training.loop.training_loop import train_loop
+from pasd_batch.training.pinned_weights import keep_pins
 from pasd_batch.training.ray_trainer import train_on_ray
 from pasd_batch.training.work import build_task, loader_spec, open_output, sample_data
 
@@ -36,6 +37,7 @@ def train(settings: AnyTraining) -> int:
     budget = Budget(settings.stop_after)
     storage = open_output(settings)
     claim_output(storage, settings)
+    keep_pins(storage, settings)
     index = kept_index(storage, settings.data.sources, settings.data.storage)
     logger.info("training on %d photos into %s", len(index), storage.uri())
     if settings.workers.ray:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pasd_batch.config.restoration import Precision
 from pasd_batch.config.training_vae import DecoderStart, EncoderStart, VaeTrainingSettings
+from pasd_batch.config.weights import local_path
 from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.pasd.state_dict import CheckpointError, differences
 from pasd_batch.training.data.first_crops import first_crops
@@ -96,8 +97,9 @@ def build_vae_task(settings: VaeTrainingSettings) -> VaeTask:
 def _predictor(settings: VaeTrainingSettings, vae: AutoencoderKL) -> LatentPredictor | None:
     if settings.predicted is None:
         return None
-    networks = load_pasd(settings.predicted.model)
-    check_same_latents(vae, networks.vae, settings.predicted.model)
+    folder = local_path(settings.predicted.model)
+    networks = load_pasd(folder)
+    check_same_latents(vae, networks.vae, folder)
     return LatentPredictor(networks)
 
 
@@ -106,7 +108,7 @@ def _set_weights(vae: AutoencoderKL, settings: VaeTrainingSettings) -> None:
     if settings.encoder is EncoderStart.PRINCIPAL_COMPONENTS:
         start_encoder(vae, list(first_crops(settings)))
     if settings.initial is not None:
-        _load(vae, settings.initial / "vae", encoder_only=linear)
+        _load(vae, local_path(settings.initial) / "vae", encoder_only=linear)
     if linear:
         start_decoder(cast(PixelShuffleVae, vae), list(first_crops(settings)))
 

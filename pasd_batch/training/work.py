@@ -9,6 +9,7 @@ from pasd_batch.training.data.process_feed import LoaderSpec
 from pasd_batch.training.loop.placement import Placement
 from pasd_batch.training.loop.task import TrainingTask
 from pasd_batch.training.pasd_task import build_pasd_task
+from pasd_batch.training.pinned_weights import with_kept_weights
 from pasd_batch.training.vae_task import build_vae_task
 
 
@@ -18,7 +19,9 @@ def build_task(settings: AnyTraining) -> TrainingTask:
     Raises:
         CheckpointError: a model folder is missing, or does not hold what it should.
         TrainingError: nothing would be trained, or a package is missing.
+        StorageError, UnfitWeights: weights that are named by an address cannot be had, or are others than needed.
     """
+    settings = with_kept_weights(open_output(settings), settings)
     return build_pasd_task(settings) if isinstance(settings, TrainingSettings) else build_vae_task(settings)
 
 

@@ -191,3 +191,12 @@ def test_entries_of_a_list_are_given_as_the_whole_list(hub, tmp_path):
     assert [each.weight for each in moved.adapters] == [0.5, 1.0]
     assert [Path(each.path).read_bytes() for each in moved.adapters] == [b"one", b"two"]
     assert all(str(each.path).startswith(str(tmp_path / "mirror")) for each in moved.adapters)
+
+
+def test_the_weights_of_a_training_are_looked_at_too(hub, tmp_path, capsys):
+    hub.push("someone/sd", BASE)
+    config = Path(__file__).parents[2] / "configs" / "train_realisr.yaml"
+    assert main(["weights", "check", str(config), "model.base=hf://someone/sd"]) == 0
+    assert "model.base: hf://someone/sd: 7 files" in capsys.readouterr().out
+    assert main(["weights", "fetch", str(config), "model.base=hf://someone/sd", "--to", str(tmp_path / "mirror")]) == 0
+    assert capsys.readouterr().out.startswith(f"model.base={tmp_path}/mirror/someone--sd@")

@@ -22,6 +22,7 @@ from pasd_batch.config.training_model import (
     ModelStart,
     NoiseScheduleSettings,
 )
+from pasd_batch.config.weights import local_path
 from pasd_batch.pasd.checkpoint import (
     initialise_control_branch,
     initialise_unet,
@@ -120,8 +121,9 @@ def silence_paca(unet: PixelAwareUNet) -> None:
 
 
 def _from_stable_diffusion(start: FromStableDiffusion) -> TrainingNetworks:
-    base = load_base(start.base, allow_pickle=start.allow_pickle)
-    unet = initialise_unet(start.base / "unet", start.paca.value, allow_pickle=start.allow_pickle)
+    folder = local_path(start.base)
+    base = load_base(folder, allow_pickle=start.allow_pickle)
+    unet = initialise_unet(folder / "unet", start.paca.value, allow_pickle=start.allow_pickle)
     return TrainingNetworks(
         unet=unet,
         control_branch=initialise_control_branch(unet, **start.branch.model_dump()),
@@ -135,21 +137,22 @@ def _from_stable_diffusion(start: FromStableDiffusion) -> TrainingNetworks:
 
 
 def _from_pasd(start: FromPasd) -> TrainingNetworks:
-    base = load_base(start.base, allow_pickle=start.allow_pickle)
+    control = local_path(start.control)
+    base = load_base(local_path(start.base), allow_pickle=start.allow_pickle)
     return TrainingNetworks(
-        unet=load_unet(start.control / "unet", allow_pickle=start.allow_pickle),
-        control_branch=load_control_branch(start.control / "controlnet", allow_pickle=start.allow_pickle),
+        unet=load_unet(control / "unet", allow_pickle=start.allow_pickle),
+        control_branch=load_control_branch(control / "controlnet", allow_pickle=start.allow_pickle),
         vae=base.vae,
         text_encoder=base.text_encoder,
         tokenizer=base.tokenizer,
-        scheduler_config=_with_schedule(schedule_of(start.control, base), start.schedule),
+        scheduler_config=_with_schedule(schedule_of(control, base), start.schedule),
         carries_base=start.carries_base,
         drawn=lambda _: False,
     )
 
 
 def _from_scratch(start: FromScratch) -> TrainingNetworks:
-    vae = load_trained_vae(start.vae / "vae")
+    vae = load_trained_vae(local_path(start.vae) / "vae")
     channels = vae.config["latent_channels"]
     tokenizer = _byte_tokenizer()
     sizes, text_width = start.unet, start.text_encoder.width

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pasd_batch.config.picture_losses import PictureLossSettings
+from pasd_batch.config.weights import local_path
 from pasd_batch.training.networks.discriminator import PatchDiscriminator
 from pasd_batch.training.networks.teacher import RrdbNet, load_teacher, taught
 from pasd_batch.training.objectives.adversarial import hinge_loss, squared_slope
@@ -114,7 +115,7 @@ def build_picture_loss(settings: PictureLossSettings, *, seed: int) -> PictureLo
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             discriminator = PatchDiscriminator(settings.adversarial.width)
-    teacher = None if settings.teacher is None else load_teacher(settings.teacher)
+    teacher = None if settings.teacher is None else load_teacher(local_path(settings.teacher))
     return PictureLoss(settings, teacher=teacher, perceptual=perceptual, discriminator=discriminator)
 
 
