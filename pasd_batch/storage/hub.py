@@ -4,7 +4,6 @@ The client takes `HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME` and `HF_HUB_OFFLINE` from 
 locks each file while it is fetched and renames it into place, so that processes that want the same one fetch it once.
 """
 
-import errno
 import glob
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -12,15 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from pasd_batch.config.weights import HubName
-from pasd_batch.storage.errors import (
-    BUGS,
-    Forbidden,
-    InvalidLocation,
-    NotFound,
-    StorageError,
-    StorageFull,
-    TransientStorageError,
-)
+from pasd_batch.storage.errors import BUGS, NotFound, StorageError
+from pasd_batch.storage.hub_errors import elsewhere, hub_error
 
 Result = TypeVar("Result")
 
@@ -80,7 +72,7 @@ class HubFiles:
             )
         )
         if missing := [name for name in wanted if not (folder / name).is_file()]:
-            raise NotFound(f"{self}: {_some(missing)} cannot be had; {_elsewhere()}")
+            raise NotFound(f"{self}: {_some(missing)} cannot be had; {elsewhere()}")
         return folder / self.name.path
 
     def is_here(self, names: Collection[str]) -> bool:
@@ -116,7 +108,7 @@ class HubFiles:
         folder = Path(constants.HF_HUB_CACHE, f"models--{self.name.repository.replace('/', '--')}", "snapshots", commit)
         files = [path for path in folder.rglob("*") if path.is_file()]
         if not files:
-            raise NotFound(f"{self}: not in this machine's cache, {constants.HF_HUB_CACHE}; {_elsewhere()}")
+            raise NotFound(f"{self}: not in this machine's cache, {constants.HF_HUB_CACHE}; {elsewhere()}")
         return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
 
     def _explained(self, operation: Callable[[], Result]) -> Result:
@@ -127,65 +119,7 @@ class HubFiles:
             raise
         except Exception as error:  # noqa: BLE001 (the client passes on errors of what it builds on)
             # Cut off, as their texts repeat addresses.
-            raise self._error(error) from None
-
-    def _error(self, error: Exception) -> StorageError:
-        from huggingface_hub import constants
-        from huggingface_hub.errors import (
-            EntryNotFoundError,
-            GatedRepoError,
-            HfHubHTTPError,
-            LocalEntryNotFoundError,
-            RepositoryNotFoundError,
-            RevisionNotFoundError,
-            RevisionResolutionError,
-        )
-
-        place = f"{constants.ENDPOINT}/{self.name.repository}"
-        match error:
-            case GatedRepoError():
-                return Forbidden(
-                    f"{self}: the repository is gated; accept its licence at {place} and set HF_TOKEN to a token of "
-                    "that account"
-                )
-            case RepositoryNotFoundError():
-                return NotFound(
-                    f"{self}: {constants.ENDPOINT} has no such repository, or a private one; check the name, or set "
-                    "HF_TOKEN to a token that may read it"
-                )
-            case RevisionNotFoundError():
-                return NotFound(f"{self}: the repository has no such revision; {place} lists its branches and tags")
-            case LocalEntryNotFoundError() | RevisionResolutionError() if constants.HF_HUB_OFFLINE:
-                return NotFound(
-                    f"{self}: not, or not all, in this machine's cache, {constants.HF_HUB_CACHE}; {_elsewhere()}"
-                )
-            case EntryNotFoundError() if not isinstance(error, LocalEntryNotFoundError):
-                return NotFound(f"{self}: a file is gone from the repository; look at {place}")
-            case HfHubHTTPError() if error.response.status_code in (401, 403):
-                return Forbidden(f"{self}: HTTP {error.response.status_code}; set HF_TOKEN to a token that may read it")
-            case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                return StorageFull(
-                    f"{self}: no space left for it in {constants.HF_HUB_CACHE}; free some, or name another disk with "
-                    "HF_HOME"
-                )
-            case OSError() if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-                return Forbidden(
-                    f"{self}: {constants.HF_HUB_CACHE} cannot be written; name another folder with HF_HOME"
-                )
-            case ValueError():
-                return InvalidLocation(f"{self}: no name of a repository; write hf://OWNER/NAME")
-        status = f" (HTTP {error.response.status_code})" if isinstance(error, HfHubHTTPError) else ""
-        return TransientStorageError(
-            f"{self}: {constants.ENDPOINT} cannot be reached or does not answer as it should{status}: "
-            f"{type(error).__name__}; check the network, its proxies (HTTPS_PROXY), and HF_ENDPOINT; {_elsewhere()}"
-        )
-
-
-def _elsewhere() -> str:
-    from huggingface_hub import constants
-
-    offline = "HF_HUB_OFFLINE is set: unset it, or " if constants.HF_HUB_OFFLINE else "without a network "
-    return f"{offline}fetch it where there is one with `pasd-batch weights fetch` and bring it here"
+            raise hub_error(self.name, error) from None
 
 
 def _some(names: list[str]) -> str:

@@ -116,10 +116,10 @@ def test_a_gated_repository_says_where_its_licence_is_accepted(hub, monkeypatch)
 
 def test_a_hub_that_cannot_be_reached_is_named_and_no_secret_is(hub, monkeypatch, caplog):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
-    with pytest.raises(TransientStorageError, match=r"http://127.0.0.1:1 cannot be reached .*HTTPS_PROXY") as refused:
+    monkeypatch.setattr(constants, "ENDPOINT", "http://me:hub_secret@127.0.0.1:1")
+    with pytest.raises(TransientStorageError, match=r"@127.0.0.1:1 cannot be reached .*HTTPS_PROXY") as refused:
         at("hf://owner/model").files()
-    assert "hf_secret" not in str(refused.value) + caplog.text
+    assert "_secret" not in str(refused.value) + caplog.text
 
 
 def test_a_full_disk_is_told_as_such(hub, monkeypatch):
