@@ -308,3 +308,9 @@ def test_limits_are_settings(quick_models, photos, tmp_path, capsys):
     )
     assert main([*command, "--set", "limits.max_byte=99"]) == 2
     assert "limits.max_byte: unknown setting" in capsys.readouterr().err
+
+
+def test_deadlines_are_settings(quick_models, photos, tmp_path, capsys):
+    command = ["restore", str(photos / "a.jpg"), "--output", str(tmp_path / "out"), "--prompt", tiny_models.SLOWLY]
+    assert main([*command, "--set", "deadlines.restore=0.5"]) == 1
+    assert "restoring took longer than 0.5 s (after step 1 of 5); raise deadlines.restore" in capsys.readouterr().err

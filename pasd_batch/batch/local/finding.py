@@ -78,12 +78,9 @@ def _listed(name: str, path: str, output: str) -> list[LocalPhoto]:
 
 def _is_result(uri: str, found: FoundFiles, output: str) -> bool:
     """True for what lies in an output folder inside of the folder that is searched."""
-    top, results = os.path.realpath(found.folder or os.sep), _with_slash(os.path.realpath(output))
-    return (
-        results.startswith(_with_slash(top))
-        and results != _with_slash(top)
-        and (os.path.join(top, found.name(uri)).startswith(results))
-    )
+    top = _with_slash(os.path.realpath(found.folder or os.sep))
+    results = _with_slash(os.path.realpath(output))
+    return results != top and results.startswith(top) and f"{top}{found.name(uri)}".startswith(results)
 
 
 def _with_slash(folder: str) -> str:
