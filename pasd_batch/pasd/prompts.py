@@ -61,8 +61,17 @@ def _described(description: Description, substitutions: Mapping[str, str]) -> It
 
 
 def _substituted(caption: str, substitutions: Mapping[str, str]) -> str:
-    for word, instead in substitutions.items():
-        caption = re.sub(rf"\b{re.escape(word)}\b", lambda _, instead=instead: instead, caption, flags=re.IGNORECASE)
+    """The caption with other words in place of whole ones, in any case; what was put in is not replaced again."""
+    instead = {word.casefold(): new for word, new in substitutions.items()}
+
+    def replaced(found: re.Match[str]) -> str:
+        # Some letters match in any case that have no such case: \u0130 and i.
+        return instead.get(found[0].casefold(), found[0])
+
+    # The longest first, of several that begin alike.
+    words = "|".join(re.escape(word) for word in sorted(substitutions, key=len, reverse=True))
+    if words:
+        caption = re.sub(rf"(?<!\w)(?:{words})(?!\w)", replaced, caption, flags=re.IGNORECASE)
     return " ".join(caption.split())
 
 

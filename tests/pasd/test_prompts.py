@@ -54,6 +54,16 @@ def test_a_prompt_that_was_composed_before_is_not_made_longer():
     assert compose_prompt(once, description=description) == once
 
 
+def test_what_was_put_in_is_not_replaced_again_and_the_longest_words_count():
+    substitutions = {"old": "new", "new": "old", "old photo": "photo"}
+    said = compose_prompt(
+        "", description=Description("an OLD photo of a new car and old men"), substitutions=substitutions
+    )
+    assert said == "an photo of a old car and new men"
+    turkish = Description("\u0130 and I")  # a capital that matches i, and is none in lower case
+    assert compose_prompt("", description=turkish, substitutions={"i": "you"}) == "\u0130 and you"
+
+
 def test_substitutions_are_of_whole_words_in_captions_alone():
     said = compose_prompt(
         "a blurry name",

@@ -87,4 +87,6 @@ def _joined(one: Description, other: Description) -> Description:
 
 def _as_bytes(pixels: np.ndarray) -> np.ndarray:
     """Pixels in [0, 1] with 256 levels, as image processors take them."""
-    return np.round(np.clip(pixels, 0.0, 1.0) * 255.0).astype(np.uint8)
+    levels = pixels * np.float32(255.0)  # the one copy, for photos are large
+    np.rint(levels, out=levels)
+    return np.clip(levels, 0.0, 255.0, out=levels).astype(np.uint8)
