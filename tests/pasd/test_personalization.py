@@ -19,6 +19,7 @@ from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.pasd.checkpoint import BaseModel, is_paca, load_base, load_text_encoder
 from pasd_batch.pasd.models import load_models
 from pasd_batch.pasd.personalization import personalize
+from pasd_batch.pasd.restorer import Restorer
 from pasd_batch.pasd.state_dict import CheckpointError
 from pasd_batch.pasd.unet import PixelAwareUNet
 from pasd_batch.pasd.untrained import save_untrained
@@ -142,6 +143,24 @@ def test_restorers_get_what_the_settings_name_and_the_control_branch_stays(tiny)
     assert all(torch.equal(seen[name], tensor) for name, tensor in tiny.theirs.items())
     assert_same(personalized.control_branch.state_dict(), plain.control_branch.state_dict())
     assert_same(personalized.vae.state_dict(), plain.vae.state_dict())
+
+
+def test_a_photo_is_restored_with_them_and_with_the_trigger_words(tiny, photograph):
+    model = {"base": tiny.base_folder, "control": tiny.base_folder, "device": "cpu"}
+    sampling = {"steps": 1, "min_short_side": 64, "scale": 1.0}
+    plain, personalized = (
+        restore(photograph[:, :64, :64], {"model": model | {"personalized": weights}, "sampling": sampling | words})
+        for weights, words in ((None, {}), ({"weights": tiny.folder}, {"trigger_words": "toon style"}))
+    )
+    assert plain.prompt == "a woman, clean, high-resolution, 8k"
+    assert personalized.prompt == "toon style, a woman, clean, high-resolution, 8k"
+    assert float((personalized.image - plain.image).abs().mean()) > 0.01
+
+
+def restore(photo, settings):
+    restorer = Restorer.from_settings(RestorationSettings.parse(settings))
+    (outcome,) = restorer.restore([photo], prompts=["a woman"], seeds=[1])
+    return outcome
 
 
 def test_half_precision_is_blended_in_float32(tiny, tmp_path):
