@@ -1,4 +1,4 @@
-"""Personalised base models (section 3.4 of arXiv 2308.14469): other weights of Stable Diffusion 1.5 under trained PACA.
+"""Personalised base models (arXiv 2308.14469): other weights of Stable Diffusion 1.5 under trained PACA.
 
 A personalised model takes the base's place in the denoiser, in whole or in part; PACA and the control branch keep what
 they learned.

@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
 from pasd_batch.config.degradation import GrayscaleSettings, RealEsrganSettings
 from pasd_batch.config.losses import PredictionType
+from pasd_batch.config.restoration import ColorFix
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.config.training import load_training
 from pasd_batch.metrics.weights import METRIC_NEEDS
@@ -56,12 +57,31 @@ def test_it_says_what_it_is_for_and_explains_every_group(path):
 def test_the_files_are_what_their_names_say():
     modes = {path.name: load(path).mode for path in RUN_CONFIGS}
     assert modes == {
+        "colorize.yaml": RunMode.RESTORE,
         "demo.yaml": RunMode.RESTORE,
         "describe.yaml": RunMode.DESCRIBE,
         "restore_archive.yaml": RunMode.RESTORE,
+        "restore_old_photos.yaml": RunMode.RESTORE,
         "restore_preview.yaml": RunMode.RESTORE,
         "score_only.yaml": RunMode.SCORE,
+        "stylize.yaml": RunMode.RESTORE,
     }
+
+
+def test_the_papers_tasks_are_as_released():
+    restorations = {
+        name: load(ROOT / "configs" / f"{name}.yaml").restoration
+        for name in ("stylize", "restore_old_photos", "colorize")
+    }
+    for name in ("stylize", "restore_old_photos"):
+        model, sampling = restorations[name].model, restorations[name].sampling
+        assert model.personalized is not None
+        assert model.personalized.strength == 1
+        assert (sampling.steps, sampling.guidance_scale, sampling.conditioning_scale) == (20, 7.5, 1.1)
+        assert (sampling.negative_prompt[:13], sampling.negative_prompt[-11:]) == ("dotted, noise", "low quality")
+    colorization = restorations["colorize"].sampling
+    assert (colorization.colorize, colorization.color_fix, colorization.added_prompt) == (True, ColorFix.LUMA, "")
+    assert (colorization.steps, colorization.guidance_scale, colorization.scale) == (20, 9, 1)
 
 
 def test_trainings_are_as_published():
