@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from pasd_batch.batch.driver.fetching import fetch_on_worker
 from pasd_batch.batch.planning.plan import CheckedManifest, check_manifest
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.cluster.session import WorkerResources, run_on_worker
@@ -192,6 +193,7 @@ def _check_worker(settings: RunSettings, storage: Storage, loaders: ModelLoaders
     probe = f".pasd-batch-probe-{uuid.uuid4().hex}"
     storage.create(probe, b"")
     try:
+        fetch_on_worker(settings, place_seconds=WORKER_SECONDS)
         return run_on_worker(
             try_as_worker, settings, storage, probe, loaders, settings=settings.workers, seconds=WORKER_SECONDS
         )

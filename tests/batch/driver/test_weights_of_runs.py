@@ -6,7 +6,7 @@ import pytest
 from photo_archive import settings, spec
 from tiny_models import TinyRestorer, load_scorer
 
-from pasd_batch.batch.driver import preflight
+from pasd_batch.batch.driver import fetching, preflight
 from pasd_batch.batch.driver.preflight import check_storage_and_workers
 from pasd_batch.batch.worker.models import ModelLoaders, fingerprint_model
 from pasd_batch.batch.worker.pipeline import ModelsUnavailable, load_pipeline
@@ -55,9 +55,11 @@ class Drivers:
 
 @pytest.fixture
 def drivers(hub, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        preflight, "run_on_worker", lambda function, *arguments, settings, seconds: function(*arguments)
-    )
+    def here(function, *arguments, settings, seconds):
+        return function(*arguments)
+
+    for module in (preflight, fetching):
+        monkeypatch.setattr(module, "run_on_worker", here)
     model = {"base": "hf://someone/sd", "control": "hf://someone/pasd@main/light"}
     run_settings = settings(tmp_path / "run", restoration={"model": model})
     return Drivers(Storage.open(str(tmp_path / "run")), run_settings)
@@ -119,3 +121,20 @@ def test_what_cannot_be_had_is_one_problem_of_the_preflight_and_gives_a_shard_ba
     assert "check the name, or set HF_TOKEN" in problem
     with pytest.raises(ModelsUnavailable, match="HF_TOKEN"):
         load_pipeline(replace(spec(drivers.settings), loaders=LOADERS))
+
+
+def test_fetching_has_more_time_than_a_worker_has_to_come(hub, drivers, monkeypatch):
+    hub.push("someone/sd", FIRST)
+    push_control(hub)
+    waited = []
+
+    def run_on_worker(function, *arguments, settings, seconds):
+        waited.append(seconds)
+        if function is fetching._fetch:
+            raise TimeoutError
+        return function(*arguments)
+
+    monkeypatch.setattr(fetching, "run_on_worker", run_on_worker)
+    found = check_storage_and_workers(drivers.settings, drivers.storage, LOADERS)
+    assert waited == [preflight.WORKER_SECONDS, fetching.FETCH_SECONDS]
+    assert found.messages == ["weights did not come within 12 hours; fetch them before with `pasd-batch weights fetch`"]
