@@ -2,29 +2,19 @@
 
 import contextlib
 import errno
-import logging
 import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 from pasd_batch.storage.errors import InvalidLocation, StorageError, refuse_larger
+from pasd_batch.storage.local_listing import Skip, files_below
 from pasd_batch.storage.partial_files import discard, flush_folder, is_partial, write_partial
-
-_logger = logging.getLogger(__name__)
-
-Skip = Callable[[str, str], None]
-"""Is told of a path that a listing leaves out, and why."""
-
-UNREADABLE = "cannot be read"
-LINKED_FOLDER = "links to folders are not followed"
-DANGLING_LINK = "links that lead nowhere"
-NO_FILE = "neither files nor folders"
 
 LONGEST_PATH = 4095
 """Most bytes of a path: Linux' PATH_MAX without the NUL."""
@@ -150,23 +140,7 @@ class LocalFiles:
         or listed.
         """
         top = self._inside(prefix) if prefix else Path(self.root)
-        folders = [top]
-        while folders:
-            folder = folders.pop()
-            try:
-                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                if skip is None or folder is top:
-                    raise
-                skip(str(folder), _reason(error))
-                continue
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(Path(entry.path))
-                elif not is_partial(entry.name) and not _left_out(entry, skip):
-                    yield Path(entry.path).relative_to(self.root).as_posix()
+        yield from (Path(path).relative_to(self.root).as_posix() for path in files_below(top, skip))
 
     def is_link(self, key: str) -> bool:
         """True if a link is there."""
@@ -229,27 +203,3 @@ def open_regular(path: str | Path) -> BinaryIO:
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise StorageError(f"{path} is a folder or a device; give the path of a file")
     return open(path, "rb")
-
-
-def _left_out(entry: os.DirEntry[str], skip: Skip | None) -> bool:
-    """True if what is no folder itself is left out of a listing."""
-    try:
-        linked_folder = entry.is_symlink() and entry.is_dir()
-        if skip is None:
-            if linked_folder:
-                _logger.warning("%s is a link to a folder and is not followed", entry.path)
-            return linked_folder
-        if not linked_folder and entry.is_file():
-            return False
-        dangling = entry.is_symlink() and not os.path.exists(entry.path)
-    except OSError as error:
-        if skip is None:
-            raise
-        skip(entry.path, _reason(error))
-        return True
-    skip(entry.path, LINKED_FOLDER if linked_folder else DANGLING_LINK if dangling else NO_FILE)
-    return True
-
-
-def _reason(error: OSError) -> str:
-    return f"{UNREADABLE} ({os.strerror(error.errno) if error.errno else type(error).__name__})"

@@ -5,7 +5,6 @@ metadata which call created them, because a create whose answer was lost is sent
 by aiohttp on a connection that the server closed: what is then in the way may be our own.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,13 +14,13 @@ from urllib.parse import quote
 
 from fsspec.spec import AbstractFileSystem
 
-from pasd_batch.storage.answers import require_no_page, require_whole_object
+from pasd_batch.storage.answers import require_no_page
 from pasd_batch.storage.errors import StorageError, TransientStorageError, refuse_larger
 from pasd_batch.storage.filesystems import HTTP, open_filesystem
 from pasd_batch.storage.local_files import FileState
 from pasd_batch.storage.location import redact_uri
+from pasd_batch.storage.whole_bodies import Bounds, read_from_s3, seconds_for, stream_from_web
 
-_CHUNK = 1 << 20
 _LONGEST_KEY = 1024  # S3, Google and Azure
 _CREATOR = "pasd-batch-create"
 _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "updated", "last_modified", "mtime", "created")
@@ -68,7 +67,8 @@ class RemoteFiles:
         if self.scheme in HTTP:
             return self._read_http(key, max_bytes)
         if self.scheme == "s3":
-            return self._read_s3(key, max_bytes)
+            bounds = Bounds(self.shown(key), max_bytes, self.timeout)
+            return read_from_s3(self.filesystem, self._s3_key(key), bounds)
         size = self.size(key)
         if size is None:
             raise FileNotFoundError(self._path(key))
@@ -181,29 +181,6 @@ class RemoteFiles:
         keys = [self._key(f"{bucket}/{name}") for name in names]
         return keys, answer.get("NextContinuationToken")
 
-    def _read_s3(self, key: str, max_bytes: int | None) -> bytes:
-        from fsspec.asyn import sync
-
-        filesystem, place = self.filesystem, self._s3_key(key)
-
-        async def fetch() -> bytes:
-            async with asyncio.timeout(self.timeout) as deadline:
-                answer = await filesystem._call_s3("get_object", **place)
-                size = answer["ContentLength"]
-                data = bytearray()
-                try:
-                    refuse_larger(self.shown(key), size, max_bytes)
-                    deadline.reschedule(asyncio.get_running_loop().time() + self._seconds(size))
-                    while chunk := await answer["Body"].read(_CHUNK):
-                        data += chunk
-                finally:
-                    answer["Body"].close()
-            require_whole_object(answer, data, bucket=place["Bucket"], shown=self.shown(key))
-            return bytes(data)
-
-        content: Any = sync(filesystem.loop, fetch)
-        return content
-
     def _read_http(self, key: str, max_bytes: int | None) -> bytes:
         data = bytearray()
         content_type = self._get_http(key, data.extend, max_bytes)
@@ -211,34 +188,8 @@ class RemoteFiles:
         return bytes(data)
 
     def _get_http(self, key: str, take: Callable[[bytes], object], max_bytes: int | None) -> str:
-        """Hand over what a web server sends, piece by piece; the type of content that it says."""
-        from aiohttp import ClientTimeout
-        from fsspec.asyn import sync
-
-        from pasd_batch.storage.web_guard import stay_encrypted
-
-        filesystem = self.filesystem
-        middlewares = (stay_encrypted,) if self.scheme == "https" else ()
-
-        async def fetch() -> str:
-            session = await filesystem.set_session()
-            total = 0
-            async with (
-                asyncio.timeout(self.timeout) as deadline,
-                session.get(self._path(key), timeout=ClientTimeout(), middlewares=middlewares) as response,
-            ):
-                response.raise_for_status()
-                length = response.content_length or max_bytes or 0
-                refuse_larger(self.shown(key), response.content_length or 0, max_bytes)
-                deadline.reschedule(asyncio.get_running_loop().time() + self._seconds(length))
-                async for chunk in response.content.iter_chunked(_CHUNK):
-                    total += len(chunk)
-                    refuse_larger(self.shown(key), total, max_bytes)
-                    take(chunk)
-            return response.content_type
-
-        content_type: Any = sync(filesystem.loop, fetch)
-        return content_type
+        bounds = Bounds(self.shown(key), max_bytes, self.timeout)
+        return stream_from_web(self.filesystem, self._path(key), take, bounds, stays_encrypted=self.scheme == "https")
 
     def _path(self, key: str) -> str:
         if not key or not self.root:
@@ -278,4 +229,4 @@ class RemoteFiles:
         return {"timeout": self._seconds(size)} if self.filesystem.async_impl else {}
 
     def _seconds(self, size: int) -> float:
-        return self.timeout + size / 2**20
+        return seconds_for(size, self.timeout)

@@ -26,7 +26,8 @@ from pasd_batch.storage.errors import (
     translated,
 )
 from pasd_batch.storage.filesystems import HTTP
-from pasd_batch.storage.local_files import FileState, LocalFiles, Skip
+from pasd_batch.storage.local_files import FileState, LocalFiles
+from pasd_batch.storage.local_listing import Skip
 from pasd_batch.storage.location import check_relative, parse_location, redact_uri
 from pasd_batch.storage.remote_files import RemoteFiles
 from pasd_batch.storage.retry import with_retries
