@@ -161,7 +161,7 @@ def test_a_describer_by_name_says_what_it_says_from_its_folder(hub, describer_fo
 
 
 def test_a_run_that_describes_needs_its_describers_alone(describer_folder):
-    values = {"manifest": {"path": "a.csv"}, "output": {"root": "run"}, "mode": "describe"}
+    values = {"manifest": {"path": "a.csv"}, "output": {"root": "run", "manifest": "b.parquet"}, "mode": "describe"}
     model = {"base": "hf://someone/sd", "control": "hf://someone/pasd"}
     classify = {"weights": str(describer_folder("resnet"))}
     settings = RunSettings.parse(values | {"restoration": {"model": model, "describe": {"classify": classify}}})

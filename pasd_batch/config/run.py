@@ -82,16 +82,11 @@ class RunOutputSettings(Settings):
     """File format of the restored photos."""
 
     manifest: Annotated[str | None, RuntimeOnly()] = None
-    """Manifest of the described photos, a Parquet file that `mode: describe` writes when it is complete; none:
-    `described.parquet` in `root`."""
+    """Manifest of the described photos, a Parquet file that `mode: describe` writes when it is complete. It has URIs as
+    the manifest has them, with their credentials, which nothing in `root` has: so its place is another one."""
 
     max_shard_mib: int = Field(default=2048, ge=1, le=4096)
     """Most MiB of images one result Parquet may hold (it is one upload); photos beyond it fail."""
-
-    @property
-    def described_manifest(self) -> str:
-        """Path or URI of the manifest that `mode: describe` writes."""
-        return self.manifest or f"{self.root.rstrip('/')}/described.parquet"
 
 
 class WorkerSettings(Settings):
@@ -190,6 +185,8 @@ class RunSettings(Settings):
             raise ValueError(
                 "mode describe needs a describer; name weights in restoration.describe.caption, detect or classify"
             )
+        if self.mode is RunMode.DESCRIBE and self.output.manifest is None:
+            raise ValueError("mode describe writes a manifest; name its file in output.manifest")
         if self.output.manifest is not None and self.mode is not RunMode.DESCRIBE:
             raise ValueError(f"output.manifest is written by mode describe, not {self.mode.value}; leave it out")
         if self.output.manifest == self.manifest.path:

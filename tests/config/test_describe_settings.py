@@ -61,17 +61,22 @@ def test_a_runs_model_is_that_of_its_describers_too_wherever_they_lie(describer_
 
 def test_a_run_that_describes_is_decided_by_what_describes():
     describe = "restoration.describe.classify.weights=a"
-    plain = decisive_settings(run("mode=describe", describe))
+    target = "output.manifest=described.parquet"
+    plain = decisive_settings(run("mode=describe", describe, target))
     for other in ("restoration.sampling.steps=3", "metrics.no_reference=[]", "output.manifest=there.parquet"):
-        assert decisive_settings(run("mode=describe", describe, other)) == plain
+        assert decisive_settings(run("mode=describe", describe, target, other)) == plain
     for other in ("restoration.sampling.prompt=a farm", "restoration.describe.substitutions={hazy: clear}"):
-        assert decisive_settings(run("mode=describe", describe, other)) != plain
+        assert decisive_settings(run("mode=describe", describe, target, other)) != plain
 
 
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
         (["mode=describe"], "mode describe needs a describer; name weights in restoration.describe.caption"),
+        (
+            ["mode=describe", "restoration.describe.classify.weights=a"],
+            "writes a manifest; name its file in output.man",
+        ),
         (["restoration.describe.detect.most=3"], "restoration.describe.detect.weights: required, but not given"),
         (["restoration.describe.detect={weights: a, threshold: 2}"], "less than or equal to 1"),
         (["output.manifest=x.parquet"], "output.manifest is written by mode describe, not restore"),

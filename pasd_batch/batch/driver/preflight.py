@@ -11,7 +11,7 @@ from pasd_batch.batch.driver.fetching import fetch_on_worker
 from pasd_batch.batch.planning.plan import CheckedManifest, check_manifest
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.cluster.session import WorkerResources, run_on_worker
-from pasd_batch.config.run import ManifestSettings, RunMode, RunSettings
+from pasd_batch.config.run import ManifestSettings, RunSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.manifests.allowed_folders import listed_folder
 from pasd_batch.manifests.errors import ManifestError
@@ -76,8 +76,8 @@ def check_run(settings: RunSettings, storage: Storage, loaders: ModelLoaders) ->
     problems = found.messages
     if run is None:
         _attempt(problems, lambda: refuse_strangers(storage))
-    if settings.mode is RunMode.DESCRIBE:
-        _attempt(problems, lambda: refuse_other_formats(settings.output.described_manifest))
+    if (described := settings.output.manifest) is not None:
+        _attempt(problems, lambda: refuse_other_formats(described))
     checked = _attempt(problems, lambda: _check_manifest(settings, storage, run, may_keep=not problems))
     if problems or checked is None or found.worker is None:
         raise PreflightFailed(problems)

@@ -21,7 +21,7 @@ from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.cluster.session import ClusterFailed, ray_session
 from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
-from pasd_batch.config.run import RunMode, RunSettings
+from pasd_batch.config.run import RunSettings
 from pasd_batch.config.weights import WeightsSetting, with_weights
 from pasd_batch.errors import PasdBatchError, TroubleAroundPhotos
 from pasd_batch.manifests.errors import ManifestError
@@ -144,8 +144,8 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
             return RunReport(ExitCode.INCOMPLETE, None, f"{trouble}\n{resume} resumes the run")
         counts = summarize(folder, run)
         _tidy(storage)
-        if settings.mode is RunMode.DESCRIBE:
-            write_described(folder, settings.output.described_manifest)
+        if settings.output.manifest is not None:
+            write_described(folder, settings.output.manifest)
     except ManifestError as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     except RunDamaged as error:
@@ -231,8 +231,8 @@ def _claim(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> tu
 
 def _report(counts: RunCounts, settings: RunSettings, storage: Storage) -> RunReport:
     done = f"{counts.photos:,} photos, {counts.outcomes()}; results in {storage.uri(RESULTS_FOLDER)}"
-    if settings.mode is RunMode.DESCRIBE:
-        done = f"{done}\nmanifest with prompts: {redact_uri(settings.output.described_manifest)}"
+    if settings.output.manifest is not None:
+        done = f"{done}\nmanifest with prompts: {redact_uri(settings.output.manifest)}"
     if counts.error_rate <= settings.max_error_rate:
         return RunReport(ExitCode.DONE, counts, done)
     reasons = ", ".join(f"{number:,} x {reason}" for reason, number in counts.failures.items())

@@ -163,3 +163,23 @@ def test_photos_are_described_as_in_a_run(folder, describer_folder, tmp_path):
     (row,) = restore_photos([photo], tmp_path / "out", RestoreSettings.parse(settings), loaders=tiny_models.TINY)
     assert row["prompt_used"] == f", {row['description']['class_name']}, clean".removeprefix(", ")
     assert row["seconds"]["describe"] > 0
+
+
+def test_a_caption_reaches_the_model_like_a_prompt(folder, untrained, describer_folder, tmp_path):
+    def restored(name, describe, **sampling):
+        values = {
+            "model": untrained,
+            "sampling": PHOTO_SETTINGS["sampling"] | {"scale": 1.0} | sampling,
+            "describe": describe,
+        }
+        (row,) = restore_photos([folder / "sub/deep/wide.avif"], tmp_path / name, RestoreSettings.parse(values))
+        return row, np.asarray(Image.open(row["output_uri"]))
+
+    captioned, pixels = restored("captioned", {"caption": {"weights": str(describer_folder("blip"))}})
+    caption = captioned["description"]["caption"].replace("blurry", "clear").replace("noisy", "clean")
+    assert captioned["prompt_used"] == f"{caption}, clean, high-resolution, 8k"
+    prompted, same = restored("prompted", {}, prompt=caption)
+    plain, other = restored("plain", {})
+    assert (prompted["prompt_used"], plain["prompt_used"]) == (captioned["prompt_used"], "clean, high-resolution, 8k")
+    np.testing.assert_array_equal(pixels, same)
+    assert (pixels != other).any()

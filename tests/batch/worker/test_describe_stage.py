@@ -187,6 +187,8 @@ def described(describer_folder, tmp_path):
 
     def run(name, records=photos, describe=describers, **changes):
         write_plan(tmp_path / name, records, shard_size=8)
+        if changes.get("mode") == "describe":
+            changes |= {"output": {"manifest": str(tmp_path / f"{name}.parquet")}}
         run_settings = settings(tmp_path / name, restoration={"describe": describe}, **changes)
         run_spec = spec(run_settings, loaders)
         if changes.get("mode") == "describe":
