@@ -24,7 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
+import pyarrow as pa
 from PIL import Image
 
 from pasd_batch.config.run import RunSettings
@@ -221,16 +221,18 @@ def whole_run(settings: RunSettings) -> Pace:
     import ray
 
     from pasd_batch.batch.driver.run import ExitCode, run_archive
+    from pasd_batch.runs.layout import result_path
+    from pasd_batch.runs.run_folder import open_run
 
     began = time.time()
     ray.init(address="local", include_dashboard=False, log_to_driver=False)
     report = run_archive(settings, show_progress=False)
     assert report.exit_code is ExitCode.DONE, report.message
     ray.shutdown()
-    results = Path(settings.output.root, "results")
-    committed = {int(file.stem.removeprefix("shard-")): file.stat().st_mtime for file in results.iterdir()}
+    run = open_run(settings.output.root)
+    committed = {shard: Path(settings.output.root, result_path(shard)).stat().st_mtime for shard in run.committed()}
     first = min(committed, key=committed.__getitem__)
-    rows = pq.read_table(results, columns=["shard", "status", "seconds"]).to_pylist()
+    rows = pa.concat_tables(run.rows(["shard", "status", "seconds"])).to_pylist()
     assert all(row["status"] == "ok" for row in rows), "photos failed"
     later = [row["seconds"] for row in rows if row["shard"] != first]
     model_seconds = sum(seconds["restore"] + seconds["score"] for seconds in later)

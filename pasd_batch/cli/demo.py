@@ -38,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """Make the photos, run the batch job on them, and say where everything is."""
     from pasd_batch.batch.driver.run import run_archive
     from pasd_batch.report.run_report import write_report
+    from pasd_batch.runs.layout import IMAGES_FOLDER, RESULTS_FOLDER
 
     started = time.monotonic()
     folder: Path = options.folder
@@ -51,7 +52,8 @@ def run(options: argparse.Namespace) -> int:
     if report.counts is None:
         return report.exit_code
     written = write_report(str(folder / "run"), StorageSettings())
-    lines = [f"restored photos:  {folder / 'run' / 'images'}", f"Parquet rows:     {folder / 'run' / 'results'}"]
+    root = folder / "run"
+    lines = [f"restored photos:  {root / IMAGES_FOLDER}", f"Parquet rows:     {root / RESULTS_FOLDER}"]
     lines += [f"report:           {path}" for path in written]
     sys.stdout.write("\n".join(lines) + f"\n{time.monotonic() - started:.0f} seconds in all\n")
     return report.exit_code

@@ -5,10 +5,10 @@ import os
 from pasd_batch.config.run import ManifestSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.manifests.errors import ManifestError
-from pasd_batch.manifests.kept_list import kept_list
 from pasd_batch.manifests.pieces import find_pieces
 from pasd_batch.manifests.survey import ManifestSurvey, merge_surveys, survey_piece
 from pasd_batch.runs.damage import parsing, read_json
+from pasd_batch.runs.kept_list import kept_list
 from pasd_batch.runs.layout import RUN_FILE
 from pasd_batch.runs.run_folder import RunFolder
 

@@ -18,6 +18,7 @@ from pasd_batch.config.storage import StorageSettings
 from pasd_batch.records import PLAN_SCHEMA
 from pasd_batch.runs.damage import parsing
 from pasd_batch.runs.layout import (
+    IMAGES_FOLDER,
     PLAN_FOLDER,
     RESULTS_FOLDER,
     RUN_FILE,
@@ -64,7 +65,10 @@ class RunFolder:
         Raises:
             StorageError: the URI cannot be opened.
         """
-        return cls(Storage.open(uri, retry=settings.retry, allowed_schemes=settings.allowed_schemes), settings)
+        storage = Storage.open(
+            uri, retry=settings.retry, allowed_schemes=settings.allowed_schemes, linked_folder=IMAGES_FOLDER
+        )
+        return cls(storage, settings)
 
     def rows(self, columns: Sequence[str] | None = None, where: pc.Expression | None = None) -> Iterator[pa.Table]:
         """All committed rows, as tables in the plan's order: at least one table for each committed shard.

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from pasd_batch.manifests.kept_list import list_name
 from pasd_batch.runs.damage import RunDamaged, read_json
 from pasd_batch.runs.layout import (
     IMAGES_FOLDER,
@@ -16,6 +15,7 @@ from pasd_batch.runs.layout import (
     RESULTS_FOLDER,
     SUMMARY_FILE,
     image_path,
+    photo_list_path,
     plan_path,
     result_path,
 )
@@ -168,7 +168,7 @@ class Verifier:
         fingerprint = self.run.manifest_fingerprint
         problem = problem_of_kept_list(self.folder, fingerprint)
         if problem is not None:
-            self._add(result, Problem(ProblemKind.PHOTO_LIST, list_name(fingerprint), problem))
+            self._add(result, Problem(ProblemKind.PHOTO_LIST, photo_list_path(fingerprint), problem))
 
     def _check_summary(self, result: Verification) -> None:
         if result.counts[ProblemKind.RESULTS_MISSING] or result.counts[ProblemKind.RESULTS_DAMAGED]:

@@ -19,8 +19,6 @@ from pasd_batch.storage.partial_files import discard, flush_folder, is_partial, 
 LONGEST_PATH = 4095
 """Most bytes of a path: Linux' PATH_MAX without the NUL."""
 
-MAY_BE_LINKED = "images"
-"""The one folder at the top of a root that may be a link to another disk; what it links to is its bound."""
 _CHUNK = 1 << 20
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
@@ -38,6 +36,8 @@ class LocalFiles:
     """Files below the absolute folder `root`; keys are relative paths. Errors are those of the system."""
 
     root: str
+    linked_folder: str | None = None
+    """The one folder at the top of the root that may be a link to another disk; what it links to is its bound."""
 
     @property
     def longest_key(self) -> int:
@@ -166,8 +166,8 @@ class LocalFiles:
         """Delete temporary files of killed processes that are older than so many seconds; how many there were."""
         removed = 0
         tops = [Path(self.root, prefix)]
-        if not prefix and self.is_link(MAY_BE_LINKED):
-            tops.append(Path(self.root, MAY_BE_LINKED))
+        if not prefix and self.linked_folder is not None and self.is_link(self.linked_folder):
+            tops.append(Path(self.root, self.linked_folder))
         for folder, _, names in chain.from_iterable(map(os.walk, tops)):
             for path in (Path(folder, name) for name in names if is_partial(name)):
                 # Writers at work rename or delete theirs at any moment.
@@ -187,8 +187,8 @@ class LocalFiles:
         # Not Path.resolve(), whose RuntimeError for links in a circle says nothing about the storage.
         root, target = os.path.realpath(self.root), Path(self.root, key)
         bounds = [root]
-        if key.partition("/")[0] == MAY_BE_LINKED:
-            bounds.append(os.path.realpath(os.path.join(root, MAY_BE_LINKED)))
+        if self.linked_folder is not None and key.partition("/")[0] == self.linked_folder:
+            bounds.append(os.path.realpath(os.path.join(root, self.linked_folder)))
         if not any(Path(os.path.realpath(target)).is_relative_to(bound) for bound in bounds):
             raise InvalidLocation(f"{target} leads out of {self.root} through a link; replace the link by the file")
         return target

@@ -73,8 +73,11 @@ class Storage:
         *,
         retry: RetryPolicy | None = None,
         allowed_schemes: frozenset[str] = DEFAULT_SCHEMES,
+        linked_folder: str | None = None,
     ) -> "Storage":
         """The storage at a local folder or URI, which need not exist yet; nothing is contacted.
+
+        `linked_folder` is the one folder at the top of a local root that may be a link to another disk.
 
         Raises:
             InvalidLocation: the scheme is not allowed or the URI malformed, or it is HTTP, which has no listing and
@@ -84,7 +87,7 @@ class Storage:
         retry = retry or RetryPolicy()
         location = parse_location(uri, allowed_schemes=allowed_schemes)
         if location.scheme == "file":
-            return cls(LocalFiles(location.path), retry)
+            return cls(LocalFiles(location.path, linked_folder), retry)
         if location.scheme in HTTP:
             raise InvalidLocation(f"{redact_uri(uri)}: HTTP can only be read; give a local folder or object storage")
         remote = RemoteFiles(location.scheme, location.path.removesuffix("/"), retry.timeout)

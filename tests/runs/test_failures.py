@@ -8,10 +8,10 @@ from manifests import ACCESS, rows_of, survey
 from result_rows import row as result_row
 
 from pasd_batch.config.run import ManifestColumns, ManifestFormat, ManifestSettings
-from pasd_batch.manifests.kept_list import draft_list, keep_list
 from pasd_batch.manifests.pieces import is_image_source
 from pasd_batch.records import PLAN_SCHEMA, RESULT_SCHEMA
 from pasd_batch.runs.failures import failures_of
+from pasd_batch.runs.kept_list import draft_list, keep_list
 from pasd_batch.runs.layout import RUN_FILE, plan_path, shard_file_name
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.sealing import has_sealed, sealed

@@ -12,8 +12,8 @@ from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.cluster.session import ClusterFailed, WorkerResources, ray_session, run_on_worker
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.errors import PasdBatchError
-from pasd_batch.manifests.kept_list import refuse_run_among_photos
 from pasd_batch.records import PhotoFailure
+from pasd_batch.runs.kept_list import refuse_run_among_photos
 from pasd_batch.runs.run_file import describe_run, read_run, refuse_another, refuse_strangers
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.storage import Storage

@@ -15,13 +15,13 @@ from pasd_batch.config.run import ManifestSettings, RunSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.manifests.allowed_folders import listed_folder
 from pasd_batch.manifests.errors import ManifestError
-from pasd_batch.manifests.kept_list import draft_list, keep_list, kept_list, list_name, refuse_run_among_photos
 from pasd_batch.manifests.output_paths import LONGEST_PATH
 from pasd_batch.manifests.pieces import is_image_source
 from pasd_batch.manifests.writing import refuse_other_formats
 from pasd_batch.records import ScoreColumn
 from pasd_batch.runs.damage import damaged
-from pasd_batch.runs.layout import IMAGES_FOLDER
+from pasd_batch.runs.kept_list import draft_list, keep_list, kept_list, refuse_run_among_photos
+from pasd_batch.runs.layout import IMAGES_FOLDER, photo_list_path
 from pasd_batch.runs.run_file import RunFile, read_run, refuse_strangers
 from pasd_batch.storage.storage import Storage, StorageError
 from pasd_batch.weights_by_name import on_this_machine, pinned, with_pins
@@ -176,7 +176,7 @@ def _check_manifest(
         try:
             return check(kept, listed=True), True
         except ManifestError as error:
-            raise damaged(storage, list_name(run.manifest_fingerprint), f"cannot be used ({error})") from error
+            raise damaged(storage, photo_list_path(run.manifest_fingerprint), f"cannot be used ({error})") from error
     refuse_run_among_photos(settings.manifest, storage, settings.storage)
     if not is_image_source(settings.manifest, settings.storage):
         return check(settings.manifest, listed=False), False

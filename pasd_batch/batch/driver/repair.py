@@ -19,7 +19,6 @@ from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.cluster.session import ClusterFailed, ray_session
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.run import RunSettings
-from pasd_batch.manifests.kept_list import list_name
 from pasd_batch.runs.layout import (
     DAMAGED_FOLDER,
     RUN_FILE,
@@ -27,6 +26,7 @@ from pasd_batch.runs.layout import (
     image_path,
     isolated_row_path,
     kept_rows_path,
+    photo_list_path,
     plan_path,
     result_path,
 )
@@ -166,7 +166,7 @@ def take_out_damaged_list(folder: RunFolder, run: RunFile) -> None:
         StorageError: it cannot be looked at or moved.
     """
     if run.lists_photos and problem_of_kept_list(folder, run.manifest_fingerprint) is not None:
-        set_aside(folder.storage, list_name(run.manifest_fingerprint))
+        set_aside(folder.storage, photo_list_path(run.manifest_fingerprint))
 
 
 def settings_of_run(run: RunFile, root: str) -> RunSettings:

@@ -11,7 +11,7 @@ from PIL import Image
 from pasd_batch.config.run import ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
-from pasd_batch.manifests.kept_list import draft_list, keep_list, kept_list, refuse_run_among_photos
+from pasd_batch.runs.kept_list import draft_list, keep_list, kept_list, refuse_run_among_photos
 from pasd_batch.runs.plan_key import problem_of_kept_list
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.storage import Storage

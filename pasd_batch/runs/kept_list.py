@@ -4,7 +4,6 @@ Its name has the fingerprint that `run.json` has too. So what a start that faile
 began at the same time, is never taken for it.
 """
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pasd_batch.config.run import ManifestFormat, ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.making import list_photos
+from pasd_batch.runs.layout import new_photo_list_path, photo_list_path
 from pasd_batch.storage.filesystems import HTTP
 from pasd_batch.storage.location import parse_location, redact_uri
 from pasd_batch.storage.storage import AlreadyExists, Storage
@@ -28,18 +28,13 @@ class DraftList:
     """The file."""
 
 
-def list_name(fingerprint: str) -> str:
-    """File name of the list with this fingerprint, in the run's root."""
-    return f"manifest-{fingerprint[:12]}.parquet"
-
-
 def kept_list(storage: Storage, fingerprint: str) -> ManifestSettings | None:
     """The list of photos with this fingerprint in the run at `storage`; None if it keeps none.
 
     Raises:
         StorageError: the run cannot be looked at.
     """
-    name = list_name(fingerprint)
+    name = photo_list_path(fingerprint)
     return _manifest(storage.uri(name)) if storage.exists(name) else None
 
 
@@ -57,7 +52,7 @@ def draft_list(source: str, storage: Storage, access: StorageSettings) -> Iterat
             f"{redact_uri(source)}: a run keeps the list of its photos as text, and this address has something to "
             "hide; write it into a CSV manifest as a row below `uri`, and give that as manifest.path"
         )
-    name = f".pasd-batch-list-{uuid.uuid4().hex}.parquet"
+    name = new_photo_list_path()
     listed = list_photos(source, access, measure=False)
     listed.left_out.warn(source)
     try:
@@ -73,7 +68,7 @@ def keep_list(draft: DraftList, storage: Storage, fingerprint: str) -> ManifestS
     Raises:
         StorageError: it cannot be written.
     """
-    name = list_name(fingerprint)
+    name = photo_list_path(fingerprint)
     with suppress(AlreadyExists):  # with the same rows: from another driver, or from a start that got no further
         storage.create(name, draft.data)
     return _manifest(storage.uri(name))
