@@ -101,3 +101,13 @@ def test_a_folder_is_no_target(tmp_path):
     folder = commit(tmp_path, 0, [{"photo_id": "a"}])
     with pytest.raises(ManifestError, match="is a folder; name the manifest file"):
         write_described(folder, f"{tmp_path}/")
+
+
+def test_many_small_shards_become_few_row_groups(tmp_path):
+    for shard in range(5):
+        planned(tmp_path, shard, [(f"{shard}{n}", None) for n in range(2)])
+        rows = [{"photo_id": f"{shard}{n}", "prompt_used": "a lawn", "description": SAID} for n in range(2)]
+        folder = commit(tmp_path, shard, rows)
+    write_described(folder, str(tmp_path / "described.parquet"))
+    file = pq.ParquetFile(tmp_path / "described.parquet")
+    assert (file.num_row_groups, file.metadata.num_rows) == (1, 10)
