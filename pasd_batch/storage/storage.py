@@ -4,13 +4,13 @@ A `Storage` is rooted at a folder or prefix and never leaves it; `reading.py` re
 configured where their libraries look: `AWS_ENDPOINT_URL`, `AWS_PROFILE`, instance roles, `FSSPEC_S3_*`.
 """
 
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from pasd_batch.config.storage import DEFAULT_SCHEMES, RetryPolicy
+from pasd_batch.storage.creation import create_once
 from pasd_batch.storage.errors import (
     AlreadyExists,
     CredentialsRefused,
@@ -121,28 +121,14 @@ class Storage:
     def create(self, path: str, data: bytes) -> None:
         """Put `data` there as a whole if nothing is there.
 
-        A try that failed on the network may have reached the store all the same. What then turns up there is
-        ours if it carries this call's mark (S3), or, on stores without marks, if it has the same bytes; there,
-        callers that must know that they and nobody else created it put something of their own into `data`.
+        On stores that do not say which call created something (all but S3), callers that must know that they and nobody
+        else created it put something of their own into `data`.
 
         Raises:
             AlreadyExists: something that this call did not create is there.
         """
         check_relative(path)
-        mark, unsure = uuid.uuid4().hex, False
-
-        def attempt() -> None:
-            nonlocal unsure
-            try:
-                self._translated(path, lambda: self.files.create(path, data, mark))
-            except TransientStorageError:
-                unsure = True
-                raise
-            except AlreadyExists:
-                if not self._is_own(path, data, mark, unsure):
-                    raise
-
-        with_retries(self.retry, attempt)
+        create_once(self.files, self.retry, path, data)
 
     def exists(self, path: str) -> bool:
         """True if a file or object is there; a folder is none."""
@@ -229,26 +215,6 @@ class Storage:
             if token is None:
                 return
 
-    def honours_create(self) -> bool:
-        """True if `create` truly refuses to overwrite here: creates an object twice and removes it.
-
-        False on stores that ignore the condition; two drivers on one run could then overwrite each other.
-
-        Raises:
-            StorageError: the storage cannot be written at all.
-        """
-        if isinstance(self.files, RemoteFiles) and not self.files.creates_atomically:
-            return False
-        path = f".pasd-batch-probe-{uuid.uuid4().hex}"
-        self.create(path, b"first")
-        try:
-            self.create(path, b"second")
-        except AlreadyExists:
-            return True
-        finally:
-            self.delete(path)
-        return False
-
     def is_link(self, path: str) -> bool:
         """True if a link to another place is there; object storage has none."""
         return isinstance(self.files, LocalFiles) and self.files.is_link(check_relative(path))
@@ -259,12 +225,6 @@ class Storage:
             return 0
         local = self.files
         return self._run(prefix, lambda: local.remove_partial(older_than, prefix))
-
-    def _is_own(self, path: str, data: bytes, mark: str, unsure: bool) -> bool:
-        creator = self._translated(path, lambda: self.files.creator(path))
-        if creator is not None:
-            return creator == mark
-        return unsure and self._translated(path, lambda: self.files.read(path, None)) == data
 
     def _listed_locally(self, prefix: str, local: LocalFiles, skip: Skip | None) -> Iterator[str]:
         try:

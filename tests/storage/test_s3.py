@@ -8,6 +8,7 @@ from other_answers import times
 from quick_retry import QUICK
 
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.storage.probe import honours_create
 from pasd_batch.storage.reading import read_uri
 from pasd_batch.storage.storage import (
     AlreadyExists,
@@ -80,7 +81,7 @@ def test_a_body_cut_short_is_fetched_again(s3):
 def test_a_store_that_ignores_the_condition_is_found_out(s3):
     storage = Storage.open("s3://archive", retry=QUICK)
     s3.trouble = lambda environ: "unconditional"
-    assert not storage.honours_create()
+    assert not honours_create(storage)
     assert list(storage.list()) == []
 
 

@@ -23,6 +23,7 @@ from pasd_batch.runs.damage import damaged
 from pasd_batch.runs.kept_list import draft_list, keep_list, kept_list, refuse_run_among_photos
 from pasd_batch.runs.layout import IMAGES_FOLDER, photo_list_path
 from pasd_batch.runs.run_file import RunFile, read_run, refuse_strangers
+from pasd_batch.storage.probe import honours_create
 from pasd_batch.storage.storage import Storage, StorageError
 from pasd_batch.weights_by_name import on_this_machine, pinned, with_pins
 
@@ -141,7 +142,7 @@ def _check_storage(storage: Storage) -> None:
     storage.remove_partial()
     if storage.is_link(IMAGES_FOLDER):
         _check_linked_images(storage)
-    if not storage.honours_create():
+    if not honours_create(storage):
         _logger.warning(
             "%s ignores conditional writes: run one driver at a time on this run, because two could overwrite each "
             "other's results",
