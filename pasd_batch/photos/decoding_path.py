@@ -82,11 +82,11 @@ class DecodingPath:
         as_floats = self.held + (self.color + self.has_alpha) * self.sample_bytes + self.color * _FLOAT + alpha
         weights = (self.color * _FLOAT + alpha) / 3 + alpha  # of hidden colours, with ever smaller pictures
         filled = self.color * _FLOAT + alpha + weights if self.has_alpha else 0
-        grey_to_rgb = _FLOAT * (1 + 3) + alpha + 1 if self.color == 1 else 0
+        gray_to_rgb = _FLOAT * (1 + 3) + alpha + 1 if self.color == 1 else 0
         copied = 2 * 3 * _FLOAT + alpha if self.turns or self.converts else 0
         kept = min(max(0.0, _KEPT_SHARE - self.held) * count, _KEPT_BYTES)
         beyond = _BEYOND_SRGB if self.converts and self.color == 3 else 0
-        most = count * max(decoder, as_floats, filled, grey_to_rgb, copied + beyond) + kept
+        most = count * max(decoder, as_floats, filled, gray_to_rgb, copied + beyond) + kept
         band = _BAND_BYTES if self.converts or self.is_exact else _FILLED_BAND_BYTES * self.has_alpha
         most += min(_ROWS_AT_ONCE, self.height) * self.width * band
         nbytes = int(most) + parts + _FIXED_BYTES

@@ -159,15 +159,15 @@ def _is_deep(photo: Photo, settings: OutputSettings) -> bool:
 def _output_colors(photo: Photo, settings: OutputSettings, warn: Warn) -> tuple[np.ndarray, bytes | None]:
     """Colours (height, width, 1 or 3) in the space of the profile to attach, and that profile."""
     icc, pixels, beyond = photo.metadata.icc, photo.pixels, photo.beyond_srgb
-    has_grey = settings.format is not ImageFormat.WEBP
+    has_gray = settings.format is not ImageFormat.WEBP
     if settings.format is ImageFormat.JPEG and photo.alpha is not None:
         pixels = laid_over(pixels, photo.alpha, np.array(settings.background, dtype=np.float32) / 255.0)
         beyond = None if beyond is None else beyond * photo.alpha[..., np.newaxis]
     single = photo.grayscale and bool((pixels == pixels[..., :1]).all())
-    as_grey = single and has_grey
-    converted = None if icc is None else _converted(pixels, icc, as_grey, warn)
+    as_gray = single and has_gray
+    converted = None if icc is None else _converted(pixels, icc, as_gray, warn)
     if converted is None:
-        return (pixels[..., :1] if as_grey else pixels), None
+        return (pixels[..., :1] if as_gray else pixels), None
     if beyond is not None:
         converted = converted + beyond
     if single and converted.shape[2] == 3 and np.ptp(converted, axis=2).max() < _NEUTRAL:
@@ -175,12 +175,12 @@ def _output_colors(photo: Photo, settings: OutputSettings, warn: Warn) -> tuple[
     return converted, icc
 
 
-def _converted(pixels: np.ndarray, icc: bytes, as_grey: bool, warn: Warn) -> np.ndarray | None:
+def _converted(pixels: np.ndarray, icc: bytes, as_gray: bool, warn: Warn) -> np.ndarray | None:
     """sRGB pixels in the profile's space, with its number of channels; None where they have to stay sRGB."""
     try:
         space = color_space(icc)
         if space == "GRAY":
-            converted = from_srgb(pixels, icc) if as_grey else None
+            converted = from_srgb(pixels, icc) if as_gray else None
             return None if converted is None else converted[..., :1]
         converted = from_srgb(pixels, icc) if space == "RGB" else None
     except UnusableProfile as error:

@@ -49,7 +49,7 @@ def raster_from_tiff_page(page: Any, data: bytes, icc: bytes | None, limits: Dec
     if samples is None:
         return None
     if kind in (*_NO_COLORS, _RGB):
-        return _raster_from_grey_or_rgb(page, samples, kind, warn)
+        return _raster_from_gray_or_rgb(page, samples, kind, warn)
     if kind == _PALETTE and page.colormap is not None:
         return _raster_from_palette(page, samples)
     if kind == _SEPARATED:
@@ -113,7 +113,7 @@ def _samples_by_libtiff(page: Any, data: bytes) -> np.ndarray:
     return np.moveaxis(samples, 0, -1) if page.planarconfig == _IN_PLANES else samples
 
 
-def _raster_from_grey_or_rgb(page: Any, samples: np.ndarray, kind: int, warn: Warn) -> Raster:
+def _raster_from_gray_or_rgb(page: Any, samples: np.ndarray, kind: int, warn: Warn) -> Raster:
     """A page of any depth: integers, signed ones, or floats."""
     colors = 1 if kind in _NO_COLORS else 3
     samples, extra = _used_channels(page, samples, colors, warn)

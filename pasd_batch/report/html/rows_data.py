@@ -19,7 +19,7 @@ COLUMNS = ("photo", "status", "cause", "message", "size", "result size", "tiles"
 """Columns of the table before the scores."""
 
 HIDDEN = ("uri", "reference_uri", "prompt", "output_path")
-"""What exports of a selection need besides, behind the scores."""
+"""Columns behind the scores, which only exports of a selection have."""
 
 
 @dataclass
