@@ -2,7 +2,7 @@
 
 import math
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -178,6 +178,22 @@ class RunSettings(Settings):
 
     metrics: MetricsSettings = MetricsSettings()
     """Scores that are computed."""
+
+    def decisive(self) -> dict[str, Any]:
+        """The settings that decide what comes out in this mode, as plain values."""
+        chosen = super().decisive()
+        match self.mode:
+            case RunMode.SCORE:
+                del chosen["restoration"]
+            case RunMode.DESCRIBE:
+                del chosen["metrics"]
+                whole = chosen["restoration"]
+                chosen["restoration"] = {
+                    "describe": whole["describe"],
+                    "model": {"dtype": whole["model"]["dtype"]},
+                    "sampling": {"prompt": whole["sampling"]["prompt"]},
+                }
+        return chosen
 
     @model_validator(mode="after")
     def _something_to_describe(self) -> Self:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from pasd_batch.config.run import RunMode, RunSettings
+from pasd_batch.config.run import RunSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.records import Provenance, ScoreColumn
 from pasd_batch.runs.damage import damaged, parsing, read_json
@@ -78,7 +78,7 @@ def describe_run(
 
     A run that `lists_photos` keeps the list it began with, so another folder shows in nothing but its name.
     """
-    config = decisive_settings(settings)
+    config = settings.decisive()
     if lists_photos:
         config["manifest"] = {"path": redact_uri(settings.manifest.path)}
     return RunFile(
@@ -193,27 +193,10 @@ def differences_between(existing: RunFile, wanted: RunFile) -> Iterator[str]:
         yield f"scores: {_names(existing)} in the run, {_names(wanted)} now"
 
 
-def decisive_settings(settings: RunSettings) -> dict[str, Any]:
-    """The settings that decide what comes out, as plain values."""
-    chosen = settings.decisive()
-    match settings.mode:
-        case RunMode.SCORE:
-            del chosen["restoration"]
-        case RunMode.DESCRIBE:
-            del chosen["metrics"]
-            whole = chosen["restoration"]
-            chosen["restoration"] = {
-                "describe": whole["describe"],
-                "model": {"dtype": whole["model"]["dtype"]},
-                "sampling": {"prompt": whole["sampling"]["prompt"]},
-            }
-    return chosen
-
-
 def _defaults() -> dict[str, Any]:
     """Settings that decide what comes out, as they are where nothing is said, by dotted path."""
     least = {"manifest": {"path": "manifest.csv"}, "output": {"root": "run"}}
-    return _flat(decisive_settings(RunSettings.parse(least)))
+    return _flat(RunSettings.parse(least).decisive())
 
 
 def fingerprint(values: Mapping[str, Any]) -> str:

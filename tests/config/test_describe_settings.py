@@ -9,7 +9,6 @@ from pasd_batch.config.describe import DescribeSettings
 from pasd_batch.config.run import RunSettings
 from pasd_batch.config.weights import weights_settings
 from pasd_batch.pasd.model_identity import model_fingerprint
-from pasd_batch.runs.run_file import decisive_settings
 
 LEAST = {"manifest": {"path": "photos.csv"}, "output": {"root": "run"}}
 
@@ -36,12 +35,12 @@ def test_describers_come_in_the_order_of_the_prompt():
 
 def test_where_a_describers_weights_lie_is_not_decisive_and_what_it_takes_is():
     one, moved, stricter = (
-        decisive_settings(run(f"restoration.describe.classify={{weights: {folder}, threshold: {threshold}}}"))
+        run(f"restoration.describe.classify={{weights: {folder}, threshold: {threshold}}}").decisive()
         for folder, threshold in [("a", 0.1), ("b", 0.1), ("a", 0.2)]
     )
     assert one == moved
     assert one != stricter
-    assert decisive_settings(run("deadlines.describe=5")) == decisive_settings(run())
+    assert run("deadlines.describe=5").decisive() == run().decisive()
 
 
 def test_a_runs_model_is_that_of_its_describers_too_wherever_they_lie(describer_folder, tmp_path):
@@ -62,11 +61,11 @@ def test_a_runs_model_is_that_of_its_describers_too_wherever_they_lie(describer_
 def test_a_run_that_describes_is_decided_by_what_describes():
     describe = "restoration.describe.classify.weights=a"
     target = "output.manifest=described.parquet"
-    plain = decisive_settings(run("mode=describe", describe, target))
+    plain = run("mode=describe", describe, target).decisive()
     for other in ("restoration.sampling.steps=3", "metrics.no_reference=[]", "output.manifest=there.parquet"):
-        assert decisive_settings(run("mode=describe", describe, target, other)) == plain
+        assert run("mode=describe", describe, target, other).decisive() == plain
     for other in ("restoration.sampling.prompt=a farm", "restoration.describe.substitutions={hazy: clear}"):
-        assert decisive_settings(run("mode=describe", describe, target, other)) != plain
+        assert run("mode=describe", describe, target, other).decisive() != plain
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from pasd_batch.config.restore import RestoreSettings
 from pasd_batch.config.run import RunSettings
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.records import RESULT_SCHEMA, PhotoRecord, Provenance, WorkOrigin
-from pasd_batch.runs.run_file import decisive_settings, fingerprint
+from pasd_batch.runs.run_file import fingerprint
 from pasd_batch.weights_by_name import on_this_machine
 
 _BATCH_ON_GPU = 4
@@ -106,7 +106,7 @@ def _load(settings: RestoreSettings, root: str, loaders: ModelLoaders) -> tuple[
 
 def _spec(settings: RunSettings, model_fingerprint: str | None, loaders: ModelLoaders) -> WorkerSpec:
     provenance = Provenance(
-        config_fingerprint=fingerprint(decisive_settings(settings)),
+        config_fingerprint=fingerprint(settings.decisive()),
         manifest_fingerprint="",
         model_fingerprint=model_fingerprint,
         software=f"pasd_batch {__version__}",

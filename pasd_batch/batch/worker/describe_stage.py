@@ -81,7 +81,7 @@ def _findings(describer: Describer, photos: Sequence[np.ndarray], work: Work) ->
 
 def _joined(one: Description, other: Description) -> Description:
     """Both descriptions in one; each has other fields."""
-    said = {name: value for name, value in vars(other).items() if value}
+    said = {name: value for name, value in vars(other).items() if value not in (None, ())}
     return replace(one, **said)
 
 
