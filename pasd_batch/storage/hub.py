@@ -76,13 +76,21 @@ class HubFiles:
         return folder / self.name.path
 
     def is_here(self, names: Collection[str]) -> bool:
-        """True if these files are in the client's cache."""
-        from huggingface_hub import constants, try_to_load_from_cache
+        """True if these files are in the client's cache; if not, makes sure that they may be fetched.
+
+        Raises:
+            Forbidden: the repository is gated: everybody may list its files, and not everybody have them.
+        """
+        from huggingface_hub import HfApi, constants, hf_hub_url, try_to_load_from_cache
 
         commit, folder = self._commit(), constants.HF_HUB_CACHE
         wanted = ["/".join(part for part in (self.name.path, name) if part) for name in names]
-        found = (try_to_load_from_cache(self.name.repository, name, folder, revision=commit) for name in wanted)
-        return all(isinstance(each, str) for each in found)
+        for name in wanted:
+            if not isinstance(try_to_load_from_cache(self.name.repository, name, folder, revision=commit), str):
+                url = hf_hub_url(self.name.repository, name, revision=commit, endpoint=constants.ENDPOINT)
+                self._explained(lambda url=url: HfApi().get_hf_file_metadata(url=url))
+                return False
+        return True
 
     def _commit(self) -> str:
         if self.name.commit is not None:

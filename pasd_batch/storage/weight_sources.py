@@ -41,7 +41,7 @@ class WeightSource(Protocol):
         ...
 
     def is_here(self, names: Collection[str]) -> bool:
-        """True if these files are on this machine already."""
+        """True if these files are on this machine already; if not, makes sure that they may be fetched."""
         ...
 
 

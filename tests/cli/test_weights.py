@@ -132,6 +132,14 @@ def test_check_says_what_there_is_and_whether_it_is_on_this_machine(config, hub,
     assert capsys.readouterr().out.count("on this machine\n") == 2
 
 
+def test_check_tells_of_a_gated_repository_though_its_files_are_listed(config, hub, capsys):
+    hub.repositories["yangtao9009/PASD"].gated = True
+    assert main(["weights", "check", str(config), "metrics.no_reference=[]"]) == 1
+    told = capsys.readouterr().out
+    assert "restoration.model.control: hf://yangtao9009/PASD/pasd/checkpoint-100000: the repository is gated" in told
+    assert hub.sent == {}
+
+
 def test_check_names_all_that_is_missing_and_ends_with_1(config, capsys, tmp_path):
     (tmp_path / "empty").mkdir()
     overrides = [

@@ -99,12 +99,12 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._fail(404, "", "no such route")
 
-    def _found(self, name: str, revision: str) -> tuple[str, dict[str, bytes]] | None:
+    def _found(self, name: str, revision: str, *, listing: bool = False) -> tuple[str, dict[str, bytes]] | None:
         repository = self.hub.repositories.get(name)
         if repository is None:
             self._fail(404, "RepoNotFound", "Repository not found")
             return None
-        if repository.gated and self.headers.get("Authorization") != "Bearer accepted":
+        if repository.gated and not listing and self.headers.get("Authorization") != "Bearer accepted":
             self._fail(403, "GatedRepo", f"Access to model {name} is restricted")
             return None
         commit = repository.branches.get(revision, revision)
@@ -114,12 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
         return commit, repository.commits[commit]
 
     def _api(self, name: str, kind: str | None, revision: str) -> None:
-        # The hub shows a gated repository's page and commit to everybody.
-        repository = self.hub.repositories.get(name)
-        if kind != "tree" and repository is not None and repository.gated:
-            self._json({"id": name, "sha": repository.branches["main"], "gated": "manual", "siblings": []})
-            return
-        found = self._found(name, revision)
+        # The hub shows a gated repository's commits and lists of files to everybody.
+        found = self._found(name, revision, listing=True)
         if found is None:
             return
         commit, files = found
