@@ -23,6 +23,7 @@ from pasd_batch.config.run import RunSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.records import RESULT_SCHEMA, ScoreColumn, result_schema
 from pasd_batch.report.run_report import write_report
+from pasd_batch.runs.layout import REPORT_FOLDER
 from pasd_batch.runs.run_file import claim_run, describe_run
 from pasd_batch.runs.run_folder import RunFolder
 
@@ -50,7 +51,7 @@ def main() -> None:
         began, used = time.monotonic(), time.process_time()
         write_report(str(run), StorageSettings(), photos=0)
         seconds, processor = time.monotonic() - began, time.process_time() - used
-        pages = [path.stat().st_size for path in (run / "report").rglob("*") if path.is_file()]
+        pages = [path.stat().st_size for path in (run / REPORT_FOLDER).rglob("*") if path.is_file()]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, local disk\n")
     print("| rows | shards | seconds | of the processor | peak memory (MiB) | files | MB |")

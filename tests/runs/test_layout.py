@@ -18,7 +18,6 @@ OTHER_MEANINGS = {
     ("pasd_batch/batch/worker/shard_worker.py", "damaged"): "a state",
     ("benchmarks/evaluation/options.py", "results"): "a folder of the benchmark's own",
     ("benchmarks/plan.py", "/photo-"): "photos to plan",
-    ("benchmarks/report.py", "report"): "a folder of the benchmark's own",
 }
 
 
