@@ -40,23 +40,23 @@ class Needed:
     """Bytes of each, by its name below the source; one called by the empty text is the source itself."""
 
 
-def on_this_machine(settings: Named, access: StorageSettings | None = None) -> Named:
+def on_this_machine(settings: Named, storage_settings: StorageSettings | None = None) -> Named:
     """The settings with local paths for all weights that are needed, fetched if they are not here yet.
 
     Args:
         settings: any group of them.
-        access: storage settings; none: the settings' own, or the defaults.
+        storage_settings: none: the settings' own, or the defaults.
 
     Raises:
         StorageError: weights cannot be had.
         UnfitWeights: there are others at the name than the setting needs.
     """
-    access = access or access_of(settings)
+    storage_settings = storage_settings or storage_settings_of(settings)
 
     def local(setting: WeightsSetting) -> Path | str | None:
         if not isinstance(setting.value, str) or not _is_used(settings, setting):
             return setting.value
-        needed = needed_files(setting, access)
+        needed = needed_files(setting, storage_settings)
         return needed.source.fetch(list(needed.files))
 
     return with_weights(settings, local)
@@ -68,9 +68,9 @@ def pinned(settings: Settings) -> dict[str, str]:
     Raises:
         StorageError: what they name now cannot be told.
     """
-    access = access_of(settings)
+    storage_settings = storage_settings_of(settings)
     names = {each.value for each in used_settings(settings) if isinstance(each.value, str)}
-    pins = {name: weight_source(name, access).pinned() for name in sorted(names)}
+    pins = {name: weight_source(name, storage_settings).pinned() for name in sorted(names)}
     return {name: pin for name, pin in pins.items() if pin != name}
 
 
@@ -89,13 +89,13 @@ def all_needed(settings: Settings) -> Iterator[Needed]:
     Raises:
         StorageError, UnfitWeights: as `on_this_machine`, for the setting that comes next.
     """
-    access = access_of(settings)
+    storage_settings = storage_settings_of(settings)
     for setting in used_settings(settings):
         if setting.value is not None:
-            yield needed_files(setting, access)
+            yield needed_files(setting, storage_settings)
 
 
-def needed_files(setting: WeightsSetting, access: StorageSettings) -> Needed:
+def needed_files(setting: WeightsSetting, storage_settings: StorageSettings) -> Needed:
     """Files that loading a setting's weights reads, as they are at their source.
 
     Raises:
@@ -103,7 +103,7 @@ def needed_files(setting: WeightsSetting, access: StorageSettings) -> Needed:
         UnfitWeights: it does not have what is needed.
     """
     assert setting.value is not None, f"{setting.name} names no weights"
-    source = weight_source(setting.value, access)
+    source = weight_source(setting.value, storage_settings)
     try:
         files = source.files()
     except StorageError as error:
@@ -114,7 +114,7 @@ def needed_files(setting: WeightsSetting, access: StorageSettings) -> Needed:
     return Needed(setting, source, {name: files[name] for name in names})
 
 
-def access_of(settings: Settings) -> StorageSettings:
+def storage_settings_of(settings: Settings) -> StorageSettings:
     """Storage settings that stand among others, those of a run or of a training's data; else the defaults."""
     for group in (settings, getattr(settings, "data", None)):
         if isinstance(found := getattr(group, "storage", None), StorageSettings):

@@ -14,7 +14,7 @@ from pasd_batch.config.weights import HUB, INDEX, HubName, WeightsSetting, with_
 from pasd_batch.metrics.weights import WeightFile, needed_of
 from pasd_batch.storage.storage import NotFound, Storage, StorageError
 from pasd_batch.storage.weight_sources import WeightSource, weight_source
-from pasd_batch.weights_by_name import access_of, needed_files, used_settings
+from pasd_batch.weights_by_name import needed_files, storage_settings_of, used_settings
 
 METRICS = "metrics"
 """Folder of the metrics' weights in a mirror."""
@@ -42,14 +42,16 @@ class Mirror:
     """Addresses of what was copied, by the names of the settings."""
 
     @classmethod
-    def open(cls, uri: str, access: StorageSettings) -> "Mirror":
+    def open(cls, uri: str, storage_settings: StorageSettings) -> "Mirror":
         """The mirror at a local folder or URI.
 
         Raises:
             InvalidLocation: it cannot be written, as a web address cannot.
         """
         scheme = uri.partition("://")[0].lower() if "://" in uri else "file"
-        return cls(Storage.open(uri, retry=access.retry, allowed_schemes=access.allowed_schemes | {scheme}))
+        return cls(
+            Storage.open(uri, retry=storage_settings.retry, allowed_schemes=storage_settings.allowed_schemes | {scheme})
+        )
 
     def copy_all(self, settings: Settings, told: Callable[[Copied], None]) -> None:
         """Copy what every setting needs; `told` hears of each when it is there.
@@ -57,13 +59,13 @@ class Mirror:
         Raises:
             StorageError, UnfitWeights: weights cannot be had, or not be stored.
         """
-        access = access_of(settings)
+        storage_settings = storage_settings_of(settings)
         for setting in used_settings(settings):
             if isinstance(setting.group, MetricsSettings):
-                source, files = "where they are published", _metric_files(setting, access)
+                source, files = "where they are published", _metric_files(setting, storage_settings)
                 told(self._put(setting, METRICS, source, files))
             elif setting.value is not None:
-                needed = needed_files(_pinned(setting, access), access)
+                needed = needed_files(_pinned(setting, storage_settings), storage_settings)
                 folder = needed.source.fetch(list(needed.files))
                 files = {name: folder / name if name else folder for name in needed.files}
                 told(self._put(setting, _label(needed.source), str(needed.source), files))
@@ -117,11 +119,11 @@ def _entry(name: str, path: Path) -> dict[str, Any]:
     return {"name": name, "bytes": path.stat().st_size, "sha256": sha256}
 
 
-def _pinned(setting: WeightsSetting, access: StorageSettings) -> WeightsSetting:
+def _pinned(setting: WeightsSetting, storage_settings: StorageSettings) -> WeightsSetting:
     """The setting with what its name means now, so that all its files are of one commit."""
     if not isinstance(setting.value, str):
         return setting
-    pin = weight_source(setting.value, access).pinned()
+    pin = weight_source(setting.value, storage_settings).pinned()
     return WeightsSetting(setting.name, pin, setting.mark, setting.group, setting.allow_pickle)
 
 
@@ -136,15 +138,15 @@ def _label(source: WeightSource) -> str:
     return f"{last}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def _metric_files(setting: WeightsSetting, access: StorageSettings) -> dict[str, Path]:
+def _metric_files(setting: WeightsSetting, storage_settings: StorageSettings) -> dict[str, Path]:
     """Files of the chosen metrics, from the setting's own folder if they are there, else as published."""
     assert isinstance(setting.group, MetricsSettings)
     needed = needed_of(setting.group)
-    own = {} if setting.value is None else _own_files(weight_source(setting.value, access), needed)
+    own = {} if setting.value is None else _own_files(weight_source(setting.value, storage_settings), needed)
     files: dict[str, Path] = {}
     for file in needed:
         there = {name: path for name, path in own.items() if file.fits(name)}
-        files |= there or dict(_published(file, access))
+        files |= there or dict(_published(file, storage_settings))
     return files
 
 
@@ -157,8 +159,8 @@ def _own_files(source: WeightSource, needed: Collection[WeightFile]) -> dict[str
     return {name: folder / name for name in names}
 
 
-def _published(file: WeightFile, access: StorageSettings) -> Iterator[tuple[str, Path]]:
-    source = weight_source(file.published, access)
+def _published(file: WeightFile, storage_settings: StorageSettings) -> Iterator[tuple[str, Path]]:
+    source = weight_source(file.published, storage_settings)
     if file.folder != "huggingface":
         path = source.fetch([""])
         if file.sha256 is not None and _entry("", path)["sha256"] != file.sha256:
@@ -167,7 +169,7 @@ def _published(file: WeightFile, access: StorageSettings) -> Iterator[tuple[str,
         return
     # As the hub's client lays out its cache, where timm looks.
     pin = HubName.parse(source.pinned())
-    path = weight_source(str(pin), access).fetch([""])
+    path = weight_source(str(pin), storage_settings).fetch([""])
     yield file.place.replace("*", str(pin.commit)), path
     yield file.place.partition("/snapshots/")[0] + "/refs/main", _commit_file(path, str(pin.commit))
 

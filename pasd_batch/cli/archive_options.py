@@ -56,7 +56,7 @@ def add_access(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def storage_access(options: argparse.Namespace) -> StorageSettings:
+def storage_settings_from(options: argparse.Namespace) -> StorageSettings:
     """Access to storage as the command line allows it.
 
     Raises:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from pasd_batch.cli.archive_options import add_access, storage_access
+from pasd_batch.cli.archive_options import add_access, storage_settings_from
 from pasd_batch.cli.errors import UsageError
 from pasd_batch.storage.printable import printable, printable_line
 
@@ -34,12 +34,12 @@ def run(options: argparse.Namespace) -> int:
 
     if (options.source is None) == (options.failures_of is None):
         raise UsageError("name either a SOURCE of photos or --failures-of RUN")
-    access = storage_access(options)
+    storage_settings = storage_settings_from(options)
     if options.failures_of is None:
-        listed = make_manifest(options.source, options.output, access, measure=options.sizes)
+        listed = make_manifest(options.source, options.output, storage_settings, measure=options.sizes)
         photos, lines = listed.photos, listed.left_out.lines()
     else:
-        photos, lines = failures_of(options.failures_of, options.output, access), []
+        photos, lines = failures_of(options.failures_of, options.output, storage_settings), []
         if photos == 0:
             sys.stdout.write(printable(f"no photo has failed in {redact_uri(options.failures_of)}; nothing written\n"))
             return 0

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from pasd_batch.cli.archive_options import add_access, storage_access
+from pasd_batch.cli.archive_options import add_access, storage_settings_from
 from pasd_batch.cli.errors import UsageError
 
 
@@ -37,6 +37,6 @@ def run(options: argparse.Namespace) -> int:
 
     if options.photos < 0:
         raise UsageError(f"--photos {options.photos} is below 0; give the number of photos on the page, or 0 for none")
-    for uri in write_report(options.uri, storage_access(options), photos=options.photos):
+    for uri in write_report(options.uri, storage_settings_from(options), photos=options.photos):
         sys.stdout.write(f"{uri}\n")
     return 0

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from pasd_batch.cli.archive_options import add_access, storage_access
+from pasd_batch.cli.archive_options import add_access, storage_settings_from
 from pasd_batch.storage.printable import printable_line
 
 
@@ -21,6 +21,6 @@ def run(options: argparse.Namespace) -> int:
     """Show the status."""
     from pasd_batch.runs.status import read_status
 
-    status = read_status(options.uri, storage_access(options), examples=options.examples)
+    status = read_status(options.uri, storage_settings_from(options), examples=options.examples)
     sys.stdout.writelines(f"{printable_line(line)}\n" for line in status.lines())
     return 0

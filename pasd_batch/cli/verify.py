@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pasd_batch.cli.archive_options import add_access, read_config, storage_access
+from pasd_batch.cli.archive_options import add_access, read_config, storage_settings_from
 from pasd_batch.cli.errors import UsageError
 from pasd_batch.config.run import RunSettings
 from pasd_batch.storage.printable import printable, printable_line
@@ -68,8 +68,8 @@ def run(options: argparse.Namespace) -> int:
     if options.overrides and options.config is None:
         raise UsageError(f"{options.overrides[0]}: overrides need the configuration that they belong to, --config")
     settings = read_config(options) if options.config else None
-    access = settings.storage if settings else storage_access(options)
-    folder = RunFolder.open(options.uri, access)
+    storage_settings = settings.storage if settings else storage_settings_from(options)
+    folder = RunFolder.open(options.uri, storage_settings)
     try:
         run_file = _run_file(folder, settings if options.repair else None)
     except RunDamaged as error:

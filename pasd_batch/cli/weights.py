@@ -65,11 +65,11 @@ def run_check(options: argparse.Namespace) -> int:
 
 def run_fetch(options: argparse.Namespace) -> int:
     """Copy everything, telling of each on the error stream; the overrides are the output."""
-    from pasd_batch.weights_by_name import access_of
+    from pasd_batch.weights_by_name import storage_settings_of
     from pasd_batch.weights_mirror import Mirror
 
     settings = _read(options)
-    mirror = Mirror.open(options.to, access_of(settings))
+    mirror = Mirror.open(options.to, storage_settings_of(settings))
     mirror.copy_all(settings, _tell)
     sys.stdout.writelines(printable(f"{override}\n") for override in mirror.overrides(settings))
     return 0
@@ -89,10 +89,10 @@ def _tell(copied: "Copied") -> None:
 
 
 def _lines(setting: WeightsSetting, settings: Settings) -> Iterator[str]:
-    from pasd_batch.weights_by_name import access_of, needed_files
+    from pasd_batch.weights_by_name import needed_files, storage_settings_of
 
     if setting.value is not None:
-        needed = needed_files(setting, access_of(settings))
+        needed = needed_files(setting, storage_settings_of(settings))
         names = list(needed.files)
         here = "on this machine" if needed.source.is_here(names) else "not fetched to this machine yet"
         yield f"{setting.name}: {needed.source}: {len(names)} files, {_size(sum(needed.files.values()))}, {here}"

@@ -34,29 +34,29 @@ def granted_folders(manifest: str, source_root: str | None) -> frozenset[str]:
     return frozenset({os.path.dirname(manifest), *map(os.path.normpath, noted)})
 
 
-def listed_folder(path: str, access: StorageSettings) -> frozenset[str]:
+def listed_folder(path: str, storage_settings: StorageSettings) -> frozenset[str]:
     """The local folder of photos that a folder, file or glob in a run's settings means; none if it is elsewhere.
 
     Raises:
         StorageError: the place cannot be looked at.
     """
-    if parse_location(path, allowed_schemes=access.allowed_schemes).scheme != "file":
+    if parse_location(path, allowed_schemes=storage_settings.allowed_schemes).scheme != "file":
         return frozenset()
-    return frozenset({find_files(path, access).folder or os.sep})
+    return frozenset({find_files(path, storage_settings).folder or os.sep})
 
 
-def refuse_outside(uri: str, access: StorageSettings) -> None:
-    """Make sure that a photo, if it is a local file, lies below one of `access.allowed_folders`, links followed.
+def refuse_outside(uri: str, storage_settings: StorageSettings) -> None:
+    """Make sure that a photo, if it is a local file, lies below one of `allowed_folders`, links followed.
 
     Raises:
         InvalidLocation: it does not, or the URI cannot be opened anyway.
     """
-    location = parse_location(uri, allowed_schemes=access.allowed_schemes)
+    location = parse_location(uri, allowed_schemes=storage_settings.allowed_schemes)
     if location.scheme != "file":
         return
     real = os.path.realpath(location.path)
-    if not _is_below_any(real, map(os.path.realpath, access.allowed_folders)):
-        raise InvalidLocation(f"{redact_uri(uri)} {why_outside(uri, access.allowed_folders)}")
+    if not _is_below_any(real, map(os.path.realpath, storage_settings.allowed_folders)):
+        raise InvalidLocation(f"{redact_uri(uri)} {why_outside(uri, storage_settings.allowed_folders)}")
 
 
 def rows_outside(uris: pa.ChunkedArray, folders: Collection[str]) -> list[int]:

@@ -18,14 +18,14 @@ from pasd_batch.storage.reading import open_for_reading
 _BATCH_ROWS = 20_000
 
 
-def read_tables(piece: ManifestPiece, access: StorageSettings) -> Iterator[pa.Table]:
+def read_tables(piece: ManifestPiece, storage_settings: StorageSettings) -> Iterator[pa.Table]:
     """The piece's rows in order, at least one table (perhaps without rows) so that the columns are known.
 
     Raises:
         ManifestError: the file is not what its format says, naming the line where it can.
         StorageError: it cannot be read.
     """
-    with open_for_reading(piece.uri, access) as file:
+    with open_for_reading(piece.uri, storage_settings) as file:
         try:
             for table in _read(file, piece):
                 yield _with_partition(table, piece)

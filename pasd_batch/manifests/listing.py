@@ -77,7 +77,7 @@ class FoundFiles:
         return uri[len(self.folder) + 1 :]
 
 
-def find_files(path: str, access: StorageSettings) -> FoundFiles:
+def find_files(path: str, storage_settings: StorageSettings) -> FoundFiles:
     """The file, all files below the folder or prefix, or those that the glob matches.
 
     In a glob `*` stays within a folder and `**` does not; a folder that is really called so goes before. Hidden files
@@ -88,17 +88,17 @@ def find_files(path: str, access: StorageSettings) -> FoundFiles:
     Raises:
         StorageError: the place cannot be looked at.
     """
-    location = parse_location(path, allowed_schemes=access.allowed_schemes)
+    location = parse_location(path, allowed_schemes=storage_settings.allowed_schemes)
     root, _, name = location.path.rpartition("/")
-    if location.scheme in ("http", "https") or (root and name and _is_file(location, root, name, access)):
+    if location.scheme in ("http", "https") or (root and name and _is_file(location, root, name, storage_settings)):
         return FoundFiles(_uri(location, root), iter([_uri(location, location.path)]))
     root, pattern = location.path.removesuffix("/"), ""
     magic = _MAGIC.search(location.path)
-    if magic is not None and next(_open(location, root, access).list(skip=_ignore), None) is None:
+    if magic is not None and next(_open(location, root, storage_settings).list(skip=_ignore), None) is None:
         root = location.path[: magic.start()].rpartition("/")[0]
         pattern = location.path[len(root) + 1 :]
     left_out = LeftOut()
-    return FoundFiles(_uri(location, root), _listed(location, root, pattern, access, left_out), left_out)
+    return FoundFiles(_uri(location, root), _listed(location, root, pattern, storage_settings, left_out), left_out)
 
 
 def is_image(uri: str) -> bool:
@@ -115,15 +115,17 @@ def _most_first(counts: Counter[str]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0] == "", item[0]))
 
 
-def _is_file(location: Location, root: str, name: str, access: StorageSettings) -> bool:
+def _is_file(location: Location, root: str, name: str, storage_settings: StorageSettings) -> bool:
     if location.scheme == "file":
         return os.path.isfile(location.path)  # a folder that is a link to another place is looked into all the same
-    return _open(location, root, access).exists(name)
+    return _open(location, root, storage_settings).exists(name)
 
 
-def _listed(location: Location, root: str, pattern: str, access: StorageSettings, left_out: LeftOut) -> Iterator[str]:
+def _listed(
+    location: Location, root: str, pattern: str, storage_settings: StorageSettings, left_out: LeftOut
+) -> Iterator[str]:
     matches = re.compile(glob_translate(pattern) if pattern else "").match
-    for key in _open(location, root, access).list(skip=left_out.skip):
+    for key in _open(location, root, storage_settings).list(skip=left_out.skip):
         if not matches(key):
             continue
         hidden = (".",) if is_image(key) else (".", "_")
@@ -145,9 +147,11 @@ def _is_text(uri: str) -> bool:
     return True
 
 
-def _open(location: Location, root: str, access: StorageSettings) -> Storage:
+def _open(location: Location, root: str, storage_settings: StorageSettings) -> Storage:
     # One slash at the end is the folder's own; a root may end in more of them, as keys may have empty parts.
-    return Storage.open(f"{_uri(location, root)}/", retry=access.retry, allowed_schemes=access.allowed_schemes)
+    return Storage.open(
+        f"{_uri(location, root)}/", retry=storage_settings.retry, allowed_schemes=storage_settings.allowed_schemes
+    )
 
 
 def _uri(location: Location, path: str) -> str:

@@ -34,7 +34,7 @@ class PhotoList:
     left_out: LeftOut
 
 
-def make_manifest(source: str, target: str, access: StorageSettings, *, measure: bool = False) -> PhotoList:
+def make_manifest(source: str, target: str, storage_settings: StorageSettings, *, measure: bool = False) -> PhotoList:
     """Write a Parquet manifest of all photos in a folder, below a prefix or that match a glob.
 
     Columns: `id` (the path below the folder) and `uri`; with `measure` also `width` and `height`, read from each
@@ -45,33 +45,33 @@ def make_manifest(source: str, target: str, access: StorageSettings, *, measure:
         StorageError: the source cannot be listed, or the target not be written.
     """
     refuse_other_formats(target)
-    listed = list_photos(source, access, measure=measure)
-    write_file(target, listed.data, access)
+    listed = list_photos(source, storage_settings, measure=measure)
+    write_file(target, listed.data, storage_settings)
     return listed
 
 
-def list_photos(source: str, access: StorageSettings, *, measure: bool) -> PhotoList:
+def list_photos(source: str, storage_settings: StorageSettings, *, measure: bool) -> PhotoList:
     """The manifest that `make_manifest` writes.
 
     Raises:
         ManifestError: there are no photos.
         StorageError: the source cannot be listed.
     """
-    found = find_files(source, access)
+    found = find_files(source, storage_settings)
     with tempfile.TemporaryFile() as file:
-        photos = write_tables(file, _photo_tables(found, access, measure=measure))
+        photos = write_tables(file, _photo_tables(found, storage_settings, measure=measure))
         _refuse_no_photos(source, photos, found.left_out)
         return PhotoList(file.read(), photos, found.left_out)
 
 
-def count_photos(source: str, access: StorageSettings) -> tuple[int, LeftOut]:
+def count_photos(source: str, storage_settings: StorageSettings) -> tuple[int, LeftOut]:
     """Numbers of photos and of other files in a folder, prefix or glob.
 
     Raises:
         ManifestError: there are no photos.
         StorageError: the source cannot be listed.
     """
-    found = find_files(source, access)
+    found = find_files(source, storage_settings)
     photos = sum(1 for _ in found.photos())
     _refuse_no_photos(source, photos, found.left_out)
     return photos, found.left_out
@@ -85,22 +85,22 @@ def _refuse_no_photos(source: str, photos: int, left_out: LeftOut) -> None:
         )
 
 
-def _photo_tables(found: FoundFiles, access: StorageSettings, *, measure: bool) -> Iterator[pa.Table]:
+def _photo_tables(found: FoundFiles, storage_settings: StorageSettings, *, measure: bool) -> Iterator[pa.Table]:
     uris = found.photos()
     while batch := list(itertools.islice(uris, _BATCH_ROWS)):
         columns = {"id": pa.array([found.name(uri) for uri in batch]), "uri": pa.array(batch)}
         if measure:
-            sizes = list(in_threads(lambda uri: _size_of(uri, access), batch))
+            sizes = list(in_threads(lambda uri: _size_of(uri, storage_settings), batch))
             columns["width"] = pa.array([size[0] if size else None for size in sizes], pa.int32())
             columns["height"] = pa.array([size[1] if size else None for size in sizes], pa.int32())
         table = pa.table(columns)
         yield table.replace_schema_metadata({SOURCE_ROOT_KEY: f"{found.folder}/"})
 
 
-def _size_of(uri: str, access: StorageSettings) -> tuple[int, int] | None:
+def _size_of(uri: str, storage_settings: StorageSettings) -> tuple[int, int] | None:
     """Width and height as the header says, before any EXIF orientation; None if it cannot be read."""
     try:
-        with open_for_reading(uri, access) as file, Image.open(file) as image:
+        with open_for_reading(uri, storage_settings) as file, Image.open(file) as image:
             return image.size
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, StorageError) as error:
         _logger.info("%s: size unknown: %s", redact_uri(uri), error)

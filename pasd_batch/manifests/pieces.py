@@ -53,17 +53,17 @@ class ManifestPiece:
         return redact_uri(self.uri)
 
 
-def is_image_source(settings: ManifestSettings, access: StorageSettings) -> bool:
+def is_image_source(settings: ManifestSettings, storage_settings: StorageSettings) -> bool:
     """True if the manifest's path names photos themselves, of which a manifest must be made first.
 
     Raises:
         ManifestError: nothing is there, or `auto` finds both photos and manifests.
     """
-    wanted = _wanted_format(settings, access)
+    wanted = _wanted_format(settings, storage_settings)
     if wanted is not ManifestFormat.AUTO:
         return wanted is ManifestFormat.IMAGES
     kinds: dict[str, str] = {}
-    for count, uri in enumerate(find_files(settings.path, access).uris):
+    for count, uri in enumerate(find_files(settings.path, storage_settings).uris):
         kind = "photos" if is_image(uri) else "manifests" if _format_of(uri) else ""
         if kind:
             kinds.setdefault(kind, uri)
@@ -82,15 +82,15 @@ def is_image_source(settings: ManifestSettings, access: StorageSettings) -> bool
     return "photos" in kinds
 
 
-def find_pieces(settings: ManifestSettings, access: StorageSettings) -> list[ManifestPiece]:
+def find_pieces(settings: ManifestSettings, storage_settings: StorageSettings) -> list[ManifestPiece]:
     """All pieces of a manifest, files sorted by name; one that a run wrote of its failures is Parquet whatever is set.
 
     Raises:
         ManifestError: there is no file, or one that cannot be opened as what it should be.
         StorageError: the place cannot be looked at.
     """
-    wanted = _wanted_format(settings, access)
-    found = find_files(settings.path, access)
+    wanted = _wanted_format(settings, storage_settings)
+    found = find_files(settings.path, storage_settings)
     pieces: list[ManifestPiece] = []
     for uri in sorted(found.uris):
         known = _format_of(uri)
@@ -105,7 +105,7 @@ def find_pieces(settings: ManifestSettings, access: StorageSettings) -> list[Man
         raise ManifestError(f"{shown}: no manifest file there; check manifest.path and manifest.format")
     if len(pieces) > _MOST_FILES_CUT:
         return pieces
-    return [part for piece in pieces for part in _cut(piece, access)]
+    return [part for piece in pieces for part in _cut(piece, storage_settings)]
 
 
 def _format_of(uri: str) -> ManifestFormat | None:
@@ -123,10 +123,10 @@ def _partition_of(path: str) -> tuple[tuple[str, str | None], ...]:
     )
 
 
-def _cut(piece: ManifestPiece, access: StorageSettings) -> list[ManifestPiece]:
+def _cut(piece: ManifestPiece, storage_settings: StorageSettings) -> list[ManifestPiece]:
     if piece.format is not ManifestFormat.PARQUET:
         return [piece]
-    footer = _footer(piece, access)
+    footer = _footer(piece, storage_settings)
     pieces, first, rows = [], 0, 0
     for group in range(footer.num_row_groups):
         rows += footer.row_group(group).num_rows
@@ -136,22 +136,22 @@ def _cut(piece: ManifestPiece, access: StorageSettings) -> list[ManifestPiece]:
     return pieces or [piece]
 
 
-def _wanted_format(settings: ManifestSettings, access: StorageSettings) -> ManifestFormat:
+def _wanted_format(settings: ManifestSettings, storage_settings: StorageSettings) -> ManifestFormat:
     """The format that is set, but Parquet for a file that says of itself how it is read."""
     if settings.format in (ManifestFormat.AUTO, ManifestFormat.PARQUET):
         return settings.format
-    found = list(islice(find_files(settings.path, access).uris, 2))
+    found = list(islice(find_files(settings.path, storage_settings).uris, 2))
     if len(found) != 1 or _format_of(found[0]) is not ManifestFormat.PARQUET:
         return settings.format
     try:
-        footer = _footer(ManifestPiece(found[0], ManifestFormat.PARQUET), access)
+        footer = _footer(ManifestPiece(found[0], ManifestFormat.PARQUET), storage_settings)
     except ManifestError:
         return settings.format  # another format under Parquet's suffix
     return ManifestFormat.PARQUET if KNOWN_NAMES_KEY in (footer.metadata or {}) else settings.format
 
 
-def _footer(piece: ManifestPiece, access: StorageSettings) -> pq.FileMetaData:
-    with open_for_reading(piece.uri, access) as file:
+def _footer(piece: ManifestPiece, storage_settings: StorageSettings) -> pq.FileMetaData:
+    with open_for_reading(piece.uri, storage_settings) as file:
         try:
             return pq.ParquetFile(file).metadata
         except (pa.ArrowException, OSError, ValueError) as error:

@@ -78,7 +78,10 @@ class ManifestSurvey:
 
 
 def survey_piece(
-    piece: ManifestPiece, columns: ManifestColumns, access: StorageSettings, count_tiles: TileCounter | None = None
+    piece: ManifestPiece,
+    columns: ManifestColumns,
+    storage_settings: StorageSettings,
+    count_tiles: TileCounter | None = None,
 ) -> PieceSurvey:
     """Read a piece once, in bounded memory.
 
@@ -92,11 +95,11 @@ def survey_piece(
     uris: list[str] = []
     rows = problem_count = sized_rows = tiles = 0
     folders = granted_folders(piece.uri, None)
-    for table in read_rows(piece, columns, access):
+    for table in read_rows(piece, columns, storage_settings):
         uncarried = list(carrying_problems(table))
         metadata = table.schema.metadata or metadata
         folders = granted_folders(piece.uri, _noted_root(metadata))
-        for problem in (*row_problems(table, access.with_folders(folders)), *uncarried):
+        for problem in (*row_problems(table, storage_settings.with_folders(folders)), *uncarried):
             problem_count += 1
             if len(problems) < MOST_PROBLEMS_SHOWN:
                 problems.append(RowProblem(rows + problem.row, problem.message))

@@ -53,7 +53,7 @@ def _joined(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
-def write_file(target: str, data: bytes, access: StorageSettings) -> None:
+def write_file(target: str, data: bytes, storage_settings: StorageSettings) -> None:
     """Store a file at a local path or URI.
 
     Raises:
@@ -65,4 +65,6 @@ def write_file(target: str, data: bytes, access: StorageSettings) -> None:
     if not name:
         shown = redact_uri(target)
         raise ManifestError(f"{shown} is a folder; name the manifest file, such as {shown}manifest.parquet")
-    Storage.open(folder or ".", retry=access.retry, allowed_schemes=access.allowed_schemes).write(name, data)
+    Storage.open(folder or ".", retry=storage_settings.retry, allowed_schemes=storage_settings.allowed_schemes).write(
+        name, data
+    )

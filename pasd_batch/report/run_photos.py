@@ -45,11 +45,11 @@ def load_photo(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: De
     """
     # A run folder of this machine is trusted with the photos that its plan names, as a local manifest's owner is.
     local = isinstance(folder.storage.files, LocalFiles)
-    access = folder.storage_settings.with_folders({os.sep} if local else ())
+    storage_settings = folder.storage_settings.with_folders({os.sep} if local else ())
     try:
         uri = _planned_uri(folder, shard, row["photo_id"])
-        refuse_outside(uri, access)
-        source = read_uri(uri, access, max_bytes=limits.max_bytes)
+        refuse_outside(uri, storage_settings)
+        source = read_uri(uri, storage_settings, max_bytes=limits.max_bytes)
         pictures = [PhotoDecoder().decode(source, limits=limits).as_seen()]
         if row["output_path"] is not None:
             restored = _restored_bytes(row, shard, folder)

@@ -16,7 +16,7 @@ from pasd_batch.runs.run_folder import RunFolder, open_run
 from pasd_batch.storage.threads import in_threads
 
 
-def failures_of(run: str, target: str, access: StorageSettings) -> int:
+def failures_of(run: str, target: str, storage_settings: StorageSettings) -> int:
     """Write a Parquet manifest of all photos that have failed so far in the run at `run`; how many there are.
 
     Rows are as they were planned. Nothing is written if there is none.
@@ -28,7 +28,7 @@ def failures_of(run: str, target: str, access: StorageSettings) -> int:
         StorageError: the run cannot be read, or the target not be written.
     """
     refuse_other_formats(target)
-    folder = open_run(run, access)
+    folder = open_run(run, storage_settings)
     tables = with_whole_uris(in_threads(lambda shard: _failed_rows(shard, folder), folder.committed()), folder)
     filled = (table for table in tables if table.num_rows)
     first = next(filled, None)
@@ -36,7 +36,7 @@ def failures_of(run: str, target: str, access: StorageSettings) -> int:
         return 0
     with tempfile.TemporaryFile() as file:
         photos = write_tables(file, itertools.chain([first], filled))
-        write_file(target, file.read(), access)
+        write_file(target, file.read(), storage_settings)
     return photos
 
 

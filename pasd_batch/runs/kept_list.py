@@ -39,21 +39,21 @@ def kept_list(storage: Storage, fingerprint: str) -> ManifestSettings | None:
 
 
 @contextmanager
-def draft_list(source: str, storage: Storage, access: StorageSettings) -> Iterator[DraftList]:
+def draft_list(source: str, storage: Storage, storage_settings: StorageSettings) -> Iterator[DraftList]:
     """The photos of a folder, prefix or glob, listed in a file that is gone afterwards unless `keep_list` keeps it.
 
     Raises:
         ManifestError: there are no photos, or it is a web address with secrets, which the list would show.
         StorageError: the source cannot be listed, or the list not be written.
     """
-    scheme = parse_location(source, allowed_schemes=access.allowed_schemes).scheme
+    scheme = parse_location(source, allowed_schemes=storage_settings.allowed_schemes).scheme
     if scheme in HTTP and redact_uri(source) != source:
         raise ManifestError(
             f"{redact_uri(source)}: a run keeps the list of its photos as text, and this address has something to "
             "hide; write it into a CSV manifest as a row below `uri`, and give that as manifest.path"
         )
     name = new_photo_list_path()
-    listed = list_photos(source, access, measure=False)
+    listed = list_photos(source, storage_settings, measure=False)
     listed.left_out.warn(source)
     try:
         storage.write(name, listed.data)
@@ -74,14 +74,14 @@ def keep_list(draft: DraftList, storage: Storage, fingerprint: str) -> ManifestS
     return _manifest(storage.uri(name))
 
 
-def refuse_run_among_photos(settings: ManifestSettings, storage: Storage, access: StorageSettings) -> None:
+def refuse_run_among_photos(settings: ManifestSettings, storage: Storage, storage_settings: StorageSettings) -> None:
     """Refuse a run inside the folder that its manifest names, where its own files would be taken for more of it.
 
     Raises:
         ManifestError: naming both.
     """
-    source = parse_location(settings.path, allowed_schemes=access.allowed_schemes)
-    root = parse_location(storage.uri(), allowed_schemes=access.allowed_schemes)
+    source = parse_location(settings.path, allowed_schemes=storage_settings.allowed_schemes)
+    root = parse_location(storage.uri(), allowed_schemes=storage_settings.allowed_schemes)
     if source.scheme == root.scheme and f"{root.path.rstrip('/')}/".startswith(f"{source.path.rstrip('/')}/"):
         raise ManifestError(
             f"output.root {redact_uri(storage.uri())} is inside manifest.path {redact_uri(settings.path)}, where the "

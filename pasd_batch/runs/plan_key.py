@@ -52,8 +52,8 @@ def problem_of_kept_list(folder: RunFolder, fingerprint: str) -> str | None:
 
 def _survey(manifest: ManifestSettings, folder: RunFolder) -> ManifestSurvey:
     pieces = find_pieces(manifest, folder.storage_settings)
-    access = folder.storage_settings.with_folders({os.sep})  # no photo is opened here
-    return merge_surveys(pieces, [survey_piece(piece, manifest.columns, access) for piece in pieces])
+    storage_settings = folder.storage_settings.with_folders({os.sep})  # no photo is opened here
+    return merge_surveys(pieces, [survey_piece(piece, manifest.columns, storage_settings) for piece in pieces])
 
 
 def _needed(problem: str) -> str:

@@ -56,14 +56,14 @@ class RunStatus:
         return lines
 
 
-def read_status(uri: str, access: StorageSettings, *, examples: int = 5) -> RunStatus:
+def read_status(uri: str, storage_settings: StorageSettings, *, examples: int = 5) -> RunStatus:
     """The status of the run at `uri`, with up to so many failed photos as examples.
 
     Raises:
         NotFound: there is no run.
         StorageError: the run cannot be read, or is damaged.
     """
-    folder = RunFolder.open(uri, access)
+    folder = RunFolder.open(uri, storage_settings)
     storage = folder.storage
     run = read_run(storage)
     if run is None:

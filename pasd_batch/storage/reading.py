@@ -20,29 +20,31 @@ Result = TypeVar("Result")
 
 def read_uri(
     uri: str,
-    access: StorageSettings | None = None,
+    storage_settings: StorageSettings | None = None,
     *,
     max_bytes: int | None = None,
 ) -> bytes:
-    """The content of a file or object anywhere that `access` allows: a local path, `file://`, `s3://`, `https://` ...
+    """The content of a file or object anywhere that the settings allow: a path, `file://`, `s3://`, `https://` ...
 
     Raises:
         StorageError: as `Storage.read` does; `InvalidLocation` for a scheme or a host that is not allowed.
     """
-    access = access or StorageSettings()
-    location = parse_location(uri, allowed_schemes=access.allowed_schemes)
+    storage_settings = storage_settings or StorageSettings()
+    location = parse_location(uri, allowed_schemes=storage_settings.allowed_schemes)
     if location.scheme == "file":
         files = LocalFiles(Path(location.path).anchor)
     else:
-        files = RemoteFiles(location.scheme, "", access.retry.timeout, tuple(sorted(access.allowed_hosts)))
+        files = RemoteFiles(
+            location.scheme, "", storage_settings.retry.timeout, tuple(sorted(storage_settings.allowed_hosts))
+        )
 
     def read() -> bytes:
         return translated(lambda: files.shown(location.path), lambda: files.read(location.path, max_bytes))
 
-    return with_retries(access.retry, read)
+    return with_retries(storage_settings.retry, read)
 
 
-def open_for_reading(uri: str, access: StorageSettings) -> BinaryIO:
+def open_for_reading(uri: str, storage_settings: StorageSettings) -> BinaryIO:
     """The file or object at `uri`, opened for reading and seeking; the caller closes it.
 
     Objects are read in ranges as they are asked for. HTTP cannot be relied on for ranges: it is read whole.
@@ -50,12 +52,14 @@ def open_for_reading(uri: str, access: StorageSettings) -> BinaryIO:
     Raises:
         StorageError: it is not there, or cannot be read; reading may raise it too.
     """
-    location = parse_location(uri, allowed_schemes=access.allowed_schemes)
+    location = parse_location(uri, allowed_schemes=storage_settings.allowed_schemes)
     if location.scheme == "file":
         return translated(lambda: redact_uri(uri), lambda: open_regular(location.path))
     if location.scheme in HTTP:
-        return io.BytesIO(read_uri(uri, access))
-    return cast(BinaryIO, io.BufferedReader(_open_remote(uri, location.scheme, location.path, access.retry), _BUFFER))
+        return io.BytesIO(read_uri(uri, storage_settings))
+    return cast(
+        BinaryIO, io.BufferedReader(_open_remote(uri, location.scheme, location.path, storage_settings.retry), _BUFFER)
+    )
 
 
 class RangedFile(io.RawIOBase):

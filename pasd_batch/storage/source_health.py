@@ -30,7 +30,7 @@ class SourceInTrouble(StorageError):
 
 
 def trouble_of_source(
-    uri: str, error: StorageError, source_root: str | None, access: StorageSettings
+    uri: str, error: StorageError, source_root: str | None, storage_settings: StorageSettings
 ) -> StorageError | None:
     """Fault of the place of `uri`, which `error` kept from being read; None if nothing else is wrong there.
 
@@ -38,16 +38,16 @@ def trouble_of_source(
     """
     if isinstance(error, CredentialsRefused):
         return error
-    location = parse_location(uri, allowed_schemes=access.allowed_schemes)
+    location = parse_location(uri, allowed_schemes=storage_settings.allowed_schemes)
     if isinstance(error, NotFound) and location.scheme == "file":
-        return _missing_root(source_root, access)
+        return _missing_root(source_root, storage_settings)
     if not isinstance(error, TransientStorageError):
         return None
     try:
         if location.scheme == "file":
             translated(lambda: os.path.dirname(location.path), lambda: _read_beside(location.path))
         elif location.scheme == "s3":
-            translated(lambda: redact_uri(uri), lambda: _list_beside(location, access))
+            translated(lambda: redact_uri(uri), lambda: _list_beside(location, storage_settings))
     except (TransientStorageError, CredentialsRefused, NotFound) as trouble:
         return trouble
     except StorageError:
@@ -55,11 +55,11 @@ def trouble_of_source(
     return None
 
 
-def _missing_root(source_root: str | None, access: StorageSettings) -> StorageError | None:
+def _missing_root(source_root: str | None, storage_settings: StorageSettings) -> StorageError | None:
     if not source_root:
         return None
     try:
-        location = parse_location(source_root, allowed_schemes=access.allowed_schemes)
+        location = parse_location(source_root, allowed_schemes=storage_settings.allowed_schemes)
     except InvalidLocation:
         return None
     if location.scheme != "file":
@@ -98,6 +98,6 @@ def _other_files(path: str) -> Iterator[str]:
                 yield entry.path
 
 
-def _list_beside(location: Location, access: StorageSettings) -> None:
+def _list_beside(location: Location, storage_settings: StorageSettings) -> None:
     bucket = location.path.partition("/")[0]
-    RemoteFiles(location.scheme, bucket, access.retry.timeout).page("", None)
+    RemoteFiles(location.scheme, bucket, storage_settings.retry.timeout).page("", None)

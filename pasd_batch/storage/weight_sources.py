@@ -45,7 +45,7 @@ class WeightSource(Protocol):
         ...
 
 
-def weight_source(weights: Path | str, access: StorageSettings) -> WeightSource:
+def weight_source(weights: Path | str, storage_settings: StorageSettings) -> WeightSource:
     """The source that a setting of weights names. Nothing is contacted.
 
     Raises:
@@ -57,10 +57,10 @@ def weight_source(weights: Path | str, access: StorageSettings) -> WeightSource:
         return HubFiles(HubName.parse(weights))
     # What a configuration names as weights is its author's own choice, unlike what a manifest names.
     scheme = weights.partition("://")[0].lower()
-    location = parse_location(weights, allowed_schemes=access.allowed_schemes | {scheme})
+    location = parse_location(weights, allowed_schemes=storage_settings.allowed_schemes | {scheme})
     if location.scheme == "file":
         return LocalWeights(Path(location.path))
-    return StoredWeights(weights, access)
+    return StoredWeights(weights, storage_settings)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class StoredWeights:
     """A folder or file in an object store or on a web server; fetched ones are kept in this machine's cache."""
 
     address: str
-    access: StorageSettings
+    storage_settings: StorageSettings
 
     def __str__(self) -> str:
         return redact_uri(self.address)
@@ -163,9 +163,11 @@ class StoredWeights:
     def _storage(self) -> Storage:
         scheme = self.address.partition("://")[0].lower()
         location = parse_location(self.address, allowed_schemes=frozenset({scheme}))
-        hosts = tuple(sorted(self.access.allowed_hosts))
+        hosts = tuple(sorted(self.storage_settings.allowed_hosts))
         root = location.path if self._is_single else location.path.rstrip("/")
-        return Storage(RemoteFiles(location.scheme, root, self.access.retry.timeout, hosts), self.access.retry)
+        return Storage(
+            RemoteFiles(location.scheme, root, self.storage_settings.retry.timeout, hosts), self.storage_settings.retry
+        )
 
     def _index(self, storage: Storage) -> list[dict[str, Any]] | None:
         if self._is_single:

@@ -41,5 +41,5 @@ def open_output(settings: TrainerSettings) -> Storage:
     Raises:
         StorageError: its URI is malformed or not allowed.
     """
-    access = settings.data.storage
-    return Storage.open(settings.output, retry=access.retry, allowed_schemes=access.allowed_schemes)
+    storage_settings = settings.data.storage
+    return Storage.open(settings.output, retry=storage_settings.retry, allowed_schemes=storage_settings.allowed_schemes)

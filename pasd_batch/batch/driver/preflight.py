@@ -168,8 +168,8 @@ def _check_manifest(
 
     def check(manifest: ManifestSettings, *, listed: bool) -> CheckedManifest:
         folders = listed_folder(settings.manifest.path, settings.storage) if listed else ()
-        access = settings.storage.with_folders(folders)
-        return check_manifest(manifest, access, suffix=settings.output.file.format.suffix)
+        storage_settings = settings.storage.with_folders(folders)
+        return check_manifest(manifest, storage_settings, suffix=settings.output.file.format.suffix)
 
     # A run that has begun needs its list alone: what has become of the folder since does not matter to it.
     kept = kept_list(storage, run.manifest_fingerprint) if run is not None and run.lists_photos else None

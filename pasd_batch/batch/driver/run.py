@@ -178,8 +178,8 @@ def _is_relative(path: str) -> bool:
 
 def with_absolute_paths(settings: RunSettings) -> RunSettings:
     """The settings with relative local paths resolved here, because workers may run in another folder."""
-    access = settings.storage
-    root = Storage.open(settings.output.root, allowed_schemes=access.allowed_schemes).uri()
+    storage_settings = settings.storage
+    root = Storage.open(settings.output.root, allowed_schemes=storage_settings.allowed_schemes).uri()
     manifest = settings.output.manifest
     if manifest is not None and _is_relative(manifest):
         manifest = os.path.abspath(manifest)

@@ -66,7 +66,7 @@ class CheckedManifest:
 
     pieces: tuple[ManifestPiece, ...]
     columns: ManifestColumns
-    access: StorageSettings
+    storage_settings: StorageSettings
     survey: ManifestSurvey
     paths: PathRules
     colliding: np.ndarray
@@ -85,7 +85,7 @@ class CheckedManifest:
     @property
     def folders(self) -> frozenset[str]:
         """Local folders below which its photos lie."""
-        return self.access.allowed_folders | self.survey.folders
+        return self.storage_settings.allowed_folders | self.survey.folders
 
     def spans(self, shard_size: int = 1) -> list[Span]:
         """Parts of the manifest, each the work of one task."""
@@ -95,7 +95,7 @@ class CheckedManifest:
 
 def check_manifest(
     settings: ManifestSettings,
-    access: StorageSettings,
+    storage_settings: StorageSettings,
     *,
     suffix: str,
     count_tiles: TileCounter | None = None,
@@ -108,13 +108,13 @@ def check_manifest(
         ManifestError: naming rows and remedy.
         StorageError: the manifest cannot be read.
     """
-    pieces = find_pieces(settings, access)
-    surveys = _survey_pieces(pieces, settings.columns, access, count_tiles)
+    pieces = find_pieces(settings, storage_settings)
+    surveys = _survey_pieces(pieces, settings.columns, storage_settings, count_tiles)
     merged = merge_surveys(pieces, surveys)
     checked = CheckedManifest(
         pieces=tuple(pieces),
         columns=settings.columns,
-        access=access,
+        storage_settings=storage_settings,
         survey=merged,
         paths=PathRules(merged.source_root, suffix),
         colliding=np.empty(0, np.int64),
@@ -162,13 +162,13 @@ def plan_is_complete(folder: RunFolder, shards: int) -> bool:
 def _survey_pieces(
     pieces: Sequence[ManifestPiece],
     columns: ManifestColumns,
-    access: StorageSettings,
+    storage_settings: StorageSettings,
     count_tiles: TileCounter | None,
 ) -> list[PieceSurvey]:
     def survey(index: int) -> Iterator[dict[str, Any]]:
         # Errors come back as values, so that those of all files can be shown at once, and without Ray's own text.
         try:
-            result = survey_piece(pieces[index], columns, access, count_tiles)
+            result = survey_piece(pieces[index], columns, storage_settings, count_tiles)
         except PasdBatchError as error:
             result = error
         yield {"piece": index, "survey": pickle.dumps(result)}
@@ -187,7 +187,7 @@ def _survey_pieces(
 
 def _planned(span: Span, checked: CheckedManifest, layout: ShardLayout) -> Iterator[pa.Table]:
     first = span.first
-    for table in read_span(span, checked.columns, checked.access):
+    for table in read_span(span, checked.columns, checked.storage_settings):
         yield planned_rows(first, table, checked.colliding, layout)
         first += table.num_rows
 
@@ -199,7 +199,7 @@ def _find_repeated_keys(checked: CheckedManifest) -> pa.Table:
 
     def keys(index: int) -> Iterator[pa.Table]:
         first = spans[index].first
-        for table in read_span(spans[index], checked.columns, checked.access):
+        for table in read_span(spans[index], checked.columns, checked.storage_settings):
             cast_extra(table, checked.survey.extra)  # what fails here must not fail when shards are written
             rows = key_table(first, table, checked.paths)
             bucket = np.mod(rows["low"].to_numpy(), buckets).astype(np.int32)
@@ -226,7 +226,7 @@ def _refuse_duplicate_ids(checked: CheckedManifest, repeated: pa.Table) -> None:
 
     def fetch(index: int) -> Iterator[dict[str, Any]]:
         first = spans[index].first
-        for table in read_span(spans[index], checked.columns, checked.access):
+        for table in read_span(spans[index], checked.columns, checked.storage_settings):
             for row in sorted(shown & set(range(first, first + table.num_rows))):
                 one = table.slice(row - first, 1)
                 given = "photo_id" in table.column_names

@@ -43,9 +43,9 @@ _BATCH_ROWS = 50_000
 class PhotoIndex:
     """A list of photos that can be fetched one by one, in any order."""
 
-    def __init__(self, rows: pa.Table, access: StorageSettings) -> None:
+    def __init__(self, rows: pa.Table, storage_settings: StorageSettings) -> None:
         self._rows = rows
-        self._access = access
+        self._storage_settings = storage_settings
 
     def __len__(self) -> int:
         """Number of photos."""
@@ -64,14 +64,14 @@ class PhotoIndex:
         (values,) = self._rows.slice(row, 1).to_pylist()
         if values["offset"] >= 0:
             _refuse_large(values, max_bytes)
-            data = read_member(values["uri"], values["offset"], values["size"], self._access)
+            data = read_member(values["uri"], values["offset"], values["size"], self._storage_settings)
         else:
-            data = read_uri(values["uri"], self._access, max_bytes=max_bytes)
+            data = read_uri(values["uri"], self._storage_settings, max_bytes=max_bytes)
         return EncodedPhoto(values["name"], data, values["caption"])
 
     def first(self, count: int) -> "PhotoIndex":
         """The first photos by name."""
-        return PhotoIndex(self._rows.sort_by("name").slice(0, count), self._access)
+        return PhotoIndex(self._rows.sort_by("name").slice(0, count), self._storage_settings)
 
     def to_parquet(self) -> bytes:
         """The list as a file."""
@@ -80,7 +80,7 @@ class PhotoIndex:
         return buffer.getvalue()
 
 
-def list_photos(sources: Sequence[DataSource], access: StorageSettings) -> PhotoIndex:
+def list_photos(sources: Sequence[DataSource], storage_settings: StorageSettings) -> PhotoIndex:
     """Find all photos of all sources; a source given twice counts twice.
 
     A photo's name is its source's number and its id there, or its path below the source's folder: a training is the
@@ -90,7 +90,7 @@ def list_photos(sources: Sequence[DataSource], access: StorageSettings) -> Photo
         TrainingError: there are none, or two of one source have the same name.
         ManifestError, StorageError: a source cannot be read.
     """
-    tables = list(_tables(_all_rows(sources, access)))
+    tables = list(_tables(_all_rows(sources, storage_settings)))
     rows = pa.concat_tables([_SCHEMA.empty_table(), *tables])
     places = ", ".join(source.path for source in sources)
     if rows.num_rows == 0:
@@ -99,33 +99,33 @@ def list_photos(sources: Sequence[DataSource], access: StorageSettings) -> Photo
     if counts.num_rows < rows.num_rows:
         twice = next(row["name"] for row in counts.to_pylist() if row["name_count"] > 1)
         raise TrainingError(f"photo {twice!r} is in {places} more than once; remove one of its entries")
-    return PhotoIndex(rows, access)
+    return PhotoIndex(rows, storage_settings)
 
 
-def kept_index(storage: Storage, sources: Sequence[DataSource], access: StorageSettings) -> PhotoIndex:
+def kept_index(storage: Storage, sources: Sequence[DataSource], storage_settings: StorageSettings) -> PhotoIndex:
     """The list that the training in `storage` keeps, made now if there is none yet.
 
     Raises:
         TrainingError, ManifestError, StorageError: as `list_photos` does.
     """
-    kept = load_index(storage, access)
+    kept = load_index(storage, storage_settings)
     if kept is None:
-        kept = list_photos(sources, access)
+        kept = list_photos(sources, storage_settings)
         storage.write(INDEX_FILE, kept.to_parquet())
     return kept
 
 
-def load_index(storage: Storage, access: StorageSettings) -> PhotoIndex | None:
+def load_index(storage: Storage, storage_settings: StorageSettings) -> PhotoIndex | None:
     """The list that the training in `storage` keeps, if there is one."""
     try:
-        return PhotoIndex(pq.read_table(io.BytesIO(storage.read(INDEX_FILE))), access)
+        return PhotoIndex(pq.read_table(io.BytesIO(storage.read(INDEX_FILE))), storage_settings)
     except NotFound:
         return None
 
 
-def _all_rows(sources: Sequence[DataSource], access: StorageSettings) -> Iterator[dict[str, Any]]:
+def _all_rows(sources: Sequence[DataSource], storage_settings: StorageSettings) -> Iterator[dict[str, Any]]:
     for number, source in enumerate(sources):
-        for row in _rows_of(source, access):
+        for row in _rows_of(source, storage_settings):
             yield {**row, "name": f"{number}/{row['name']}"}
 
 
@@ -137,10 +137,10 @@ def _refuse_large(member: dict[str, Any], max_bytes: int) -> None:
         )
 
 
-def _rows_of(source: DataSource, access: StorageSettings) -> Iterator[dict[str, Any]]:
+def _rows_of(source: DataSource, storage_settings: StorageSettings) -> Iterator[dict[str, Any]]:
     match source:
         case WebDatasetSource():
-            for sample in find_samples(source, access):
+            for sample in find_samples(source, storage_settings):
                 yield {
                     "name": sample.name,
                     "uri": sample.uri,
@@ -148,19 +148,19 @@ def _rows_of(source: DataSource, access: StorageSettings) -> Iterator[dict[str, 
                     "offset": sample.offset,
                     "size": sample.size,
                 }
-        case PhotoSource() if is_image_source(source, access):
-            found = find_files(source.path, access)
+        case PhotoSource() if is_image_source(source, storage_settings):
+            found = find_files(source.path, storage_settings)
             for uri in sorted(found.photos()):
                 yield _whole_file(found.name(uri), uri, "")
             found.left_out.warn(source.path)
         case PhotoSource():
-            yield from _manifest_rows(source, access)
+            yield from _manifest_rows(source, storage_settings)
 
 
-def _manifest_rows(source: PhotoSource, access: StorageSettings) -> Iterator[dict[str, Any]]:
-    for piece in find_pieces(source, access):
-        for table in read_rows(piece, source.columns, access):
-            _refuse_outside(piece, table, access)
+def _manifest_rows(source: PhotoSource, storage_settings: StorageSettings) -> Iterator[dict[str, Any]]:
+    for piece in find_pieces(source, storage_settings):
+        for table in read_rows(piece, source.columns, storage_settings):
+            _refuse_outside(piece, table, storage_settings)
             columns = (photo_ids(table), table["uri"].to_pylist(), table["prompt"].to_pylist())
             for name, uri, prompt in zip(*columns, strict=True):
                 if not name or not uri:
@@ -168,10 +168,12 @@ def _manifest_rows(source: PhotoSource, access: StorageSettings) -> Iterator[dic
                 yield _whole_file(name, uri, prompt or "")
 
 
-def _refuse_outside(piece: ManifestPiece, table: pa.Table, access: StorageSettings) -> None:
+def _refuse_outside(piece: ManifestPiece, table: pa.Table, storage_settings: StorageSettings) -> None:
     """Make sure that a manifest names local photos only where it may; links are not looked at."""
     noted = (table.schema.metadata or {}).get(SOURCE_ROOT_KEY)
-    folders = access.allowed_folders | granted_folders(piece.uri, noted.decode(errors="replace") if noted else None)
+    folders = storage_settings.allowed_folders | granted_folders(
+        piece.uri, noted.decode(errors="replace") if noted else None
+    )
     for row in rows_outside(table["uri"], folders)[:1]:
         uri = table["uri"][row].as_py()
         raise TrainingError(f"{piece}: {redact_uri(uri)} {why_outside(uri, folders)}")

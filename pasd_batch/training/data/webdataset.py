@@ -37,29 +37,29 @@ class TarSample:
     caption: str = ""
 
 
-def find_samples(source: WebDatasetSource, access: StorageSettings) -> Iterator[TarSample]:
+def find_samples(source: WebDatasetSource, storage_settings: StorageSettings) -> Iterator[TarSample]:
     """All samples with a photo, tars sorted by name; only the tars' headers and the captions are read.
 
     Raises:
         TrainingError: there is no tar, or one that cannot be read as such.
         StorageError: the place cannot be looked at.
     """
-    found = find_files(source.path, access)
+    found = find_files(source.path, storage_settings)
     uris = sorted(uri for uri in found.uris if uri.lower().endswith(".tar"))
     if not uris:
         raise TrainingError(f"{source.path}: no .tar file there; check the path (compressed tars must be unpacked)")
     for uri in uris:
-        with open_for_reading(uri, access) as file:
+        with open_for_reading(uri, storage_settings) as file:
             yield from _samples_of(file, uri, found.name(uri), source.caption_suffix)
 
 
-def read_member(uri: str, offset: int, size: int, access: StorageSettings) -> bytes:
+def read_member(uri: str, offset: int, size: int, storage_settings: StorageSettings) -> bytes:
     """A stretch of a file: one range request on object stores.
 
     Raises:
         StorageError: it cannot be read.
     """
-    with open_for_reading(uri, access) as file:
+    with open_for_reading(uri, storage_settings) as file:
         # Below the buffer, which would fetch megabytes for a photo of some kilobytes.
         source = file.raw if isinstance(file, io.BufferedReader) else file
         source.seek(offset)
