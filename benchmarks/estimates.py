@@ -24,7 +24,8 @@ from pasd_batch.degradation.filtering import soften
 from pasd_batch.degradation.halftone import HalftoneParameters, print_halftone
 from pasd_batch.degradation.jpeg import compress_jpeg
 from pasd_batch.degradation.noise import add_gaussian_noise
-from pasd_batch.photos.estimates.degradation import DegradationEstimate, estimate_degradation
+from pasd_batch.photos.estimates.degradation import estimate_degradation
+from pasd_batch.records import DegradationEstimate
 
 FIELDS = ("noise_sigma", "blur_sigma", "jpeg_strength")
 Degrade = Callable[[np.ndarray], np.ndarray]

@@ -12,6 +12,7 @@ from pasd_batch.records.plan import (
     records_of,
 )
 from pasd_batch.records.result_row import (
+    DegradationEstimate,
     ImageFacts,
     PhotoFailure,
     Provenance,
@@ -37,6 +38,7 @@ __all__ = [
     "RESERVED_COLUMNS",
     "RESULT_SCHEMA",
     "SCORE_METADATA_KEY",
+    "DegradationEstimate",
     "Description",
     "FoundObject",
     "ImageFacts",

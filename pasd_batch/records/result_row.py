@@ -68,6 +68,29 @@ class ImageFacts:
     )
 
 
+@dataclass(frozen=True)
+class DegradationEstimate:
+    """Estimate of what is wrong with a photo as fetched; None where it cannot be told."""
+
+    noise_sigma: float | None = result_column(
+        pa.float64(),
+        "Noise of the photo as fetched: standard deviation of a channel in 8-bit levels. What this and the next three "
+        "are worth is in [estimates](estimates.md).",
+    )
+    blur_sigma: float | None = result_column(
+        pa.float64(), "Blur of the photo as fetched: standard deviation of a Gaussian in pixels, 0 to 10."
+    )
+    jpeg_strength: float | None = result_column(
+        pa.float64(),
+        "Steps at the borders of JPEG's blocks in the photo as fetched, 8-bit levels; below 0.1 there are none.",
+    )
+    jpeg_quality: int | None = result_column(
+        pa.int32(),
+        "Quality (1 to 100) of a JPEG file by its quantisation tables; where these are not the usual ones, the "
+        "quality whose tables are most alike. Null for other files.",
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class RestorationReport:
     """Work that a restoration was."""
@@ -156,6 +179,7 @@ class ResultRow:
         default=None,
     )
     input: ImageFacts | None = result_columns(ImageFacts, prefix="input_", subject="the photo as fetched", default=None)
+    degradation: DegradationEstimate | None = result_columns(DegradationEstimate, default=None)
     output: ImageFacts | None = result_columns(
         ImageFacts, prefix="output_", subject="the stored photo", of_result=True, default=None
     )

@@ -11,6 +11,7 @@ from pasd_batch.batch.worker.photo_state import PhotoState
 from pasd_batch.config.run import RunSettings
 from pasd_batch.manifests.allowed_folders import refuse_outside
 from pasd_batch.photos.decoding_cost import checked_cost
+from pasd_batch.photos.estimates.degradation import estimate_degradation
 from pasd_batch.photos.photo import Photo
 from pasd_batch.photos.photo_io import PhotoDecoder
 from pasd_batch.records import ImageFacts, Stage
@@ -68,6 +69,7 @@ class PhotoLoader:
             state.row.input = replace(
                 fetched, width=photo.width, height=photo.height, format=photo.metadata.source_format
             )
+            state.row.degradation = estimate_degradation(photo.pixels, alpha=photo.alpha, file=data)
         del data
         reference = None
         if record.reference_uri is not None:

@@ -12,6 +12,9 @@ PLAIN = 4.0
 STEP = 12.0
 """Levels by which half of a line differs from its border where the photo begins: a sky ends without such a step."""
 
+_PIXELS_OF_A_LINE = 512
+"""Pixels of a long line that are looked at, or up to twice as many."""
+
 _LINES_AT_ONCE = 32
 _REACH = 8
 """Lines within which a border turns into the photo: a block of JPEG, in which its edge rings."""
@@ -45,12 +48,14 @@ def find_borders(pixels: np.ndarray) -> Borders:
     left = top = right = bottom = 0
     for _ in range(_MOST_BANDS):
         upper = _band(rest)
+        if upper is None:
+            break
         rest = rest[upper:]
-        lower = _band(rest[::-1])
+        lower = _band(rest[::-1]) or 0
         rest = rest[: len(rest) - lower]
-        before = _band(rest.swapaxes(0, 1))
+        before = _band(rest.swapaxes(0, 1)) or 0
         rest = rest[:, before:]
-        after = _band(rest[:, ::-1].swapaxes(0, 1))
+        after = _band(rest[:, ::-1].swapaxes(0, 1)) or 0
         rest = rest[:, : rest.shape[1] - after]
         if not (upper or lower or before or after):
             break
@@ -58,8 +63,12 @@ def find_borders(pixels: np.ndarray) -> Borders:
     return Borders(left, top, right, bottom)
 
 
-def _band(lines: np.ndarray) -> int:
-    """Number of the first lines (count, length, 3) that are a border: as plain as the first, up to a step."""
+def _band(lines: np.ndarray) -> int | None:
+    """Number of the first lines (count, length, 3) that are a border: as plain as the first, up to a step.
+
+    None if all are plain.
+    """
+    lines = lines[:, :: max(1, lines.shape[1] // _PIXELS_OF_A_LINE)]
     color, start, count = as_levels(lines[0]).mean(axis=0), 0, _REACH
     while start < len(lines):
         part = as_levels(lines[start : start + count])
@@ -69,7 +78,7 @@ def _band(lines: np.ndarray) -> int:
             end = start + int(is_plain.argmin())
             return end if end and _begins_with_a_step(lines[end : end + _REACH], color) else 0
         start, count = start + count, min(2 * count, _LINES_AT_ONCE)
-    return 0
+    return None
 
 
 def _begins_with_a_step(lines: np.ndarray, color: np.ndarray) -> bool:

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 import pytest
+from degraded import jpeg_bytes, noisy, photographs
 from photo_archive import picture, record, results, settings, spec, state, store_photos, write_plan
 from PIL import Image
 
@@ -116,3 +117,18 @@ def test_a_photo_that_decodes_for_too_long_fails_and_its_process_ends(tmp_path, 
     while os.path.exists(f"/proc/{pid}"):
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+def test_a_row_says_what_is_wrong_with_the_photo_as_fetched(tmp_path):
+    pixels = noisy(photographs()["astronaut"], 10)
+    store_photos(tmp_path, {"a.jpg": jpeg_bytes(pixels, 97, subsampling=0), "b.png": picture(1)})
+    photos = photo_loader(tmp_path / "run", PhotoDecoder())
+    for name in ("a.jpg", "b.png"):
+        photos.load(found := state(tmp_path / name, row=0))
+        row = found.row.values()
+        if name == "a.jpg":
+            assert row["noise_sigma"] == pytest.approx(10, rel=0.15)  # compression takes a little of it
+            assert 0 < row["blur_sigma"] < 1
+            assert row["jpeg_quality"] == 97
+        else:
+            assert row["jpeg_quality"] is None
