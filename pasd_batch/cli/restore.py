@@ -1,7 +1,6 @@
 """`pasd-batch restore PHOTO... --output DIR`: a few local photos, without a manifest and without Ray."""
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -70,8 +69,6 @@ def run(options: argparse.Namespace) -> int:
     from pasd_batch.cli.restore_progress import ProgressBars
 
     settings = settings_from(options)
-    # What it says of photos is told with their whole names below.
-    logging.getLogger("pasd_batch.batch.worker.photo_state").setLevel(logging.ERROR)
     code, bars, ended = 0, ProgressBars(), ""
     try:
         with signals_as_interrupts(), bars:

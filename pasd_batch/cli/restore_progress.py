@@ -1,6 +1,7 @@
 """Progress of `pasd-batch restore`: a bar over photos, one over steps, and a line for what went wrong."""
 
 import builtins
+import logging
 import sys
 from types import TracebackType
 from typing import Self
@@ -9,9 +10,12 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from pasd_batch.batch.local.restoring import RestoreProgress
+from pasd_batch.batch.worker import photo_state
 from pasd_batch.batch.worker.rows import Row
 from pasd_batch.records import Status
 from pasd_batch.storage.printable import printable_line
+
+_PHOTO_LOG = logging.getLogger(photo_state.__name__)
 
 
 class ProgressBars:
@@ -22,8 +26,10 @@ class ProgressBars:
         self._bars: list[tqdm] = []
         self._on_terminal = sys.stderr.isatty()
         self._log = logging_redirect_tqdm()
+        self._level = _PHOTO_LOG.level
 
     def __enter__(self) -> Self:
+        _PHOTO_LOG.setLevel(logging.ERROR)  # its warnings are told here, with the photo's path
         if self._on_terminal:
             self._log.__enter__()
         return self
@@ -31,6 +37,7 @@ class ProgressBars:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _PHOTO_LOG.setLevel(self._level)
         for bar in reversed(self._bars):
             bar.close()
         if self._on_terminal:

@@ -65,7 +65,7 @@ def files(folder: Path) -> dict[str, bytes]:
     ("file", "loaders"),
     [
         ({"format": "png"}, ModelLoaders()),
-        ({"format": "jpeg", "quality": 80, "subsampling": "4:2:0"}, ModelLoaders()),
+        ({"format": "jpeg", "quality": 80, "subsampling": "4:2:0"}, tiny_models.TINY),
         ({"format": "webp", "lossless": True}, tiny_models.TINY),
         ({"format": "tiff", "compression": 1}, tiny_models.TINY),
     ],
