@@ -5,7 +5,8 @@ Here what loaders read (`pasd/`, `metrics/`) meets where it may lie (`storage/`)
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,7 +57,7 @@ def on_this_machine(settings: Named, storage_settings: StorageSettings | None = 
     def local(setting: WeightsSetting) -> Path | str | None:
         if not isinstance(setting.value, str) or not _is_used(settings, setting):
             return setting.value
-        needed = needed_files(setting, storage_settings)
+        needed = needed_files(pinned_setting(setting, storage_settings), storage_settings)
         return needed.source.fetch(list(needed.files))
 
     return with_weights(settings, local)
@@ -104,14 +105,33 @@ def needed_files(setting: WeightsSetting, storage_settings: StorageSettings) -> 
     """
     assert setting.value is not None, f"{setting.name} names no weights"
     source = weight_source(setting.value, storage_settings)
-    try:
+    with _named(setting):
         files = source.files()
-    except StorageError as error:
-        raise type(error)(f"{setting.name}: {error}") from None
     names = files.keys() if "" in files else _names_read(setting, files)
     if problem := _problem(setting, files, names):
         raise UnfitWeights(f"{setting.name}: {source}: {problem}")
     return Needed(setting, source, {name: files[name] for name in names})
+
+
+def pinned_setting(setting: WeightsSetting, storage_settings: StorageSettings) -> WeightsSetting:
+    """The setting with what its name means now, so that all its files are of one commit.
+
+    Raises:
+        StorageError: that cannot be told.
+    """
+    if not isinstance(setting.value, str):
+        return setting
+    with _named(setting):
+        return replace(setting, value=weight_source(setting.value, storage_settings).pinned())
+
+
+@contextmanager
+def _named(setting: WeightsSetting) -> Iterator[None]:
+    """Errors within say which setting they are about."""
+    try:
+        yield
+    except StorageError as error:
+        raise type(error)(f"{setting.name}: {error}") from None
 
 
 def storage_settings_of(settings: Settings) -> StorageSettings:

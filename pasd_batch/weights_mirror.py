@@ -14,7 +14,7 @@ from pasd_batch.config.weights import HUB, INDEX, HubName, WeightsSetting, with_
 from pasd_batch.metrics.weights import WeightFile, needed_of
 from pasd_batch.storage.storage import NotFound, Storage, StorageError
 from pasd_batch.storage.weight_sources import WeightSource, weight_source
-from pasd_batch.weights_by_name import needed_files, storage_settings_of, used_settings
+from pasd_batch.weights_by_name import needed_files, pinned_setting, storage_settings_of, used_settings
 
 METRICS = "metrics"
 """Folder of the metrics' weights in a mirror."""
@@ -65,7 +65,7 @@ class Mirror:
                 source, files = "where they are published", _metric_files(setting, storage_settings)
                 told(self._put(setting, METRICS, source, files))
             elif setting.value is not None:
-                needed = needed_files(_pinned(setting, storage_settings), storage_settings)
+                needed = needed_files(pinned_setting(setting, storage_settings), storage_settings)
                 folder = needed.source.fetch(list(needed.files))
                 files = {name: folder / name if name else folder for name in needed.files}
                 told(self._put(setting, _label(needed.source), str(needed.source), files))
@@ -117,14 +117,6 @@ def _entry(name: str, path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return {"name": name, "bytes": path.stat().st_size, "sha256": sha256}
-
-
-def _pinned(setting: WeightsSetting, storage_settings: StorageSettings) -> WeightsSetting:
-    """The setting with what its name means now, so that all its files are of one commit."""
-    if not isinstance(setting.value, str):
-        return setting
-    pin = weight_source(setting.value, storage_settings).pinned()
-    return WeightsSetting(setting.name, pin, setting.mark, setting.group, setting.allow_pickle)
 
 
 def _label(source: WeightSource) -> str:

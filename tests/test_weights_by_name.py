@@ -11,6 +11,7 @@ from pasd_batch.config.marks import Weights
 from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.config.restoration import ModelSettings, RestorationSettings
 from pasd_batch.config.run import RunSettings
+from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.weights import WeightsPath
 from pasd_batch.pasd.model_identity import model_fingerprint
 from pasd_batch.storage.errors import NotFound
@@ -80,6 +81,14 @@ def test_what_is_pinned_stays_when_the_branch_moves(hub):
     assert pinned(with_pins(made, pins)) == {}
 
 
+def test_a_file_address_is_a_local_path_whatever_schemes_photos_may_have(tmp_path):
+    (tmp_path / "one.safetensors").write_bytes(b"one")
+    made = Made(describers=(Describer(weights=(tmp_path / "one.safetensors").as_uri()),))
+    here = on_this_machine(made, StorageSettings(allowed_schemes=frozenset({"s3"})))
+    assert here.describers[0].weights == tmp_path / "one.safetensors"
+    assert pinned(made) == {}
+
+
 def test_local_paths_are_left_alone_and_nothing_is_pinned(tmp_path):
     made = Made(describers=(Describer(weights=tmp_path / "there or not"),))
     assert on_this_machine(made) == made
@@ -89,7 +98,10 @@ def test_local_paths_are_left_alone_and_nothing_is_pinned(tmp_path):
 @pytest.mark.parametrize(
     ("files", "told"),
     [
-        ({"unet/model.safetensors": b"x"}, r"model.base: hf://someone/other: is not a folder with vae/ text_encoder/"),
+        (
+            {"unet/model.safetensors": b"x"},
+            r"model.base: hf://someone/other@\w+: is not a folder with vae/ text_encoder/",
+        ),
         (
             {"a.md": b"", "nested/vae/model.safetensors": b""},
             r"it has a.md, nested/; name the folder within it that is",

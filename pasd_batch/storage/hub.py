@@ -62,18 +62,13 @@ class HubFiles:
         """
         from huggingface_hub import snapshot_download
 
-        wanted = ["/".join(part for part in (self.name.path, name) if part) for name in names]
         commit = self._commit()
-        folder = Path(
-            self._explained(
-                lambda: snapshot_download(
-                    self.name.repository, revision=commit, allow_patterns=[glob.escape(name) for name in wanted]
-                )
-            )
-        )
-        if missing := [name for name in wanted if not (folder / name).is_file()]:
-            raise NotFound(f"{self}: {_some(missing)} cannot be had; {elsewhere()}")
-        return folder / self.name.path
+        if missing := self._missing(names, commit):
+            patterns = [glob.escape(name) for name in missing]
+            self._explained(lambda: snapshot_download(self.name.repository, revision=commit, allow_patterns=patterns))
+            if missing := self._missing(names, commit):
+                raise NotFound(f"{self}: {_some(missing)} cannot be had; {elsewhere()}")
+        return self._snapshot(commit) / self.name.path
 
     def is_here(self, names: Collection[str]) -> bool:
         """True if these files are in the client's cache; if not, makes sure that they may be fetched.
@@ -81,16 +76,26 @@ class HubFiles:
         Raises:
             Forbidden: the repository is gated: everybody may list its files, and not everybody have them.
         """
-        from huggingface_hub import HfApi, constants, hf_hub_url, try_to_load_from_cache
+        from huggingface_hub import HfApi, constants, hf_hub_url
 
-        commit, folder = self._commit(), constants.HF_HUB_CACHE
-        wanted = ["/".join(part for part in (self.name.path, name) if part) for name in names]
-        for name in wanted:
-            if not isinstance(try_to_load_from_cache(self.name.repository, name, folder, revision=commit), str):
-                url = hf_hub_url(self.name.repository, name, revision=commit, endpoint=constants.ENDPOINT)
-                self._explained(lambda url=url: HfApi().get_hf_file_metadata(url=url))
-                return False
-        return True
+        commit = self._commit()
+        missing = self._missing(names, commit)
+        if not missing:
+            return True
+        url = hf_hub_url(self.name.repository, missing[0], revision=commit, endpoint=constants.ENDPOINT)
+        self._explained(lambda: HfApi().get_hf_file_metadata(url=url))
+        return False
+
+    def _missing(self, names: Collection[str], commit: str) -> list[str]:
+        """Paths in the repository of those of the `files` that are not in the cache; there they are whole."""
+        wanted = ("/".join(part for part in (self.name.path, name) if part) for name in names)
+        return [name for name in wanted if not (self._snapshot(commit) / name).is_file()]
+
+    def _snapshot(self, commit: str) -> Path:
+        """Folder of the client's cache in which files of a commit are called as in the repository."""
+        from huggingface_hub import constants
+
+        return Path(constants.HF_HUB_CACHE, f"models--{self.name.repository.replace('/', '--')}", "snapshots", commit)
 
     def _commit(self) -> str:
         if self.name.commit is not None:
@@ -113,7 +118,7 @@ class HubFiles:
                 tree = HfApi().list_repo_tree(self.name.repository, revision=commit, recursive=True)
                 return {file.path: file.size for file in tree if isinstance(file, RepoFile)}
         # A cache that another version has filled: what is there, which may not be all.
-        folder = Path(constants.HF_HUB_CACHE, f"models--{self.name.repository.replace('/', '--')}", "snapshots", commit)
+        folder = self._snapshot(commit)
         files = [path for path in folder.rglob("*") if path.is_file()]
         if not files:
             raise NotFound(f"{self}: not in this machine's cache, {constants.HF_HUB_CACHE}; {elsewhere()}")

@@ -59,7 +59,7 @@ def weight_source(weights: Path | str, storage_settings: StorageSettings) -> Wei
     scheme = weights.partition("://")[0].lower()
     location = parse_location(weights, allowed_schemes=storage_settings.allowed_schemes | {scheme})
     if location.scheme == "file":
-        return LocalWeights(Path(location.path))
+        return LocalWeights(Path(location.path), weights)
     return StoredWeights(weights, storage_settings)
 
 
@@ -68,13 +68,15 @@ class LocalWeights:
     """A folder or file of this machine."""
 
     path: Path
+    address: str = ""
+    """Address that it is named by, if it is by one."""
 
     def __str__(self) -> str:
         return str(self.path)
 
     def pinned(self) -> str:
-        """The path itself."""
-        return str(self.path)
+        """The address or path itself."""
+        return self.address or str(self.path)
 
     def files(self) -> Mapping[str, int]:
         """Bytes of every file.

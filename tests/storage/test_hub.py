@@ -62,6 +62,8 @@ def test_what_is_here_needs_no_network(hub, monkeypatch):
     before = at("hf://owner/model/pasd").fetch(["unet/config.json"])
     pinned = at("hf://owner/model/pasd").pinned()
     asked = len(hub.asked)
+    assert at(pinned).fetch(["unet/config.json"]) == before
+    assert len(hub.asked) == asked, "nothing is asked about a commit that is here"
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert at("hf://owner/model/pasd").pinned() == pinned
     assert at(pinned).files().keys() == {"unet/config.json", "unet/diffusion_pytorch_model.safetensors"}

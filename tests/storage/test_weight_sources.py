@@ -223,7 +223,7 @@ def test_a_local_folder_is_used_where_it_is(tmp_path):
         local = weight_source(weights, ACCESS)
         assert local.files() == {"unet/config.json": 2}
         assert local.fetch(["unet/config.json"]) == tmp_path / "model"
-        assert local.pinned() == str(tmp_path / "model")
+        assert local.pinned() == str(weights)
     with pytest.raises(NotFound, match="no such folder or file"):
         weight_source(tmp_path / "nothing", ACCESS).files()
 
