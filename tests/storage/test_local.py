@@ -60,6 +60,23 @@ def test_links_out_of_the_root_are_refused(tmp_path):
     assert os.listdir(tmp_path / "secret") == ["file"]
 
 
+def test_one_folder_may_be_a_link_to_another_disk_if_it_is_named(tmp_path):
+    root, disk = tmp_path / "run", tmp_path / "disk"
+    root.mkdir()
+    disk.mkdir()
+    (root / "pictures").symlink_to(disk)
+    (root / "other").symlink_to(disk)
+    (disk / "out").symlink_to(tmp_path)
+    storage = Storage.open(str(root), linked_folder="pictures")
+    storage.write("pictures/a.png", b"a")
+    assert list(storage.list("pictures")) == ["pictures/a.png"]
+    for path in ("other/a.png", "pictures/out/a.png"):
+        with pytest.raises(InvalidLocation, match="leads out of"):
+            storage.write(path, b"a")
+    with pytest.raises(InvalidLocation, match="leads out of"):
+        Storage.open(str(root)).read("pictures/a.png")
+
+
 def test_a_file_system_without_hard_links_is_named(tmp_path, monkeypatch):
     def refuse(*args):
         raise OSError(errno.EPERM, "Operation not permitted")

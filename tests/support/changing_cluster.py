@@ -18,6 +18,7 @@ from ray.cluster_utils import Cluster
 
 from pasd_batch.batch.driver.run import run_archive
 from pasd_batch.config.run import RunSettings
+from pasd_batch.runs.layout import ATTEMPTS_FOLDER
 
 DEADLINE = time.monotonic() + 600.0
 """For all that this process waits for together; on a quiet machine it takes a minute."""
@@ -25,7 +26,7 @@ DEADLINE = time.monotonic() + 600.0
 
 def workers_of(root):
     """Processes that have begun a shard."""
-    return {json.loads(path.read_text())["worker"] for path in root.glob("attempts/*/*")}
+    return {json.loads(path.read_text())["worker"] for path in root.glob(f"{ATTEMPTS_FOLDER}/*/*")}
 
 
 def is_alive(worker):

@@ -22,6 +22,7 @@ from pasd_batch.manifests.rows import read_rows
 from pasd_batch.manifests.survey import merge_surveys, survey_piece
 from pasd_batch.photos.photo import Photo, PhotoMetadata
 from pasd_batch.records import PLAN_SCHEMA, PhotoRecord, Provenance, WorkOrigin, plan_schema
+from pasd_batch.runs.layout import PLAN_FOLDER, RESULTS_FOLDER, shard_file_name
 from pasd_batch.runs.run_file import claim_run, describe_run
 from pasd_batch.runs.run_folder import RunFolder
 
@@ -115,12 +116,12 @@ def plan_table(records, extra):
 
 def write_plan(root, records, shard_size=10):
     """The plan of a run at the local folder `root`; returns the number of shards."""
-    folder = Path(root, "plan")
+    folder = Path(root, PLAN_FOLDER)
     folder.mkdir(parents=True)
     starts = range(0, len(records), shard_size)
     for shard, start in enumerate(starts):
         table = plan_table(records[start : start + shard_size], [ALBUM])
-        pq.write_table(table, folder / f"shard-{shard:06d}.parquet")
+        pq.write_table(table, folder / shard_file_name(shard))
     return len(starts)
 
 
@@ -148,7 +149,7 @@ def begin_run(root, manifest, **changes):
 
 def results(root):
     """All committed rows of a local run, by photo id; fails if one is there twice."""
-    rows = pq.read_table(Path(root, "results")).to_pylist()
+    rows = pq.read_table(Path(root, RESULTS_FOLDER)).to_pylist()
     by_id = {row["photo_id"]: row for row in rows}
     assert len(by_id) == len(rows)
     return by_id

@@ -11,6 +11,7 @@ from tiny_models import TinyScorer, fingerprint
 from pasd_batch.batch.driver.repair import Repair
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.runs.layout import IMAGES_FOLDER, RESULTS_FOLDER, RUN_FILE, shard_file_name
 from pasd_batch.runs.run_file import describe_run, read_run
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.runs.summary import summarize
@@ -41,7 +42,7 @@ class TinyRun:
             score_columns=TinyScorer.columns,
         )
         storage = self.folder.storage
-        storage.create("run.json", json.dumps(dataclasses.asdict(described)).encode())
+        storage.create(RUN_FILE, json.dumps(dataclasses.asdict(described)).encode())
         self.finish()
         self.files, self.rows = self.stored(), self.table().to_pylist()
 
@@ -68,10 +69,10 @@ class TinyRun:
         return repair
 
     def table(self):
-        return pq.read_table(self.root / "results")
+        return pq.read_table(self.root / RESULTS_FOLDER)
 
     def stored(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in (self.root / "images").rglob("*.png")}
+        return {path.name: path.read_bytes() for path in (self.root / IMAGES_FOLDER).rglob("*.png")}
 
 
 def flip(path: Path, at: float = 0.5) -> None:
@@ -90,7 +91,7 @@ def still_decodes(path: Path) -> None:
 
 
 def shard_file(folder: str, number: int) -> str:
-    return f"{folder}/shard-{number:06d}.parquet"
+    return f"{folder}/{shard_file_name(number)}"
 
 
 def same_rows(before, after, but=frozenset()) -> None:

@@ -179,7 +179,7 @@ def test_images_may_lie_on_another_disk(root):
     (root / "images").symlink_to(disk)
     all_is_well(root, work(root))
     assert files_in(disk) == ["0.png", "1.png", "2.png"]
-    storage = Storage.open(str(root))
+    storage = RunFolder.open(str(root), StorageSettings()).storage
     assert sorted(storage.list("images")) == [f"images/{number}.png" for number in range(PHOTOS)]
     (disk / f".{'0' * 32}.pasd-partial").touch()
     assert storage.remove_partial(older_than=-1.0) == 1
@@ -191,4 +191,4 @@ def test_images_may_lie_on_another_disk(root):
 def test_a_link_for_images_that_leads_nowhere_is_refused_before_the_work(root):
     (root / "images").symlink_to(root.parent / "no disk")
     with pytest.raises(StorageError, match="images is a link, and nothing can be stored where it leads"):
-        _check_storage(Storage.open(str(root)))
+        _check_storage(RunFolder.open(str(root), StorageSettings()).storage)
