@@ -40,9 +40,9 @@ def merge_lora(
     layers = read_lora(path, targets, allow_pickle=allow_pickle)
     if misfits := [told for name, layer in layers.items() if (told := _misfit(name, layer, targets[name].weight))]:
         raise CheckpointError(f"{path}: {_what_it_is(layers)}; {REMEDY}\n{listing('misshapen', misfits)}")
-    merged = {name: layer for name, layer in layers.items() if targets[name].factor}
-    if not merged and settings.weight:
-        raise CheckpointError(f"{path}: is for the text encoder alone, and loras.text_encoder leaves that out")
+    merged = {name: layer for name, layer in layers.items() if targets[name].factor and not layer.is_zero}
+    if not merged:
+        raise CheckpointError(f"{path}: would change nothing: it {_why_nothing(layers, settings)}")
     for network in (unet, text_encoder):
         added = {
             target.name: target.weight.float() + target.factor * layer.addition().reshape(target.weight.shape)
@@ -78,6 +78,17 @@ def _misfit(name: str, layer: LoraLayer, weight: Tensor) -> str | None:
     if fits and layer.down[0].numel() == weight[0].numel():
         return None
     return f"{name}: {up} x {down} for {list(weight.shape)}"
+
+
+def _why_nothing(layers: Mapping[str, LoraLayer], settings: LoraSettings) -> str:
+    if all(layer.is_zero for layer in layers.values()):
+        return "has no layers but zeros, as before its training"
+    networks = {name.partition(".")[0] for name in layers}
+    whose = (
+        "text encoder" if networks == {"text_encoder"} else "UNet" if networks == {"unet"} else "UNet and text encoder"
+    )
+    given = f"weight {settings.weight:g}, text_encoder {settings.text_encoder}"
+    return f"is for {whose} alone, which its factors ({given}) leave out; set them, or leave it out"
 
 
 def _what_it_is(layers: Mapping[str, LoraLayer]) -> str:

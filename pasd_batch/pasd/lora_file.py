@@ -69,6 +69,11 @@ class LoraLayer:
     scale: float
     """alpha / rank."""
 
+    @property
+    def is_zero(self) -> bool:
+        """True if nothing would be added."""
+        return not (self.scale and bool(self.down.any()) and bool(self.up.any()))
+
     def addition(self) -> Float[Tensor, "outputs inputs"]:
         """scale x up @ down in float32; of a convolution, channels and pixels of its kernel are the inputs."""
         return self.scale * (self.up.flatten(1).float() @ self.down.flatten(1).float())
@@ -108,6 +113,20 @@ def read_lora(path: Path, layers: Collection[str], *, allow_pickle: bool) -> dic
     tensors = read_weight_file(file, allow_pickle=allow_pickle)
     configs = _configs(path, file)
     _refuse_other_kinds(tensors, configs, file)
+    parts, unknown = _by_layer(tensors, layers)
+    if unknown:
+        raise CheckpointError(f"{file}: {_what_it_is(tensors)}; {REMEDY}\n{listing('keys without a layer', unknown)}")
+    if halves := [layer for layer, found in parts.items() if not {"down", "up"} <= found.keys()]:
+        raise CheckpointError(
+            f"{file}: damaged; copy or download it again\n{listing('layers with half a pair', halves)}"
+        )
+    if not parts:
+        raise CheckpointError(f"{file}: would change nothing: it has no layers; {REMEDY}")
+    return {layer: _layer(layer, found, configs) for layer, found in parts.items()}
+
+
+def _by_layer(tensors: Mapping[str, Tensor], layers: Collection[str]) -> tuple[dict[str, dict[str, Tensor]], list[str]]:
+    """A layer's tensors by their roles (`down`, `up`, `alpha`), and the keys that have no layer or come twice."""
     paths = {alias: layer for layer in layers for alias in _aliases(layer)}
     parts: dict[str, dict[str, Tensor]] = {}
     unknown: list[str] = []
@@ -119,15 +138,7 @@ def read_lora(path: Path, layers: Collection[str], *, allow_pickle: bool) -> dic
             unknown.append(key)
         else:
             parts[layer][role] = tensor
-    if unknown:
-        raise CheckpointError(f"{file}: {_what_it_is(tensors)}; {REMEDY}\n{listing('keys without a layer', unknown)}")
-    if halves := [layer for layer, found in parts.items() if not {"down", "up"} <= found.keys()]:
-        raise CheckpointError(
-            f"{file}: damaged; copy or download it again\n{listing('layers with half a pair', halves)}"
-        )
-    if not parts:
-        raise CheckpointError(f"{file}: has no layers, so it would change nothing; {REMEDY}")
-    return {layer: _layer(layer, found, configs) for layer, found in parts.items()}
+    return parts, unknown
 
 
 def _file_of(path: Path) -> Path:
@@ -153,7 +164,13 @@ def _configs(path: Path, file: Path) -> dict[str, _AdapterConfig]:
     except ValueError as error:
         raise CheckpointError(f"{file}: its lora_adapter_metadata is no JSON ({error}); download it again") from None
     return {
-        network: _AdapterConfig({n.removeprefix(f"{network}."): v for n, v in values.items() if n.startswith(network)})
+        network: _AdapterConfig(
+            {
+                name.removeprefix(f"{network}."): value
+                for name, value in values.items()
+                if name.startswith(f"{network}.")
+            }
+        )
         for network in ("unet", "text_encoder")
     }
 

@@ -193,13 +193,29 @@ def test_layers_of_other_widths_are_refused_by_name(pasd, tmp_path, width, told)
         pasd.merged(save_lora(tmp_path / "lora.safetensors", lora_tensors(factors, "kohya")))
 
 
-def test_one_that_changes_nothing_is_refused(pasd, tmp_path):
-    with pytest.raises(CheckpointError, match="has no layers, so it would change nothing"):
-        pasd.merged(save_lora(tmp_path / "empty.safetensors", {}))
-    factors = random_factors({WORDS: pasd.layers[WORDS]}, rank=RANK)
-    path = save_lora(tmp_path / "words.safetensors", lora_tensors(factors, "kohya"))
-    with pytest.raises(CheckpointError, match="is for the text encoder alone"):
-        pasd.merged(path, text_encoder=0)
+@pytest.mark.parametrize(
+    ("layer", "settings", "told"),
+    [
+        (None, {}, "it has no layers"),
+        (
+            WORDS,
+            {"text_encoder": 0},
+            r"is for text encoder alone, which its factors \(weight 1, text_encoder 0\.0\) leave out",
+        ),
+        (QUERY, {"weight": 0}, "is for UNet alone, which its factors"),
+    ],
+)
+def test_one_that_changes_nothing_is_refused(pasd, tmp_path, layer, settings, told):
+    factors = random_factors({layer: pasd.layers[layer]} if layer else {}, rank=RANK)
+    path = save_lora(tmp_path / "lora.safetensors", lora_tensors(factors, "kohya"))
+    with pytest.raises(CheckpointError, match=f"would change nothing: .*{told}"):
+        pasd.merged(path, **settings)
+
+
+def test_so_is_one_of_zeros(pasd, tmp_path):
+    tensors = {key: torch.zeros_like(tensor) if "lora_up" in key else tensor for key, tensor in one_layer(pasd).items()}
+    with pytest.raises(CheckpointError, match="has no layers but zeros"):
+        pasd.merged(save_lora(tmp_path / "lora.safetensors", tensors))
 
 
 def test_a_dora_that_only_its_configuration_tells_is_refused(pasd, tmp_path):
