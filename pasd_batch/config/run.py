@@ -55,6 +55,33 @@ class ManifestColumns(Settings):
     reference_uri: str | None = None
     """Column with the URI of the true photo; none: `reference_uri` where there is such a column."""
 
+    scale: str | None = None
+    """Column with a photo's own `restoration.sampling.scale`; like those below only taken if it is named here. Where a
+    photo has no value in it, the run's setting holds."""
+
+    seed: str | None = None
+    """Column with a photo's own seed, which is taken as it is; else it derives from the run's seed and the id."""
+
+    steps: str | None = None
+    """Column with a photo's own `steps`."""
+
+    guidance_scale: str | None = None
+    """Column with a photo's own `guidance_scale`."""
+
+    alpha_a: str | None = None
+    """Column with a photo's own `alpha_a`; it goes before a run's `added_noise_level`."""
+
+    conditioning_scale: str | None = None
+    """Column with a photo's own `conditioning_scale`."""
+
+    negative_prompt: str | None = None
+    """Column with a photo's own `negative_prompt`."""
+
+    def of_settings(self) -> dict[str, str]:
+        """Columns that set how a photo is restored, by the names of the settings."""
+        names = ("scale", "seed", "steps", "guidance_scale", "alpha_a", "conditioning_scale", "negative_prompt")
+        return {name: column for name in names if (column := getattr(self, name)) is not None}
+
 
 class ManifestSettings(Settings):
     """The photos to work on; the manifest has a fingerprint of its own."""

@@ -8,6 +8,7 @@ manifest's other columns under the names that a run carries them by.
 # (pyarrow makes its compute functions at import, where pyright cannot see them)
 
 import hashlib
+import json
 import os.path
 import re
 from collections.abc import Iterator
@@ -26,7 +27,8 @@ from pasd_batch.records import PLAN_SCHEMA, extra_column_name
 from pasd_batch.storage.location import redact_uri
 from pasd_batch.storage.redaction import CREDENTIALS, lacks_slashes
 
-KNOWN_COLUMNS = ("photo_id", "uri", "prompt", "reference_uri")
+KNOWN_COLUMNS = ("photo_id", "uri", "prompt", "reference_uri", "settings")
+"""Columns of the common form; `photo_id` and `settings` are only there where the manifest gives some."""
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCHEME_IN_ARROW = r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
@@ -53,6 +55,8 @@ def read_rows(piece: ManifestPiece, columns: ManifestColumns, access: StorageSet
     for table in read_tables(piece, access):
         if KNOWN_NAMES_KEY in (table.schema.metadata or {}):
             columns = ManifestColumns()
+        elif "settings" in table.column_names:  # a name of the common form, which the run's own file has alone
+            table = table.rename_columns([extra_column_name(n) if n == "settings" else n for n in table.column_names])
         yield _in_common_form(table, columns, base, piece)
 
 
@@ -141,12 +145,15 @@ def _in_common_form(table: pa.Table, columns: ManifestColumns, base: str, piece:
         source = chosen.get(known)
         if source is not None:
             result[known] = _as_text(table[source], source, piece)
-        elif known != "photo_id":
+        elif known not in ("photo_id", "settings"):
             result[known] = pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
     for name in ("uri", "reference_uri"):
         result[name] = _absolute(result[name], base)
     for name in ("prompt", "reference_uri"):
         result[name] = pc.if_else(_blank(result[name]), pa.scalar(None, pa.string()), result[name])
+    own = _own_settings(table, columns.of_settings(), piece)
+    if own is not None:
+        result["settings"] = own
     for name in table.column_names:
         if name not in chosen.values():
             result[_carried_name(name, result, piece)] = _plain(table[name])
@@ -171,7 +178,35 @@ def _chosen_columns(names: list[str], columns: ManifestColumns, piece: ManifestP
         column = configured or setting
         if column in names:
             chosen[known] = column
+    if "settings" in names:
+        chosen["settings"] = "settings"
     return chosen
+
+
+def _own_settings(table: pa.Table, named: dict[str, str], piece: ManifestPiece) -> pa.ChunkedArray | None:
+    """Photos' own settings as JSON, null for those that have none; values are looked at when a photo's turn comes."""
+    if not named:
+        return None
+    columns = {}
+    for setting, name in named.items():
+        if name not in table.column_names:
+            raise ManifestError(
+                f"{piece}: no column {name!r} (it has: {', '.join(map(repr, table.column_names))}); "
+                f"add it, or name the right one with manifest.columns.{setting}"
+            )
+        column = _plain(table[name])
+        if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
+            raise ManifestError(f"{piece}: column {name!r} holds {column.type}, no number or text; write it as one")
+        columns[setting] = column.to_pylist()
+    rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
+    given = [{name: value for name, value in row.items() if not _is_missing(value)} for row in rows]
+    texts = [json.dumps(row, default=str, sort_keys=True) if row else None for row in given]
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def _is_missing(value: object) -> bool:
+    """True for null, a blank text, and the NaN that pandas writes for null."""
+    return value is None or value != value or (isinstance(value, str) and not value.strip())
 
 
 def _carried_name(name: str, taken: dict[str, pa.ChunkedArray], piece: ManifestPiece) -> str:

@@ -192,7 +192,13 @@ class Pipeline:
         return Restoration(image[0], self._whole_prompt(request), self._report(tiles, budget))
 
     def _report(self, tiles: int, budget: MemoryBudget) -> RestorationReport:
+        sampling = self.sampling
         return RestorationReport(
+            steps=sampling.steps,
+            guidance_scale=sampling.guidance_scale,
+            conditioning_scale=sampling.conditioning_scale,
+            alpha_a=None if sampling.pure_noise_start else self.noise_schedule.alpha_a,
+            negative_prompt=sampling.negative_prompt if self.denoiser.guidance.is_active else None,
             tiles=tiles,
             tile_size=budget.limits.tile_size,
             tile_batch=budget.limits.tile_batch,

@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
 
-from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
 from pasd_batch.pasd.colorization import color_prompt, to_gray
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits, is_out_of_memory
@@ -18,6 +19,9 @@ from pasd_batch.records import PhotoFailure, Stage
 
 logger = logging.getLogger(__name__)
 
+_PIPELINES = 64
+"""Settings of photos for which the pipeline is kept."""
+
 
 class Restorer:
     """PASD ready to use; build it once, then restore many photos."""
@@ -25,7 +29,8 @@ class Restorer:
     def __init__(self, models: Models, settings: RestorationSettings) -> None:
         self.models = models
         self.settings = settings
-        self._pipeline = Pipeline(models, settings.sampling)
+        self._pipeline = lru_cache(maxsize=_PIPELINES)(partial(Pipeline, models))
+        self._pipeline(settings.sampling)  # so that a scheduler or noise level that does not exist is told now
 
     @classmethod
     def from_settings(cls, settings: RestorationSettings) -> "Restorer":
@@ -43,6 +48,7 @@ class Restorer:
         *,
         prompts: Sequence[str],
         seeds: Sequence[int],
+        samplings: Sequence[SamplingSettings] | None = None,
         on_step: StepCallback | None = None,
     ) -> list[Restoration | PhotoFailure]:
         """Restore photos of any sizes, in their order; a photo's result does not depend on its neighbours.
@@ -51,43 +57,47 @@ class Restorer:
             photos: (3, height, width), sRGB in [0, 1], float32, on the CPU, from 1x1 up; others become failures.
             prompts: one per photo, without the quality suffix; an empty one stays empty.
             seeds: one per photo.
+            samplings: settings of each photo; none: those of the restorer for all. Photos that share them go together.
             on_step: called after every denoising step with the steps done and the steps in all.
         """
-        outcomes: list[Restoration | PhotoFailure | None] = []
-        requests: list[PhotoRequest] = []
-        for photo, prompt, seed in zip(photos, prompts, seeds, strict=True):
+        samplings = [self.settings.sampling for _ in photos] if samplings is None else samplings
+        outcomes: dict[int, Restoration | PhotoFailure] = {}
+        groups: dict[SamplingSettings, dict[int, PhotoRequest]] = {}
+        for number, (photo, prompt, seed, sampling) in enumerate(zip(photos, prompts, seeds, samplings, strict=True)):
             problem = _problem_with_input(photo)
-            outcomes.append(None if problem is None else PhotoFailure(Stage.RESTORE, "InvalidPhoto", problem))
             if problem is None:
-                requests.append(self._request(photo, prompt, seed))
-        restored = iter(self._restore_together(requests, on_step) if requests else [])
-        return [next(restored) if outcome is None else outcome for outcome in outcomes]
-
-    def _request(self, photo: Tensor, prompt: str, seed: int) -> PhotoRequest:
-        if self.settings.sampling.colorize:
-            photo, prompt = to_gray(photo).clamp(max=1.0), color_prompt(prompt)
-        return PhotoRequest(photo[None], prompt, seed)
+                groups.setdefault(sampling, {})[number] = _request(photo, prompt, seed, sampling)
+            else:
+                outcomes[number] = PhotoFailure(Stage.RESTORE, "InvalidPhoto", problem)
+        for sampling, requests in groups.items():
+            restored = self._restore_together(list(requests.values()), sampling, on_step)
+            outcomes |= zip(requests, restored, strict=True)
+        return [outcomes[number] for number in range(len(photos))]
 
     def _restore_together(
-        self, requests: Sequence[PhotoRequest], on_step: StepCallback | None
+        self, requests: Sequence[PhotoRequest], sampling: SamplingSettings, on_step: StepCallback | None
     ) -> list[Restoration | PhotoFailure]:
         budget = MemoryBudget(self._limits(), shared=len(requests) > 1)
         results = None
         try:
-            results = self._pipeline.run(requests, budget, on_step)
+            results = self._pipeline(sampling).run(requests, budget, on_step)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             if len(requests) == 1:
-                return [self._out_of_memory(requests[0], budget, error)]
+                return [self._out_of_memory(requests[0], sampling, budget, error)]
         if results is None:
             # Outside the handler, where the failed attempt's tensors are no longer referenced.
             logger.warning("out of memory with %d photos together; restoring them one by one", len(requests))
-            return [self._restore_together([request], on_step)[0] for request in requests]
-        return [self._sound(request, outcome, budget) for request, outcome in zip(requests, results, strict=True)]
+            return [self._restore_together([request], sampling, on_step)[0] for request in requests]
+        return [self._sound(*each, sampling, budget) for each in zip(requests, results, strict=True)]
 
     def _sound(
-        self, request: PhotoRequest, outcome: Restoration | PhotoFailure, budget: MemoryBudget
+        self,
+        request: PhotoRequest,
+        outcome: Restoration | PhotoFailure,
+        sampling: SamplingSettings,
+        budget: MemoryBudget,
     ) -> Restoration | PhotoFailure:
         """The outcome if it is sound, else that of another try in float32."""
         if isinstance(outcome, Restoration):
@@ -98,12 +108,12 @@ class Restorer:
         budget = MemoryBudget(replace(budget.limits), budget.retries)
         try:
             with self.models.in_float32() as models:
-                (again,) = Pipeline(models, self.settings.sampling).run([request], budget)
+                (again,) = Pipeline(models, sampling).run([request], budget)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             note = f"{outcome.message} in {self.models.dtype}, and in float32 "
-            return self._out_of_memory(request, budget, error, note)
+            return self._out_of_memory(request, sampling, budget, error, note)
         if isinstance(again, PhotoFailure):
             return _unsound(again)
         return replace(again, report=replace(again.report, float32_retry=True))
@@ -114,16 +124,27 @@ class Restorer:
         return MemoryLimits(tiling.tile_size, tile_batch, tiling.vae_tile_size)
 
     def _out_of_memory(
-        self, request: PhotoRequest, budget: MemoryBudget, error: RuntimeError, note: str = ""
+        self,
+        request: PhotoRequest,
+        sampling: SamplingSettings,
+        budget: MemoryBudget,
+        error: RuntimeError,
+        note: str = "",
     ) -> PhotoFailure:
         size = Size.of(request.image)
-        target = size.scaled(self.settings.sampling.scale)
+        target = size.scaled(sampling.scale)
         message = (
             f"{note}out of memory on {self.models.device} restoring a photo of {size} to {target}, even with "
             f"{budget.limits} after {budget.retries} retries; use a smaller scale, a smaller photo or a device with "
             f"more memory ({error})"
         )
         return PhotoFailure(Stage.RESTORE, "OutOfMemory", message)
+
+
+def _request(photo: Tensor, prompt: str, seed: int, sampling: SamplingSettings) -> PhotoRequest:
+    if sampling.colorize:
+        photo, prompt = to_gray(photo).clamp(max=1.0), color_prompt(prompt)
+    return PhotoRequest(photo[None], prompt, seed)
 
 
 def _unsound(failure: PhotoFailure) -> PhotoFailure:

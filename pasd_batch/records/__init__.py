@@ -1,6 +1,7 @@
 """Types that a photo passes from manifest row to result row, and the schemas of plan and results."""
 
 from pasd_batch.records.description import DESCRIPTION_TYPE, Description, FoundObject
+from pasd_batch.records.photo_facts import DegradationEstimate, ImageFacts, RestorationReport
 from pasd_batch.records.plan import (
     PLAN_SCHEMA,
     RENAMED_PREFIX,
@@ -12,11 +13,8 @@ from pasd_batch.records.plan import (
     records_of,
 )
 from pasd_batch.records.result_row import (
-    DegradationEstimate,
-    ImageFacts,
     PhotoFailure,
     Provenance,
-    RestorationReport,
     ResultRow,
     Stage,
     Status,

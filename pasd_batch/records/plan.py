@@ -22,6 +22,9 @@ class PhotoRecord:
     """Relative to `RUN/images`, mirrored from the source, with the output format's suffix."""
     prompt: str | None = None
     reference_uri: str | None = None
+    settings: str | None = None
+    """Sampling settings that the manifest has for this photo, as a JSON object by their names."""
+
     extra: dict[str, Any] = field(default_factory=dict)
     """The manifest's other columns, under the names `extra_column_name` gives them."""
 
@@ -39,6 +42,7 @@ PLAN_SCHEMA = pa.schema(
         pa.field("output_path", pa.string(), nullable=False),
         pa.field("prompt", pa.string()),
         pa.field("reference_uri", pa.string()),
+        pa.field("settings", pa.string()),
     ]
 )
 """The first columns of every plan shard; the manifest's other columns follow, with their own types."""
@@ -84,6 +88,6 @@ def records_of(plan: pa.Table, source_root: str | None = None) -> list[PhotoReco
 
 
 def _record(values: Mapping[str, Any], row: int, source_root: str | None) -> PhotoRecord:
-    own = {name: values[name] for name in PLAN_SCHEMA.names}
+    own = {name: values.get(name) for name in PLAN_SCHEMA.names}  # earlier versions planned no `settings`
     extra = {name: value for name, value in values.items() if name not in own}
     return PhotoRecord(**own, extra=extra, row=row, source_root=source_root)

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from pasd_batch.records.columns import columns_of, result_column, result_columns, values_of
 from pasd_batch.records.description import DESCRIPTION_TYPE, Description
+from pasd_batch.records.photo_facts import DegradationEstimate, ImageFacts, RestorationReport
 
 IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 """An image inside Parquet, as Hugging Face `datasets` stores it."""
@@ -17,6 +18,7 @@ IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 class Stage(StrEnum):
     """Stage of a photo's way through a worker."""
 
+    SETTINGS = "settings"
     FETCH = "fetch"
     DECODE = "decode"
     REFERENCE = "reference"
@@ -35,7 +37,8 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-_SECONDS_TYPE = pa.struct([(stage.value, pa.float64()) for stage in Stage if stage is not Stage.PROCESS])
+_WITHOUT_TIME = (Stage.SETTINGS, Stage.PROCESS)
+_SECONDS_TYPE = pa.struct([(stage.value, pa.float64()) for stage in Stage if stage not in _WITHOUT_TIME])
 
 
 @dataclass(frozen=True)
@@ -44,67 +47,11 @@ class PhotoFailure:
 
     stage: Stage = result_column(
         pa.string(),
-        "Where it failed: `fetch`, `decode`, `reference`, `restore`, `encode`, `store`, or `process` (it ended its "
-        "process). Scores that cannot be had are no failure. Null when `ok`.",
+        "Where it failed: `settings` (its own in the manifest), `fetch`, `decode`, `reference`, `restore`, `encode`, "
+        "`store`, or `process` (it ended its process). Scores that cannot be had are no failure. Null when `ok`.",
     )
     error_type: str = result_column(pa.string(), "The error's class, to group failures by.", name="type")
     message: str = result_column(pa.string(), "What is wrong and what to do about it.")
-
-
-@dataclass(frozen=True)
-class ImageFacts:
-    """An encoded image as it was read or stored."""
-
-    sha256: str = result_column(pa.string(), "SHA-256 (hex) of the bytes of {subject}.")
-    bytes: int = result_column(pa.int64(), "Size of {subject}, in bytes.")
-    format: str | None = result_column(
-        pa.string(), "File format of {subject} (`JPEG`, `PNG`, ...), whatever its name says.", default=None
-    )
-    width: int | None = result_column(
-        pa.int32(), "Width in pixels of {subject}, after the EXIF orientation was applied.", default=None
-    )
-    height: int | None = result_column(
-        pa.int32(), "Height in pixels of {subject}, after the EXIF orientation was applied.", default=None
-    )
-
-
-@dataclass(frozen=True)
-class DegradationEstimate:
-    """Estimate of what is wrong with a photo as fetched; None where it cannot be told."""
-
-    noise_sigma: float | None = result_column(
-        pa.float64(),
-        "Noise of the photo as fetched: standard deviation of a channel in 8-bit levels. What this and the next three "
-        "are worth is in [estimates](estimates.md).",
-    )
-    blur_sigma: float | None = result_column(
-        pa.float64(), "Blur of the photo as fetched: standard deviation of a Gaussian in pixels, 0 to 10."
-    )
-    jpeg_strength: float | None = result_column(
-        pa.float64(),
-        "Steps at the borders of JPEG's blocks in the photo as fetched, 8-bit levels; below 0.1 there are none.",
-    )
-    jpeg_quality: int | None = result_column(
-        pa.int32(),
-        "Quality (1 to 100) of a JPEG file by its quantisation tables; where these are not the usual ones, the "
-        "quality whose tables are most alike. Null for other files.",
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RestorationReport:
-    """Work that a restoration was."""
-
-    tiles: int = result_column(pa.int32(), "Tiles it was denoised in.")
-    tile_size: int = result_column(pa.int32(), "Side of the largest square tile, in latent pixels.")
-    tile_batch: int = result_column(pa.int32(), "Tiles that went through the networks together.")
-    out_of_memory_retries: int = result_column(
-        pa.int32(), "How often memory ran out and the tile batch, then the tile, was halved."
-    )
-    float32_retry: bool = result_column(
-        pa.bool_(),
-        "It was restored again in float32, because the faster type gave numbers that are not finite.",
-    )
 
 
 @dataclass(frozen=True)
@@ -186,7 +133,8 @@ class ResultRow:
     scale: float | None = result_column(pa.float64(), "Output size / input size that was asked for.", default=None)
     seed: int | None = result_column(
         pa.int64(),
-        "The photo's own seed, derived from the run's seed and `photo_id`; the same photo gives the same pixels.",
+        "The photo's own seed: the manifest's (`manifest.columns.seed`), or derived from the run's seed and "
+        "`photo_id`; the same photo gives the same pixels.",
         default=None,
     )
     prompt: str | None = result_column(

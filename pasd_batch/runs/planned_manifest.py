@@ -18,7 +18,7 @@ def as_manifest(planned: pa.Table) -> pa.Table:
     """
     columns = {"id": planned["photo_id"]}
     for name in PLAN_SCHEMA.names:
-        if name not in ("photo_id", "output_path"):
+        if name not in ("photo_id", "output_path") and name in planned.column_names:
             columns[name] = planned[name]
     for extra in extra_columns(planned.schema):
         name = f"{RENAMED_PREFIX}{extra.name}" if extra.name in columns else extra.name

@@ -193,3 +193,20 @@ def test_nothing_is_printed(tiny_model_folder, photos, capfd):
     restore_one(restorer, photos[0])
     printed = capfd.readouterr()
     assert (printed.out, printed.err) == ("", "")
+
+
+def test_photos_of_other_settings_are_restored_as_each_by_itself(make_restorer):
+    restorer = make_restorer(steps=2, scale=2.0)
+    own = restorer.settings.sampling
+    samplings = [own, own.model_copy(update={"scale": 3.0}), own.model_copy(update={"alpha_a": 0.9, "steps": 1})]
+    photos = [torch.rand(3, 16, 20, generator=torch.Generator().manual_seed(number)) for number in range(3)]
+    together = restorer.restore(photos, prompts=[""] * 3, seeds=[1, 2, 3], samplings=samplings)
+    for photo, seed, sampling, result in zip(photos, (1, 2, 3), samplings, together, strict=True):
+        (alone,) = Restorer(restorer.models, restorer.settings.model_copy(update={"sampling": sampling})).restore(
+            [photo], prompts=[""], seeds=[seed]
+        )
+        assert torch.equal(alone.image, result.image)
+        assert alone.report == result.report
+    assert [tuple(result.image.shape) for result in together] == [(3, 32, 40), (3, 48, 60), (3, 32, 40)]
+    assert [result.report.steps for result in together] == [own.steps, own.steps, 1]
+    assert together[2].report.alpha_a == 0.9

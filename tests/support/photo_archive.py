@@ -57,7 +57,7 @@ BAD = {
 """Bytes that are no photo, by what is wrong with them; all fail in decoding."""
 
 
-def settings(root, manifest="unused.parquet", **changes):
+def settings(root, manifest="unused.parquet", /, **changes):
     values = {
         "manifest": {"path": str(manifest)},
         "output": {"root": str(root)},
@@ -125,7 +125,7 @@ def write_plan(root, records, shard_size=10):
     return len(starts)
 
 
-def begin_run(root, manifest, **changes):
+def begin_run(root, manifest, /, **changes):
     """What a driver does before the work, or before it goes on, without Ray; what workers are told, folder and run."""
     run_settings = settings(root, manifest, **changes)
     access, columns = run_settings.storage, run_settings.manifest.columns

@@ -24,7 +24,18 @@ REFUSED = "refuse"
 SLOWLY = "be slow"
 
 
-REPORT = RestorationReport(tiles=1, tile_batch=1, tile_size=96, out_of_memory_retries=0, float32_retry=False)
+REPORT = RestorationReport(
+    steps=5,
+    guidance_scale=1.0,
+    conditioning_scale=1.0,
+    alpha_a=0.5,
+    negative_prompt=None,
+    tiles=1,
+    tile_batch=1,
+    tile_size=96,
+    out_of_memory_retries=0,
+    float32_retry=False,
+)
 
 
 @dataclass(frozen=True)
@@ -42,13 +53,14 @@ class TinyRestorer:
         self._seconds = seconds
         self.batches = []
 
-    def restore(self, photos, *, prompts, seeds, on_step=None):
+    def restore(self, photos, *, prompts, seeds, samplings=None, on_step=None):
         self.batches.append(len(photos))
         if FAILING in prompts:
             raise RuntimeError("this photo cannot be restored")
-        return [self._one(*each, on_step) for each in zip(photos, prompts, seeds, strict=True)]
+        scales = [self._scale for _ in photos] if samplings is None else [each.scale for each in samplings]
+        return [self._one(*each, on_step) for each in zip(photos, prompts, seeds, scales, strict=True)]
 
-    def _one(self, photo, prompt, seed, on_step):
+    def _one(self, photo, prompt, seed, scale, on_step):
         if prompt == DEADLY:
             os._exit(17)
         if prompt == REFUSED:
@@ -57,7 +69,7 @@ class TinyRestorer:
             time.sleep(1.0 if prompt == SLOWLY else self._seconds / 5)
             if on_step:
                 on_step(step + 1, 5)
-        size = [max(1, round(side * self._scale)) for side in photo.shape[1:]]
+        size = [max(1, round(side * scale)) for side in photo.shape[1:]]
         large = torch.nn.functional.interpolate(photo[None], size=size, mode="bicubic")[0]
         noise = torch.randn(large.shape, generator=torch.Generator().manual_seed(seed))
         image = (large + 0.01 * noise).clamp(0, 1)

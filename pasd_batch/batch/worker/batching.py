@@ -1,4 +1,4 @@
-"""Batching of photos: those of like size are restored together, as many as may be.
+"""Batching of photos: those of like size and with the same settings are restored together, as many as may be.
 
 The networks take batches of one fixed shape, and one that is only partly filled costs as much as a full one. So a
 full batch goes before the photo that came first, and one that is not full yet is waited for a moment.
@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from pasd_batch.batch.worker.photo_loader import LoadedPhoto
+from pasd_batch.config.restoration import SamplingSettings
 
 SIZE_STEP = 64
 """Photos are of like size if their sides, rounded up to this many pixels, agree."""
@@ -21,7 +22,7 @@ PATIENCE_SECONDS = 1.0
 
 
 def take_batch(ready: deque[LoadedPhoto], most: int) -> list[LoadedPhoto]:
-    """Take the largest batch of up to `most` photos of like size out of `ready`; of several that which came first."""
+    """Take the largest batch of up to `most` like photos out of `ready`; of several that which came first."""
     batch = max(_batches(ready, most), key=len)
     for photo in batch:
         ready.remove(photo)
@@ -36,17 +37,18 @@ def holds_full_batch(ready: Iterable[LoadedPhoto], most: int) -> bool:
 
 
 def _batches(ready: Iterable[LoadedPhoto], most: int) -> list[list[LoadedPhoto]]:
-    """For every size its first photo, and others of like size up to the limits; in the order of the first ones."""
-    batches: dict[tuple[int, int], list[LoadedPhoto]] = {}
+    """For every kind its first photo, and others like it up to the limits; in the order of the first ones."""
+    batches: dict[tuple[int, int, SamplingSettings], list[LoadedPhoto]] = {}
     for photo in ready:
-        batch = batches.setdefault(_size_class(photo), [])
+        batch = batches.setdefault(_kind(photo), [])
         if not batch or (len(batch) < most and _pixels_of(batch) + _pixels(photo) <= BATCH_PIXELS):
             batch.append(photo)
     return list(batches.values())
 
 
-def _size_class(loaded: LoadedPhoto) -> tuple[int, int]:
-    return math.ceil(loaded.photo.height / SIZE_STEP), math.ceil(loaded.photo.width / SIZE_STEP)
+def _kind(loaded: LoadedPhoto) -> tuple[int, int, SamplingSettings]:
+    height, width = (math.ceil(side / SIZE_STEP) for side in (loaded.photo.height, loaded.photo.width))
+    return height, width, loaded.state.sampling
 
 
 def _pixels_of(batch: Iterable[LoadedPhoto]) -> int:

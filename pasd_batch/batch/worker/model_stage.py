@@ -12,7 +12,6 @@ from pasd_batch.batch.worker.models import PhotoScorer, WorkerModels
 from pasd_batch.batch.worker.overlap import Deadline
 from pasd_batch.batch.worker.photo_loader import LoadedPhoto
 from pasd_batch.batch.worker.photo_state import failure_of
-from pasd_batch.batch.worker.spec import photo_seed
 from pasd_batch.batch.worker.watchdog import process_ends_after, stuck_after
 from pasd_batch.config.run import RunSettings
 from pasd_batch.photos.photo import Photo, to_tensor
@@ -117,10 +116,9 @@ class ModelStage:
             return [Score(column.name, None, text) for column in scorer.columns]
 
     def _restore_together(self, batch: Sequence[LoadedPhoto]) -> Sequence[Restoration | PhotoFailure]:
-        restorer, sampling = self.models.restorer, self.settings.restoration.sampling
+        restorer = self.models.restorer
         if restorer is None:
             raise ValueError("this run does not restore: there is no restorer")
-        records = [photo.state.record for photo in batch]
         seconds = self.settings.deadlines.restore
         deadline = Deadline("restoring", "deadlines.restore", seconds, len(batch))
 
@@ -132,7 +130,8 @@ class ModelStage:
             return restorer.restore(
                 [to_tensor(photo.photo) for photo in batch],
                 prompts=[self.prompt(photo) for photo in batch],
-                seeds=[photo_seed(sampling.seed, record.photo_id) for record in records],
+                seeds=[photo.state.row.seed or 0 for photo in batch],
+                samplings=[photo.state.sampling for photo in batch],
                 on_step=on_step,
             )
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from pasd_batch.config.restoration import SamplingSettings
     from pasd_batch.describe.describer import Describer
     from pasd_batch.pasd.restorer import Restoration
 
@@ -29,9 +30,13 @@ class PhotoRestorer(Protocol):
         *,
         prompts: Sequence[str],
         seeds: Sequence[int],
+        samplings: Sequence[SamplingSettings] | None = None,
         on_step: Callable[[int, int], None] | None = None,
     ) -> Sequence[Restoration | PhotoFailure]:
-        """One result per photo, in order; photos are float32 CPU tensors (3, height, width), sRGB in [0, 1]."""
+        """One result per photo, in order; photos are float32 CPU tensors (3, height, width), sRGB in [0, 1].
+
+        `samplings` are the settings of each photo; none: those that the restorer was built with.
+        """
         ...
 
 

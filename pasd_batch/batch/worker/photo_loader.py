@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pasd_batch.batch.worker.memory_budget import MemoryBudget
 from pasd_batch.batch.worker.overlap import DeadlineExceeded
-from pasd_batch.batch.worker.photo_state import PhotoState
+from pasd_batch.batch.worker.photo_state import PhotoState, StageFailed
 from pasd_batch.config.run import RunSettings
 from pasd_batch.manifests.allowed_folders import refuse_outside
 from pasd_batch.photos.decoding_cost import checked_cost
@@ -55,9 +55,11 @@ class PhotoLoader:
         """Fetch and decode a photo.
 
         Raises:
-            StageFailed: it, or its reference, cannot be had.
+            StageFailed: it, or its reference, cannot be had, or its own settings are refused.
             SourceInTrouble: where it comes from is in trouble, which says nothing about it.
         """
+        if state.refused is not None:
+            raise StageFailed(state.refused)
         record, began = state.record, time.monotonic()
         with state.through(Stage.FETCH, beyond=is_trouble_of_source):
             data = self._fetch(record.uri, record.source_root)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from pasd_batch.config.restoration import SamplingSettings
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
 from pasd_batch.records import PhotoFailure, PhotoRecord, ResultRow, Stage, records_of
 from pasd_batch.runs.damage import parsing
@@ -45,6 +46,12 @@ class PhotoState:
     record: PhotoRecord
     row: ResultRow
     """Its result row in progress: stages set what they find out."""
+
+    sampling: SamplingSettings
+    """Settings that it is restored with: the run's, or its own."""
+
+    refused: PhotoFailure | None = None
+    """Failure that its own settings amount to, if they cannot be used."""
 
     stage: Stage = Stage.FETCH
     _waits: list[tuple[float, float]] = field(default_factory=list)

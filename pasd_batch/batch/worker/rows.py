@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from pasd_batch.batch.worker.photo_settings import own_settings, sampling_of
 from pasd_batch.batch.worker.photo_state import PhotoState
 from pasd_batch.batch.worker.spec import WorkerSpec, photo_seed
+from pasd_batch.config.base import ConfigError
 from pasd_batch.records import PhotoFailure, PhotoRecord, ResultRow, Stage, Status, WorkOrigin
 from pasd_batch.storage.location import redact_uri
 
@@ -22,18 +24,25 @@ class RowWriter:
 
     def begin(self, record: PhotoRecord) -> PhotoState:
         """A photo at the beginning of its way."""
-        sampling = self.spec.settings.restoration.sampling
+        run = self.spec.settings.restoration.sampling
+        own = own_settings(record.settings)
+        sampling, refused = run, None
+        try:
+            sampling = sampling_of(run, own)
+        except ConfigError as error:
+            refused = PhotoFailure(Stage.SETTINGS, "InvalidSettings", str(error))
         row = ResultRow(
             photo_id=record.photo_id,
             uri=redact_uri(record.uri),
             prompt=record.prompt,
             reference_uri=redact_uri(record.reference_uri) if record.reference_uri else None,
-            scale=sampling.scale if self.spec.restores else None,
-            seed=photo_seed(sampling.seed, record.photo_id) if self.spec.restores else None,
             provenance=self.spec.provenance,
             origin=self.origin,
         )
-        return PhotoState(record, row)
+        if self.spec.restores and refused is None:
+            row.scale = sampling.scale
+            row.seed = int(own["seed"]) if "seed" in own else photo_seed(run.seed, record.photo_id)
+        return PhotoState(record, row, sampling, refused)
 
     def end(self, state: PhotoState, failure: PhotoFailure | None = None) -> Row:
         """The row of a photo that is done, or failed; what a late thread still sets in its state changes it no more."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from browser import opened
 from PIL import Image
+from playwright.sync_api import expect
 from report_runs import result_row, result_table, run_file
 
 from pasd_batch.report.html.digest import RunDigest
@@ -142,10 +143,9 @@ def test_the_rows_of_a_large_run_come_from_files_beside_the_page(browser, tmp_pa
     page_file = make_page(tmp_path, [result_row(number) for number in range(10_050)])
     assert page_file.stat().st_size < 1_000_000
     with opened(browser, page_file) as page:
-        page.wait_for_function("document.getElementById('shown').textContent.includes('in all')")
-        assert page.locator("#shown").inner_text() == "10,000 of 10,000 photos in this part, 10,050 in all"
+        expect(page.locator("#shown")).to_have_text("10,000 of 10,000 photos in this part, 10,050 in all")
         page.get_by_label("Rows").select_option("part 2 of 2")
-        page.wait_for_function("document.getElementById('shown').textContent.startsWith('50 ')")
+        expect(page.locator("#shown")).to_have_text("50 of 50 photos in this part, 10,050 in all")
         assert page.locator("#rows tbody td").first.inner_text() == "photo10000"
 
 

@@ -1,0 +1,25 @@
+"""Settings of a single photo: the run's, but for those that its row of the manifest sets."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pasd_batch.config.restoration import SamplingSettings
+
+
+def own_settings(given: str | None) -> Mapping[str, Any]:
+    """Settings in a plan's `settings` of a photo, by their names."""
+    return {} if given is None else json.loads(given)
+
+
+def sampling_of(run: SamplingSettings, own: Mapping[str, Any]) -> SamplingSettings:
+    """A run's settings with a photo's own ones in their place, but for `seed`, which is no setting of a batch.
+
+    Raises:
+        ConfigError: naming each value that its setting does not take.
+    """
+    if not own:
+        return run
+    level = {"added_noise_level": None} if "alpha_a" in own else {}
+    settled = SamplingSettings.parse(run.model_dump() | level | own, source="this photo's own settings in the manifest")
+    return settled.model_copy(update={"seed": run.seed})

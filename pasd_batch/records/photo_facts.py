@@ -1,0 +1,70 @@
+"""Facts about a photo that are result columns: of its files, and of the work that its restoration was."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from pasd_batch.records.columns import result_column
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """An encoded image as it was read or stored."""
+
+    sha256: str = result_column(pa.string(), "SHA-256 (hex) of the bytes of {subject}.")
+    bytes: int = result_column(pa.int64(), "Size of {subject}, in bytes.")
+    format: str | None = result_column(
+        pa.string(), "File format of {subject} (`JPEG`, `PNG`, ...), whatever its name says.", default=None
+    )
+    width: int | None = result_column(
+        pa.int32(), "Width in pixels of {subject}, after the EXIF orientation was applied.", default=None
+    )
+    height: int | None = result_column(
+        pa.int32(), "Height in pixels of {subject}, after the EXIF orientation was applied.", default=None
+    )
+
+
+@dataclass(frozen=True)
+class DegradationEstimate:
+    """Estimate of what is wrong with a photo as fetched; None where it cannot be told."""
+
+    noise_sigma: float | None = result_column(
+        pa.float64(),
+        "Noise of the photo as fetched: standard deviation of a channel in 8-bit levels. What this and the next three "
+        "are worth is in [estimates](estimates.md).",
+    )
+    blur_sigma: float | None = result_column(
+        pa.float64(), "Blur of the photo as fetched: standard deviation of a Gaussian in pixels, 0 to 10."
+    )
+    jpeg_strength: float | None = result_column(
+        pa.float64(),
+        "Steps at the borders of JPEG's blocks in the photo as fetched, 8-bit levels; below 0.1 there are none.",
+    )
+    jpeg_quality: int | None = result_column(
+        pa.int32(),
+        "Quality (1 to 100) of a JPEG file by its quantisation tables; where these are not the usual ones, the "
+        "quality whose tables are most alike. Null for other files.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestorationReport:
+    """Work that a restoration was."""
+
+    steps: int = result_column(pa.int32(), "Denoising steps.")
+    guidance_scale: float = result_column(pa.float64(), "Classifier-free guidance; 1 and below: none.")
+    conditioning_scale: float = result_column(pa.float64(), "Factor on the control branch's residuals.")
+    alpha_a: float | None = result_column(
+        pa.float64(), "Share of the photo in the noise that sampling began with; null for a start from pure noise."
+    )
+    negative_prompt: str | None = result_column(pa.string(), "What guidance steered away from; null without guidance.")
+    tiles: int = result_column(pa.int32(), "Tiles it was denoised in.")
+    tile_size: int = result_column(pa.int32(), "Side of the largest square tile, in latent pixels.")
+    tile_batch: int = result_column(pa.int32(), "Tiles that went through the networks together.")
+    out_of_memory_retries: int = result_column(
+        pa.int32(), "How often memory ran out and the tile batch, then the tile, was halved."
+    )
+    float32_retry: bool = result_column(
+        pa.bool_(),
+        "It was restored again in float32, because the faster type gave numbers that are not finite.",
+    )

@@ -1,0 +1,125 @@
+"""Settings that a photo's row of the manifest sets, from the manifest to the committed row."""
+
+import json
+from collections import deque
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from manifests import rows_of
+from photo_archive import begin_run, loaded, picture, results, store_photos, without_traces
+
+from pasd_batch.batch.worker.batching import take_batch
+from pasd_batch.batch.worker.photo_settings import sampling_of
+from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
+from pasd_batch.batch.worker.spec import photo_seed
+from pasd_batch.config.base import ConfigError
+from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.run import ManifestColumns
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.manifests.errors import ManifestError
+from pasd_batch.runs.failures import failures_of
+
+
+def make_archive(folder, rows):
+    """Photos `0.png` ... and a manifest with a further column or more for each."""
+    store_photos(folder / "in", {f"{number}.png": picture(number) for number in range(len(rows))})
+    every = [{"uri": f"in/{number}.png", "id": str(number), "album": "A"} | row for number, row in enumerate(rows)]
+    pq.write_table(pa.Table.from_pylist(every), folder / "manifest.parquet")
+    return folder / "manifest.parquet"
+
+
+def restore(root, manifest, columns):
+    spec, folder, _ = begin_run(root, manifest, manifest={"path": str(manifest), "columns": columns})
+    assert ShardWorker(spec).run(0).state is ShardState.COMMITTED
+    return results(root), folder
+
+
+def test_a_photo_is_restored_by_its_own_settings_and_its_row_says_so(tmp_path):
+    manifest = make_archive(
+        tmp_path, [{"zoom": None, "seed": None}, {"zoom": 3.0, "seed": 7}, {"zoom": None, "seed": 8}]
+    )
+    rows, _ = restore(tmp_path / "run", manifest, {"scale": "zoom", "seed": "seed"})
+    assert [rows[number]["scale"] for number in "012"] == [2.0, 3.0, 2.0]
+    assert [rows[number]["seed"] for number in "012"] == [photo_seed(0, "0"), 7, 8]
+    assert [rows[number]["output_width"] / rows[number]["input_width"] for number in "012"] == [2.0, 3.0, 2.0]
+
+
+def test_values_that_a_setting_does_not_take_are_failed_rows_and_cost_no_other_photo(tmp_path):
+    given = [{"zoom": "2.5"}, {"zoom": "much"}, {"zoom": "-1"}, {"zoom": " "}]
+    rows, _ = restore(tmp_path / "run", make_archive(tmp_path, given), {"scale": "zoom"})
+    assert [rows[number]["status"] for number in "0123"] == ["ok", "failed", "failed", "ok"]
+    assert [rows[number]["scale"] for number in "03"] == [2.5, 2.0]
+    for number, value in (("1", "much"), ("2", "-1")):
+        row = rows[number]
+        assert (row["error_stage"], row["error_type"], row["scale"]) == ("settings", "InvalidSettings", None)
+        assert "this photo's own settings in the manifest" in row["error_message"]
+        assert "scale" in row["error_message"]
+        assert value in row["error_message"]
+
+
+def test_a_column_that_is_not_named_as_a_setting_is_carried_as_it_is(tmp_path):
+    manifest = make_archive(tmp_path, [{"scale": 5.0, "settings": "mine"}])
+    rows, _ = restore(tmp_path / "run", manifest, {})
+    assert (rows["0"]["scale"], rows["0"]["manifest_scale"], rows["0"]["manifest_settings"]) == (2.0, 5.0, "mine")
+
+
+def test_a_named_column_that_is_missing_or_holds_lists_is_refused(tmp_path):
+    manifest = make_archive(tmp_path, [{"zoom": [2.0]}])
+    with pytest.raises(ManifestError, match=r"no column 'steps'.*manifest\.columns\.steps"):
+        rows_of(manifest, ManifestColumns(steps="steps"))
+    with pytest.raises(ManifestError, match="'zoom' holds list"):
+        rows_of(manifest, ManifestColumns(scale="zoom"))
+
+
+def test_failures_are_run_again_with_their_own_settings(tmp_path):
+    manifest = make_archive(tmp_path, [{"zoom": 3.0}, {"zoom": 4.0}])
+    (tmp_path / "in" / "1.png").rename(tmp_path / "away.png")
+    _, folder = restore(tmp_path / "run", manifest, {"scale": "zoom"})
+    assert failures_of(folder.storage.uri(), str(tmp_path / "failures.parquet"), StorageSettings()) == 1
+    (tmp_path / "away.png").rename(tmp_path / "in" / "1.png")
+    again, _ = restore(tmp_path / "again", tmp_path / "failures.parquet", {})
+    whole, _ = restore(tmp_path / "whole", manifest, {"scale": "zoom"})
+    assert again["1"]["scale"] == 4.0
+    ignored = {"manifest_fingerprint": None, "config_fingerprint": None, "zoom": None}
+    assert without_traces(again["1"]) | ignored == without_traces(whole["1"]) | ignored
+
+
+def test_every_setting_of_the_columns_is_one_of_sampling():
+    every = ManifestColumns(**dict.fromkeys(ManifestColumns().model_fields, "x")).of_settings()
+    assert set(every) == {
+        "scale",
+        "seed",
+        "steps",
+        "guidance_scale",
+        "alpha_a",
+        "conditioning_scale",
+        "negative_prompt",
+    }
+    assert set(every) <= set(SamplingSettings.model_fields)
+
+
+def test_an_own_alpha_goes_before_the_runs_noise_level_and_all_else_stays():
+    run = SamplingSettings(added_noise_level=900, steps=4, seed=5)
+    own = sampling_of(run, {"alpha_a": "0.25", "negative_prompt": "blur", "seed": 3})
+    assert (own.alpha_a, own.added_noise_level, own.steps, own.negative_prompt, own.seed) == (0.25, None, 4, "blur", 5)
+    assert sampling_of(run, {}) is run
+    with pytest.raises(ConfigError, match="alpha_a"):
+        sampling_of(run, {"alpha_a": 2})
+
+
+def test_photos_of_other_settings_are_batched_apart():
+
+    photos = [loaded(number) for number in range(4)]
+    for photo in photos[::2]:
+        photo.state.sampling = photo.state.sampling.model_copy(update={"steps": 3})
+    ready = deque(photos)
+    assert take_batch(ready, 4) == [photos[0], photos[2]]
+    assert take_batch(ready, 4) == [photos[1], photos[3]]
+
+
+def test_settings_in_the_plan_are_json_in_one_column(tmp_path):
+    manifest = make_archive(tmp_path, [{"zoom": 3, "steps": float("nan")}, {"zoom": None, "steps": None}])
+    rows = rows_of(manifest, ManifestColumns(scale="zoom", steps="steps"))
+    assert json.loads(rows[0]["settings"]) == {"scale": 3}
+    assert rows[1]["settings"] is None
