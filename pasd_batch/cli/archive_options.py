@@ -37,7 +37,7 @@ def read_config(options: argparse.Namespace) -> RunSettings:
     return RunSettings.parse(values, source=options.config)
 
 
-def add_access(parser: argparse.ArgumentParser) -> None:
+def add_storage_options(parser: argparse.ArgumentParser) -> None:
     """Storage settings: what may be opened."""
     parser.add_argument(
         "--scheme",

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from pasd_batch.cli.archive_options import add_access, storage_settings_from
+from pasd_batch.cli.archive_options import add_storage_options, storage_settings_from
 from pasd_batch.cli.errors import UsageError
 from pasd_batch.storage.printable import printable, printable_line
 
@@ -22,7 +22,7 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--failures-of", metavar="RUN", help="instead: the photos that failed in this run")
     parser.add_argument("--sizes", action="store_true", help="read every photo's header, so that plan can count tiles")
-    add_access(parser)
+    add_storage_options(parser)
     parser.set_defaults(run=run)
 
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from pasd_batch.cli.archive_options import add_access, storage_settings_from
+from pasd_batch.cli.archive_options import add_storage_options, storage_settings_from
 from pasd_batch.cli.errors import UsageError
 
 
@@ -19,7 +19,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--photos", type=int, default=60, metavar="N", help="photos on the page, 0: none and no sheet (default 60)"
     )
-    add_access(parser)
+    add_storage_options(parser)
     parser.add_argument(
         "--folder",
         action="append",

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from pasd_batch.cli.archive_options import add_access, storage_settings_from
+from pasd_batch.cli.archive_options import add_storage_options, storage_settings_from
 from pasd_batch.storage.printable import printable_line
 
 
@@ -13,7 +13,7 @@ def add_command(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser("status", help="how far a run is and what has failed")
     parser.add_argument("uri", metavar="RUN", help="the run's output.root")
     parser.add_argument("--examples", type=int, default=5, metavar="N", help="failed photos to show (default 5)")
-    add_access(parser)
+    add_storage_options(parser)
     parser.set_defaults(run=run)
 
 

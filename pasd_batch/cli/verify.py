@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pasd_batch.cli.archive_options import add_access, read_config, storage_settings_from
+from pasd_batch.cli.archive_options import add_storage_options, read_config, storage_settings_from
 from pasd_batch.cli.errors import UsageError
 from pasd_batch.config.run import RunSettings
 from pasd_batch.storage.printable import printable, printable_line
@@ -46,7 +46,7 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--ray-address", help="Ray cluster for the repair (default: RAY_ADDRESS, else this machine)")
     parser.add_argument("--no-progress", action="store_true", help="no progress bar")
-    add_access(parser)
+    add_storage_options(parser)
     parser.set_defaults(run=run, supervise=supervise, takes_overrides=True)
 
 

@@ -42,7 +42,7 @@ class RowProblem:
     message: str
 
 
-def read_rows(piece: ManifestPiece, columns: ManifestColumns, access: StorageSettings) -> Iterator[pa.Table]:
+def read_rows(piece: ManifestPiece, columns: ManifestColumns, storage_settings: StorageSettings) -> Iterator[pa.Table]:
     """The piece's rows in the common form; rows may still have the problems that `row_problems` names.
 
     `columns` do not matter to a file that a run wrote of its failures: it has the default names.
@@ -52,7 +52,7 @@ def read_rows(piece: ManifestPiece, columns: ManifestColumns, access: StorageSet
         StorageError: the file cannot be read.
     """
     base = _folder_of(piece.uri)
-    for table in read_tables(piece, access):
+    for table in read_tables(piece, storage_settings):
         if KNOWN_NAMES_KEY in (table.schema.metadata or {}):
             columns = ManifestColumns()
         elif "settings" in table.column_names:  # a name of the common form, which the run's own file has alone
@@ -60,8 +60,8 @@ def read_rows(piece: ManifestPiece, columns: ManifestColumns, access: StorageSet
         yield _in_common_form(table, columns, base, piece)
 
 
-def row_problems(table: pa.Table, access: StorageSettings) -> Iterator[RowProblem]:
-    """Rows of a table in the common form that cannot be planned; `access` has the manifest's own folders too."""
+def row_problems(table: pa.Table, storage_settings: StorageSettings) -> Iterator[RowProblem]:
+    """Rows of a table in the common form that cannot be planned; the settings have the manifest's own folders too."""
     if "photo_id" in table.column_names:
         for row in _rows_where(_blank(table["photo_id"])):
             yield RowProblem(row, "has no id; give it one, or leave the id column out of the manifest")
@@ -72,7 +72,7 @@ def row_problems(table: pa.Table, access: StorageSettings) -> Iterator[RowProble
     for row in _rows_where(_blank(table["uri"])):
         yield RowProblem(row, "has no URI; give it one, or remove the row")
     for name in ("uri", "reference_uri"):
-        yield from _uri_problems(name, table[name], access)
+        yield from _uri_problems(name, table[name], storage_settings)
     yield from _shown_credentials(table)
 
 
@@ -104,8 +104,8 @@ def resolve_uri(uri: str, base: str) -> str:
     return f"{base[: scheme.end()]}{'/'.join([bucket, *folder])}"
 
 
-def _uri_problems(name: str, uris: pa.ChunkedArray, access: StorageSettings) -> Iterator[RowProblem]:
-    schemes, allowed = _schemes(uris), sorted(access.allowed_schemes)
+def _uri_problems(name: str, uris: pa.ChunkedArray, storage_settings: StorageSettings) -> Iterator[RowProblem]:
+    schemes, allowed = _schemes(uris), sorted(storage_settings.allowed_schemes)
     refused = pc.invert(pc.is_in(schemes, pa.array(allowed, pa.string())))
     for row in _rows_where(pc.and_(refused, pc.invert(_blank(uris)))):
         yield RowProblem(
@@ -122,9 +122,9 @@ def _uri_problems(name: str, uris: pa.ChunkedArray, access: StorageSettings) -> 
             yield RowProblem(row, f"{name} {redact_uri(uris[row].as_py())}: {told}")
     for row in _rows_where(pc.fill_null(pc.match_substring(uris, "\0"), False)):
         yield RowProblem(row, f"{name} {redact_uri(uris[row].as_py())!r} holds a NUL, which no name can; write it anew")
-    for row in rows_outside(uris, access.allowed_folders) if "file" in allowed else ():
+    for row in rows_outside(uris, storage_settings.allowed_folders) if "file" in allowed else ():
         uri = uris[row].as_py()
-        yield RowProblem(row, f"{name} {redact_uri(uri)} {why_outside(uri, access.allowed_folders)}")
+        yield RowProblem(row, f"{name} {redact_uri(uri)} {why_outside(uri, storage_settings.allowed_folders)}")
 
 
 def _shown_credentials(table: pa.Table) -> Iterator[RowProblem]:

@@ -81,7 +81,7 @@ def cut_spans(
     return spans
 
 
-def read_span(span: Span, columns: ManifestColumns, access: StorageSettings) -> Iterator[pa.Table]:
+def read_span(span: Span, columns: ManifestColumns, storage_settings: StorageSettings) -> Iterator[pa.Table]:
     """The span's rows in order, in the manifest's common form.
 
     Raises:
@@ -89,7 +89,7 @@ def read_span(span: Span, columns: ManifestColumns, access: StorageSettings) -> 
     """
     skip, left = span.skip, span.stop - span.first
     for piece in span.pieces:
-        for table in read_rows(piece, columns, access):
+        for table in read_rows(piece, columns, storage_settings):
             part = table.slice(skip, left)
             skip -= min(skip, table.num_rows)
             left -= part.num_rows

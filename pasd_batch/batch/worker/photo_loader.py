@@ -97,14 +97,14 @@ class PhotoLoader:
                 ) from error
 
     def _fetch(self, uri: str, source_root: str | None) -> bytes:
-        access = self.settings.storage
+        storage_settings = self.settings.storage
         try:
-            refuse_outside(uri, access)
-            return read_uri(uri, access, max_bytes=self.settings.limits.max_bytes)
+            refuse_outside(uri, storage_settings)
+            return read_uri(uri, storage_settings, max_bytes=self.settings.limits.max_bytes)
         except TooLarge as error:
             raise TooLarge(f"{error} (limits.max_bytes)") from error
         except StorageError as error:
-            trouble = trouble_of_source(uri, error, source_root, access)
+            trouble = trouble_of_source(uri, error, source_root, storage_settings)
             if trouble is None:
                 raise
             raise SourceInTrouble(f"{error}; {trouble}") from error
