@@ -61,8 +61,13 @@ def text_encoder(tiny_model_folder):
 
 
 @pytest.fixture(scope="module")
-def pasd(text_encoder):
-    return Networks("pasd", text_encoder)
+def forms(text_encoder):
+    return {form: Networks(form, text_encoder) for form in ("pasd", "pasd_light")}
+
+
+@pytest.fixture(scope="module")
+def pasd(forms):
+    return forms["pasd"]
 
 
 def assert_added(merged: dict[str, Tensor], layers: dict[str, Tensor], factors, scale_of) -> None:
@@ -75,8 +80,8 @@ def assert_added(merged: dict[str, Tensor], layers: dict[str, Tensor], factors, 
 
 @pytest.mark.parametrize("naming", LORA_NAMINGS)
 @pytest.mark.parametrize("form", ["pasd", "pasd_light"])
-def test_each_layer_gets_what_the_file_has_for_it_and_paca_nothing(form, naming, text_encoder, tmp_path):
-    networks = Networks(form, text_encoder)
+def test_each_layer_gets_what_the_file_has_for_it_and_paca_nothing(form, naming, forms, tmp_path):
+    networks = forms[form]
     attention = re.compile(r".*(attn[12]|self_attn)\..*")
     first = naming == "diffusers, first versions"
     layers = {name: tensor for name, tensor in networks.layers.items() if not first or attention.fullmatch(name)}
@@ -169,8 +174,8 @@ def test_a_key_that_could_not_be_merged_is_refused_and_never_dropped(pasd, tmp_p
 
 
 @pytest.mark.parametrize("form", ["pasd", "pasd_light"])
-def test_layers_of_paca_are_none_of_a_lora_s(form, text_encoder, tmp_path):
-    networks = Networks(form, text_encoder)
+def test_layers_of_paca_are_none_of_a_lora_s(form, forms, tmp_path):
+    networks = forms[form]
     name, weight = next(
         (n, t) for n, t in networks.unet.state_dict().items() if is_paca(n) and n.endswith("to_q.weight")
     )
