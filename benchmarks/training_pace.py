@@ -17,7 +17,7 @@ from evaluation.machine import hardware
 from torch.profiler import ProfilerActivity, profile
 
 from pasd_batch.config.training import AnyTraining, load_training
-from pasd_batch.pasd.models import choose_device
+from pasd_batch.pasd.device import choose_device
 from pasd_batch.training.data.batch_maker import Feed, NumberedBatch
 from pasd_batch.training.data.photo_index import list_photos
 from pasd_batch.training.data.prefetch import prefetched

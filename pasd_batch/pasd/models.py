@@ -11,10 +11,11 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import nn
 
 from pasd_batch.config.embedded_model import EMBEDDED_MODEL
-from pasd_batch.config.restoration import ModelSettings, Precision
+from pasd_batch.config.restoration import ModelSettings
 from pasd_batch.config.weights import local_path
 from pasd_batch.pasd.checkpoint import BaseModel, load_base, load_control_branch, load_unet, schedule_of
 from pasd_batch.pasd.control_branch import ControlBranch
+from pasd_batch.pasd.device import choose_device, choose_dtype
 from pasd_batch.pasd.geometry import LATENT_FACTOR
 from pasd_batch.pasd.personalization import personalize
 from pasd_batch.pasd.prompts import PromptEncoder
@@ -110,30 +111,6 @@ def load_models(settings: ModelSettings) -> Models:
 def _place(network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
     # Not through diffusers' own `to`, which warns about float32 parts that these networks do not have.
     nn.Module.to(network, device, dtype)
-
-
-def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU.
-
-    Raises:
-        ValueError: the name is no torch device, or asks for CUDA where there is none.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"device {name!r}: {error}") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {name!r}: torch {torch.__version__} sees no CUDA device here; use cpu or auto")
-    return device
-
-
-def choose_dtype(precision: Precision | None, device: torch.device) -> torch.dtype:
-    """The precision asked for; by default bfloat16 on CUDA and float32 elsewhere."""
-    if precision is not None:
-        return getattr(torch, precision)
-    return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 
 def _folders(settings: ModelSettings) -> tuple[Path, Path]:

@@ -3,7 +3,7 @@
 import logging
 
 from pasd_batch.config.training import AnyTraining
-from pasd_batch.pasd.models import choose_device
+from pasd_batch.pasd.device import choose_device
 from pasd_batch.training.data.batch_maker import Feed
 from pasd_batch.training.data.photo_index import PhotoIndex, kept_index
 from pasd_batch.training.data.process_feed import process_feed

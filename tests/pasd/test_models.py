@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from tiny_model import tiny_networks, tiny_settings
 
 from pasd_batch.config.restoration import ModelSettings, Precision
-from pasd_batch.pasd.models import choose_device, choose_dtype, load_models
+from pasd_batch.pasd.models import load_models
 from pasd_batch.pasd.state_dict import CheckpointError
 
 
@@ -118,22 +118,3 @@ def test_a_control_branch_of_another_model(model_copy):
         CheckpointError, match=r"level widths of UNet and control branch: \[32, 32, 64, 64\] and \[8, 8"
     ):
         load(model_copy)
-
-
-def test_devices():
-    assert choose_device("cpu") == torch.device("cpu")
-    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    with pytest.raises(ValueError, match="device 'toaster'"):
-        choose_device("toaster")
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
-def test_cuda_where_there_is_none():
-    with pytest.raises(ValueError, match="sees no CUDA device here; use cpu or auto"):
-        choose_device("cuda")
-
-
-def test_default_precision_depends_on_the_device():
-    assert choose_dtype(None, torch.device("cpu")) == torch.float32
-    assert choose_dtype(None, torch.device("cuda")) == torch.bfloat16
-    assert choose_dtype(Precision.FLOAT16, torch.device("cpu")) == torch.float16

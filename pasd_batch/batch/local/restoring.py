@@ -90,7 +90,7 @@ def restore_photos(
 
 
 def _load(settings: RestoreSettings, root: str, loaders: ModelLoaders) -> tuple[WorkerSpec, WorkerModels]:
-    from pasd_batch.pasd.models import choose_device
+    from pasd_batch.pasd.device import choose_device
     from pasd_batch.pasd.state_dict import CheckpointError
 
     try:

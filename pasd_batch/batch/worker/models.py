@@ -98,7 +98,7 @@ def load_describers(settings: RunSettings) -> Sequence[Describer]:
     if settings.mode is RunMode.SCORE or not wanted.describers:
         return ()
     from pasd_batch.describe import loading
-    from pasd_batch.pasd.models import choose_device, choose_dtype
+    from pasd_batch.pasd.device import choose_device, choose_dtype
 
     device = choose_device(settings.restoration.model.device)
     dtype = choose_dtype(settings.restoration.model.dtype, device)
