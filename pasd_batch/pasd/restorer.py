@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -20,7 +19,7 @@ from pasd_batch.records import PhotoFailure, Stage
 logger = logging.getLogger(__name__)
 
 _PIPELINES = 64
-"""Settings of photos for which the pipeline is kept."""
+"""Most settings for which a pipeline is kept, as photos may have their own."""
 
 
 class Restorer:
@@ -29,7 +28,7 @@ class Restorer:
     def __init__(self, models: Models, settings: RestorationSettings) -> None:
         self.models = models
         self.settings = settings
-        self._pipeline = lru_cache(maxsize=_PIPELINES)(partial(Pipeline, models))
+        self._pipelines: dict[SamplingSettings, Pipeline] = {}
         self._pipeline(settings.sampling)  # so that a scheduler or noise level that does not exist is told now
 
     @classmethod
@@ -117,6 +116,13 @@ class Restorer:
         if isinstance(again, PhotoFailure):
             return _unsound(again)
         return replace(again, report=replace(again.report, float32_retry=True))
+
+    def _pipeline(self, sampling: SamplingSettings) -> Pipeline:
+        if sampling not in self._pipelines:
+            if len(self._pipelines) >= _PIPELINES:
+                self._pipelines.clear()
+            self._pipelines[sampling] = Pipeline(self.models, sampling)
+        return self._pipelines[sampling]
 
     def _limits(self) -> MemoryLimits:
         tiling = self.settings.sampling.tiling

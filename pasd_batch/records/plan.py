@@ -88,6 +88,6 @@ def records_of(plan: pa.Table, source_root: str | None = None) -> list[PhotoReco
 
 
 def _record(values: Mapping[str, Any], row: int, source_root: str | None) -> PhotoRecord:
-    own = {name: values.get(name) for name in PLAN_SCHEMA.names}  # earlier versions planned no `settings`
+    own = {name: values[name] for name in PLAN_SCHEMA.names if name in values}  # 0.1.0 planned no `settings`
     extra = {name: value for name, value in values.items() if name not in own}
     return PhotoRecord(**own, extra=extra, row=row, source_root=source_root)

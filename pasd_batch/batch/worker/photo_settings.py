@@ -21,5 +21,7 @@ def sampling_of(run: SamplingSettings, own: Mapping[str, Any]) -> SamplingSettin
     if not own:
         return run
     level = {"added_noise_level": None} if "alpha_a" in own else {}
-    settled = SamplingSettings.parse(run.model_dump() | level | own, source="this photo's own settings in the manifest")
+    settled = SamplingSettings.parse(
+        {**run.model_dump(), **level, **own}, source="this photo's own settings in the manifest"
+    )
     return settled.model_copy(update={"seed": run.seed})

@@ -1,5 +1,8 @@
 """All that the report page shows of a run's rows, gathered in one pass over them."""
 
+# pyright: reportAttributeAccessIssue=false
+# (pyarrow makes its compute functions at import, where pyright cannot see them)
+
 import json
 from array import array
 from collections.abc import Iterator

@@ -97,15 +97,22 @@ def shown_photo(
     `before` and `after` are float32 (height, width, 3), sRGB in [0, 1]; the input is enlarged to the size of the
     result, as it is for the scores before.
     """
-    height, width = (before if after is None else after).shape[:2]
-    for side in _SIDES:
-        factor = min(1.0, side / max(width, height))
-        size = max(1, round(width * factor)), max(1, round(height * factor))
-        pictures = [_resized(picture, size) for picture in (before, after) if picture is not None]
-        encoded = [_data_uri(picture, most_bytes // len(pictures)) for picture in pictures]
-        if sum(map(len, encoded)) <= most_bytes:
+    shown = [picture for picture in (before, after) if picture is not None]
+    size, encoded = _encoded(shown, _SIDES[-1], most_bytes)
+    for side in _SIDES[:-1]:
+        larger, pictures = _encoded(shown, side, most_bytes)
+        if sum(map(len, pictures)) <= most_bytes:
+            size, encoded = larger, pictures
             break
-    return ShownPhoto(row, name, encoded[0], encoded[1] if after is not None else None, *size, tuple(notes))
+    return ShownPhoto(row, name, encoded[0], encoded[1] if after is not None else None, size[0], size[1], tuple(notes))
+
+
+def _encoded(pictures: Sequence[np.ndarray], side: int, most_bytes: int) -> tuple[tuple[int, int], list[str]]:
+    """Pictures at the last one's size, at most `side` pixels, and what that size is."""
+    height, width = pictures[-1].shape[:2]
+    factor = min(1.0, side / max(width, height))
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    return size, [_data_uri(_resized(picture, size), most_bytes // len(pictures)) for picture in pictures]
 
 
 def _resized(picture: np.ndarray, size: tuple[int, int]) -> Image.Image:
@@ -114,9 +121,11 @@ def _resized(picture: np.ndarray, size: tuple[int, int]) -> Image.Image:
 
 
 def _data_uri(picture: Image.Image, most_bytes: int) -> str:
+    data = b""
     for quality in _QUALITIES:
         buffer = io.BytesIO()
         picture.save(buffer, "WEBP", quality=quality)
-        if buffer.tell() * 4 // 3 <= most_bytes:
+        data = buffer.getvalue()
+        if len(data) * 4 // 3 <= most_bytes:
             break
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return "data:image/webp;base64," + base64.b64encode(data).decode()
