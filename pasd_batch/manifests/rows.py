@@ -8,7 +8,6 @@ manifest's other columns under the names that a run carries them by.
 # (pyarrow makes its compute functions at import, where pyright cannot see them)
 
 import hashlib
-import json
 import os.path
 import re
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.allowed_folders import rows_outside, why_outside
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.formats import read_tables
+from pasd_batch.manifests.own_settings import own_settings, plain_column
 from pasd_batch.manifests.pieces import KNOWN_NAMES_KEY, ManifestPiece
 from pasd_batch.records import PLAN_SCHEMA, extra_column_name
 from pasd_batch.storage.location import redact_uri
@@ -151,12 +151,12 @@ def _in_common_form(table: pa.Table, columns: ManifestColumns, base: str, piece:
         result[name] = _absolute(result[name], base)
     for name in ("prompt", "reference_uri"):
         result[name] = pc.if_else(_blank(result[name]), pa.scalar(None, pa.string()), result[name])
-    own = _own_settings(table, columns.of_settings(), piece)
+    own = own_settings(table, columns.of_settings(), piece)
     if own is not None:
         result["settings"] = own
     for name in table.column_names:
         if name not in chosen.values():
-            result[_carried_name(name, result, piece)] = _plain(table[name])
+            result[_carried_name(name, result, piece)] = plain_column(table[name])
     return pa.table(result, metadata=table.schema.metadata)
 
 
@@ -183,32 +183,6 @@ def _chosen_columns(names: list[str], columns: ManifestColumns, piece: ManifestP
     return chosen
 
 
-def _own_settings(table: pa.Table, named: dict[str, str], piece: ManifestPiece) -> pa.ChunkedArray | None:
-    """Photos' own settings as JSON, null for those that have none; values are looked at when a photo's turn comes."""
-    if not named:
-        return None
-    columns = {}
-    for setting, name in named.items():
-        if name not in table.column_names:
-            raise ManifestError(
-                f"{piece}: no column {name!r} (it has: {', '.join(map(repr, table.column_names))}); "
-                f"add it, or name the right one with manifest.columns.{setting}"
-            )
-        column = _plain(table[name])
-        if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
-            raise ManifestError(f"{piece}: column {name!r} holds {column.type}, no number or text; write it as one")
-        columns[setting] = column.to_pylist()
-    rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
-    given = [{name: value for name, value in row.items() if not _is_missing(value)} for row in rows]
-    texts = [json.dumps(row, default=str, sort_keys=True) if row else None for row in given]
-    return pa.chunked_array([pa.array(texts, pa.string())])
-
-
-def _is_missing(value: object) -> bool:
-    """True for null, a blank text, and the NaN that pandas writes for null."""
-    return value is None or value != value or (isinstance(value, str) and not value.strip())
-
-
 def _carried_name(name: str, taken: dict[str, pa.ChunkedArray], piece: ManifestPiece) -> str:
     carried = extra_column_name(name)
     if carried in taken or carried in PLAN_SCHEMA.names:
@@ -217,7 +191,7 @@ def _carried_name(name: str, taken: dict[str, pa.ChunkedArray], piece: ManifestP
 
 
 def _as_text(column: pa.ChunkedArray, name: str, piece: ManifestPiece) -> pa.ChunkedArray:
-    column = _plain(column)
+    column = plain_column(column)
     kind = column.type
     if _is_text(kind):
         return column.cast(pa.string())
@@ -228,10 +202,6 @@ def _as_text(column: pa.ChunkedArray, name: str, piece: ManifestPiece) -> pa.Chu
 
 def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def _absolute(column: pa.ChunkedArray, base: str) -> pa.ChunkedArray:
