@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pasd_batch.manifests.writing import write_file, write_tables
-from pasd_batch.records import DESCRIPTION_TYPE, RENAMED_PREFIX
+from pasd_batch.records import DESCRIPTION_TYPE, RENAMED_PREFIX, extra_column_name
 from pasd_batch.runs.damage import damaged
 from pasd_batch.runs.layout import result_path
 from pasd_batch.runs.planned_manifest import as_manifest, with_whole_uris
@@ -42,12 +42,24 @@ def _described(shard: int, folder: RunFolder) -> pa.Table:
     if not rows["photo_id"].equals(planned["photo_id"]):
         raise damaged(folder.storage, result_path(shard), "does not hold the photos that are planned")
     table = as_manifest(planned)
+    metadata = table.schema.metadata
     # What was composed of nothing is none, so that a run's own prompt for such photos counts.
     composed = pc.if_else(pc.equal(rows["prompt_used"], ""), None, rows["prompt_used"])
     table = table.set_column(table.column_names.index("prompt"), "prompt", pc.coalesce(composed, planned["prompt"]))
     if DESCRIBED_COLUMN in table.column_names:
         table = _without_earlier(table)
-    return table.append_column(DESCRIBED_COLUMN, rows["description"])
+    named = _with_own_names(table.append_column(DESCRIBED_COLUMN, rows["description"]))
+    return named.replace_schema_metadata(metadata)  # which renaming loses
+
+
+def _with_own_names(table: pa.Table) -> pa.Table:
+    """The table with the names that its further columns had in the manifest, such as `scale`, where they are free."""
+    names: list[str] = []
+    for name in table.column_names:
+        own = name.removeprefix(RENAMED_PREFIX)
+        free = own not in (*table.column_names, *names) and extra_column_name(own) == name
+        names.append(own if free else name)
+    return table.rename_columns(names)
 
 
 def _without_earlier(table: pa.Table) -> pa.Table:

@@ -39,4 +39,4 @@ def with_whole_uris(tables: Iterator[pa.Table], folder: RunFolder) -> Iterator[p
             continue
         key = key or key_of_run(folder)
         rows = unsealed(table.rename_columns(["photo_id", *table.column_names[1:]]), key)
-        yield rows.rename_columns(table.column_names)
+        yield rows.rename_columns(table.column_names).replace_schema_metadata(table.schema.metadata)

@@ -3,10 +3,13 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from manifests import ACCESS, rows_of
+from manifests import ACCESS, rows_of, survey
 from result_rows import row as result_row
 
+from pasd_batch.config.run import ManifestColumns, ManifestFormat, ManifestSettings
 from pasd_batch.manifests.errors import ManifestError
+from pasd_batch.manifests.pieces import ManifestPiece
+from pasd_batch.manifests.rows import read_rows
 from pasd_batch.records import DESCRIPTION_TYPE, PLAN_SCHEMA, RESULT_SCHEMA
 from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.described import write_described
@@ -70,6 +73,7 @@ def test_photos_have_what_was_composed_and_failed_ones_what_they_had(tmp_path):
         ("d", None, None, 1912),
         ("e", "a lawn, 2 dog", SAID, 1912),
     ]
+    assert survey(ManifestSettings(path=target)).source_root == "/x/"
     again = rows_of(target)
     assert [(row["photo_id"], row["uri"], row["prompt"]) for row in again] == [
         (row["id"], f"/x/{row['id']}.jpg", row["prompt"]) for row in rows
@@ -111,3 +115,18 @@ def test_many_small_shards_become_few_row_groups(tmp_path):
     write_described(folder, str(tmp_path / "described.parquet"))
     file = pq.ParquetFile(tmp_path / "described.parquet")
     assert (file.num_row_groups, file.metadata.num_rows) == (1, 10)
+
+
+def test_columns_have_the_names_of_the_manifest_again_and_a_run_may_take_settings_from_them(tmp_path):
+    extra = [pa.field("manifest_scale", pa.float64()), pa.field("manifest_uri", pa.string())]
+    planned(tmp_path, 0, [("a", None)], extra, manifest_scale=3.0, manifest_uri="another")
+    folder = commit(tmp_path, 0, [{"photo_id": "a", "prompt_used": "a lawn", "description": SAID}])
+    target = str(tmp_path / "described.parquet")
+    write_described(folder, target)
+    (row,) = pq.read_table(target).to_pylist()
+    assert (row["scale"], row["uri"], row["manifest_uri"]) == (3.0, "/x/a.jpg", "another")
+    piece = ManifestPiece(target, ManifestFormat.PARQUET)
+    for columns, settings in [({}, None), ({"scale": "scale"}, '{"scale": 3.0}'), ({"scale": "elsewhere"}, None)]:
+        table = pa.concat_tables(read_rows(piece, ManifestColumns(**columns), ACCESS))
+        assert table["settings"].to_pylist() == [settings]
+        assert table["manifest_scale"].to_pylist() == [3.0]

@@ -60,7 +60,8 @@ def test_a_run_over_a_prefix_needs_no_more_than_the_list_that_it_keeps(s3, tmp_p
     run_file = {"settings": {"manifest": {"path": prefix}}, "manifest_fingerprint": listed.fingerprint}
     run.write(RUN_FILE, json.dumps(run_file).encode())
     planned = [{"photo_id": uri[-5:], "uri": uri, "output_path": "o"} for uri in uris]
-    plan = sealed(pa.Table.from_pylist(planned, schema=PLAN_SCHEMA), listed.plan_key)
+    schema = PLAN_SCHEMA.with_metadata({"pasd_batch.source_root": f"{prefix}/"})
+    plan = sealed(pa.Table.from_pylist(planned, schema=schema), listed.plan_key)
     assert has_sealed(plan)
     with pa.BufferOutputStream() as buffer:
         pq.write_table(plan, buffer)
@@ -71,6 +72,8 @@ def test_a_run_over_a_prefix_needs_no_more_than_the_list_that_it_keeps(s3, tmp_p
     target = str(tmp_path / "again.parquet")
     assert failures_of(str(tmp_path / "run"), target, ACCESS) == 3
     assert [row["uri"] for row in rows_of(target)] == uris
+    assert survey(ManifestSettings(path=target)).source_root == f"{prefix}/"
+    assert not is_image_source(ManifestSettings(path=target, format=ManifestFormat.IMAGES), ACCESS)
 
 
 def test_no_failures_make_no_manifest(tmp_path):
