@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from pasd_batch.cli import demo, describe, manifest, plan, report, restore, run, status, train, verify, weights
+from pasd_batch.cli import compare, demo, describe, manifest, plan, report, restore, run, status, train, verify, weights
 from pasd_batch.cli.archive_options import take_overrides
 from pasd_batch.cli.errors import exit_with_message
 from pasd_batch.cli.terminal import PrintableFormatter
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--verbose", action="store_true", help="log what is done, photo by photo")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (restore, manifest, describe, plan, run, status, verify, report, train, weights, demo):
+    for module in (restore, manifest, describe, plan, run, status, verify, report, compare, train, weights, demo):
         module.add_command(commands)
     options, left = parser.parse_known_args(arguments)
     if unknown := take_overrides(options, left):

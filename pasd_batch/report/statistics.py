@@ -1,11 +1,9 @@
 """Summary of a run for people: counts, failures, scores before and after, and what took longest, as Markdown."""
 
 import heapq
-import html
 import json
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,14 +11,11 @@ from typing import Any
 import pyarrow as pa
 
 from pasd_batch.records import SCORE_METADATA_KEY, Status, lacks_scores
+from pasd_batch.report.markdown import as_text, markdown_table
 from pasd_batch.report.score_pairs import score_pairs
-from pasd_batch.storage.printable import printable_line
 
 SLOWEST = 10
 """So many of the slowest photos are named."""
-
-# Markdown's marks, `_` but within words, and what GitHub makes links of without any mark.
-_MARKUP = re.compile(r"[\\`*\[\]#|~$@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.|:(?=//)")
 
 
 @dataclass
@@ -142,7 +137,7 @@ class RunStatistics:
 def to_markdown(statistics: RunStatistics, *, title: str, planned: int | None = None) -> str:
     """The summary as a Markdown page; `planned` is the plan's number of photos, where it is known."""
     sections = [
-        f"# {_cell(title)}",
+        f"# {as_text(title)}",
         _counts(statistics, planned),
         _failures(statistics),
         _scores(statistics),
@@ -173,7 +168,7 @@ def _failures(statistics: RunStatistics) -> str:
         for (stage, kind), count in statistics.failures.most_common()
         for photo, message in [statistics.examples[stage, kind]]
     ]
-    return _table("Failures", ("photos", "stage", "error", "for example"), rows)
+    return markdown_table("Failures", ("photos", "stage", "error", "for example"), rows)
 
 
 def _scores(statistics: RunStatistics) -> str:
@@ -184,12 +179,12 @@ def _scores(statistics: RunStatistics) -> str:
             share = f"{pair.better:,} of {pair.after.count:,} photos"
             name = f"{metric} ({_direction(statistics, pair.name)})"
             rows.append((name, f"{before:.4g}", f"{after:.4g}", f"{after - before:+.4g}", share))
-    paired = _table("Scores before and after", ("score", "before", "after", "change", "better"), rows)
+    paired = markdown_table("Scores before and after", ("score", "before", "after", "change", "better"), rows)
     rows = [
         (f"{name} ({_direction(statistics, name)})", f"{mean.value:.4g}", f"{mean.count:,}")
         for name, mean in statistics.means.items()
     ]
-    single = _table("Scores" if not paired else "Other scores", ("score", "mean", "photos"), rows)
+    single = markdown_table("Scores" if not paired else "Other scores", ("score", "mean", "photos"), rows)
     return "\n\n".join(part for part in (paired, single) if part)
 
 
@@ -204,24 +199,11 @@ def _times(statistics: RunStatistics) -> str:
         for photo in sorted(statistics.slowest, reverse=True)
     ]
     tables = (
-        _table("Where the time went", ("stage", "seconds, all workers", "share", "seconds per photo"), stages),
-        _table("Slowest photos", ("photo", "size", "tiles", "seconds"), slowest),
+        markdown_table("Where the time went", ("stage", "seconds, all workers", "share", "seconds per photo"), stages),
+        markdown_table("Slowest photos", ("photo", "size", "tiles", "seconds"), slowest),
     )
     return "\n\n".join(table for table in tables if table)
 
 
 def _direction(statistics: RunStatistics, name: str) -> str:
     return "higher is better" if statistics.higher_is_better.get(name, True) else "lower is better"
-
-
-def _table(title: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [" | ".join(_cell(cell) for cell in row) for row in rows]
-    if not lines:
-        return ""
-    head = [" | ".join(header), " | ".join("---" for _ in header)]
-    return "\n".join([f"## {title}", "", *(f"| {line} |" for line in [*head, *lines])])
-
-
-def _cell(text: str) -> str:
-    """Names and messages in one line, as text: no markup, no HTML, no links."""
-    return html.escape(_MARKUP.sub(r"\\\g<0>", printable_line(" ".join(text.split()))), quote=False)

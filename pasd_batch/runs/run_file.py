@@ -173,24 +173,29 @@ def refuse_another(storage: Storage, existing: RunFile, wanted: RunFile) -> None
         )
 
 
-def differences_between(existing: RunFile, wanted: RunFile) -> Iterator[str]:
-    """Differences that make two runs different ones, a line each; none if they are the same."""
+def differences_between(
+    existing: RunFile, wanted: RunFile, *, here: str = "in the run", there: str = "now"
+) -> Iterator[str]:
+    """Differences that make two runs different ones, a line each; none if they are the same.
+
+    `here` and `there` are the words for the two in the lines.
+    """
     before, now = _flat(existing.config), _flat(wanted.config)
     defaults = _defaults()
     for name in sorted(before.keys() | now.keys()):
         if name not in before and name in defaults and now[name] == defaults[name]:
             continue  # the version that began the run did not have this setting yet
         if before.get(name) != now.get(name):
-            yield f"{name}: {_shown(before, name)} in the run, {_shown(now, name)} now"
+            yield f"{name}: {_shown(before, name)} {here}, {_shown(now, name)} {there}"
     if existing.manifest_fingerprint != wanted.manifest_fingerprint:
         yield (
-            f"manifest: {existing.photos:,} photos of {existing.manifest} ({existing.manifest_fingerprint[:12]}) in "
-            f"the run, {wanted.photos:,} of {wanted.manifest} ({wanted.manifest_fingerprint[:12]}) now"
+            f"manifest: {existing.photos:,} photos of {existing.manifest} ({existing.manifest_fingerprint[:12]}) "
+            f"{here}, {wanted.photos:,} of {wanted.manifest} ({wanted.manifest_fingerprint[:12]}) {there}"
         )
     if existing.model_fingerprint != wanted.model_fingerprint:
-        yield f"model weights: {existing.model_fingerprint} in the run, {wanted.model_fingerprint} now"
+        yield f"model weights: {existing.model_fingerprint} {here}, {wanted.model_fingerprint} {there}"
     if _names(existing) != _names(wanted):
-        yield f"scores: {_names(existing)} in the run, {_names(wanted)} now"
+        yield f"scores: {_names(existing)} {here}, {_names(wanted)} {there}"
 
 
 def _defaults() -> dict[str, Any]:
