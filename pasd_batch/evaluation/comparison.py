@@ -143,7 +143,7 @@ def _changes(
             continue
         change = second - first
         gain = change if higher else -change
-        known = [(float(gain[number]), number) for number in np.flatnonzero(np.isfinite(gain))]
+        known = [(float(gain[number]), int(number)) for number in np.flatnonzero(np.isfinite(gain))]
         gained = [number for value, number in heapq.nlargest(MOST_CHANGED, known) if value > 0]
         lost = [number for value, number in heapq.nsmallest(MOST_CHANGED, known) if value < 0]
         yield ScoreChange(name, higher, difference, *(_named(ids, change, which) for which in (gained, lost)))
