@@ -23,10 +23,11 @@ def test_control_characters_are_shown():
     assert printable_line("a\n\tb") == r"a\n\tb"
 
 
-def test_messages_and_logs_show_control_characters(capsys):
+def test_messages_and_logs_show_control_characters(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     record = logging.LogRecord("n", logging.INFO, "p", 1, "photo %s", (HOSTILE,), None)
     assert PrintableFormatter("%(message)s").format(record) == f"photo {SHOWN}"
     record = logging.LogRecord("n", logging.INFO, "p", 1, "photo %s", ("a\nERROR all is lost",), None)
     assert PrintableFormatter("%(message)s").format(record) == "photo a\n    ERROR all is lost"
     assert main(["restore", HOSTILE, "--output", "out"]) == 2
-    assert capsys.readouterr().err == f"pasd-batch: {SHOWN}: no such file; check the path\n"
+    assert capsys.readouterr().err == f"pasd-batch: {SHOWN}: no photos match; check the path\n"
