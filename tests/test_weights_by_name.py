@@ -9,7 +9,8 @@ import torch
 from pasd_batch.config.base import Settings
 from pasd_batch.config.marks import Weights
 from pasd_batch.config.metrics import MetricsSettings
-from pasd_batch.config.restoration import ModelSettings, RestorationSettings
+from pasd_batch.config.model import ModelSettings
+from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.run import RunSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.weights import WeightsPath

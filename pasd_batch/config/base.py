@@ -46,10 +46,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
+    def names_in_use(self) -> tuple[str, ...]:
+        """Names of the settings that mean something beside the others, in their order."""
+        return tuple(type(self).model_fields)
+
     def decisive(self) -> dict[str, Any]:
         """The settings that decide what comes out, as plain values: without those marked as runtime or weights."""
         plain = self.model_dump(mode="json")
-        for name, field in type(self).model_fields.items():
+        for name in self.names_in_use():
+            field = type(self).model_fields[name]
             if any(isinstance(mark, RuntimeOnly | Weights) for mark in field.metadata):
                 del plain[name]
             elif isinstance(value := getattr(self, name), Settings):

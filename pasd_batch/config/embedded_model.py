@@ -22,15 +22,19 @@ def embedded_sampling() -> Mapping[str, Any]:
 
 def over_embedded_sampling(given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings given, over the embedded model's own; a noise level given either way replaces the model's."""
-    own = dict(embedded_sampling())
+    return over_sampling(embedded_sampling(), given)
+
+
+def over_sampling(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Sampling settings given, over others; a noise level given either way replaces the others'."""
     if any(given.get(name) is not None for name in _ONE_OF):
         own = {name: value for name, value in own.items() if name not in _ONE_OF}
-    return _over(own, given)
+    return over(own, given)
 
 
-def _over(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Group by group, so that one setting of a group leaves the group's others as they are."""
-    groups = {name: _over(own[name], value) for name, value in given.items() if _both_groups(own.get(name), value)}
+def over(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings given, over others, group by group, so that one of a group leaves the group's others as they are."""
+    groups = {name: over(own[name], value) for name, value in given.items() if _both_groups(own.get(name), value)}
     return {**own, **given, **groups}
 
 

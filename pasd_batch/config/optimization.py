@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from pasd_batch.config.base import LocalPath, Settings
-from pasd_batch.config.restoration import Precision
+from pasd_batch.config.model import Precision
 
 
 class RateDecay(StrEnum):

@@ -1,29 +1,24 @@
-"""Settings of the model and of how a photo is restored; defaults are those of the released PASD."""
+"""Settings of how a photo is restored; defaults are those of the released PASD."""
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from pasd_batch.config.base import Settings
 from pasd_batch.config.describe import DescribeSettings
-from pasd_batch.config.embedded_model import EMBEDDED_MODEL, over_embedded_sampling
-from pasd_batch.config.marks import RuntimeOnly, Weights
-from pasd_batch.config.personalization import LoraSettings, PersonalizedSettings
-from pasd_batch.config.weights import WeightsPath
+from pasd_batch.config.embedded_model import over_embedded_sampling
+from pasd_batch.config.model import ModelSettings
+from pasd_batch.config.passes import with_whole_passes
+
+LARGEST_SCALE = 16.0
+"""Most that a photo is enlarged by, in all passes together."""
 
 QUALITY_SUFFIX = "clean, high-resolution, 8k"
 COLORIZATION_NEGATIVE_PROMPT = "b&w, color bleeding"
 NEGATIVE_PROMPT = "blurry, dotted, noise, raster lines, unclear, lowres, over-smoothed"
-
-
-class Precision(StrEnum):
-    """Floating-point type that the networks run in."""
-
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
-    FLOAT16 = "float16"
 
 
 class ColorFix(StrEnum):
@@ -41,56 +36,6 @@ class TilePlacement(StrEnum):
 
     EVEN = "even"
     PUBLISHED = "published"
-
-
-BASE_PARTS = ("vae", "text_encoder", "tokenizer", "scheduler")
-CONTROL_PARTS = ("unet", "controlnet", "scheduler")
-
-
-class ModelSettings(Settings):
-    """Model: its weights, device and precision."""
-
-    base: Annotated[WeightsPath | None, Weights(BASE_PARTS, otherwise=EMBEDDED_MODEL)] = None
-    """Stable Diffusion 1.5 (`vae/ text_encoder/ tokenizer/ scheduler/`): a folder, `hf://owner/name` or an address such
-    as `s3://bucket/folder`; none: the embedded model."""
-
-    control: Annotated[WeightsPath | None, Weights(CONTROL_PARTS, otherwise=EMBEDDED_MODEL)] = None
-    """PASD (`unet/ controlnet/`), as a folder, a name or an address; none: the embedded model."""
-
-    personalized: PersonalizedSettings | None = None
-    """Personalised weights over the base's; none: the base's own, which the control folder's UNet has."""
-
-    loras: tuple[LoraSettings, ...] = ()
-    """LoRAs that are merged into UNet and text encoder, all of them together."""
-
-    device: Annotated[str, RuntimeOnly()] = "auto"
-    """torch device; `auto` takes CUDA where there is one, else the CPU."""
-
-    dtype: Precision | None = None
-    """Networks' precision; none: bfloat16 on CUDA, float32 on the CPU."""
-
-    vae_dtype: Precision = Precision.FLOAT32
-    """VAE's precision; float32 because Stable Diffusion's VAE overflows in float16 and bands in bfloat16."""
-
-    allow_pickle: Annotated[bool, RuntimeOnly()] = False
-    """Also accept `.bin` and `.ckpt` weights (read with `weights_only=True`) where no safetensors file is present."""
-
-    compile: Annotated[bool, RuntimeOnly()] = False
-    """Compile the two networks with `torch.compile`; pays off for many photos of one shape."""
-
-    @model_validator(mode="after")
-    def _both_or_neither(self) -> Self:
-        if (self.base is None) != (self.control is None):
-            given, missing = ("base", "control") if self.control is None else ("control", "base")
-            raise ValueError(f"{given} is given without {missing}; give both folders, or neither")
-        return self
-
-    @model_validator(mode="after")
-    def _personalization_of_a_named_model(self) -> Self:
-        if self.base is None and (self.personalized is not None or self.loras):
-            given = "personalized" if self.personalized is not None else "loras"
-            raise ValueError(f"{given} is for Stable Diffusion 1.5, not for the embedded model; name base and control")
-        return self
 
 
 class TilingSettings(Settings):
@@ -124,7 +69,7 @@ class TilingSettings(Settings):
 class SamplingSettings(Settings):
     """Sampling: how a photo is restored, from its size to its colours."""
 
-    scale: float = Field(default=2.0, gt=0.0, le=16.0)
+    scale: float = Field(default=2.0, gt=0.0, le=LARGEST_SCALE)
     """Output size = round(input size x scale)."""
 
     min_short_side: int = Field(default=768, ge=8)
@@ -205,17 +150,14 @@ class SamplingSettings(Settings):
         return self
 
 
-class RestorationSettings(Settings):
-    """A model and how to use it."""
+class PassSettings(Settings):
+    """A model and how to sample with it: one pass over a photo."""
 
     model: ModelSettings = ModelSettings()
     """Model: its weights and device."""
 
     sampling: SamplingSettings = SamplingSettings()
     """Sampling; where no model is named, what is not set here is as the embedded model measured best."""
-
-    describe: DescribeSettings = DescribeSettings()
-    """High-level information: what is in a photo, for its prompt; nothing describes it unless asked to."""
 
     @model_validator(mode="before")
     @classmethod
@@ -225,6 +167,73 @@ class RestorationSettings(Settings):
         sampling = values.get("sampling", {})
         # Settings that are already built are whole.
         return {**values, "sampling": over_embedded_sampling(sampling)} if isinstance(sampling, Mapping) else values
+
+
+class RestorationSettings(PassSettings):
+    """One pass over a photo, which `model` and `sampling` are, or several `passes`, and what describes it for them."""
+
+    describe: DescribeSettings = DescribeSettings()
+    """High-level information: what is in a photo, for its prompt; nothing describes it unless asked to."""
+
+    passes: tuple[PassSettings, ...] = ()
+    """Several passes, each over the result of the one before, with a model and sampling of its own. `model` and
+    `sampling` beside them are what they have in common, the scale beside them the whole restoration's, which the last
+    one makes up. A pass without a scale has 1, but the last one if there is no scale anywhere."""
+
+    @property
+    def in_order(self) -> tuple[PassSettings, ...]:
+        """All passes; the settings themselves where there is one."""
+        return self.passes or (self,)
+
+    @property
+    def last(self) -> PassSettings:
+        """The last pass, to which a photo's own settings apply."""
+        return self.in_order[-1]
+
+    @property
+    def enlarged_before(self) -> float:
+        """Scale of all passes but the last together."""
+        return math.prod((each.sampling.scale for each in self.in_order[:-1]), start=1.0)
+
+    @property
+    def colorizes(self) -> bool:
+        """True if colours that a model makes are kept in grey photos, too."""
+        return any(each.sampling.colorize for each in self.in_order)
+
+    def names_in_use(self) -> tuple[str, ...]:
+        """Those of one pass, or of several."""
+        unused = ("model", "sampling") if self.passes else ("passes",)
+        return tuple(name for name in super().names_in_use() if name not in unused)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_passes(cls, values: Any) -> Any:
+        return with_whole_passes(values) if isinstance(values, Mapping) else values
+
+    @model_validator(mode="after")
+    def _passes_make_one_restoration(self) -> Self:
+        if not self.passes:
+            return self
+        if len(self.passes) == 1:
+            raise ValueError("passes has one pass; write it as model and sampling, without passes")
+        if (self.model, self.sampling) != (ModelSettings(), SamplingSettings(**over_embedded_sampling({}))):
+            raise ValueError("model or sampling stand beside passes as built settings; build the passes with them")
+        for name in ("seed", "prompt"):
+            if len({getattr(each.sampling, name) for each in self.passes}) > 1:
+                raise ValueError(
+                    f"passes have a different {name}, which is the photo's; set sampling.{name} beside them"
+                )
+        scale = self.enlarged_before * self.last.sampling.scale
+        if scale > LARGEST_SCALE:
+            raise ValueError(
+                f"passes enlarge by {scale:g} together, the most is {LARGEST_SCALE:g}; give smaller scales"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _in_use(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        named = {*type(self).model_fields} - {*self.names_in_use()}
+        return {name: value for name, value in serialize(self).items() if name not in named}
 
 
 def _names_a_model(model: Any) -> bool:

@@ -7,13 +7,13 @@ from pydantic import Field, model_validator
 from pasd_batch.config.base import Settings
 from pasd_batch.config.degradation import DegradationSettings
 from pasd_batch.config.duration import Duration
+from pasd_batch.config.model import Precision
 from pasd_batch.config.optimization import (
     CheckpointSettings,
     OptimizerSettings,
     TrainingLogSettings,
     TrainingWorkers,
 )
-from pasd_batch.config.restoration import Precision
 from pasd_batch.config.training_data import DataSource, TrainingDataSettings
 from pasd_batch.config.training_samples import require_equal_sizes
 

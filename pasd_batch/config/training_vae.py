@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pasd_batch.config.base import Settings
 from pasd_batch.config.intervals import Probability
 from pasd_batch.config.marks import Weights
-from pasd_batch.config.restoration import BASE_PARTS, CONTROL_PARTS
+from pasd_batch.config.model import BASE_PARTS, CONTROL_PARTS
 from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.config.weights import WeightsPath
 

@@ -98,8 +98,8 @@ class WeightsSetting:
 def weights_settings(settings: Settings, before: str = "", *, allow_pickle: bool = False) -> Iterator[WeightsSetting]:
     """All settings marked as `Weights`, in the settings' order; groups of settings and lists of them are entered."""
     allow_pickle = getattr(settings, "allow_pickle", allow_pickle)
-    for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
+    for name in settings.names_in_use():
+        field, value = type(settings).model_fields[name], getattr(settings, name)
         mark = next((mark for mark in field.metadata if isinstance(mark, Weights)), None)
         several = isinstance(value, tuple | list)
         for number, each in enumerate(value if several else (value,)):

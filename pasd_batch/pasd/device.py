@@ -2,7 +2,7 @@
 
 import torch
 
-from pasd_batch.config.restoration import Precision
+from pasd_batch.config.model import Precision
 
 
 def choose_device(name: str) -> torch.device:

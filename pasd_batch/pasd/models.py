@@ -11,7 +11,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import nn
 
 from pasd_batch.config.embedded_model import EMBEDDED_MODEL
-from pasd_batch.config.restoration import ModelSettings
+from pasd_batch.config.model import ModelSettings
 from pasd_batch.config.weights import local_path
 from pasd_batch.pasd.checkpoint import BaseModel, load_base, load_control_branch, load_unet, schedule_of
 from pasd_batch.pasd.control_branch import ControlBranch

@@ -14,8 +14,8 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor
 from transformers import CLIPTextModel
 
+from pasd_batch.config.model import ModelSettings
 from pasd_batch.config.personalization import PersonalizedSettings
-from pasd_batch.config.restoration import ModelSettings
 from pasd_batch.config.weights import local_path
 from pasd_batch.pasd.checkpoint import BaseModel, is_paca, load_text_encoder, load_vae, paca_form
 from pasd_batch.pasd.encoder import heads_per_level

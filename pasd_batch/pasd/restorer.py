@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
+from pasd_batch.config.restoration import PassSettings, RestorationSettings, SamplingSettings
 from pasd_batch.pasd.colorization import color_prompt, to_gray
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits, is_out_of_memory
@@ -23,21 +23,25 @@ _PIPELINES = 64
 
 
 class Restorer:
-    """PASD ready to use; build it once, then restore many photos."""
+    """PASD ready to use, for one pass over photos; build it once, then restore many."""
 
-    def __init__(self, models: Models, settings: RestorationSettings) -> None:
+    def __init__(self, models: Models, settings: PassSettings) -> None:
+        if isinstance(settings, RestorationSettings) and settings.passes:
+            raise ValueError(
+                "these settings have several passes; load them with pasd_batch.pasd.passes.PassingRestorer"
+            )
         self.models = models
         self.settings = settings
         self._pipelines: dict[SamplingSettings, Pipeline] = {}
         self._pipeline(settings.sampling)  # so that a scheduler or noise level that does not exist is told now
 
     @classmethod
-    def from_settings(cls, settings: RestorationSettings) -> "Restorer":
+    def from_settings(cls, settings: PassSettings) -> "Restorer":
         """Load the networks that the settings name.
 
         Raises:
             CheckpointError: a model folder is missing or does not hold what it should.
-            ValueError: device, scheduler or noise level do not exist.
+            ValueError: device, scheduler or noise level do not exist, or the settings have several passes.
         """
         return cls(load_models(settings.model), settings)
 

@@ -7,7 +7,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from pasd_batch.config.restoration import Precision, RestorationSettings, SamplingSettings
+from pasd_batch.config.model import Precision
+from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
 from pasd_batch.config.training import Ablation, TrainingSettings
 from pasd_batch.config.training_model import FirstPrediction, FromScratch
 from pasd_batch.pasd.models import Models

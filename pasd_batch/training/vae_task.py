@@ -9,7 +9,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 
-from pasd_batch.config.restoration import Precision
+from pasd_batch.config.model import Precision
 from pasd_batch.config.training_vae import DecoderStart, EncoderStart, VaeTrainingSettings
 from pasd_batch.config.weights import local_path
 from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae

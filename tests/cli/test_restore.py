@@ -103,6 +103,14 @@ def test_a_grey_photo_comes_back_in_color_where_that_is_asked_for(model, photos,
     assert np.ptp(np.asarray(colored).astype(int), axis=2).max() > 10
 
 
+def test_one_call_colorizes_and_then_restores(model, photos, tmp_path):
+    command = ["restore", str(photos / "b.png"), "--output", str(tmp_path / "out"), *model, *QUICK, "--scale", "3"]
+    passes = "[{sampling: {colorize: true, steps: 1}}, {sampling: {trigger_words: ink}}]"
+    assert main([*command, "--set", f"passes={passes}"]) == 0
+    restored = Image.open(tmp_path / "out" / "b.png")
+    assert (restored.mode, restored.size) == ("RGB", (132, 90))
+
+
 def test_the_same_call_gives_the_same_bytes_and_another_seed_other_ones(model, photos, tmp_path):
     def restored(name: str, *more: str) -> bytes:
         assert main(["restore", str(photos / "a.jpg"), "--output", str(tmp_path / name), *model, *QUICK, *more]) == 0

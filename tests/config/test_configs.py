@@ -58,6 +58,7 @@ def test_the_files_are_what_their_names_say():
     modes = {path.name: load(path).mode for path in RUN_CONFIGS}
     assert modes == {
         "colorize.yaml": RunMode.RESTORE,
+        "colorize_then_restore.yaml": RunMode.RESTORE,
         "demo.yaml": RunMode.RESTORE,
         "describe.yaml": RunMode.DESCRIBE,
         "restore_archive.yaml": RunMode.RESTORE,
@@ -82,6 +83,16 @@ def test_the_papers_tasks_are_as_released():
     colorization = restorations["colorize"].sampling
     assert (colorization.colorize, colorization.color_fix, colorization.added_prompt) == (True, ColorFix.LUMA, "")
     assert (colorization.steps, colorization.guidance_scale, colorization.scale) == (20, 9, 1)
+
+
+def test_colorizing_then_restoring_is_each_as_it_is_alone():
+    colorize, restore = load(ROOT / "configs" / "colorize_then_restore.yaml").restoration.passes
+    alone = load(ROOT / "configs" / "colorize.yaml").restoration
+    assert (colorize.model, colorize.sampling) == (alone.model, alone.sampling)
+    archive = load(ROOT / "configs" / "restore_archive.yaml").restoration
+    assert (restore.model.base, restore.model.control) == (archive.model.base, archive.model.control)
+    tiling = archive.sampling.tiling.model_copy(update={"tile_batch": None})
+    assert restore.sampling == archive.sampling.model_copy(update={"tiling": tiling})
 
 
 def test_trainings_are_as_published():

@@ -3,7 +3,8 @@
 import pytest
 
 from pasd_batch.config import embedded_model
-from pasd_batch.config.restoration import ModelSettings, RestorationSettings, SamplingSettings
+from pasd_batch.config.model import ModelSettings
+from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
 from pasd_batch.config.run import RunSettings
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pasd_batch.config.base import ConfigError, LocalPath, Settings
 from pasd_batch.config.marks import Weights
-from pasd_batch.config.restoration import ModelSettings
+from pasd_batch.config.model import ModelSettings
 from pasd_batch.config.run import RunSettings
 from pasd_batch.config.weights import HubName, WeightsPath, local_path, weights_settings, with_weights
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pasd_batch.config.restoration import Precision
+from pasd_batch.config.model import Precision
 from pasd_batch.pasd.device import choose_device, choose_dtype
 
 

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from pasd_batch.config.base import Settings
 from pasd_batch.config.marks import Weights
-from pasd_batch.config.restoration import ModelSettings, RestorationSettings
+from pasd_batch.config.model import ModelSettings
+from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.pasd.checkpoint import is_paca
 from pasd_batch.pasd.model_identity import files_read, model_fingerprint, weight_files
 from pasd_batch.pasd.models import load_models

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_model import tiny_networks, tiny_settings
 
-from pasd_batch.config.restoration import ModelSettings, Precision
+from pasd_batch.config.model import ModelSettings, Precision
 from pasd_batch.pasd.models import load_models
 from pasd_batch.pasd.state_dict import CheckpointError
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from tiny_model import tiny_settings
 
-from pasd_batch.config.restoration import ModelSettings, Precision, RestorationSettings, TilingSettings
+from pasd_batch.config.model import ModelSettings, Precision
+from pasd_batch.config.restoration import RestorationSettings, TilingSettings
 from pasd_batch.pasd.models import load_models
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.records import PhotoFailure

@@ -22,7 +22,8 @@ from tiny_training import settings, values
 
 from pasd_batch.cli import main
 from pasd_batch.config.base import ConfigError
-from pasd_batch.config.restoration import ModelSettings, RestorationSettings
+from pasd_batch.config.model import ModelSettings
+from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.pasd.checkpoint import is_paca
 from pasd_batch.pasd.restorer import Restorer
 from pasd_batch.storage.storage import Storage

@@ -105,7 +105,7 @@ def seconds_per_tile(settings: RunSettings, loaders: ModelLoaders) -> float | Ph
 
     restorer = loaders.restorer(on_this_machine(settings))
     assert restorer is not None, "only score runs have no restorer, and they are not timed"
-    sampling = settings.restoration.sampling
+    sampling = settings.restoration.in_order[0].sampling
     side = max(1, round(sampling.min_short_side / sampling.scale))
     photo = torch.linspace(0.2, 0.8, side * side).reshape(1, side, side).expand(3, -1, -1).contiguous()
     # The first run also pays for warming up, compiling among it.

@@ -59,7 +59,7 @@ def plan_summary(settings: RunSettings, *, suffix: str) -> PlanSummary:
         shards = number_of_shards(photos, settings.shard_size)
         return PlanSummary(photos=photos, shards=shards, left_out=tuple(left_out.lines()))
     restores = settings.mode is RunMode.RESTORE
-    counter = tile_counter(settings.restoration.sampling) if restores else None
+    counter = tile_counter(*(each.sampling for each in settings.restoration.in_order)) if restores else None
     checked = check_manifest(settings.manifest, settings.storage, suffix=suffix, count_tiles=counter)
     return PlanSummary(
         photos=checked.photos,
@@ -71,21 +71,20 @@ def plan_summary(settings: RunSettings, *, suffix: str) -> PlanSummary:
     )
 
 
-def tile_counter(sampling: SamplingSettings) -> TileCounter:
-    """Counts the tiles that a photo of a width and height (pixels) is denoised in."""
+def tile_counter(*samplings: SamplingSettings) -> TileCounter:
+    """Counts the tiles that a photo of a width and height (pixels) is denoised in, in all passes together."""
 
     def count(width: int, height: int) -> int:
         from pasd_batch.pasd.framing import frame
         from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
         from pasd_batch.pasd.tiling import plan_tiles
 
-        padded = frame(
-            Size(height, width),
-            scale=sampling.scale,
-            min_short_side=sampling.min_short_side,
-            multiple=_PIXEL_MULTIPLE,
-        ).padded
-        latents = Size(padded.height // LATENT_FACTOR, padded.width // LATENT_FACTOR)
-        return len(plan_tiles(latents, sampling.tiling).tiles)
+        size, tiles = Size(height, width), 0
+        for sampling in samplings:
+            sizes = frame(size, scale=sampling.scale, min_short_side=sampling.min_short_side, multiple=_PIXEL_MULTIPLE)
+            latents = Size(sizes.padded.height // LATENT_FACTOR, sizes.padded.width // LATENT_FACTOR)
+            tiles += len(plan_tiles(latents, sampling.tiling).tiles)
+            size = sizes.target
+        return tiles
 
     return count

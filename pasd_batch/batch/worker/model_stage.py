@@ -69,7 +69,7 @@ class ModelStage:
 
         restoration, own = self.settings.restoration, loaded.state.record.prompt
         return compose_prompt(
-            restoration.sampling.prompt if own is None else own,
+            restoration.last.sampling.prompt if own is None else own,
             description=loaded.state.row.description,
             substitutions=restoration.describe.substitutions,
         )
@@ -77,7 +77,7 @@ class ModelStage:
     @property
     def colorizes(self) -> bool:
         """True if the colours that the model makes are kept in grey photos, too."""
-        return self.settings.restoration.sampling.colorize
+        return self.settings.restoration.colorizes
 
     def score(self, loaded: LoadedPhoto, restored: Photo | None) -> None:
         """Score a photo and its restoration, if any; transparent ones as they are seen over a plain grey.

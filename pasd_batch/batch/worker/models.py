@@ -35,7 +35,8 @@ class PhotoRestorer(Protocol):
     ) -> Sequence[Restoration | PhotoFailure]:
         """One result per photo, in order; photos are float32 CPU tensors (3, height, width), sRGB in [0, 1].
 
-        `samplings` are the settings of each photo; none: those that the restorer was built with.
+        `samplings` are the settings of each photo, for the last pass where there are several; none: those that the
+        restorer was built with.
         """
         ...
 
@@ -70,6 +71,10 @@ def load_restorer(settings: RunSettings) -> PhotoRestorer | None:
     """
     if settings.mode is not RunMode.RESTORE:
         return None
+    if settings.restoration.passes:
+        from pasd_batch.pasd.passes import PassingRestorer
+
+        return PassingRestorer.from_settings(settings.restoration)
     from pasd_batch.pasd.restorer import Restorer
 
     return Restorer.from_settings(settings.restoration)
@@ -100,8 +105,9 @@ def load_describers(settings: RunSettings) -> Sequence[Describer]:
     from pasd_batch.describe import loading
     from pasd_batch.pasd.device import choose_device, choose_dtype
 
-    device = choose_device(settings.restoration.model.device)
-    dtype = choose_dtype(settings.restoration.model.dtype, device)
+    model = settings.restoration.in_order[0].model
+    device = choose_device(model.device)
+    dtype = choose_dtype(model.dtype, device)
     return loading.load_describers(wanted, device=device, dtype=dtype)
 
 

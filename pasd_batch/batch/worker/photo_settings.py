@@ -12,8 +12,13 @@ def own_settings(given: str | None) -> Mapping[str, Any]:
     return {} if given is None else json.loads(given)
 
 
-def sampling_of(run: SamplingSettings, own: Mapping[str, Any]) -> SamplingSettings:
+def sampling_of(run: SamplingSettings, own: Mapping[str, Any], *, enlarged_before: float = 1.0) -> SamplingSettings:
     """A run's settings with a photo's own ones in their place, but for `seed`, which is no setting of a batch.
+
+    Args:
+        run: settings of the last pass.
+        own: the photo's; its scale is that of all passes together.
+        enlarged_before: scale of the passes before the last.
 
     Raises:
         ConfigError: naming each value that its setting does not take.
@@ -21,7 +26,7 @@ def sampling_of(run: SamplingSettings, own: Mapping[str, Any]) -> SamplingSettin
     if not own:
         return run
     level = {"added_noise_level": None} if "alpha_a" in own else {}
-    settled = SamplingSettings.parse(
-        {**run.model_dump(), **level, **own}, source="this photo's own settings in the manifest"
-    )
-    return settled.model_copy(update={"seed": run.seed})
+    source = "this photo's own settings in the manifest"
+    settled = SamplingSettings.parse({**run.model_dump(), **level, **own}, source=source)
+    scale = settled.scale / enlarged_before if "scale" in own else settled.scale
+    return settled.model_copy(update={"seed": run.seed, "scale": scale})

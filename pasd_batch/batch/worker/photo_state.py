@@ -106,6 +106,6 @@ class PhotoState:
 
 
 def failure_of(stage: Stage, error: BaseException) -> PhotoFailure:
-    """The failure that `error` amounts to; errors without a text of their own are named by their class."""
+    """The failure that `error` amounts to, with its notes; errors without a text are named by their class."""
     name = type(error).__name__
-    return PhotoFailure(stage, name, str(error) or name)
+    return PhotoFailure(stage, name, "; ".join([str(error) or name, *getattr(error, "__notes__", ())]))

@@ -24,11 +24,12 @@ class RowWriter:
 
     def begin(self, record: PhotoRecord) -> PhotoState:
         """A photo at the beginning of its way."""
-        run = self.spec.settings.restoration.sampling
+        restoration = self.spec.settings.restoration
+        run, before = restoration.last.sampling, restoration.enlarged_before
         own = own_settings(record.settings)
         sampling, refused = run, None
         try:
-            sampling = sampling_of(run, own)
+            sampling = sampling_of(run, own, enlarged_before=before)
         except ConfigError as error:
             refused = PhotoFailure(Stage.SETTINGS, "InvalidSettings", str(error))
         row = ResultRow(
@@ -40,7 +41,7 @@ class RowWriter:
             origin=self.origin,
         )
         if self.spec.restores and refused is None:
-            row.scale = sampling.scale
+            row.scale = sampling.scale * before
             row.seed = int(own["seed"]) if "seed" in own else photo_seed(run.seed, record.photo_id)
         return PhotoState(record, row, sampling, refused)
 

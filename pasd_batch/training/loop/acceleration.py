@@ -6,7 +6,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from pasd_batch.config.restoration import Precision
+from pasd_batch.config.model import Precision
 from pasd_batch.config.trainer import TrainerSettings
 
 

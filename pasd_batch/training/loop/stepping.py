@@ -11,7 +11,7 @@ import torch.distributed
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pasd_batch.config.restoration import Precision
+from pasd_batch.config.model import Precision
 from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.training.data.batch_maker import NumberedBatch
 from pasd_batch.training.errors import TrainingError

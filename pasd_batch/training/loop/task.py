@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-from pasd_batch.config.restoration import Precision
+from pasd_batch.config.model import Precision
 from pasd_batch.training.loop.checkpoints import ModelFiles
 from pasd_batch.training.loop.validation import ValidationPhoto
 

@@ -10,7 +10,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from safetensors.torch import save
 from torch import nn
 
-from pasd_batch.config.restoration import Precision
+from pasd_batch.config.model import Precision
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.unet import PixelAwareUNet
 from pasd_batch.training.networks.start import TrainingNetworks

@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from transformers import CLIPTokenizer
 
-from pasd_batch.config.restoration import Precision
+from pasd_batch.config.model import Precision
 from pasd_batch.training.networks.latent_space import check_same_latents
 from pasd_batch.training.networks.model_files import pasd_files
 from pasd_batch.training.networks.start import TrainingNetworks, load_pasd, load_trained_vae

@@ -171,6 +171,8 @@ def test_a_dry_run_sums_up_and_writes_nothing(tmp_path):
     summary = plan_summary(settings, suffix=".png")
     count = tile_counter(settings.restoration.sampling)
     assert (count(100, 100), count(4000, 3000) > 10) == (1, True)
+    twice = tile_counter(settings.restoration.sampling, settings.restoration.sampling)
+    assert twice(1000, 800) == count(1000, 800) + count(2000, 1600)
     assert (summary.photos, summary.shards, summary.sized_photos) == (50, 7, 40)
     assert summary.sized_tiles == 30 + 10 * count(4000, 3000)
     assert summary.tiles is not None

@@ -32,6 +32,17 @@ def test_a_lost_gpu_ends_the_process_and_fails_no_photo():
         stage(scorer=LostGpu()).score(loaded(0), None)
 
 
+def test_a_note_on_an_error_is_told_in_the_row():
+    class Noted:
+        def restore(self, photos, **options):
+            error = ValueError("no such scheduler")
+            error.add_note("in pass 2 of 2")
+            raise error
+
+    (failure,) = stage(restorer=Noted()).restore([loaded(0)])
+    assert (failure.error_type, failure.message) == ("ValueError", "no such scheduler; in pass 2 of 2")
+
+
 class BrokenScorer(LostGpu):
     def score(self, photo, restored, reference):
         raise ZeroDivisionError("division by zero")

@@ -7,10 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from manifests import rows_of
-from photo_archive import begin_run, loaded, picture, results, store_photos, without_traces
+from photo_archive import begin_run, loaded, picture, record, results, settings, spec, store_photos, without_traces
 
 from pasd_batch.batch.worker.batching import take_batch
 from pasd_batch.batch.worker.photo_settings import sampling_of
+from pasd_batch.batch.worker.rows import RowWriter
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
 from pasd_batch.batch.worker.spec import photo_seed
 from pasd_batch.config.base import ConfigError
@@ -18,6 +19,7 @@ from pasd_batch.config.restoration import SamplingSettings
 from pasd_batch.config.run import ManifestColumns
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
+from pasd_batch.records import WorkOrigin
 from pasd_batch.runs.failures import failures_of
 
 
@@ -106,6 +108,18 @@ def test_an_own_alpha_goes_before_the_runs_noise_level_and_all_else_stays():
     assert sampling_of(run, {}) is run
     with pytest.raises(ConfigError, match="alpha_a"):
         sampling_of(run, {"alpha_a": 2})
+
+
+def test_an_own_scale_is_that_of_all_passes_together(tmp_path):
+    last = SamplingSettings(scale=2.0)
+    assert sampling_of(last, {"scale": 6, "steps": 3}, enlarged_before=1.5).scale == 4.0
+    assert sampling_of(last, {"steps": 3}, enlarged_before=1.5).scale == 2.0
+    passes = [{"sampling": {"scale": 1.5}}, {"sampling": {"scale": 2.0}}]
+    writer = RowWriter(spec(settings(tmp_path, restoration={"passes": passes})), WorkOrigin(0, 0, "w"))
+    own = writer.begin(record(tmp_path / "a.png", settings=json.dumps({"scale": 6})))
+    assert (own.row.scale, own.sampling.scale) == (6.0, 4.0)
+    plain = writer.begin(record(tmp_path / "b.png"))
+    assert (plain.row.scale, plain.sampling.scale) == (3.0, 2.0)
 
 
 def test_photos_of_other_settings_are_batched_apart():

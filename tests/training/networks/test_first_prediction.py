@@ -5,7 +5,7 @@ import torch
 from photo_crops import astronaut_crops
 
 from pasd_batch.config.losses import PredictionType
-from pasd_batch.config.restoration import Precision
+from pasd_batch.config.model import Precision
 from pasd_batch.config.training_model import FromScratch
 from pasd_batch.config.training_vae import VaeSizes
 from pasd_batch.training.errors import TrainingError

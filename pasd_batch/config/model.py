@@ -1,0 +1,69 @@
+"""Settings of a model: its weights, device and precision."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import model_validator
+
+from pasd_batch.config.base import Settings
+from pasd_batch.config.embedded_model import EMBEDDED_MODEL
+from pasd_batch.config.marks import RuntimeOnly, Weights
+from pasd_batch.config.personalization import LoraSettings, PersonalizedSettings
+from pasd_batch.config.weights import WeightsPath
+
+BASE_PARTS = ("vae", "text_encoder", "tokenizer", "scheduler")
+CONTROL_PARTS = ("unet", "controlnet", "scheduler")
+
+
+class Precision(StrEnum):
+    """Floating-point type that the networks run in."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+class ModelSettings(Settings):
+    """Model: its weights, device and precision."""
+
+    base: Annotated[WeightsPath | None, Weights(BASE_PARTS, otherwise=EMBEDDED_MODEL)] = None
+    """Stable Diffusion 1.5 (`vae/ text_encoder/ tokenizer/ scheduler/`): a folder, `hf://owner/name` or an address such
+    as `s3://bucket/folder`; none: the embedded model."""
+
+    control: Annotated[WeightsPath | None, Weights(CONTROL_PARTS, otherwise=EMBEDDED_MODEL)] = None
+    """PASD (`unet/ controlnet/`), as a folder, a name or an address; none: the embedded model."""
+
+    personalized: PersonalizedSettings | None = None
+    """Personalised weights over the base's; none: the base's own, which the control folder's UNet has."""
+
+    loras: tuple[LoraSettings, ...] = ()
+    """LoRAs that are merged into UNet and text encoder, all of them together."""
+
+    device: Annotated[str, RuntimeOnly()] = "auto"
+    """torch device; `auto` takes CUDA where there is one, else the CPU."""
+
+    dtype: Precision | None = None
+    """Networks' precision; none: bfloat16 on CUDA, float32 on the CPU."""
+
+    vae_dtype: Precision = Precision.FLOAT32
+    """VAE's precision; float32 because Stable Diffusion's VAE overflows in float16 and bands in bfloat16."""
+
+    allow_pickle: Annotated[bool, RuntimeOnly()] = False
+    """Also accept `.bin` and `.ckpt` weights (read with `weights_only=True`) where no safetensors file is present."""
+
+    compile: Annotated[bool, RuntimeOnly()] = False
+    """Compile the two networks with `torch.compile`; pays off for many photos of one shape."""
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.base is None) != (self.control is None):
+            given, missing = ("base", "control") if self.control is None else ("control", "base")
+            raise ValueError(f"{given} is given without {missing}; give both folders, or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _personalization_of_a_named_model(self) -> Self:
+        if self.base is None and (self.personalized is not None or self.loras):
+            given = "personalized" if self.personalized is not None else "loras"
+            raise ValueError(f"{given} is for Stable Diffusion 1.5, not for the embedded model; name base and control")
+        return self

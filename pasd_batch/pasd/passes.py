@@ -1,0 +1,126 @@
+"""Several passes over photos: one restorer after another, each over what the one before made."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from torch import Tensor
+
+from pasd_batch.config.model import ModelSettings
+from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
+from pasd_batch.pasd.colorization import color_prompt
+from pasd_batch.pasd.models import Models, load_models
+from pasd_batch.pasd.pipeline import Restoration
+from pasd_batch.pasd.restorer import Restorer
+from pasd_batch.pasd.sampling import StepCallback
+from pasd_batch.records import PhotoFailure
+
+
+class PassingRestorer:
+    """Restorers in order, used like one of them; what is between two passes is not rounded to a file's levels."""
+
+    def __init__(self, restorers: Sequence[Restorer]) -> None:
+        self.restorers = tuple(restorers)
+
+    @classmethod
+    def from_settings(cls, settings: RestorationSettings) -> "PassingRestorer":
+        """Load the networks of all passes; those with the same model share it.
+
+        Raises:
+            CheckpointError, ValueError: as `Restorer.from_settings`.
+        """
+        loaded: dict[ModelSettings, Models] = {}
+        restorers = []
+        for each in settings.in_order:
+            if each.model not in loaded:
+                loaded[each.model] = load_models(each.model)
+            restorers.append(Restorer(loaded[each.model], each))
+        return cls(restorers)
+
+    def restore(
+        self,
+        photos: Sequence[Tensor],
+        *,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        samplings: Sequence[SamplingSettings] | None = None,
+        on_step: StepCallback | None = None,
+    ) -> list[Restoration | PhotoFailure]:
+        """Restore photos of any sizes, in their order; a photo's result does not depend on its neighbours.
+
+        Args:
+            photos, prompts, seeds: as `Restorer.restore`; each pass has noise of its own from a photo's seed.
+            samplings: settings of each photo for the last pass; none: those of its restorer.
+            on_step: as `Restorer.restore`, counted over all passes.
+        """
+        of_last = [self.restorers[-1].settings.sampling for _ in photos] if samplings is None else samplings
+        steps = [restorer.settings.sampling.steps for restorer in self.restorers[:-1]]
+        steps.append(max((sampling.steps for sampling in of_last), default=0))
+        outcomes: dict[int, Restoration | PhotoFailure] = {}
+        images, prompts = dict(enumerate(photos)), list(prompts)
+        for number, restorer in enumerate(self.restorers):
+            if not images:
+                break
+            is_last = number == len(self.restorers) - 1
+            with _named(number, len(self.restorers)):
+                made = restorer.restore(
+                    list(images.values()),
+                    prompts=[prompts[each] for each in images],
+                    seeds=[pass_seed(seeds[each], number) for each in images],
+                    samplings=[of_last[each] for each in images] if is_last else None,
+                    on_step=_counted(on_step, sum(steps[:number]), sum(steps[number + 1 :])),
+                )
+            for each, outcome in zip(list(images), made, strict=True):
+                outcomes[each] = _after(outcomes.get(each), outcome, _name(number, len(self.restorers)))
+            images = {each: outcome.image for each, outcome in outcomes.items() if isinstance(outcome, Restoration)}
+            if restorer.settings.sampling.colorize:
+                # What comes out is in colour; prompts of the passes behind should not ask for the grey again.
+                prompts = [color_prompt(prompt) for prompt in prompts]
+        return [outcomes[number] for number in range(len(photos))]
+
+
+def pass_seed(seed: int, number: int) -> int:
+    """Seed of a pass, counted from 0, in [0, 2**63): the photo's own in the first one, unlike it in the others."""
+    if number == 0:
+        return seed
+    digest = hashlib.sha256(f"{seed}/pass {number}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _after(
+    before: Restoration | PhotoFailure | None, outcome: Restoration | PhotoFailure, name: str
+) -> Restoration | PhotoFailure:
+    """The outcome of a pass, its report counting the work of those before; a failure names the pass."""
+    if isinstance(outcome, PhotoFailure):
+        return replace(outcome, message=f"{name}: {outcome.message}")
+    if not isinstance(before, Restoration):
+        return outcome
+    report = replace(
+        outcome.report,
+        tiles=before.report.tiles + outcome.report.tiles,
+        out_of_memory_retries=before.report.out_of_memory_retries + outcome.report.out_of_memory_retries,
+        float32_retry=before.report.float32_retry or outcome.report.float32_retry,
+    )
+    return replace(outcome, report=report)
+
+
+@contextmanager
+def _named(number: int, passes: int) -> Iterator[None]:
+    """Run a block as one of the passes, which a note on its error names."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"in {_name(number, passes)}")
+        raise
+
+
+def _name(number: int, passes: int) -> str:
+    return f"pass {number + 1} of {passes}"
+
+
+def _counted(on_step: StepCallback | None, before: int, behind: int) -> StepCallback | None:
+    """A callback for one pass that tells another one of the steps of all passes."""
+    if on_step is None:
+        return None
+    return lambda done, total: on_step(before + done, before + total + behind)
