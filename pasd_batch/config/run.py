@@ -214,11 +214,11 @@ class RunSettings(Settings):
                 del chosen["restoration"]
             case RunMode.DESCRIBE:
                 del chosen["metrics"]
-                whole = chosen["restoration"]
+                first = self.restoration.in_order[0].decisive()
                 chosen["restoration"] = {
-                    "describe": whole["describe"],
-                    "model": {"dtype": whole["model"]["dtype"]},
-                    "sampling": {"prompt": whole["sampling"]["prompt"]},
+                    "describe": chosen["restoration"]["describe"],
+                    "model": {"dtype": first["model"]["dtype"]},
+                    "sampling": {"prompt": first["sampling"]["prompt"]},
                 }
         return chosen
 

@@ -66,6 +66,12 @@ def test_a_run_that_describes_is_decided_by_what_describes():
         assert run("mode=describe", describe, target, other).decisive() == plain
     for other in ("restoration.sampling.prompt=a farm", "restoration.describe.substitutions={hazy: clear}"):
         assert run("mode=describe", describe, target, other).decisive() != plain
+    passes = "restoration.passes=[{sampling: {steps: 3}}, {}]"
+    assert run("mode=describe", describe, target, passes).decisive() == plain
+    prompt = "restoration.sampling.prompt=a farm"
+    told = run("mode=describe", describe, target, prompt).decisive()
+    assert run("mode=describe", describe, target, prompt, passes).decisive() == told
+    assert "restoration" not in run("mode=score", passes).decisive()
 
 
 @pytest.mark.parametrize(
