@@ -40,6 +40,8 @@ def merge_lora(
     layers = read_lora(path, targets, allow_pickle=allow_pickle)
     if misfits := [told for name, layer in layers.items() if (told := _misfit(name, layer, targets[name].weight))]:
         raise CheckpointError(f"{path}: {_what_it_is(layers)}; {REMEDY}\n{listing('misshapen', misfits)}")
+    if broken := [name for name, layer in layers.items() if not layer.is_finite]:
+        raise CheckpointError(f"{path}: has values that are not finite numbers; {REMEDY}\n{listing('layers', broken)}")
     merged = {name: layer for name, layer in layers.items() if targets[name].factor and not layer.is_zero}
     if not merged:
         raise CheckpointError(f"{path}: would change nothing: it {_why_nothing(layers, settings)}")

@@ -70,6 +70,11 @@ class LoraLayer:
     """alpha / rank."""
 
     @property
+    def is_finite(self) -> bool:
+        """True if all its values are numbers to work with."""
+        return math.isfinite(self.scale) and bool(self.down.isfinite().all()) and bool(self.up.isfinite().all())
+
+    @property
     def is_zero(self) -> bool:
         """True if nothing would be added."""
         return not (self.scale and bool(self.down.any()) and bool(self.up.any()))

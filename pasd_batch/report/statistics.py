@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pasd_batch.records import SCORE_METADATA_KEY, Status, lacks_scores
 from pasd_batch.report.markdown import as_text, markdown_table
+from pasd_batch.report.photo_names import photo_name
 from pasd_batch.report.score_pairs import score_pairs
 
 SLOWEST = 10
@@ -70,7 +71,7 @@ class RunStatistics:
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Failed photos by stage and error type."""
     examples: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
-    """Id and message of the first photo of each kind of failure."""
+    """Name and message of the first photo of each kind of failure."""
     pairs: dict[str, PairedMeans] = field(default_factory=dict)
     means: dict[str, Mean] = field(default_factory=dict)
     higher_is_better: dict[str, bool] = field(default_factory=dict)
@@ -102,7 +103,7 @@ class RunStatistics:
         self.failed += 1
         kind = (row["error_stage"] or "", row["error_type"] or "")
         self.failures[kind] += 1
-        self.examples.setdefault(kind, (row["photo_id"], row["error_message"] or ""))
+        self.examples.setdefault(kind, (photo_name(row["photo_id"], row["uri"]), row["error_message"] or ""))
 
     def _add_scores(self, scores: Mapping[str, float | None]) -> None:
         pairs = score_pairs(scores)
@@ -126,7 +127,7 @@ class RunStatistics:
         stages = {stage: taken for stage, taken in (row["seconds"] or {}).items() if taken}
         self.stage_seconds.update(stages)  # type: ignore[arg-type]  # a Counter adds any numbers
         size = f"{row['input_width']} x {row['input_height']}" if row["input_width"] else "unknown"
-        photo = SlowPhoto(sum(stages.values()), row["photo_id"], size, row["tiles"])
+        photo = SlowPhoto(sum(stages.values()), photo_name(row["photo_id"], row["uri"]), size, row["tiles"])
         keep = heapq.heappush if len(self.slowest) < SLOWEST else heapq.heappushpop
         keep(self.slowest, photo)
         finished = row["finished_at"]

@@ -145,8 +145,8 @@ def test_names_that_differ_in_their_suffix_only_are_told_apart(quick_models, pho
         (["b.png", "--output", "others"], "others/b.png, which is no restored photo"),
         (["", "--output", "out"], "a photo has an empty name"),
         (["https:/me:HUSH@h/a.png", "--output", "out"], "https:/***@h/a.png: restore takes files, folders and globs"),
-        (["b.png", "b.png", "--output", "out"], "another photo of the same name"),
-        ([".", "b.png", "--output", "out"], "another photo of the same name"),
+        (["b.png", "b.png", "--output", "out"], "named more than once"),
+        ([".", "b.png", "--output", "out"], "named more than once"),
         (
             ["s3://me:HUSH@b/scans", "--output", "out"],
             "s3://***@b/scans: restore takes files, folders and globs of this machine",

@@ -223,6 +223,15 @@ def test_so_is_one_of_zeros(pasd, tmp_path):
         pasd.merged(save_lora(tmp_path / "lora.safetensors", tensors))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_one_with_values_that_are_no_numbers_is_refused(pasd, tmp_path, value):
+    tensors = {
+        key: torch.full_like(tensor, value) if "lora_up" in key else tensor for key, tensor in one_layer(pasd).items()
+    }
+    with pytest.raises(CheckpointError, match="values that are not finite numbers"):
+        pasd.merged(save_lora(tmp_path / "lora.safetensors", tensors))
+
+
 def test_a_dora_that_only_its_configuration_tells_is_refused(pasd, tmp_path):
     save_lora(
         tmp_path / "adapter_model.safetensors", lora_tensors({QUERY: (torch.ones(1, 32), torch.ones(32, 1))}, "peft")

@@ -41,7 +41,10 @@ def refuse_losses(photos: Sequence[LocalPhoto], paths: Sequence[str], output: st
         target = os.path.join(output, path)
         if os.path.realpath(target) in sources:
             raise CannotRestore(f"{photo.path}: its result would replace the photo {target}; choose another --output")
-        if target in planned or photo.path in given:
+        real = os.path.realpath(photo.path)
+        if real in given:
+            raise CannotRestore(f"{photo.path}: named more than once, perhaps by a folder or glob, too; name it once")
+        if target in planned:
             raise CannotRestore(
                 f"{photo.path}: another photo of the same name is restored into {target}; give each its --output"
             )
@@ -52,7 +55,7 @@ def refuse_losses(photos: Sequence[LocalPhoto], paths: Sequence[str], output: st
                 "or choose another --output"
             )
         planned.add(target)
-        given.add(photo.path)
+        given.add(real)
 
 
 def refuse_no_folder(output: str) -> None:

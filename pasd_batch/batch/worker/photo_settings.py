@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pasd_batch.config.base import ConfigError
 from pasd_batch.config.restoration import SamplingSettings
 
 
@@ -26,7 +27,12 @@ def sampling_of(run: SamplingSettings, own: Mapping[str, Any], *, enlarged_befor
     if not own:
         return run
     level = {"added_noise_level": None} if "alpha_a" in own else {}
-    source = "this photo's own settings in the manifest"
-    settled = SamplingSettings.parse({**run.model_dump(), **level, **own}, source=source)
+    try:
+        settled = SamplingSettings.parse({**run.model_dump(), **level, **own})
+    except ConfigError as error:
+        told = "; ".join(line.strip() for line in str(error).splitlines()[1:])
+        raise ConfigError(
+            f"the photo's own settings in the manifest cannot be used: {told}; mend its row there, or leave them out"
+        ) from error
     scale = settled.scale / enlarged_before if "scale" in own else settled.scale
     return settled.model_copy(update={"seed": run.seed, "scale": scale})

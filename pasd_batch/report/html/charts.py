@@ -68,7 +68,8 @@ def histogram(series: Sequence[np.ndarray]) -> Histogram | None:
 
     The axis ends at the 0.5 % and 99.5 % quantiles of all values; those beyond are in the outermost bins.
     """
-    known = [values[np.isfinite(values)] for values in series]
+    # In float64: a float32 that is clipped to a float64 end may come to lie beyond it, and in no bin.
+    known = [values[np.isfinite(values)].astype(np.float64) for values in series]
     every = np.concatenate(known)
     if not every.size:
         return None

@@ -128,10 +128,14 @@ def _quantiles(values: np.ndarray) -> tuple[float, ...]:
 
 
 def _comparisons(digest: RunDigest) -> Iterator[Comparison]:
-    """Every score of quality after against the first score of fidelity that photos have."""
-    closeness = [name for name in ("psnr", "fidelity_psnr") if name in digest.score_columns]
-    fidelity = next((name for name in closeness if np.isfinite(digest.values(name)).any()), None)
-    if fidelity is None:
+    """Every score of quality after against that score of fidelity, to a reference or the input, that most have."""
+    counts = {
+        name: int(np.isfinite(digest.values(name)).sum())
+        for name in ("psnr", "fidelity_psnr")
+        if name in digest.score_columns
+    }
+    fidelity = max(counts, key=lambda name: counts[name], default=None)
+    if fidelity is None or not counts[fidelity]:
         return
     for name, column in digest.score_columns.items():
         points = charts.scatter(digest.values(fidelity), digest.values(name)) if name.endswith(AFTER) else None

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from pasd_batch.records import Status
+from pasd_batch.report.photo_names import photo_name
 
 ROWS_A_FILE = 10_000
 """Photos that a page's table holds at once."""
@@ -18,7 +19,7 @@ MOST_BYTES = 2_500_000
 COLUMNS = ("photo", "status", "cause", "message", "size", "result size", "tiles", "seconds", "warnings")
 """Columns of the table before the scores."""
 
-HIDDEN = ("uri", "reference_uri", "prompt", "output_path")
+HIDDEN = ("photo_id", "uri", "reference_uri", "prompt", "output_path")
 """Columns behind the scores, which only exports of a selection have."""
 
 
@@ -79,7 +80,7 @@ def _values(row: Mapping[str, Any], score_names: list[str]) -> list[Any]:
     scores = row.get("scores") or {}
     seconds = sum(taken for taken in (row["seconds"] or {}).values() if taken)
     return [
-        row["photo_id"],
+        photo_name(row["photo_id"], row["uri"]),
         row["status"],
         f"{row['error_stage']}: {row['error_type']}" if failed else "",
         row["error_message"] or "",

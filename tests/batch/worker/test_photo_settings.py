@@ -55,7 +55,7 @@ def test_values_that_a_setting_does_not_take_are_failed_rows_and_cost_no_other_p
     for number, value in (("1", "much"), ("2", "-1")):
         row = rows[number]
         assert (row["error_stage"], row["error_type"], row["scale"]) == ("settings", "InvalidSettings", None)
-        assert "this photo's own settings in the manifest" in row["error_message"]
+        assert row["error_message"].startswith("the photo's own settings in the manifest cannot be used: scale: ")
         assert "scale" in row["error_message"]
         assert value in row["error_message"]
 

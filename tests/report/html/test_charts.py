@@ -14,6 +14,14 @@ def test_a_histogram_has_every_known_value_and_both_medians():
     assert found.medians == (0.0, WIDTH)
 
 
+def test_no_photo_falls_out_of_a_histogram():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        found = histogram([rng.normal(30, 3, 100).astype(np.float32)])
+        assert found is not None
+        assert sum(int(bar.label.split(": ")[1].split()[0]) for bar in found.series[0]) == 100
+
+
 def test_one_value_and_no_value():
     found = histogram([np.array([3.0])])
     assert found is not None

@@ -105,7 +105,7 @@
 
   function exportManifest() {
     const lines = state.found.map((row) => {
-      const line = { id: row[0], uri: hidden(row, "uri") };
+      const line = { id: hidden(row, "photo_id"), uri: hidden(row, "uri") };
       for (const name of ["reference_uri", "prompt"]) if (hidden(row, name) !== null) line[name] = hidden(row, name);
       return JSON.stringify(line);
     });
