@@ -1,7 +1,6 @@
 """A process that works on one photo at a time for a parent that survives it: both sides of it."""
 
 import contextlib
-import logging
 import sys
 from typing import Any, Self
 
@@ -13,8 +12,6 @@ from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.linked_process import LinkedProcess, link_back
 from pasd_batch.records import PhotoRecord, WorkOrigin
 from pasd_batch.storage.storage import StorageError
-
-_logger = logging.getLogger(__name__)
 
 _START_TRIES = 3
 _END_SECONDS = 10.0

@@ -1,6 +1,5 @@
 """The report page: `index.html`, one file with everything in it, and files of data beside it for large runs."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,8 +18,6 @@ from pasd_batch.report.html.gallery import Choice, ShownPhoto, key_score
 from pasd_batch.report.html.rows_data import COLUMNS, HIDDEN, RowsData, script_json
 from pasd_batch.report.score_pairs import AFTER, score_pairs
 from pasd_batch.runs.run_file import RunFile
-
-_logger = logging.getLogger(__name__)
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _MOST_SCATTERS = 3
