@@ -8,8 +8,9 @@ from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.records import Status
 from pasd_batch.report.html.digest import DIGEST_COLUMNS, RunDigest
-from pasd_batch.report.html.gallery import MOST_BYTES, Choice, ShownPhoto, choose, shown_photo
+from pasd_batch.report.html.gallery import Choice, ShownPhoto, choose, shown_photo
 from pasd_batch.report.html.page import render_page
+from pasd_batch.report.html.pictures import MOST_BYTES
 from pasd_batch.report.html.rows_data import RowsData
 from pasd_batch.report.render import SheetPhoto, contact_sheet
 from pasd_batch.report.run_photos import PHOTO_COLUMNS, load_photo

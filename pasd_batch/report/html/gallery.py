@@ -1,23 +1,14 @@
 """Photos that the page shows: the worst, best, most changed and some at random, before and after."""
 
-import base64
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from pasd_batch.report.html.digest import RunDigest
+from pasd_batch.report.html.pictures import encoded_pictures
 from pasd_batch.report.score_pairs import AFTER, BEFORE, score_pairs
 
-_SIDES = (480, 360, 240, 120)
-"""Longest side of a shown picture in pixels; smaller ones for pictures that would take too many bytes."""
-
-MOST_BYTES = 4_200_000
-"""Size of all pictures together, as they stand in the page."""
-
-_QUALITIES = (82, 70, 55, 40, 25)
 _SEED = 0
 
 
@@ -97,35 +88,6 @@ def shown_photo(
     `before` and `after` are float32 (height, width, 3), sRGB in [0, 1]; the input is enlarged to the size of the
     result, as it is for the scores before.
     """
-    shown = [picture for picture in (before, after) if picture is not None]
-    size, encoded = _encoded(shown, _SIDES[-1], most_bytes)
-    for side in _SIDES[:-1]:
-        larger, pictures = _encoded(shown, side, most_bytes)
-        if sum(map(len, pictures)) <= most_bytes:
-            size, encoded = larger, pictures
-            break
-    return ShownPhoto(row, name, encoded[0], encoded[1] if after is not None else None, size[0], size[1], tuple(notes))
-
-
-def _encoded(pictures: Sequence[np.ndarray], side: int, most_bytes: int) -> tuple[tuple[int, int], list[str]]:
-    """Pictures at the last one's size, at most `side` pixels, and what that size is."""
-    height, width = pictures[-1].shape[:2]
-    factor = min(1.0, side / max(width, height))
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    return size, [_data_uri(_resized(picture, size), most_bytes // len(pictures)) for picture in pictures]
-
-
-def _resized(picture: np.ndarray, size: tuple[int, int]) -> Image.Image:
-    levels = np.clip(np.nan_to_num(picture) * 255.0 + 0.5, 0, 255).astype(np.uint8)
-    return Image.fromarray(levels, "RGB").resize(size, Image.Resampling.LANCZOS)
-
-
-def _data_uri(picture: Image.Image, most_bytes: int) -> str:
-    data = b""
-    for quality in _QUALITIES:
-        buffer = io.BytesIO()
-        picture.save(buffer, "WEBP", quality=quality)
-        data = buffer.getvalue()
-        if len(data) * 4 // 3 <= most_bytes:
-            break
-    return "data:image/webp;base64," + base64.b64encode(data).decode()
+    pictures = encoded_pictures([each for each in (before, after) if each is not None], most_bytes=most_bytes)
+    result = None if after is None else pictures.uris[1]
+    return ShownPhoto(row, name, pictures.uris[0], result, pictures.width, pictures.height, tuple(notes))

@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pasd_batch.records import ScoreColumn
@@ -15,6 +12,7 @@ from pasd_batch.report.html import charts
 from pasd_batch.report.html.charts import Histogram, Scatter
 from pasd_batch.report.html.digest import RunDigest
 from pasd_batch.report.html.gallery import Choice, ShownPhoto, key_score
+from pasd_batch.report.html.rendering import render
 from pasd_batch.report.html.rows_data import COLUMNS, HIDDEN, RowsData, script_json
 from pasd_batch.report.score_pairs import AFTER, score_pairs
 from pasd_batch.runs.run_file import RunFile
@@ -60,27 +58,23 @@ def render_page(
         "files": rows.files,
         "photos": digest.photos,
     }
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            run=run,
-            uri=uri,
-            statistics=digest.statistics,
-            complete=digest.photos == run.photos,
-            restores=run.config.get("mode", "restore") == "restore",
-            settings=sorted(_flat(run.config)),
-            key=key_score(digest),
-            scores=[_summary(digest, *names) for names in _scores(digest)],
-            unpaired=list(digest.score_columns.values()),
-            comparisons=list(_comparisons(digest))[:_MOST_SCATTERS],
-            throughput=charts.throughput(np.frombuffer(digest.finished)),
-            gallery=gallery,
-            data=Markup(script_json(data)),
-            width=charts.WIDTH,
-            height=charts.HEIGHT,
-            asset=_asset,
-        )
+    return render(
+        "page.html.j2",
+        run=run,
+        uri=uri,
+        statistics=digest.statistics,
+        complete=digest.photos == run.photos,
+        restores=run.config.get("mode", "restore") == "restore",
+        settings=sorted(_flat(run.config)),
+        key=key_score(digest),
+        scores=[_summary(digest, *names) for names in _scores(digest)],
+        unpaired=list(digest.score_columns.values()),
+        comparisons=list(_comparisons(digest))[:_MOST_SCATTERS],
+        throughput=charts.throughput(np.frombuffer(digest.finished)),
+        gallery=gallery,
+        data=Markup(script_json(data)),
+        width=charts.WIDTH,
+        height=charts.HEIGHT,
     )
 
 
@@ -146,30 +140,3 @@ def _flat(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, str(value)
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("pasd_batch.report.html", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = lambda value: "" if value is None else f"{value:.4g}"
-    environment.filters["count"] = lambda value: f"{value:,}"
-    environment.filters["duration"] = _duration
-    return environment
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-@cache
-def _asset(name: str) -> Markup:
-    """A script or style of this package, as it stands in the page."""
-    return Markup(files("pasd_batch.report.html").joinpath("assets", name).read_text())
