@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +83,19 @@ def load_models(settings: ModelSettings) -> Models:
         CheckpointError: a folder is missing, or does not hold what it should.
     """
     base_folder, control_folder = _folders(settings)
-    device = choose_device(settings.device)
-    dtype = choose_dtype(settings.dtype, device)
     base = load_base(base_folder, allow_pickle=settings.allow_pickle)
     unet = load_unet(control_folder / "unet", allow_pickle=settings.allow_pickle)
     branch = load_control_branch(control_folder / "controlnet", allow_pickle=settings.allow_pickle)
     base = personalize(unet, base, settings)
     _check_vae(base.vae, base_folder)
     _check_fit(base, unet, branch)
+    return place_models(unet, branch, replace(base, scheduler_config=schedule_of(control_folder, base)), settings)
+
+
+def place_models(unet: PixelAwareUNet, branch: ControlBranch, base: BaseModel, settings: ModelSettings) -> Models:
+    """Put networks where, and in the precision and layout in which, the settings have them run."""
+    device = choose_device(settings.device)
+    dtype = choose_dtype(settings.dtype, device)
     for network in (unet, branch, base.vae):
         network.requires_grad_(False)
         if device.type == "cuda":
@@ -105,7 +110,7 @@ def load_models(settings: ModelSettings) -> Models:
         unet.compile()
         branch.compile()
     prompt_encoder = PromptEncoder(base.tokenizer, base.text_encoder)
-    return Models(unet, branch, base.vae, prompt_encoder, schedule_of(control_folder, base), device, dtype)
+    return Models(unet, branch, base.vae, prompt_encoder, base.scheduler_config, device, dtype)
 
 
 def _place(network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
