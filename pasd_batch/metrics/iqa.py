@@ -20,7 +20,7 @@ import numpy as np
 from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.config.weights import local_path
 from pasd_batch.errors import PasdBatchError
-from pasd_batch.metrics.weights import METRIC_NEEDS, WeightFolders
+from pasd_batch.metrics.weights import INCEPTION_NEEDS, METRIC_NEEDS, WeightFolders
 
 _INSTALL = "pip install 'pasd-batch[metrics]' (its licence is non-commercial)"
 
@@ -73,6 +73,31 @@ def build_metrics(settings: MetricsSettings) -> tuple[list[Metric], list[Metric]
         no_reference = [_build(name, settings) for name in settings.no_reference]
         full_reference = [_build(name, settings) for name in settings.full_reference]
     return no_reference, full_reference
+
+
+def build_inception(settings: MetricsSettings) -> tuple[Any, Any]:
+    """The network that FID and KID take features from, and its device.
+
+    Raises:
+        MetricsUnavailable: a package or the weight file is missing, or the network cannot be built.
+    """
+    problems = inception_problems(settings)
+    if problems:
+        raise MetricsUnavailable("\n".join(problems))
+    with _offline(settings):
+        metric = _build("fid", settings)
+    return metric.model.net.model, metric.device
+
+
+def inception_problems(settings: MetricsSettings) -> list[str]:
+    """Everything that would keep `build_inception` from building, without doing it."""
+    if importlib.util.find_spec("pyiqa") is None:
+        return [f"fid and kid need pyiqa: {_INSTALL}"]
+    try:
+        _pyiqa_configurations(settings)
+    except MetricsUnavailable as error:
+        return [str(error)]
+    return [_missing("fid", path) for path in weight_folders(settings).missing(INCEPTION_NEEDS)]
 
 
 def pyiqa_version() -> str:
@@ -132,12 +157,15 @@ def _problems_of(name: str, mode: str, configurations: dict[str, Any], folders: 
         if importlib.util.find_spec(package) is None:
             remedy = "pip install 'setuptools<81'" if package == "pkg_resources" else "pip install openai-clip"
             yield f"metric {name} needs the package {package}: {remedy}"
-    for path in folders.missing(needs):
-        fetch = f"python -c \"import pyiqa; pyiqa.create_metric('{name}')\""
-        yield (
-            f"metric {name} needs {path}; on a computer with internet run TORCH_HOME=FOLDER HF_HOME=FOLDER/huggingface "
-            f"{fetch}, copy FOLDER here and name it in metrics.weights_dir"
-        )
+    yield from (_missing(name, path) for path in folders.missing(needs))
+
+
+def _missing(name: str, path: str) -> str:
+    fetch = f"python -c \"import pyiqa; pyiqa.create_metric('{name}')\""
+    return (
+        f"metric {name} needs {path}; on a computer with internet run TORCH_HOME=FOLDER HF_HOME=FOLDER/huggingface "
+        f"{fetch}, copy FOLDER here and name it in metrics.weights_dir"
+    )
 
 
 def _pyiqa_configurations(settings: MetricsSettings) -> dict[str, Any]:

@@ -152,6 +152,9 @@ METRIC_NEEDS: dict[str, MetricNeeds] = {
 }
 """By pyiqa's names."""
 
+INCEPTION_NEEDS = _needs("pt_inception-2015-12-05-6726825d.pth", min_side=1)
+"""Needs of the network that FID and KID take features from."""
+
 
 def needed_of(settings: MetricsSettings) -> list[WeightFile]:
     """Weight files of all metrics of the settings, each once; names that are not known here have none."""
