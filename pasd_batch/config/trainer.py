@@ -76,6 +76,10 @@ class TrainerSettings(Settings):
     compile: bool = False
     """Compile the networks (`torch.compile`): minutes once for each shape of a batch, then fewer and larger kernels."""
 
+    cuda_graph: bool = False
+    """On a GPU, record the losses and gradients of a step once and replay them: small models, whose kernels take longer
+    to launch than to run, train several times as fast. For one worker, and neither `float16` nor accumulation."""
+
     channels_last: bool = False
     """Keep weights and features with the channels innermost, as GPUs convolve fastest in low precision."""
 
@@ -103,6 +107,19 @@ class TrainerSettings(Settings):
 
     validation: ValidationSettings = ValidationSettings()
     """Validation on photos that are not trained on."""
+
+    @model_validator(mode="after")
+    def _recordable(self) -> Self:
+        if self.cuda_graph:
+            others = {
+                "accumulation": self.accumulation > 1,
+                "gradient_checkpointing": self.gradient_checkpointing,
+                "precision: float16": self.precision is Precision.FLOAT16,
+                "workers.count": self.workers.count > 1,
+            }
+            if hindering := [name for name, hinders in others.items() if hinders]:
+                raise ValueError(f"cuda_graph does not go together with {', '.join(hindering)}; leave one out")
+        return self
 
     @model_validator(mode="after")
     def _loaders_of_ray(self) -> Self:

@@ -81,6 +81,12 @@ class TrainingSettings(TrainerSettings):
         return self
 
     @model_validator(mode="after")
+    def _recorded_text(self) -> Self:
+        if self.cuda_graph and TrainablePart.TEXT_ENCODER in self.trainable:
+            raise ValueError("cuda_graph cannot record a text encoder that is trained; leave one of them out")
+        return self
+
+    @model_validator(mode="after")
     def _pictures(self) -> Self:
         if self.losses.picture is not None and self.precision is Precision.FLOAT16:
             raise ValueError("losses.picture needs the decoder, which overflows in float16; set precision: bfloat16")

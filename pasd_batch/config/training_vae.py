@@ -135,6 +135,12 @@ class VaeTrainingSettings(TrainerSettings):
     """Also decode what a trained denoiser predicts, to the clean picture; none: only photos' own latents."""
 
     @model_validator(mode="after")
+    def _not_recorded(self) -> Self:
+        if self.cuda_graph:
+            raise ValueError("cuda_graph is for trains: pasd; set it to false")
+        return self
+
+    @model_validator(mode="after")
     def _encoder_worth_keeping(self) -> Self:
         started = self.encoder is EncoderStart.PRINCIPAL_COMPONENTS
         if self.initial is not None and started:

@@ -13,7 +13,11 @@ from skimage import data
 
 from pasd_batch.config.training import parse_training
 from pasd_batch.pasd.untrained import Architecture, save_untrained
+from pasd_batch.training.data.batch_maker import BatchMaker
+from pasd_batch.training.data.photo_index import list_photos
+from pasd_batch.training.loop.stepping import Stepper
 from pasd_batch.training.trainer import train
+from pasd_batch.training.work import build_task
 
 SMALL = Architecture(
     unet_widths=(16, 16, 16, 16),
@@ -106,3 +110,19 @@ def prepare(work):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     train(settings(Path(sys.argv[1]), steps=int(sys.argv[2])))
+
+
+def stepper_and_maker(work, **more):
+    """A stepper on the CPU, and what makes its batches."""
+    chosen = settings(work, **more)
+    task = build_task(chosen)
+    maker = BatchMaker(list_photos(chosen.data.sources, chosen.data.storage), chosen.data, seed=chosen.seed)
+    return Stepper(task.objective, chosen, torch.device("cpu"), workers=1), maker
+
+
+def weights(stepper):
+    return {name: parameter.detach().clone() for name, parameter in stepper.parameters.items()}
+
+
+def largest_difference(first, second):
+    return max(float((first[name] - second[name]).abs().max()) for name in first)

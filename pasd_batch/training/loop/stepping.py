@@ -17,6 +17,7 @@ from pasd_batch.training.data.batch_maker import NumberedBatch
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.ema import WeightAverage
 from pasd_batch.training.loop.learning_rate import learning_rate
+from pasd_batch.training.loop.step_graph import Recordable, StepGraph
 from pasd_batch.training.networks.trainable import computed_parameters, trained_parameters
 
 _MOST_UNSOUND = 50
@@ -75,6 +76,8 @@ class Stepper:
         )
         self._scaler = torch.GradScaler(device.type, enabled=settings.precision is Precision.FLOAT16)
         self.average = None if settings.ema_decay is None else WeightAverage(self.parameters, settings.ema_decay)
+        graphed = settings.cuda_graph and device.type == "cuda"
+        self._graph = StepGraph(cast(Recordable, objective), self.parameters, self._autocast) if graphed else None
         self._updates = torch.zeros((), device=device)
         self._unsound = torch.zeros((), device=device)
         """Steps in a row without finite gradients. On the device, as `_updates` is: no step waits to read them."""
@@ -150,6 +153,8 @@ class Stepper:
 
     def _gradients(self, batches: list[NumberedBatch]) -> dict[str, Tensor]:
         """Mean gradients over the batches and workers; returns this worker's mean losses."""
+        if self._graph is not None and (recorded := self._graph.losses(batches[0].to(self._device))) is not None:
+            return {name: loss.clone() for name, loss in recorded.items()}
         sums: dict[str, Tensor] = {}
         for index, made in enumerate(batches):
             with self._unless_last(index == len(batches) - 1):

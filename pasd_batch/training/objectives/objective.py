@@ -14,13 +14,13 @@ from pasd_batch.config.losses import LossSettings, PredictionType
 from pasd_batch.config.picture_losses import PictureLossSettings
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.training.data.batch_maker import NumberedBatch
-from pasd_batch.training.data.dataset import TrainingBatch
 from pasd_batch.training.networks.start import TrainingNetworks
 from pasd_batch.training.objectives.diffusion import Latents, diffuse, noise_towards, prediction_target
 from pasd_batch.training.objectives.few_steps import drawn_levels, sampled_latents, sampling_start, trailing_timesteps
 from pasd_batch.training.objectives.losses import Denoised, PasdLoss, Picture, pasd_loss
 from pasd_batch.training.objectives.picture_loss import PictureLoss, PicturePair
 from pasd_batch.training.objectives.sample_draws import SampleDraws
+from pasd_batch.training.objectives.step_inputs import StepInputs, numbers_of
 
 
 class PasdObjective(nn.Module):
@@ -51,43 +51,56 @@ class PasdObjective(nn.Module):
 
     def forward(self, made: NumberedBatch) -> dict[str, Tensor]:
         """The objective (`loss`) and its parts; timesteps and noise follow from the samples' numbers."""
+        return self.losses(self.inputs(made))
+
+    def inputs(self, made: NumberedBatch) -> StepInputs:
+        """What the losses of a batch depend on, beside the networks."""
+        steps = 1
+        if self._losses.picture is not None:
+            drawn = SampleDraws(self._seed, torch.tensor(made.numbers[:1]))
+            steps += int(drawn.integers(self._losses.picture.steps))
         batch = made.batch
-        draws = SampleDraws(self._seed, made.numbers, batch.clean.device)
-        seen = self.control_branch.controlnet_cond_embedding(batch.degraded)
-        compared = self._predict(batch, seen.embedding, draws) if self._losses.denoising else None
-        parts = _parts(pasd_loss(compared, seen.rgbs or (), batch.clean, self._losses))
+        return StepInputs(
+            batch.clean, batch.degraded, numbers_of(made), self._text_states(batch.captions), sampled_steps=steps
+        )
+
+    def losses(self, inputs: StepInputs) -> dict[str, Tensor]:
+        """The objective and its parts; nothing in here waits for the device, or reads what is on it."""
+        draws = SampleDraws(self._seed, inputs.numbers)
+        seen = self.control_branch.controlnet_cond_embedding(inputs.degraded)
+        compared = self._predict(inputs, seen.embedding, draws) if self._losses.denoising else None
+        parts = _parts(pasd_loss(compared, seen.rgbs or (), inputs.clean, self._losses))
         if self.picture is None:
             return parts
-        restored, alpha_a = self._restore(batch, seen.embedding, draws)
-        own = self.picture(restored, PicturePair(batch.clean, batch.degraded), alpha_a, draws)
+        restored, alpha_a = self._restore(inputs, seen.embedding, draws)
+        own = self.picture(restored, PicturePair(inputs.clean, inputs.degraded), alpha_a, draws)
         return parts | own | {"loss": parts["loss"] + own["loss"]}
 
-    def _predict(self, batch: TrainingBatch, embedding: Tensor, draws: SampleDraws) -> Denoised:
+    def _predict(self, inputs: StepInputs, embedding: Tensor, draws: SampleDraws) -> Denoised:
         """Prediction of the denoiser for noisy latents, and its target."""
-        latents = self._encode(batch.clean, draws)
+        latents = self._encode(inputs.clean, draws)
         noise = draws.normal(latents.shape[1:])
         timesteps = draws.integers(len(self.alphas_cumprod))
         if self._losses.start_share:
-            timesteps, noise = self._as_sampling_starts(latents, noise, timesteps, batch.degraded, draws)
+            timesteps, noise = self._as_sampling_starts(latents, noise, timesteps, inputs.degraded, draws)
         noisy = diffuse(latents, noise, timesteps, self.alphas_cumprod)
-        text_states = self._text_states(batch.captions)
+        text_states = inputs.text_states
 
         residuals = self.control_branch(noisy, timesteps, text_states, embedding)
         prediction = self.unet(noisy, timesteps, text_states, residuals)
         target = prediction_target(latents, noise, timesteps, self.alphas_cumprod, self._prediction_type)
         return Denoised(prediction, target)
 
-    def _restore(self, batch: TrainingBatch, embedding: Tensor, draws: SampleDraws) -> tuple[Picture, Tensor]:
+    def _restore(self, inputs: StepInputs, embedding: Tensor, draws: SampleDraws) -> tuple[Picture, Tensor]:
         """Pictures in [-1, 1] as restoring samples them, and the alpha_a that was drawn for each."""
         settings = cast(PictureLossSettings, self._losses.picture)
-        own = self._encode(2.0 * batch.degraded - 1.0, draws)
+        own = self._encode(2.0 * inputs.degraded - 1.0, draws)
         levels = drawn_levels(draws.fractions(), settings.pure_noise_share)
         noises = (draws.normal(own.shape[1:]), draws.normal(own.shape[1:]))
-        timesteps = trailing_timesteps(len(self.alphas_cumprod), settings.steps)
-        timesteps = timesteps[: 1 + draws.integer_of_batch(settings.steps)]
+        timesteps = trailing_timesteps(len(self.alphas_cumprod), settings.steps)[: inputs.sampled_steps]
         first = torch.full((len(own),), timesteps[0], device=own.device)
         start = sampling_start(own, levels, noises, first, self.alphas_cumprod)
-        text_states = self._text_states(batch.captions)
+        text_states = inputs.text_states
 
         def denoise(noisy: Latents, at: Tensor) -> Latents:
             return self.unet(noisy, at, text_states, self.control_branch(noisy, at, text_states, embedding))
@@ -118,7 +131,11 @@ class PasdObjective(nn.Module):
         if any(parameter.requires_grad for parameter in self.text_encoder.parameters()):
             numbers = torch.cat([self._prompts.token_ids(caption) for caption in captions])
             return self.text_encoder(numbers.to(self.alphas_cumprod.device)).last_hidden_state
-        return torch.stack([self._prompts.encode(caption) for caption in captions])
+        states = {caption: self._prompts.encode(caption) for caption in dict.fromkeys(captions)}
+        if len(states) == 1:
+            # A copy, because what inference made cannot be used in a gradient.
+            return states[captions[0]].clone().expand(len(captions), -1, -1)
+        return torch.stack([states[caption] for caption in captions])
 
 
 def _parts(loss: PasdLoss) -> dict[str, Tensor]:

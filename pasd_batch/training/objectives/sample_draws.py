@@ -12,8 +12,6 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from pasd_batch.degradation.columns import sent
-
 _ROUNDS = 10
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
@@ -25,34 +23,30 @@ Words = tuple[Tensor, Tensor, Tensor, Tensor]
 class SampleDraws:
     """Draws for the samples of these numbers; the n-th call gives the n-th draw of each, whatever the others drew."""
 
-    def __init__(self, seed: int, numbers: Sequence[int], device: torch.device) -> None:
+    def __init__(self, seed: int, numbers: Int64[Tensor, " batch"]) -> None:
         self._key = (seed & _LOW, (seed >> 32) & _LOW)
-        self._numbers = torch.tensor(numbers, dtype=torch.int64)
-        self._on_device = sent(self._numbers, device)
+        self._numbers = numbers
         self._drawn = 0
 
     def normal(self, shape: Sequence[int]) -> Float[Tensor, "batch *shape"]:
         """Unit normal draws, `shape` for each sample, by the transform of Box and Muller."""
-        first, second, third, fourth = map(_fractions, self._words(self._on_device, prod(shape)))
+        first, second, third, fourth = map(_fractions, self._words(prod(shape)))
         normal = torch.stack([*_box_muller(first, second), *_box_muller(third, fourth)], dim=-1)
         return normal.flatten(1)[:, : prod(shape)].unflatten(1, tuple(shape))
 
     def integers(self, count: int) -> Int64[Tensor, " batch"]:
         """One of 0 .. count - 1 for each sample."""
-        word = self._words(self._numbers, 1)[0][:, 0]
-        return sent((word * count) >> 32, self._on_device.device)
-
-    def integer_of_batch(self, count: int) -> int:
-        """One of 0 .. count - 1 for all samples, by the first one's number; nothing waits for the device."""
-        return int((self._words(self._numbers[:1], 1)[0][0, 0] * count) >> 32)
+        word = self._words(1)[0][:, 0]
+        return (word * count) >> 32
 
     def fractions(self) -> Float[Tensor, " batch"]:
         """Uniform in [0, 1), one for each sample."""
-        word = self._words(self._numbers, 1)[0][:, 0]
-        return sent((word >> 8).float() / 2.0**24, self._on_device.device)
+        word = self._words(1)[0][:, 0]
+        return (word >> 8).float() / 2.0**24
 
-    def _words(self, numbers: Int64[Tensor, " batch"], count: int) -> Words:
+    def _words(self, count: int) -> Words:
         """At least `count` random words of 32 bits for each sample, in four parts (batch, count / 4)."""
+        numbers = self._numbers
         blocks = torch.arange(-(-count // 4), device=numbers.device)[None, :]
         low, high = (numbers & _LOW)[:, None], ((numbers >> 32) & _LOW)[:, None]
         self._drawn += 1

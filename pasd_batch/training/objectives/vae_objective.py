@@ -13,6 +13,7 @@ from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.training.data.batch_maker import NumberedBatch
 from pasd_batch.training.objectives.predicted_latents import LatentPredictor
 from pasd_batch.training.objectives.sample_draws import SampleDraws
+from pasd_batch.training.objectives.step_inputs import numbers_of
 
 _SCALE_DECAY = 0.99
 _LEVELS = 4
@@ -63,7 +64,7 @@ class VaeObjective(nn.Module):
     def forward(self, made: NumberedBatch) -> dict[str, Tensor]:
         """The objective (`loss`) and its parts; the latents' noise follows from the samples' numbers."""
         batch = made.batch
-        draws = SampleDraws(self._seed, made.numbers, batch.clean.device)
+        draws = SampleDraws(self._seed, numbers_of(made))
         lots = draws.fractions()
         degraded = 2.0 * batch.degraded - 1.0
         shows_degraded, from_start = lots < self._degraded_share, lots >= 1.0 - self._start_share

@@ -3,37 +3,16 @@ import math
 
 import pytest
 import torch
-from tiny_training import scratch, settings
+from tiny_training import largest_difference, scratch, stepper_and_maker, weights
 
-from pasd_batch.training.data.batch_maker import BatchMaker
-from pasd_batch.training.data.photo_index import list_photos
 from pasd_batch.training.errors import TrainingError
-from pasd_batch.training.loop.stepping import Stepper
-from pasd_batch.training.work import build_task
-
-CPU = torch.device("cpu")
-
-
-def build(work, **more):
-    chosen = settings(work, **more)
-    task = build_task(chosen)
-    maker = BatchMaker(list_photos(chosen.data.sources, chosen.data.storage), chosen.data, seed=chosen.seed)
-    return Stepper(task.objective, chosen, CPU, workers=1), maker
-
-
-def weights(stepper):
-    return {name: parameter.detach().clone() for name, parameter in stepper.parameters.items()}
-
-
-def largest_difference(first, second):
-    return max(float((first[name] - second[name]).abs().max()) for name in first)
 
 
 def test_a_tiny_model_learns_one_batch_by_heart(work, one_thread):
     """The loss falls to a tenth: the denoiser's part to nothing, the to-RGB heads' as far as blurs allow."""
     branch = {"conditioning_embedding_out_channels": [16, 32, 32, 64]}
     model, optimizer = scratch(work / "base", branch=branch), {"learning_rate": 5e-3}
-    stepper, maker = build(work, steps=150, model=model, optimizer=optimizer)
+    stepper, maker = stepper_and_maker(work, steps=150, model=model, optimizer=optimizer)
     batch = maker.make(range(2))
     losses = [float(stepper.step(step, [batch]).losses["loss"]) for step in range(150)]
     assert min(losses[-20:]) < losses[0] / 10, f"from {losses[0]:.3f} to {losses[-1]:.3f}"
@@ -41,8 +20,8 @@ def test_a_tiny_model_learns_one_batch_by_heart(work, one_thread):
 
 def test_accumulated_gradients_are_those_of_the_joint_batch(work, one_thread):
     plain = {"learning_rate": 1e-3, "clip_norm": None}
-    joint, maker = build(work, batch_size=4, optimizer=plain)
-    apart, _ = build(work, batch_size=1, accumulation=4, optimizer=plain)
+    joint, maker = stepper_and_maker(work, batch_size=4, optimizer=plain)
+    apart, _ = stepper_and_maker(work, batch_size=1, accumulation=4, optimizer=plain)
     one = joint.step(0, [maker.make(range(4))])
     many = apart.step(0, [maker.make([number]) for number in range(4)])
     assert float(many.losses["loss"]) == pytest.approx(float(one.losses["loss"]), rel=1e-5)
@@ -53,12 +32,12 @@ def test_accumulated_gradients_are_those_of_the_joint_batch(work, one_thread):
 
 
 def test_a_restored_stepper_takes_the_same_steps(work, one_thread):
-    stepper, maker = build(work)
+    stepper, maker = stepper_and_maker(work)
     batches = [maker.make(range(2 * step, 2 * step + 2)) for step in range(4)]
     for step in range(2):
         stepper.step(step, [batches[step]])
     kept = copy.deepcopy(stepper.state())
-    other, _ = build(work)
+    other, _ = stepper_and_maker(work)
     other.step(0, [batches[3]])
     other.restore(kept)
     for step in range(2, 4):
@@ -69,7 +48,7 @@ def test_a_restored_stepper_takes_the_same_steps(work, one_thread):
 
 
 def test_gradients_are_clipped_to_the_norm(work):
-    stepper, maker = build(work, optimizer={"learning_rate": 1e-3, "clip_norm": 1e-3})
+    stepper, maker = stepper_and_maker(work, optimizer={"learning_rate": 1e-3, "clip_norm": 1e-3})
     report = stepper.step(0, [maker.make(range(2))])
     clipped = [moment / 0.1 for moment in stepper.state().moments["exp_avg"].values()]
     norm = math.sqrt(sum(float(gradient.square().sum()) for gradient in clipped))
@@ -78,7 +57,7 @@ def test_gradients_are_clipped_to_the_norm(work):
 
 
 def test_a_step_with_infinite_gradients_changes_nothing(work):
-    stepper, maker = build(work)
+    stepper, maker = stepper_and_maker(work)
     batch = maker.make(range(2))
     before = weights(stepper)
     batch.batch.clean[0, 0, 0, 0] = math.inf
@@ -95,7 +74,7 @@ def test_a_step_with_infinite_gradients_changes_nothing(work):
 
 
 def test_averages_follow_the_weights_and_stand_in_for_them(work):
-    stepper, maker = build(work, ema_decay=0.5)
+    stepper, maker = stepper_and_maker(work, ema_decay=0.5)
     start = weights(stepper)
     stepper.step(0, [maker.make(range(2))])
     present = weights(stepper)
@@ -110,7 +89,7 @@ def test_averages_follow_the_weights_and_stand_in_for_them(work):
 def test_low_precision_steps_come_close_to_float32(work, precision):
     reports = []
     for chosen in ("float32", precision):
-        stepper, maker = build(work, precision=chosen)
+        stepper, maker = stepper_and_maker(work, precision=chosen)
         seen = []
         with stepper.objective.unet.conv_in.register_forward_hook(lambda *call, seen=seen: seen.append(call[2].dtype)):
             reports.append(stepper.step(0, [maker.make(range(2))]))
@@ -122,7 +101,7 @@ def test_low_precision_steps_come_close_to_float32(work, precision):
 
 def test_without_the_denoisers_loss_only_degradation_removal_is_computed_and_learns(work):
     task = build_task(settings(work, losses={"denoising": 0.0}))
-    maker = build(work)[1]
+    maker = stepper_and_maker(work)[1]
     with task.objective.unet.register_forward_hook(lambda *_: pytest.fail("the UNet was computed")):
         losses = task.objective(maker.make(range(2)))
     losses["loss"].backward()

@@ -48,7 +48,7 @@ def teacher(tmp_path):
 
 
 def draws(count):
-    return SampleDraws(3, range(count), CPU)
+    return SampleDraws(3, torch.arange(count))
 
 
 def loss_of(pictures, pair, alpha_a, **more):

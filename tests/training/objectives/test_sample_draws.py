@@ -5,8 +5,11 @@ import torch
 
 from pasd_batch.training.objectives.sample_draws import SampleDraws, philox
 
-CPU = torch.device("cpu")
 PI = (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344)
+
+
+def draws_of(seed, numbers):
+    return SampleDraws(seed, torch.tensor(list(numbers)))
 
 
 @pytest.mark.parametrize(
@@ -24,22 +27,22 @@ def test_words_are_those_of_the_published_test_vectors(counter, key, expected):
 
 
 def test_a_samples_numbers_do_not_depend_on_its_batch():
-    together = SampleDraws(0, [4, 5, 2**40], CPU)
-    apart = SampleDraws(0, [2**40], CPU)
+    together = draws_of(0, [4, 5, 2**40])
+    apart = draws_of(0, [2**40])
     assert torch.equal(together.normal((2, 3))[2], apart.normal((2, 3))[0])
     assert together.integers(1000)[2] == apart.integers(1000)[0]
     assert together.fractions()[2] == apart.fractions()[0]
 
 
 def test_seeds_samples_and_draws_differ():
-    draws = SampleDraws(0, [0, 1, 2**32], CPU)
-    planes = [*draws.normal((64,)), *draws.normal((64,)), *SampleDraws(1, [0], CPU).normal((64,))]
-    planes.extend(SampleDraws(2**32, [0], CPU).normal((64,)))
+    draws = draws_of(0, [0, 1, 2**32])
+    planes = [*draws.normal((64,)), *draws.normal((64,)), *draws_of(1, [0]).normal((64,))]
+    planes.extend(draws_of(2**32, [0]).normal((64,)))
     assert len({tuple(plane.tolist()) for plane in planes}) == len(planes)
 
 
 def test_normal_draws_are_normal_and_uncorrelated():
-    values = SampleDraws(3, range(64), CPU).normal((4, 32, 32)).double()
+    values = draws_of(3, range(64)).normal((4, 32, 32)).double()
     assert values.shape == (64, 4, 32, 32)
     flat = values.flatten()
     assert float(flat.mean()) == pytest.approx(0.0, abs=0.01)
@@ -51,7 +54,7 @@ def test_normal_draws_are_normal_and_uncorrelated():
 
 
 def test_integers_and_fractions_are_uniform():
-    draws = SampleDraws(3, range(20_000), CPU)
+    draws = draws_of(3, range(20_000))
     counts = draws.integers(10).bincount(minlength=10)
     assert counts.shape == (10,)
     assert int(counts.min()) > 1800
