@@ -56,6 +56,18 @@ def add_storage_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_local_folders(parser: argparse.ArgumentParser) -> None:
+    """Local folders of photos, for commands that show photos of runs elsewhere."""
+    parser.add_argument(
+        "--folder",
+        action="append",
+        dest="folders",
+        default=[],
+        metavar="PATH",
+        help="local folder whose photos may be opened for a run on S3; repeat for several",
+    )
+
+
 def storage_settings_from(options: argparse.Namespace) -> StorageSettings:
     """Access to storage as the command line allows it.
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from pasd_batch.cli.archive_options import add_storage_options, storage_settings_from
+from pasd_batch.cli.archive_options import add_local_folders, add_storage_options, storage_settings_from
 from pasd_batch.cli.errors import UsageError
 
 
@@ -20,14 +20,7 @@ def add_command(commands: Any) -> None:
         "--photos", type=int, default=60, metavar="N", help="photos on the page, 0: none and no sheet (default 60)"
     )
     add_storage_options(parser)
-    parser.add_argument(
-        "--folder",
-        action="append",
-        dest="folders",
-        default=[],
-        metavar="PATH",
-        help="local folder whose photos may be opened for the report of a run on S3; repeat for several",
-    )
+    add_local_folders(parser)
     parser.set_defaults(run=run)
 
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -43,20 +44,10 @@ def load_photo(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: De
 
     `row` has `PHOTO_COLUMNS`.
     """
-    # A run folder of this machine is trusted with the photos that its plan names, as a local manifest's owner is.
-    local = isinstance(folder.storage.files, LocalFiles)
-    storage_settings = folder.storage_settings.with_folders({os.sep} if local else ())
     try:
-        uri = _planned_uri(folder, shard, row["photo_id"])
-        refuse_outside(uri, storage_settings)
-        source = read_uri(uri, storage_settings, max_bytes=limits.max_bytes)
-        pictures = [PhotoDecoder().decode(source, limits=limits).as_seen()]
+        pictures = [input_picture(row, shard, folder, limits)]
         if row["output_path"] is not None:
-            restored = _restored_bytes(row, shard, folder)
-            size = {"width": row["output_width"], "height": row["output_height"]}
-            pictures.append(
-                decode_photo(restored, limits=DecodeLimits.for_result(**size, nbytes=len(restored))).as_seen()
-            )
+            pictures.append(result_picture(row, shard, folder))
     except PasdBatchError as error:
         _logger.warning("%s is not shown in the report: %s", row["photo_id"], error)
         return None
@@ -67,6 +58,32 @@ def load_photo(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: De
     notes = tuple(line for line in (f"{sizes} pixels", scores) if line)
     # A dozen large photos at full size are more than a small machine's memory.
     return shrunk(SheetPhoto(row["output_path"] or row["photo_id"], tuple(pictures), notes))
+
+
+def input_picture(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: DecodeLimits) -> np.ndarray:
+    """The photo of a row as it came, float32 (height, width, 3), sRGB in [0, 1].
+
+    Raises:
+        PasdBatchError: it is not to be had any more, or may not be opened.
+    """
+    # A run folder of this machine is trusted with the photos that its plan names, as a local manifest's owner is.
+    local = isinstance(folder.storage.files, LocalFiles)
+    storage_settings = folder.storage_settings.with_folders({os.sep} if local else ())
+    uri = _planned_uri(folder, shard, row["photo_id"])
+    refuse_outside(uri, storage_settings)
+    source = read_uri(uri, storage_settings, max_bytes=limits.max_bytes)
+    return PhotoDecoder().decode(source, limits=limits).as_seen()
+
+
+def result_picture(row: Mapping[str, Any], shard: int, folder: RunFolder) -> np.ndarray:
+    """The restored photo of a row that has one, float32 (height, width, 3), sRGB in [0, 1].
+
+    Raises:
+        PasdBatchError: it is not there any more, or damaged.
+    """
+    restored = _restored_bytes(row, shard, folder)
+    size = {"width": row["output_width"], "height": row["output_height"]}
+    return decode_photo(restored, limits=DecodeLimits.for_result(**size, nbytes=len(restored))).as_seen()
 
 
 def _score_line(scores: Mapping[str, float | None]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+INPUT = "_input"
 BEFORE = "_before"
 AFTER = "_after"
 

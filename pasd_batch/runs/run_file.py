@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +14,7 @@ from pasd_batch.errors import PasdBatchError
 from pasd_batch.records import Provenance, ScoreColumn
 from pasd_batch.runs.damage import damaged, parsing, read_json
 from pasd_batch.runs.layout import RUN_FILE, WORK_FOLDERS
+from pasd_batch.runs.run_differences import differences_between
 from pasd_batch.storage.location import redact_uri
 from pasd_batch.storage.storage import AlreadyExists, NotFound, Storage
 
@@ -165,43 +166,12 @@ def refuse_another(storage: Storage, existing: RunFile, wanted: RunFile) -> None
     Raises:
         AnotherRun: it is not; the message is the difference.
     """
-    differences = "\n".join(f"  {line}" for line in differences_between(existing, wanted))
+    differences = "\n".join(f"  {each.line('in the run', 'now')}" for each in differences_between(existing, wanted))
     if differences:
         raise AnotherRun(
             f"{redact_uri(storage.uri())} belongs to a run begun {existing.created_at} that differs:\n{differences}\n"
             "resume it with its own settings, or give this one another output.root"
         )
-
-
-def differences_between(
-    existing: RunFile, wanted: RunFile, *, here: str = "in the run", there: str = "now"
-) -> Iterator[str]:
-    """Differences that make two runs different ones, a line each; none if they are the same.
-
-    `here` and `there` are the words for the two in the lines.
-    """
-    before, now = _flat(existing.config), _flat(wanted.config)
-    defaults = _defaults()
-    for name in sorted(before.keys() | now.keys()):
-        if name not in before and name in defaults and now[name] == defaults[name]:
-            continue  # the version that began the run did not have this setting yet
-        if before.get(name) != now.get(name):
-            yield f"{name}: {_shown(before, name)} {here}, {_shown(now, name)} {there}"
-    if existing.manifest_fingerprint != wanted.manifest_fingerprint:
-        yield (
-            f"manifest: {existing.photos:,} photos of {existing.manifest} ({existing.manifest_fingerprint[:12]}) "
-            f"{here}, {wanted.photos:,} of {wanted.manifest} ({wanted.manifest_fingerprint[:12]}) {there}"
-        )
-    if existing.model_fingerprint != wanted.model_fingerprint:
-        yield f"model weights: {existing.model_fingerprint} {here}, {wanted.model_fingerprint} {there}"
-    if _names(existing) != _names(wanted):
-        yield f"scores: {_names(existing)} {here}, {_names(wanted)} {there}"
-
-
-def _defaults() -> dict[str, Any]:
-    """Settings that decide what comes out, as they are where nothing is said, by dotted path."""
-    least = {"manifest": {"path": "manifest.csv"}, "output": {"root": "run"}}
-    return _flat(RunSettings.parse(least).decisive())
 
 
 def fingerprint(values: Mapping[str, Any]) -> str:
@@ -218,24 +188,6 @@ def software_versions() -> dict[str, str]:
         except PackageNotFoundError:
             versions[package] = "not installed"
     return versions
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
-
-
-def _shown(values: Mapping[str, Any], name: str) -> str:
-    return repr(values[name]) if name in values else "not set"
-
-
-def _names(run: RunFile) -> list[str]:
-    return [column.name for column in run.score_columns]
 
 
 def _redacted(values: Any) -> Any:

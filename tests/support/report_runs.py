@@ -1,13 +1,22 @@
 """Runs with rows of one's own making, for reports."""
 
-from collections.abc import Iterable, Mapping
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
 
+from pasd_batch.config.storage import StorageSettings
 from pasd_batch.records import RESULT_SCHEMA, ScoreColumn, result_schema
+from pasd_batch.runs.layout import image_path, plan_path
 from pasd_batch.runs.run_file import RunFile
+from pasd_batch.runs.run_folder import RunFolder
 
 SCORES = (
     ScoreColumn("piqe_input", False, "piqe of the input as it is", "pyiqa 0"),
@@ -74,3 +83,36 @@ def result_table(rows: Iterable[Mapping[str, Any]], *, scores: Iterable[ScoreCol
     """Rows as a shard of a run has them."""
     schema = result_schema([], tuple(scores), with_images=False)
     return pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)
+
+
+def stored_run(
+    root: Path, rows: Sequence[Mapping[str, Any]], *, colour: tuple[int, int, int] = (0, 0, 255), **about: Any
+) -> RunFolder:
+    """A run of two shards over photos of 30 x 20 pixels, plain red ones beside it; its results have one colour."""
+    folder = RunFolder.open(str(root), StorageSettings())
+    folder.storage.write("run.json", json.dumps(asdict(run_file(len(rows), **{"shards": 2, **about}))).encode())
+    schema = result_schema([], SCORES, with_images=False)
+    (root / "plan").mkdir()
+    half = len(rows) // 2
+    for shard, part in enumerate((rows[:half], rows[half:])):
+        folder.commit(
+            shard, [{name: row.get(name) for name in schema.names} | {"shard": shard} for row in part], schema
+        )
+        plan = [{name: row[name] for name in ("photo_id", "output_path")} | {"uri": _source(root, row)} for row in part]
+        pq.write_table(pa.Table.from_pylist(plan), root / plan_path(shard))
+        for row in part:
+            if row["output_path"]:
+                folder.storage.write(image_path(row["output_path"]), _picture(colour, (60, 40)))
+    return folder
+
+
+def _source(root: Path, row: Mapping[str, Any]) -> str:
+    path = root.parent / Path(row["uri"]).with_suffix(".png").name
+    path.write_bytes(_picture((255, 0, 0), (30, 20)))
+    return str(path)
+
+
+def _picture(colour: tuple[int, int, int], size: tuple[int, int]) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()

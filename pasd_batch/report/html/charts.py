@@ -23,13 +23,21 @@ class Bar:
 
 @dataclass(frozen=True)
 class Histogram:
-    """One or two distributions over the same bins; `low` and `high` are the ends of the axis."""
+    """One or two distributions over the same bins.
+
+    `low` and `high` are the ends of the axis, in whose bins lies what is beyond them, too.
+    """
 
     series: tuple[tuple[Bar, ...], ...]
     medians: tuple[float, ...]
     """Position of each distribution's median on the axis."""
     low: float
     high: float
+
+    @property
+    def zero(self) -> float | None:
+        """Position of 0, where it is on the axis."""
+        return _along(0.0, self.low, self.high) if self.low < 0.0 < self.high else None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from pasd_batch.report.html.digest import RunDigest
 from pasd_batch.report.html.pictures import encoded_pictures
-from pasd_batch.report.score_pairs import AFTER, BEFORE, score_pairs
+from pasd_batch.report.score_pairs import AFTER, BEFORE, INPUT, score_pairs
 
 _SEED = 0
 
@@ -37,7 +37,7 @@ class ShownPhoto:
 def key_score(digest: RunDigest) -> str | None:
     """The score that photos are ranked by: the first after restoring without a reference, else the first there is."""
     after = [name for name in digest.score_columns if name.endswith(AFTER)]
-    named = [*after, *(name for name in digest.score_columns if not name.endswith((BEFORE, "_input")))]
+    named = [*after, *(name for name in digest.score_columns if not name.endswith((BEFORE, INPUT)))]
     return next((name for name in named if np.isfinite(digest.values(name)).any()), None)
 
 
@@ -65,13 +65,14 @@ def _rankings(digest: RunDigest, restored: np.ndarray) -> Iterator[tuple[str, np
         return
     better = 1.0 if digest.score_columns[key].higher_is_better else -1.0
     quality = np.where(restored, digest.values(key), np.nan) * better
-    yield f"worst {key}", _order(quality)
-    yield f"best {key}", _order(-quality)
-    pair = score_pairs(list(digest.score_columns)).get(key.removesuffix(AFTER))
+    metric = key.removesuffix(AFTER)
+    yield f"worst by {metric}", _order(quality)
+    yield f"best by {metric}", _order(-quality)
+    pair = score_pairs(list(digest.score_columns)).get(metric)
     if pair is not None:
         change = np.where(restored, digest.values(pair[1]) - digest.values(pair[0]), np.nan) * better
-        yield f"most improved {key}", _order(-np.where(change > 0, change, np.nan))
-        yield f"most worsened {key}", _order(np.where(change < 0, change, np.nan))
+        yield f"improved most by {metric}", _order(-np.where(change > 0, change, np.nan))
+        yield f"worsened most by {metric}", _order(np.where(change < 0, change, np.nan))
 
 
 def _order(values: np.ndarray) -> np.ndarray:

@@ -19,10 +19,10 @@ def test_photos_are_chosen_by_score_change_and_at_random_each_once():
     rows = [result_row(number, failed=number == 7) for number in range(60)]
     rows[5]["scores"] |= {"piqe_before": 1.0, "piqe_after": 90.0}
     choices = {choice.title: choice.rows for choice in choose(digest_of(rows), 10)}
-    assert choices["worst piqe_after"] == (59, 58)
-    assert choices["best piqe_after"] == (0, 1)
-    assert choices["most improved piqe_after"] == (2, 3)
-    assert choices["most worsened piqe_after"][0] == 5
+    assert choices["worst by piqe"] == (59, 58)
+    assert choices["best by piqe"] == (0, 1)
+    assert choices["improved most by piqe"] == (2, 3)
+    assert choices["worsened most by piqe"][0] == 5
     every = [row for chosen in choices.values() for row in chosen]
     assert len(every) == len(set(every)) == 10
     assert 7 not in every
