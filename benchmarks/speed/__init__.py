@@ -1,0 +1,1 @@
+"""Parts of `benchmarks/gpu.py`: the networks, the clock, and what is measured."""

@@ -1,0 +1,105 @@
+"""One call of control branch and UNet: launched kernel by kernel, as a CUDA graph, in other layouts, by kernels."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser, TileBatch
+from pasd_batch.pasd.models import Models
+from speed.kernels import kernels_by_kind
+from speed.rows import Row
+from speed.timing import peak_memory, typical
+
+_REPEATS = 5
+_WARM_UPS = 3
+
+
+def random_tiles(models: Models, tiles: int, side: int, *, guided: bool) -> TileBatch:
+    """Inputs of a call, where the networks run; `side` in latent pixels."""
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(*shape, device=models.device, dtype=models.dtype)
+
+    config = models.unet.config
+    text = (tiles, 77, config["cross_attention_dim"])
+    return TileBatch(
+        latents=draw(tiles, config["in_channels"], side, side),
+        embeddings=draw(tiles, config["block_out_channels"][0], side, side),
+        prompts=draw(*text),
+        negative_prompts=draw(*text) if guided else None,
+    )
+
+
+def call_of(models: Models, tiles: int, side: int, *, guided: bool = True) -> Callable[[], Tensor]:
+    """A call on random tiles at one timestep."""
+    denoiser = GuidedDenoiser(models.unet, models.control_branch, Guidance(9.0 if guided else 1.0))
+    batch = random_tiles(models, tiles, side, guided=guided)
+    timestep = torch.tensor(500, device=models.device)
+
+    def call() -> Tensor:
+        with torch.inference_mode():
+            return denoiser(batch, timestep)
+
+    return call
+
+
+def call_teraflop(models: Models, side: int, *, guided: bool) -> float:
+    """Arithmetic of one tile's call, in 10^12 operations."""
+    call = call_of(models, 1, side, guided=guided)
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops() / 1e12
+
+
+def graph_of(call: Callable[[], Tensor]) -> Callable[[], None]:
+    """The same kernels as a CUDA graph."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(_WARM_UPS):
+            call()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        call()
+    return graph.replay
+
+
+def call_rows(models: Models, side: int, tiles: int, setting: str = "") -> Iterator[Row]:
+    """A call launched kernel by kernel and, on a GPU, the same kernels as a graph."""
+    call = call_of(models, tiles, side)
+    teraflop = call_teraflop(models, side, guided=True)
+    ways: dict[str, Callable[[], object]] = {"eager": call}
+    if models.device.type == "cuda":
+        ways["graph"] = graph_of(call)
+    for way, action in ways.items():
+        memory = peak_memory(action, models.device)
+        seconds = typical(action, models.device, repeats=_REPEATS) / tiles
+        beside = f"{seconds * tiles * 1000:.1f} ms a call"
+        yield Row(f"a call, {side}x{side} latents", way + setting, tiles, seconds, teraflop / seconds, memory, beside)
+
+
+def layout_rows(models: Models, side: int, tiles: int) -> Iterator[Row]:
+    """The call with the weights in torch's plain layout, and then in the one in which they came."""
+    networks = (models.unet, models.control_branch)
+    came_in = torch.channels_last if models.device.type == "cuda" else torch.contiguous_format
+    try:
+        for network in networks:
+            nn.Module.to(network, memory_format=torch.contiguous_format)
+        yield from call_rows(models, side, tiles, ", plain layout")
+    finally:
+        for network in networks:
+            nn.Module.to(network, memory_format=came_in)
+
+
+def kernel_rows(models: Models, side: int, tiles: int) -> Iterator[Row]:
+    """Time of a call's kernels by kind."""
+    kinds = kernels_by_kind(call_of(models, tiles, side), models.device)
+    total = sum(kind.seconds for kind in kinds.values())
+    for name, kind in kinds.items():
+        largest = sorted(kind.largest.items(), key=lambda item: -item[1])[:12]
+        beside = f"{kind.seconds / total:.0%} of the kernels' time, {kind.launches} launches"
+        case = f"kernels of a call, {side}x{side} latents"
+        yield Row(case, name, tiles, kind.seconds / tiles, beside=beside, details=dict(largest))

@@ -1,0 +1,91 @@
+"""The whole restorer, its denoiser alone, the parts around it, and a plain loop over the same networks."""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from denoise import Case, make_work, plain_loop
+
+from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
+from pasd_batch.pasd import framing, pipeline, vae_tiling
+from pasd_batch.pasd.geometry import LATENT_FACTOR
+from pasd_batch.pasd.models import Models
+from pasd_batch.pasd.pipeline import Restoration
+from pasd_batch.pasd.restorer import Restorer
+from speed.calls import call_teraflop
+from speed.pictures import photograph
+from speed.rows import Row
+from speed.timing import peak_memory, timed, watched
+
+_WHOLE = 1024
+"""A tile size that no photo here exceeds."""
+
+_AROUND = {
+    "resize in and out": (framing, "resize"),
+    "noise": (pipeline.NoiseDraws, "from_seed"),
+    "encode": (vae_tiling, "encode"),
+    "condition": (pipeline, "condition"),
+    "denoise": (pipeline, "denoise"),
+    "decode": (vae_tiling, "decode"),
+    "soundness": (pipeline, "find_problem"),
+    "colour fix": (pipeline, "fix_color"),
+}
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """A way of sampling that is measured."""
+
+    steps: int
+    guidance_scale: float
+
+    @property
+    def guided(self) -> bool:
+        """True if there is a negative half."""
+        return self.guidance_scale > 1
+
+    def __str__(self) -> str:
+        return f"{self.steps} {'guided' if self.guided else 'unguided'} steps"
+
+    def settings(self, side: int) -> SamplingSettings:
+        """Settings that restore photos of this side at their own size."""
+        return SamplingSettings(
+            scale=1.0, min_short_side=side, steps=self.steps, guidance_scale=self.guidance_scale, prompt="a photo"
+        )
+
+
+def restoring_rows(models: Models, side: int, count: int, sampling: Sampling, repeats: int) -> Iterator[Row]:
+    """Two rows: the whole restorer, and the denoiser's part of it."""
+    restorer = Restorer(models, RestorationSettings(sampling=sampling.settings(side)))
+    photos = [photograph(side).roll(17 * number, dims=2) for number in range(count)]
+
+    def restore() -> None:
+        outcomes = restorer.restore(photos, prompts=["a photo"] * count, seeds=list(range(count)))
+        for each in outcomes:
+            if not isinstance(each, Restoration) or each.report.float32_retry:
+                raise SystemExit(f"the random networks gave no picture: {each}")
+
+    memory = peak_memory(restore, models.device)
+    whole = min(timed(restore, models.device) for _ in range(repeats)) / count
+    with watched(models.device, _AROUND) as spent:
+        timed(restore, models.device)
+    denoising = spent["denoise"] / count
+    teraflop = sampling.steps * call_teraflop(models, side // LATENT_FACTOR, guided=sampling.guided)
+    parts = {name: seconds / count for name, seconds in spent.items()}
+    case = f"{side}x{side}, {sampling}"
+    outside = f"{max(0.0, 1 - denoising / whole):.0%} outside the denoiser"
+    yield Row(case, "whole restorer", count, whole, teraflop / whole, memory, outside, parts)
+    others = ", ".join(f"{name} {1000 * seconds:.1f}" for name, seconds in parts.items() if name != "denoise")
+    yield Row(case, "denoiser alone", count, denoising, teraflop / denoising, None, f"beside it, ms a photo: {others}")
+
+
+def plain_rows(models: Models, side: int, sampling: Sampling) -> Iterator[Row]:
+    """What a script around the two networks takes for the denoiser's part, one photo at a time."""
+    options = argparse.Namespace(photos=1, steps=sampling.steps)
+    with torch.inference_mode():
+        work = make_work(models, Case("plain", side, sampling.guidance_scale, _WHOLE), options)
+        memory = peak_memory(lambda: plain_loop(models, work), models.device)
+        seconds = timed(lambda: plain_loop(models, work), models.device)
+    teraflop = sampling.steps * call_teraflop(models, side // LATENT_FACTOR, guided=True)
+    yield Row(f"{side}x{side}, {sampling}", "plain loop, denoiser alone", 1, seconds, teraflop / seconds, memory)
