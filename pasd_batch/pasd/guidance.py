@@ -1,5 +1,6 @@
 """Classifier-free guidance over control branch and UNet: one noise prediction for a batch of tiles."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -7,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.pasd.control_branch import ControlBranch, ControlResiduals
+from pasd_batch.pasd.graphs import NetworkGraphs
 from pasd_batch.pasd.unet import PixelAwareUNet
 
 Latents = Float[Tensor, "batch channels height width"]
@@ -51,28 +53,44 @@ class GuidedDenoiser:
     unet: PixelAwareUNet
     control_branch: ControlBranch
     guidance: Guidance
+    graphs: NetworkGraphs | None = None
+    """Recordings by which the networks' kernels are launched; none: one by one."""
 
     def __call__(self, batch: TileBatch, timestep: int | float | Tensor) -> Latents:
         """Predict the noise of a batch at one timestep."""
+        timestep = torch.as_tensor(timestep, device=batch.latents.device)
+        inputs = (batch.latents, timestep, batch.embeddings, batch.prompts)
         if batch.negative_prompts is None:
-            residuals = self._residuals(batch.latents, timestep, batch.prompts, batch.embeddings)
-            return self.unet(batch.latents, timestep, batch.prompts, residuals)
-        latents = torch.cat([batch.latents, batch.latents])
-        prompts = torch.cat([batch.negative_prompts, batch.prompts])
+            return self._run(self._predict, *inputs)
+        both = self._run(self._predict_both, *inputs, batch.negative_prompts)
+        negative, positive = both.float().chunk(2)
+        return negative + self.guidance.scale * (positive - negative)
+
+    def _run(self, network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        if self.graphs is None:
+            return network(*inputs)
+        # The scale of guidance is applied behind it, so that photos which differ in that share a recording.
+        constants = (self.guidance.conditioning_scale, self.guidance.guess_mode)
+        return self.graphs.run(constants, network, inputs)
+
+    def _predict(self, latents: Latents, timestep: Tensor, embeddings: Tensor, prompts: Tensor) -> Tensor:
+        return self.unet(latents, timestep, prompts, self._residuals(latents, timestep, prompts, embeddings))
+
+    def _predict_both(
+        self, latents: Latents, timestep: Tensor, embeddings: Tensor, prompts: Tensor, negative_prompts: Tensor
+    ) -> Tensor:
+        """Noise of both halves, the negative one first."""
+        both, both_prompts = torch.cat([latents, latents]), torch.cat([negative_prompts, prompts])
         if self.guidance.guess_mode:
-            residuals = self._residuals(batch.latents, timestep, batch.prompts, batch.embeddings)
+            residuals = self._residuals(latents, timestep, prompts, embeddings)
             residuals = ControlResiduals(
                 [_behind_zeros(residual) for residual in residuals.skips], _behind_zeros(residuals.middle)
             )
         else:
-            embeddings = torch.cat([batch.embeddings, batch.embeddings])
-            residuals = self._residuals(latents, timestep, prompts, embeddings)
-        negative, positive = self.unet(latents, timestep, prompts, residuals).float().chunk(2)
-        return negative + self.guidance.scale * (positive - negative)
+            residuals = self._residuals(both, timestep, both_prompts, torch.cat([embeddings, embeddings]))
+        return self.unet(both, timestep, both_prompts, residuals)
 
-    def _residuals(
-        self, latents: Latents, timestep: int | float | Tensor, prompts: Tensor, embeddings: Tensor
-    ) -> ControlResiduals:
+    def _residuals(self, latents: Latents, timestep: Tensor, prompts: Tensor, embeddings: Tensor) -> ControlResiduals:
         return self.control_branch(
             latents,
             timestep,

@@ -3,7 +3,7 @@
 import gc
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import torch
@@ -66,6 +66,9 @@ class MemoryBudget:
     shared: bool = False
     """Several photos have it together: tiles stay as large as they are, since another size gives other pixels."""
 
+    make_room: Callable[[], bool] = field(default=lambda: False)
+    """Gives back memory that only makes things faster, which costs no pixel; False if there is none."""
+
     def run(
         self, action: Callable[[MemoryLimits], Result], smaller: Callable[[MemoryLimits], MemoryLimits | None]
     ) -> Result:
@@ -80,12 +83,13 @@ class MemoryBudget:
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
-                shrunk = smaller(self.limits)
-                if shrunk is None or (self.shared and shrunk.tile_batch == self.limits.tile_batch):
-                    raise
-                logger.warning("out of memory with %s; trying again with %s", self.limits, shrunk)
-                self.limits = shrunk
-                self.retries += 1
+                if not self.make_room():
+                    shrunk = smaller(self.limits)
+                    if shrunk is None or (self.shared and shrunk.tile_batch == self.limits.tile_batch):
+                        raise
+                    logger.warning("out of memory with %s; trying again with %s", self.limits, shrunk)
+                    self.limits = shrunk
+                    self.retries += 1
             # Outside the handler, where the failed attempt's tensors are no longer referenced.
             gc.collect()
             if torch.cuda.is_available():

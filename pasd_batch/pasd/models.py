@@ -17,6 +17,7 @@ from pasd_batch.pasd.checkpoint import BaseModel, load_base, load_control_branch
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.device import choose_device, choose_dtype
 from pasd_batch.pasd.geometry import LATENT_FACTOR
+from pasd_batch.pasd.graphs import NetworkGraphs, cuda_graphs
 from pasd_batch.pasd.personalization import personalize
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.pasd.state_dict import CheckpointError
@@ -35,6 +36,9 @@ class Models:
     device: torch.device
     dtype: torch.dtype
     """Precision of UNet and control branch; the text encoder runs in float32."""
+
+    graphs: NetworkGraphs | None = None
+    """CUDA graphs of UNet and control branch; none: their kernels are launched one by one."""
 
     @property
     def pixel_multiple(self) -> int:
@@ -55,6 +59,8 @@ class Models:
     @contextmanager
     def in_float32(self) -> Iterator["Models"]:
         """The same networks in float32, for as long as the context lasts."""
+        if self.graphs is not None:
+            self.graphs.release()
         vae_dtype = self.vae_dtype
         networks = (self.unet, self.control_branch)
         try:
@@ -110,7 +116,8 @@ def place_models(unet: PixelAwareUNet, branch: ControlBranch, base: BaseModel, s
         unet.compile()
         branch.compile()
     prompt_encoder = PromptEncoder(base.tokenizer, base.text_encoder)
-    return Models(unet, branch, base.vae, prompt_encoder, base.scheduler_config, device, dtype)
+    graphs = cuda_graphs(device) if settings.cuda_graphs else None
+    return Models(unet, branch, base.vae, prompt_encoder, base.scheduler_config, device, dtype, graphs)
 
 
 def _place(network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:

@@ -81,7 +81,7 @@ class Pipeline:
         self.models = models
         self.sampling = sampling
         guidance = Guidance(sampling.guidance_scale, sampling.conditioning_scale, sampling.guess_mode)
-        self.denoiser = GuidedDenoiser(models.unet, models.control_branch, guidance)
+        self.denoiser = GuidedDenoiser(models.unet, models.control_branch, guidance, models.graphs)
         self.noise_schedule = AdjustableNoiseSchedule.from_settings(sampling, self._scheduler().alphas_cumprod)
 
     @torch.inference_mode()

@@ -80,7 +80,7 @@ class Restorer:
     def _restore_together(
         self, requests: Sequence[PhotoRequest], sampling: SamplingSettings, on_step: StepCallback | None
     ) -> list[Restoration | PhotoFailure]:
-        budget = MemoryBudget(self._limits(), shared=len(requests) > 1)
+        budget = MemoryBudget(self._limits(), shared=len(requests) > 1, make_room=self._release_graphs)
         results = None
         try:
             results = self._pipeline(sampling).run(requests, budget, on_step)
@@ -127,6 +127,9 @@ class Restorer:
                 self._pipelines.clear()
             self._pipelines[sampling] = Pipeline(self.models, sampling)
         return self._pipelines[sampling]
+
+    def _release_graphs(self) -> bool:
+        return self.models.graphs is not None and self.models.graphs.release_for_memory()
 
     def _limits(self) -> MemoryLimits:
         tiling = self.settings.sampling.tiling

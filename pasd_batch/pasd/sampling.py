@@ -5,7 +5,7 @@ is blended, and its own scheduler takes one step.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Protocol, runtime_checkable
@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.guidance import TileBatch
-from pasd_batch.pasd.tiling import TileGrid
+from pasd_batch.pasd.tiling import Tile, TileGrid
 
 StepCallback = Callable[[int, int], None]
 """Called after every step with the steps done and the steps in all."""
@@ -109,10 +109,17 @@ def denoise(
         on_step: called after each step.
     """
     latents = [photo.start for photo in photos]
+    batches = _batches(photos, tile_batch, fill_batches)
     timesteps = schedulers[0].timesteps
+    on_device = timesteps.to(latents[0].device)
     for index, timestep in enumerate(timesteps):
         scaled = [s.scale_model_input(x, timestep) for s, x in zip(schedulers, latents, strict=True)]
-        noises = _predict(denoiser, photos, scaled, timestep, tile_batch, fill_batches, dtype)
+        parts: list[list[Tensor]] = [[] for _ in photos]
+        for batch in batches:
+            predicted = denoiser(batch.at(scaled, dtype), on_device[index])
+            for (photo, _), part in zip(batch.members, predicted, strict=False):
+                parts[photo].append(part)
+        noises = [photo.grid.blend(torch.stack(own)) for photo, own in zip(photos, parts, strict=True)]
         latents = [
             _step(scheduler, noise, timestep, latent, photo.generator)
             for scheduler, noise, latent, photo in zip(schedulers, noises, latents, photos, strict=True)
@@ -122,49 +129,61 @@ def denoise(
     return latents
 
 
-def _predict(
-    denoiser: Denoiser,
-    photos: Sequence[DenoisingPhoto],
-    latents: Sequence[Tensor],
-    timestep: Tensor,
-    tile_batch: int,
-    fill_batches: bool,
-    dtype: torch.dtype,
-) -> list[Tensor]:
-    """Blended noise prediction of every photo."""
-    parts: list[list[Tensor]] = [[] for _ in photos]
-    for members in _batches(photos, tile_batch):
-        filled = members + [members[-1]] * (tile_batch - len(members)) if fill_batches else members
-        predicted = denoiser(_gather(photos, latents, filled, dtype), timestep)
-        for (photo, _), part in zip(members, predicted, strict=False):
-            parts[photo].append(part)
-    return [photo.grid.blend(torch.stack(own)) for photo, own in zip(photos, parts, strict=True)]
+@dataclass(frozen=True)
+class _Batch:
+    """Tiles that go through the networks together, with what steers them at every step."""
+
+    members: Sequence[tuple[int, int]]
+    """Numbers of photo and tile."""
+
+    tiles: Sequence[tuple[int, Tile]]
+    """Number of the photo and the tile; behind the members what fills the batch up."""
+
+    embeddings: Tensor
+    prompts: Tensor
+    negative_prompts: Tensor | None
+
+    def at(self, latents: Sequence[Tensor], dtype: torch.dtype) -> TileBatch:
+        """The networks' inputs with the photos' latents at one step."""
+        tiles = torch.cat([tile.crop(latents[photo]) for photo, tile in self.tiles])
+        return TileBatch(tiles.to(dtype), self.embeddings, self.prompts, self.negative_prompts)
 
 
-def _batches(photos: Sequence[DenoisingPhoto], tile_batch: int) -> Iterator[list[tuple[int, int]]]:
-    """(photo, tile) pairs in batches of equal tile size; the tiles of a photo stay in order."""
+def _batches(photos: Sequence[DenoisingPhoto], tile_batch: int, fill_batches: bool) -> list[_Batch]:
+    """Batches of equal tile size; the tiles of a photo stay in order."""
 
     def size_of(pair: tuple[int, int]) -> Size:
         return photos[pair[0]].grid.tile_size
 
     pairs = [(number, tile) for number, photo in enumerate(photos) for tile in range(len(photo.grid.tiles))]
+    batches: list[_Batch] = []
     for _, group in groupby(sorted(pairs, key=size_of), key=size_of):
         members = list(group)
         for start in range(0, len(members), tile_batch):
-            yield members[start : start + tile_batch]
+            batches.append(_batch(photos, members[start : start + tile_batch], tile_batch if fill_batches else 1))
+    return batches
 
 
-def _gather(
-    photos: Sequence[DenoisingPhoto], latents: Sequence[Tensor], members: list[tuple[int, int]], dtype: torch.dtype
-) -> TileBatch:
-    negatives = [negative for photo, _ in members if (negative := photos[photo].negative_prompt) is not None]
-    tiles = torch.cat([photos[photo].grid.tiles[tile].crop(latents[photo]) for photo, tile in members])
-    return TileBatch(
-        latents=tiles.to(dtype),
-        embeddings=torch.stack([photos[photo].embeddings[tile] for photo, tile in members]),
-        prompts=torch.stack([photos[photo].prompt for photo, _ in members]),
+def _batch(photos: Sequence[DenoisingPhoto], members: list[tuple[int, int]], least: int) -> _Batch:
+    """A batch of these tiles, the last one again until there are `least`."""
+    filled = members + [members[-1]] * (least - len(members))
+    negatives = [negative for photo, _ in filled if (negative := photos[photo].negative_prompt) is not None]
+    return _Batch(
+        members=members,
+        tiles=[(photo, photos[photo].grid.tiles[tile]) for photo, tile in filled],
+        embeddings=_embeddings(photos, filled),
+        prompts=torch.stack([photos[photo].prompt for photo, _ in filled]),
         negative_prompts=torch.stack(negatives) if negatives else None,
     )
+
+
+def _embeddings(photos: Sequence[DenoisingPhoto], members: Sequence[tuple[int, int]]) -> Tensor:
+    """The tiles' embeddings; where they lie one behind the other, not another copy of them."""
+    (photo, first), (last_photo, last) = members[0], members[-1]
+    if photo == last_photo and last - first == len(members) - 1:
+        return photos[photo].embeddings[first : last + 1]
+    # Not stacked, which would change their layout.
+    return torch.cat([photos[photo].embeddings[tile : tile + 1] for photo, tile in members])
 
 
 def _step(scheduler: Scheduler, noise: Tensor, timestep: Tensor, latent: Tensor, generator: Generator) -> Tensor:

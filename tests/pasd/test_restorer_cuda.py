@@ -1,7 +1,9 @@
-"""The restorer on an NVIDIA GPU: lower precision, full memory, neighbours, compilation. Skipped where there is none."""
+"""The restorer on an NVIDIA GPU (skipped without one): precision, full memory, neighbours, compilation, graphs."""
 
 import gc
 from contextlib import contextmanager
+from dataclasses import replace
+from threading import Event, Thread
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from tiny_model import tiny_settings
 
 from pasd_batch.config.model import ModelSettings, Precision
 from pasd_batch.config.restoration import RestorationSettings, TilingSettings
+from pasd_batch.pasd.graphs import CudaRecorder, NetworkGraphs
 from pasd_batch.pasd.models import load_models
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.records import PhotoFailure
@@ -121,7 +124,8 @@ class TestFullMemory:
 
     def restorer(self, folder, tile_batch):
         tiling = TilingSettings(tile_size=64, overlap=8, vae_tile_size=32, tile_batch=tile_batch)
-        return tiny(folder, model={"dtype": Precision.FLOAT32}, tiling=tiling, color_fix="none")
+        model = {"dtype": Precision.FLOAT32, "cuda_graphs": False}
+        return tiny(folder, model=model, tiling=tiling, color_fix="none")
 
     def test_the_batch_is_halved_until_it_fits(self, tiny_model_folder, large):
         restorer, careful = (self.restorer(tiny_model_folder, tile_batch) for tile_batch in (9, 1))
@@ -155,3 +159,118 @@ def test_compiled_networks_give_the_same_picture(tiny_model_folder, photograph):
     )
     expected, result = (restore(restorer, photo)[0].image for restorer in (plain, compiled))
     assert float((expected - result).abs().mean()) < LEVEL
+
+
+class TestGraphs:
+    """Launching kernels by CUDA graphs, against launching them one by one."""
+
+    SIDES = ((64, 64), (64, 128), (192, 192), (128, 64))
+
+    @pytest.fixture(scope="class")
+    def photos(self, photograph):
+        return [photograph[:, 40 : 40 + height, 100 : 100 + width] for height, width in self.SIDES]
+
+    def restorers(self, folder, graphs=None, *, precision="bfloat16", **sampling):
+        """One with graphs and one without, of the same networks."""
+        tiling = TilingSettings(tile_size=16, overlap=4, tile_batch=4)
+        restorer = tiny(folder, model={"dtype": precision}, tiling=tiling, steps=4, **sampling)
+        assert restorer.models.graphs is not None
+        with_graphs, without = (
+            Restorer(replace(restorer.models, graphs=each), restorer.settings)
+            for each in (graphs or restorer.models.graphs, None)
+        )
+        return with_graphs, without
+
+    def same(self, restorer, plain, *photos):
+        results, expected = restore(restorer, *photos), restore(plain, *photos)
+        return all(torch.equal(one.image, other.image) for one, other in zip(results, expected, strict=True))
+
+    @pytest.mark.parametrize("precision", ["bfloat16", "float16", "float32"])
+    @pytest.mark.parametrize(
+        "sampling", [{}, {"guidance_scale": 1.0}, {"guess_mode": True, "conditioning_scale": 0.8}], ids=str
+    )
+    def test_they_change_no_bit(self, tiny_model_folder, photos, precision, sampling):
+        restorer, plain = self.restorers(tiny_model_folder, precision=precision, **sampling)
+        for _ in range(2):
+            assert self.same(restorer, plain, *photos)
+        assert self.same(restorer, plain, photos[2]), "alone, too"
+        assert restorer.models.graphs.recordings >= 3
+        assert not restorer.models.graphs.has_given_up
+
+    def test_dropped_shapes_are_recorded_again(self, tiny_model_folder, photos):
+        graphs = NetworkGraphs(CudaRecorder(torch.device("cuda")), most_shapes=2)
+        restorer, plain = self.restorers(tiny_model_folder, graphs)
+        for _ in range(2):
+            for photo in photos:
+                assert self.same(restorer, plain, photo)
+                assert graphs.recordings in (1, 2)
+        assert not graphs.has_given_up
+
+    def test_without_memory_for_them_everything_goes_on(self, tiny_model_folder, photos):
+        graphs = NetworkGraphs(CudaRecorder(torch.device("cuda"), share_of_memory=0.0))
+        restorer, plain = self.restorers(tiny_model_folder, graphs)
+        assert self.same(restorer, plain, *photos)
+        assert (graphs.recordings, graphs.has_given_up) == (0, False)
+
+    def test_released_ones_give_their_memory_back(self, tiny_model_folder, photos):
+        restorer, plain = self.restorers(tiny_model_folder)
+        held, left = [], []
+        for _ in range(2):
+            restore(restorer, *photos)
+            gc.collect()
+            torch.cuda.empty_cache()
+            held.append(torch.cuda.memory_reserved())
+            assert restorer.models.graphs.release_for_memory()
+            left.append(torch.cuda.memory_reserved())
+        assert left[0] < held[0]
+        # Not compared with what was there before them: cuBLAS keeps a workspace for every stream it has seen.
+        assert left[1] <= left[0]
+        assert self.same(restorer, plain, *photos)
+
+    def test_networks_that_were_moved_are_recorded_again(self, tiny_model_folder, photos):
+        restorer, _ = self.restorers(tiny_model_folder)
+        (expected,) = restore(restorer, photos[0])
+        with restorer.models.in_float32():
+            assert restorer.models.graphs.recordings == 0
+        occupied = [torch.full((2**18,), torch.nan, device="cuda") for _ in range(20)]
+        (result,) = restore(restorer, photos[0])
+        assert torch.equal(result.image, expected.image)
+        assert len(occupied) == 20
+
+    def test_what_cannot_be_recorded_runs_without_and_others_still_can(self):
+        def synchronizing(values):
+            return values * values.sum().item()
+
+        graphs = NetworkGraphs(CudaRecorder(torch.device("cuda")))
+        with torch.inference_mode():
+            for value in (1.0, 2.0, 3.0):
+                inputs = (torch.full((4,), value, device="cuda"),)
+                assert graphs.run("a", synchronizing, inputs).tolist() == [4 * value**2] * 4
+            assert graphs.has_given_up
+            others = NetworkGraphs(CudaRecorder(torch.device("cuda")))
+            for value in (1.0, 2.0, 3.0):
+                inputs = (torch.full((4,), value, device="cuda"),)
+                assert others.run("b", lambda values: 2 * values, inputs).tolist() == [2 * value] * 4
+        assert others.recordings == 1
+
+    def test_other_threads_may_use_the_gpu_meanwhile(self, tiny_model_folder, photos):
+        restorer, plain = self.restorers(tiny_model_folder)
+        done, errors = Event(), []
+
+        def compute():
+            try:
+                while not done.is_set():
+                    torch.ones(64, 1024, device="cuda").sum().item()
+            except RuntimeError as error:
+                errors.append(error)
+
+        thread = Thread(target=compute)
+        thread.start()
+        try:
+            same = [self.same(restorer, plain, photo) for photo in photos]
+        finally:
+            done.set()
+            thread.join()
+        assert not errors
+        assert all(same)
+        assert not restorer.models.graphs.has_given_up
