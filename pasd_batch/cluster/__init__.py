@@ -1,1 +1,1 @@
-"""Ray: session, pool of actors, datasets of tasks, progress board, spot nodes. Nothing else of a run knows it."""
+"""All that a run knows of Ray: session, pool of actors, datasets of tasks, progress board, metrics, spot nodes."""

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,6 +13,26 @@ from pasd_batch.storage.errors import TransientStorageError
 _logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+
+class _Tally:
+    """Number that threads add to."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.value = 0
+
+    def add_one(self) -> None:
+        with self._lock:
+            self.value += 1
+
+
+_retries = _Tally()
+
+
+def retries_so_far() -> int:
+    """Further tries that this process has made since it began, whatever came of them."""
+    return _retries.value
 
 
 def with_retries(policy: RetryPolicy, operation: Callable[[], Result]) -> Result:
@@ -29,6 +50,7 @@ def with_retries(policy: RetryPolicy, operation: Callable[[], Result]) -> Result
                 raise TransientStorageError(f"{error} (gave up after {attempt} tries)") from None
             pause = backoff(policy, attempt)
             _logger.info("%s (try %d of %d, next in %.1f s)", error, attempt, policy.attempts, pause)
+        _retries.add_one()
         time.sleep(pause)
     raise AssertionError("a retry policy has at least one attempt")
 

@@ -35,7 +35,9 @@ def ray_cluster(s3_server: TroubledS3, tmp_path_factory: pytest.TempPathFactory)
     # On a busy machine workers would be starved by whatever else is at work.
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (its name)
     os.environ["PASD_TEST_HOLD"] = str(tmp_path_factory.mktemp("hold") / "hold")
-    ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR)
+    # So that metrics are served soon; Ray's own interval is ten seconds.
+    quick = {"metrics_report_interval_ms": 1000}
+    ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, _system_config=quick)
     ray.data.DataContext.get_current().enable_progress_bars = False
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()

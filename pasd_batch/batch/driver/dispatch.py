@@ -13,12 +13,13 @@ from pasd_batch.batch.driver.shard_pool import run_shards
 from pasd_batch.batch.worker.shard_worker import ShardOutcome, ShardProgress, ShardState
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.cluster.board import read_board, start_board
+from pasd_batch.cluster.metrics import RunMetrics
 from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.ledger import AttemptLedger
 from pasd_batch.runs.run_file import RunFile
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.runs.summary import expected_photos
-from pasd_batch.storage.storage import StorageError
+from pasd_batch.storage.storage import StorageError, redact_uri
 
 _logger = logging.getLogger(__name__)
 
@@ -40,7 +41,11 @@ def work_off(run: RunFile, spec: WorkerSpec, folder: RunFolder, *, resumed: bool
     done = {shard for shard in folder.committed() if shard < run.shards}
     photos_done = sum(expected_photos(run, shard) for shard in done)
     board = start_board()
-    with RunProgress(run.photos, done=photos_done, show=show_progress) as progress, _watching(board, progress):
+    metrics = RunMetrics(redact_uri(folder.storage.uri()))
+    with (
+        RunProgress(run.photos, metrics, done=photos_done, show=show_progress) as progress,
+        _watching(board, progress),
+    ):
         while len(done) < run.shards:
             pending = [shard for shard in range(run.shards) if shard not in done]
             if resumed:

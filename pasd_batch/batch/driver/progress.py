@@ -9,6 +9,7 @@ from typing import Self
 from tqdm import tqdm
 
 from pasd_batch.batch.worker.shard_worker import ShardProgress
+from pasd_batch.cluster.metrics import RunMetrics
 
 _logger = logging.getLogger(__name__)
 
@@ -21,9 +22,10 @@ class RunProgress:
     `done` photos were committed before this driver began; failures are counted from then on. Safe in threads.
     """
 
-    def __init__(self, photos: int, *, done: int, show: bool) -> None:
+    def __init__(self, photos: int, metrics: RunMetrics, *, done: int, show: bool) -> None:
         self._lock = threading.RLock()
         self._photos = photos
+        self._metrics = metrics
         self._begun_at = done
         self._committed = done
         self._failed = 0
@@ -71,6 +73,7 @@ class RunProgress:
         self._bar.n = self.photos
         self._bar.set_postfix_str(f"{self.failed:,} failed", refresh=False)
         self._bar.refresh()
+        self._metrics.progress(planned=self._photos, done=self.photos, failed=self.failed, in_work=len(self._running))
         self._log(self.photos, self.failed)
 
     def _log(self, done: int, failed: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pasd_batch.batch.worker.batching import PATIENCE_SECONDS, holds_full_batch, take_batch
 from pasd_batch.batch.worker.describe_stage import DescribeStage
@@ -34,6 +34,18 @@ RowListener = Callable[[Row], None]
 """Told of every row as it is made."""
 
 
+class QueueListener(Protocol):
+    """Told how many photos are where."""
+
+    def __call__(self, *, loading: int, ready: int, storing: int) -> None:
+        """Photos that are being fetched and decoded, wait for the model, and are being encoded and stored."""
+        ...
+
+
+def _ignore_queues(*, loading: int, ready: int, storing: int) -> None:
+    pass
+
+
 class ModelsUnavailable(TroubleAroundPhotos):
     """This process cannot load the models; the photos are not to blame."""
 
@@ -51,7 +63,13 @@ class PhotoPipeline:
         self._loader = PhotoLoader(spec.settings)
         self._store = PhotoStore(spec, files)
 
-    def run(self, records: Sequence[PhotoRecord], origin: WorkOrigin, listener: RowListener) -> list[Row]:
+    def run(
+        self,
+        records: Sequence[PhotoRecord],
+        origin: WorkOrigin,
+        listener: RowListener,
+        on_queues: QueueListener = _ignore_queues,
+    ) -> list[Row]:
         """The rows of all `records`, in their order.
 
         Raises:
@@ -59,12 +77,14 @@ class PhotoPipeline:
             ProcessPoisoned: this process can restore nothing any more.
         """
         writer = RowWriter(self._spec, origin)
-        passage = _Passage(writer, self._describer, self._model, self._behind(), listener)
+        behind = self._behind()
+        passage = _Passage(writer, self._describer, self._model, behind, listener)
         ahead = self._ahead([writer.begin(record) for record in records])
         workers, mode = self._spec.settings.workers, self._spec.settings.mode
         # Scores are made photo by photo, so that there is nothing to wait for.
         most = 1 if mode is RunMode.SCORE else workers.photo_batch
         while self._fill(ahead, most):
+            on_queues(loading=len(ahead.threads), ready=len(ahead.ready), storing=len(behind))
             while ahead.failed:
                 passage.fail_load(ahead.failed.popleft())
             if ahead.ready:
@@ -72,6 +92,7 @@ class PhotoPipeline:
                 ahead.start_loads()
                 passage.work_on(batch)
         passage.finish()
+        on_queues(loading=0, ready=0, storing=0)
         return [passage.rows[record.row] for record in records]
 
     def _ahead(self, states: Sequence[PhotoState]) -> ReadAhead[PhotoState, LoadedPhoto]:

@@ -15,12 +15,13 @@ from pasd_batch.batch.worker.photo_state import read_records
 from pasd_batch.batch.worker.pipeline import MIB, PhotoPipeline, load_pipeline
 from pasd_batch.batch.worker.rows import Row, without_images_beyond
 from pasd_batch.batch.worker.spec import WorkerSpec, process_name
+from pasd_batch.cluster.metrics import RunMetrics
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.records import PhotoRecord, Status, WorkOrigin
 from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.layout import kept_rows_path
 from pasd_batch.runs.ledger import Attempt, AttemptLedger
-from pasd_batch.storage.storage import StorageFull
+from pasd_batch.storage.storage import StorageFull, redact_uri
 
 _logger = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class ShardWorker:
         self._spec = spec
         self._listener = listener
         self._folder = spec.folder()
+        self._metrics = RunMetrics(redact_uri(spec.settings.output.root))
         self._pipeline: PhotoPipeline | None = None
         self._vain_loads = 0
 
@@ -93,7 +95,9 @@ class ShardWorker:
         except Exception as error:
             _logger.warning("shard %d is given back", shard, exc_info=error)
             outcome = ShardOutcome(shard, _state_after(error), message=f"{type(error).__name__}: {error}")
-        return replace(outcome, seconds=time.monotonic() - began)
+        outcome = replace(outcome, seconds=time.monotonic() - began)
+        self._metrics.shard(outcome.state, outcome.seconds)
+        return outcome
 
     def _commit_once(self, shard: int) -> ShardOutcome:
         if self._folder.is_committed(shard):
@@ -129,8 +133,11 @@ class ShardWorker:
         origin = WorkOrigin(shard, attempt.number, process_name(), isolated)
         done: list[Row] = []
 
+        self._metrics.attempt(attempt.number)
+
         def listener(row: Row) -> None:
             done.append(row)
+            self._metrics.photo(row)
             failed = sum(row["status"] == Status.FAILED for row in done)
             self._listener(ShardProgress(shard, attempt.number, len(done), failed))
 
@@ -138,7 +145,7 @@ class ShardWorker:
         # Only now, so that what listens knows this shard to be with a worker that can work.
         self._listener(ShardProgress(shard, attempt.number, 0, 0))
         if pipeline is not None:
-            return pipeline.run(records, origin, listener)
+            return pipeline.run(records, origin, listener, self._metrics.queues)
         _logger.warning("shard %d crashed %d times: its photos are run one by one", shard, attempt.earlier)
         self._free_models()
         return IsolatedShard(self._spec, self._folder.storage, shard).run(records, origin, listener)

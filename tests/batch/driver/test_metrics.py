@@ -1,0 +1,151 @@
+"""Metrics as Prometheus scrapes them from a node of Ray, while a run goes on, and the dashboard that asks for them."""
+
+import json
+import os
+import re
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+import tiny_models
+from photo_archive import settings
+
+from pasd_batch.batch.driver.run import run_archive
+from pasd_batch.cluster import metrics
+from pasd_batch.cluster.metrics import METRICS, MetricKind, RunMetrics
+
+ROOT = Path(__file__).parents[3]
+DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboard.json").read_text())
+SCRAPE_SECONDS = 120.0
+SAMPLE = re.compile(r"^(\w+)\{(.*)\} (\S+)$", re.MULTILINE)
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+def expressions():
+    targets = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+    return [*targets, *(each["query"] for each in DASHBOARD["templating"]["list"] if each["type"] == "query")]
+
+
+def names_in(expression):
+    return set(re.findall(r"\bray_\w+", expression))
+
+
+def served_names(metric):
+    parts = ("_bucket", "_sum", "_count") if metric.kind is MetricKind.HISTOGRAM else ("",)
+    return {metric.exported_name + part for part in parts}
+
+
+def scrape():
+    """Samples of the node's metrics port: name, labels, value."""
+    import ray
+
+    (node,) = ray.nodes()
+    with urllib.request.urlopen(f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics") as answer:
+        text = answer.read().decode()
+    return [(name, dict(LABEL.findall(labels)), float(value)) for name, labels, value in SAMPLE.findall(text)]
+
+
+@pytest.fixture(scope="module")
+def samples(ray_cluster, archive, tmp_path_factory):
+    """What is served of a run that is half done and held there, and the run's address."""
+    root, hold = tmp_path_factory.mktemp("metrics") / "run", Path(os.environ["PASD_TEST_HOLD"])
+    hold.write_text("5")
+    options = {"show_progress": False, "loaders": tiny_models.HELD}
+    run_settings = settings(root, archive.manifest, shard_size=3, max_error_rate=0.5)
+    driver = threading.Thread(target=run_archive, args=(run_settings,), kwargs=options)
+    driver.start()
+    wanted = {name for metric in METRICS for name in served_names(metric)} - served_names(metrics.RETRIES)
+    try:
+        deadline, found = time.monotonic() + SCRAPE_SECONDS, []
+        while not wanted <= {name for name, labels, _ in found if labels.get("run") == str(root)}:
+            assert time.monotonic() < deadline, wanted - {name for name, _, _ in found}
+            time.sleep(0.5)
+            found = scrape()
+    finally:
+        hold.unlink()
+        driver.join()
+    return [(name, labels, value) for name, labels, value in found if labels.get("run") == str(root)]
+
+
+def test_every_metric_is_served_under_its_name_with_its_labels(samples):
+    by_name = {name: labels for name, labels, _ in samples}
+    for metric in METRICS:
+        for name in served_names(metric) & by_name.keys():
+            assert {"run", *metric.labels} <= by_name[name].keys(), name
+
+
+def test_values_are_those_of_the_run(samples):
+    def total(name, **labels):
+        found = [value for each, of, value in samples if each == name and labels.items() <= of.items()]
+        assert found, (name, labels)
+        return sum(found)
+
+    assert total("ray_pasd_batch_run_photos", state="planned") == 30
+    assert 6 <= total("ray_pasd_batch_photos_total", status="ok") <= 10
+    assert total("ray_pasd_batch_tiles_total") == total("ray_pasd_batch_photos_total", status="ok")
+    assert total("ray_pasd_batch_pixels_total") > 6 * 24 * 32
+    assert total("ray_pasd_batch_bytes_total", direction="input") > 0
+    assert total("ray_pasd_batch_shards_total", state="committed") >= 2
+    assert total("ray_pasd_batch_gpu_memory_bytes", kind="total") == 0
+
+
+@pytest.mark.parametrize("expression", expressions())
+def test_a_query_of_the_dashboard_asks_for_what_is_served(samples, expression):
+    served = {name for name, _, _ in samples} | served_names(metrics.RETRIES)
+    assert names_in(expression)
+    assert names_in(expression) <= served
+
+
+def test_the_dashboard_shows_every_metric_and_groups_by_labels_that_are_there():
+    shown = {name for expression in expressions() for name in names_in(expression)}
+    assert all(served_names(metric) & shown for metric in METRICS)
+    known = {"run", "le", *(label for metric in METRICS for label in metric.labels)}
+    for expression in expressions():
+        for grouped in re.findall(r"by \(([^)]*)\)", expression):
+            assert {label.strip() for label in grouped.split(",")} <= known, expression
+
+
+def test_every_metric_is_documented_with_its_unit_and_meaning():
+    lines = (ROOT / "docs/deploy.md").read_text().splitlines()
+    for metric in METRICS:
+        (line,) = [line for line in lines if line.startswith(f"| `{metric.exported_name}` ")]
+        assert f"| {metric.unit} |" in line
+        assert metric.description in line
+
+
+def test_nothing_is_measured_where_ray_does_not_run(monkeypatch):
+    monkeypatch.setattr(metrics, "_ray_runs", lambda: False)
+    monkeypatch.setattr(RunMetrics, "_metric_of_ray", lambda *_: pytest.fail("a metric was made"))
+    measured = RunMetrics("/run")
+    measured.photo({"status": "ok", "seconds": {"fetch": 0.1}, "tiles": 3})
+    measured.queues(loading=1, ready=2, storing=3)
+    measured.progress(planned=3, done=1, failed=0, in_work=1)
+
+
+class RecordedMetric:
+    def __init__(self):
+        self.values = {}
+
+    def inc(self, value, tags):
+        self.values[tags.get("kind")] = self.values.get(tags.get("kind"), 0) + value
+
+    def set(self, value, tags):
+        self.values[tags.get("kind")] = value
+
+    observe = inc
+
+
+def test_work_done_again_is_counted_by_kind(monkeypatch):
+    retried, others, so_far = RecordedMetric(), RecordedMetric(), iter([4, 7, 7])
+    monkeypatch.setattr(metrics, "_ray_runs", lambda: True)
+    monkeypatch.setattr(metrics, "retries_so_far", lambda: next(so_far))
+    of_ray = {metrics.RETRIES: retried}
+    monkeypatch.setattr(RunMetrics, "_metric_of_ray", lambda self, metric: of_ray.get(metric, others))
+    measured = RunMetrics("/run")
+    measured.attempt(0)
+    measured.photo({"status": "ok", "out_of_memory_retries": 2, "float32_retry": True})
+    measured.photo({"status": "ok", "out_of_memory_retries": 0, "float32_retry": False})
+    measured.attempt(1)
+    assert retried.values == {"storage": 3, "memory": 2, "float32": 1, "shard": 1}
