@@ -12,6 +12,7 @@ told. Nothing is downloaded.
 
 import argparse
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -69,8 +70,11 @@ def plan(models: Models, options: argparse.Namespace) -> Iterator[Task]:
     several = few[-1]
     latents = first // LATENT_FACTOR
     guided = Sampling(options.steps, 9.0)
-    yield from restoring(models, first, options, guided)
-    yield from restoring(models, first, options, _TURBO)
+    yield from restoring(models, first, options.photos, guided, options.repeats)
+    yield from restoring(models, first, options.photos, _TURBO, options.repeats)
+    if models.graphs is not None:
+        eager = replace(models, graphs=None)
+        yield from restoring(eager, first, options.photos[:2], guided, options.repeats, ", eager")
     yield Task("VAE, random weights", 8, lambda: vae_rows(models.vae, "random weights", first, (1, 4)))
     yield Task(f"calls of {few} tiles", 8, lambda: calls(models, latents, few))
     yield Task("kernels of a call", 6, lambda: kernel_rows(models, latents, several))
@@ -78,24 +82,26 @@ def plan(models: Models, options: argparse.Namespace) -> Iterator[Task]:
     yield Task(f"plain loop at {first}", 8, lambda: plain_rows(models, first, guided))
     yield Task("plain layout", 6, lambda: layout_rows(models, latents, several))
     for side in others:
-        yield from restoring(models, side, options, guided)
-        yield from restoring(models, side, options, _TURBO)
+        yield from restoring(models, side, options.photos, guided, options.repeats)
+        yield from restoring(models, side, options.photos, _TURBO, options.repeats)
     yield Task(f"calls of {more} tiles", 15, lambda: calls(models, latents, more))
     for side in others:
         yield Task(f"calls at {side}", 10, lambda side=side: calls(models, side // LATENT_FACTOR, few))
         yield Task(f"plain loop at {side}", 10, lambda side=side: plain_rows(models, side, guided))
 
 
-def restoring(models: Models, side: int, options: argparse.Namespace, sampling: Sampling) -> Iterator[Task]:
+def restoring(
+    models: Models, side: int, counts: Iterable[int], sampling: Sampling, repeats: int, setting: str = ""
+) -> Iterator[Task]:
     """One task for each number of photos."""
     steps = sampling.steps / 20 * (1.0 if sampling.guided else 0.6)
     a_photo = _SECONDS_OF_A_PHOTO * (side / 512) ** 2.5 * steps + 0.1
-    for count in options.photos:
-        seconds = (2 + options.repeats) * count * a_photo + 2
+    for count in counts:
+        seconds = (2 + repeats) * count * a_photo + 2
         yield Task(
-            f"{count} photos of {side}x{side}, {sampling}",
+            f"{count} photos of {side}x{side}, {sampling}{setting}",
             seconds,
-            lambda count=count: restoring_rows(models, side, count, sampling, options.repeats),
+            lambda count=count: restoring_rows(models, side, count, sampling, repeats, setting),
         )
 
 

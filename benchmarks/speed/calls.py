@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from pasd_batch.pasd.graphs import NetworkGraphs, cuda_graphs
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser, TileBatch
 from pasd_batch.pasd.models import Models
 from speed.kernels import kernels_by_kind
@@ -13,7 +14,6 @@ from speed.rows import Row
 from speed.timing import peak_memory, typical
 
 _REPEATS = 5
-_WARM_UPS = 3
 
 
 def random_tiles(models: Models, tiles: int, side: int, *, guided: bool) -> TileBatch:
@@ -32,9 +32,12 @@ def random_tiles(models: Models, tiles: int, side: int, *, guided: bool) -> Tile
     )
 
 
-def call_of(models: Models, tiles: int, side: int, *, guided: bool = True) -> Callable[[], Tensor]:
-    """A call on random tiles at one timestep."""
-    denoiser = GuidedDenoiser(models.unet, models.control_branch, Guidance(9.0 if guided else 1.0))
+def call_of(
+    models: Models, tiles: int, side: int, *, guided: bool = True, graphs: NetworkGraphs | None = None
+) -> Callable[[], Tensor]:
+    """A call on random tiles at one timestep, the same tiles every time."""
+    denoiser = GuidedDenoiser(models.unet, models.control_branch, Guidance(9.0 if guided else 1.0), graphs)
+    torch.manual_seed(0)
     batch = random_tiles(models, tiles, side, guided=guided)
     timestep = torch.tensor(500, device=models.device)
 
@@ -53,38 +56,33 @@ def call_teraflop(models: Models, side: int, *, guided: bool) -> float:
     return counter.get_total_flops() / 1e12
 
 
-def graph_of(call: Callable[[], Tensor]) -> Callable[[], None]:
-    """The same kernels as a CUDA graph."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(_WARM_UPS):
-            call()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        call()
-    return graph.replay
-
-
 def call_rows(models: Models, side: int, tiles: int, setting: str = "") -> Iterator[Row]:
     """A call launched kernel by kernel and, on a GPU, the same kernels as a graph."""
-    call = call_of(models, tiles, side)
     teraflop = call_teraflop(models, side, guided=True)
-    ways: dict[str, Callable[[], object]] = {"eager": call}
-    if models.device.type == "cuda":
-        ways["graph"] = graph_of(call)
+    eager = call_of(models, tiles, side)
+    ways = {"eager": eager}
+    if (graphs := cuda_graphs(models.device)) is not None:
+        ways["graph"] = call_of(models, tiles, side, graphs=graphs)
+        # The first call only notes the shape.
+        ways["graph"]()
     for way, action in ways.items():
         memory = peak_memory(action, models.device)
         seconds = typical(action, models.device, repeats=_REPEATS) / tiles
         beside = f"{seconds * tiles * 1000:.1f} ms a call"
+        if way == "graph":
+            beside += ", the same bits" if torch.equal(action(), eager()) else ", other bits"
         yield Row(f"a call, {side}x{side} latents", way + setting, tiles, seconds, teraflop / seconds, memory, beside)
+    if graphs is not None:
+        graphs.release()
 
 
 def layout_rows(models: Models, side: int, tiles: int) -> Iterator[Row]:
     """The call with the weights in torch's plain layout, and then in the one in which they came."""
     networks = (models.unet, models.control_branch)
     came_in = torch.channels_last if models.device.type == "cuda" else torch.contiguous_format
+    if models.graphs is not None:
+        # They were recorded with the weights' addresses.
+        models.graphs.release()
     try:
         for network in networks:
             nn.Module.to(network, memory_format=torch.contiguous_format)

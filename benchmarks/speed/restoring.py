@@ -55,16 +55,21 @@ class Sampling:
         )
 
 
-def restoring_rows(models: Models, side: int, count: int, sampling: Sampling, repeats: int) -> Iterator[Row]:
+def restoring_rows(
+    models: Models, side: int, count: int, sampling: Sampling, repeats: int, setting: str = ""
+) -> Iterator[Row]:
     """Two rows: the whole restorer, and the denoiser's part of it."""
     restorer = Restorer(models, RestorationSettings(sampling=sampling.settings(side)))
     photos = [photograph(side).roll(17 * number, dims=2) for number in range(count)]
+
+    batches: set[int] = set()
 
     def restore() -> None:
         outcomes = restorer.restore(photos, prompts=["a photo"] * count, seeds=list(range(count)))
         for each in outcomes:
             if not isinstance(each, Restoration) or each.report.float32_retry:
                 raise SystemExit(f"the random networks gave no picture: {each}")
+            batches.add(each.report.tile_batch)
 
     memory = peak_memory(restore, models.device)
     whole = min(timed(restore, models.device) for _ in range(repeats)) / count
@@ -74,10 +79,18 @@ def restoring_rows(models: Models, side: int, count: int, sampling: Sampling, re
     teraflop = sampling.steps * call_teraflop(models, side // LATENT_FACTOR, guided=sampling.guided)
     parts = {name: seconds / count for name, seconds in spent.items()}
     case = f"{side}x{side}, {sampling}"
-    outside = f"{max(0.0, 1 - denoising / whole):.0%} outside the denoiser"
-    yield Row(case, "whole restorer", count, whole, teraflop / whole, memory, outside, parts)
+    outside = f"{max(0.0, 1 - denoising / whole):.0%} outside the denoiser; batches of {max(batches)}"
+    yield Row(case, "whole restorer" + setting, count, whole, teraflop / whole, memory, outside, parts)
     others = ", ".join(f"{name} {1000 * seconds:.1f}" for name, seconds in parts.items() if name != "denoise")
-    yield Row(case, "denoiser alone", count, denoising, teraflop / denoising, None, f"beside it, ms a photo: {others}")
+    yield Row(
+        case,
+        "denoiser alone" + setting,
+        count,
+        denoising,
+        teraflop / denoising,
+        None,
+        f"beside it, ms a photo: {others}",
+    )
 
 
 def plain_rows(models: Models, side: int, sampling: Sampling) -> Iterator[Row]:
