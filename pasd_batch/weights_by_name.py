@@ -152,7 +152,7 @@ def _is_used(settings: Settings, setting: WeightsSetting) -> bool:
     if isinstance(setting.group, MetricsSettings):
         return mode is not RunMode.DESCRIBE and bool(needed_of(setting.group))
     match mode:
-        case RunMode.SCORE:
+        case RunMode.SCORE | RunMode.AUDIT:
             return not setting.name.startswith("restoration.")
         case RunMode.DESCRIBE:
             return setting.name.startswith("restoration.describe.")

@@ -24,7 +24,10 @@ def refusal(job: str, folder: Path, *arguments: str, **environment: str) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("job", ["restore_archive.py", "score_archive.py", "describe_archive.py", "train.py"])
+RUNS = ["restore_archive.py", "score_archive.py", "audit_archive.py", "describe_archive.py"]
+
+
+@pytest.mark.parametrize("job", [*RUNS, "train.py"])
 def test_a_job_that_cannot_start_says_why_and_exits_with_two(job, tmp_path):
     (tmp_path / "run.yaml").write_text("manifest: {path: photos}\noutput: {root: out}\nshard_sise: 3\n")
     for arguments, told in [
@@ -37,7 +40,7 @@ def test_a_job_that_cannot_start_says_why_and_exits_with_two(job, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("job", ["restore_archive.py", "score_archive.py"])
+@pytest.mark.parametrize("job", RUNS[:3])
 def test_a_submitted_job_refuses_paths_into_rays_copy_of_the_folder(job, tmp_path):
     (tmp_path / "run.yaml").write_text("manifest: {path: photos.csv}\noutput: {root: runs/scores}\n")
     for overrides, told in [

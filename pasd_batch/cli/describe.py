@@ -1,15 +1,12 @@
 """`pasd-batch describe MANIFEST -o FILE`: a manifest with prompts from what is in the photos; resumable like a run."""
 
 import argparse
-import sys
-from collections.abc import Callable
 from typing import Any
 
+from pasd_batch.cli.driving import drive, supervise
 from pasd_batch.cli.errors import UsageError
 from pasd_batch.config.base import load_yaml, with_overrides
 from pasd_batch.config.run import RunSettings
-from pasd_batch.storage.printable import printable
-from pasd_batch.storage.redaction import shown_command
 
 _DESCRIBERS = {"caption": "BLIP or Florence-2", "detect": "RT-DETR, D-FINE or YOLOS", "classify": "ResNet or the like"}
 
@@ -36,29 +33,9 @@ def add_command(commands: Any) -> None:
     parser.set_defaults(run=run, supervise=supervise, takes_overrides=True)
 
 
-def supervise(_: argparse.Namespace, driver: Callable[[], int]) -> int:
-    """Run the driver in a child process, whose end without a word means that photos are left."""
-    from pasd_batch.batch.driver.exit_code import ExitCode
-    from pasd_batch.batch.driver.supervisor import supervised
-
-    remedy = f"photos may be left; what was described is kept, {_this_command()} resumes"
-    return supervised(driver, lost=ExitCode.INCOMPLETE, remedy=remedy)
-
-
 def run(options: argparse.Namespace) -> int:
     """Describe to the end, and say how it ended and where the manifest is."""
-    from pasd_batch.batch.driver.exit_code import ExitCode
-    from pasd_batch.batch.driver.run import run_archive
-
-    report = run_archive(
-        _settings(options),
-        ray_address=options.ray_address,
-        show_progress=not options.no_progress,
-        resume_command=_this_command(),
-    )
-    stream = sys.stdout if report.exit_code is ExitCode.DONE else sys.stderr
-    stream.write(printable(f"{report.message}\n"))
-    return report.exit_code
+    return drive(_settings(options), options)
 
 
 def _settings(options: argparse.Namespace) -> RunSettings:
@@ -78,7 +55,3 @@ def _settings(options: argparse.Namespace) -> RunSettings:
     values = load_yaml(options.config) if options.config else {}
     said = [*(f"{name}={value}" for name, value in own.items()), *describers, *options.overrides]
     return RunSettings.parse(with_overrides(values, said, RunSettings), source=options.config or "command line")
-
-
-def _this_command() -> str:
-    return shown_command(["pasd-batch", *sys.argv[1:]])

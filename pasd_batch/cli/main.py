@@ -5,11 +5,28 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from pasd_batch.cli import compare, demo, describe, manifest, plan, report, restore, run, status, train, verify, weights
+from pasd_batch.cli import (
+    audit,
+    compare,
+    demo,
+    describe,
+    manifest,
+    plan,
+    report,
+    restore,
+    run,
+    status,
+    train,
+    verify,
+    weights,
+)
 from pasd_batch.cli.archive_options import take_overrides
 from pasd_batch.cli.errors import exit_with_message
 from pasd_batch.cli.terminal import PrintableFormatter
 from pasd_batch.errors import PasdBatchError
+
+_COMMANDS = (restore, manifest, describe, audit, plan, run, status, verify, report, compare, train, weights, demo)
+"""In the order of the help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--verbose", action="store_true", help="log what is done, photo by photo")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (restore, manifest, describe, plan, run, status, verify, report, compare, train, weights, demo):
+    for module in _COMMANDS:
         module.add_command(commands)
     options, left = parser.parse_known_args(arguments)
     if unknown := take_overrides(options, left):

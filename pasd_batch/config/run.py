@@ -20,6 +20,12 @@ class RunMode(StrEnum):
     RESTORE = "restore"
     SCORE = "score"
     DESCRIBE = "describe"
+    AUDIT = "audit"
+
+    @property
+    def has_model(self) -> bool:
+        """True if photos go through a restorer or describers; else they are looked at as they are."""
+        return self in (RunMode.RESTORE, RunMode.DESCRIBE)
 
 
 class ManifestFormat(StrEnum):
@@ -171,7 +177,8 @@ class RunSettings(Settings):
 
     mode: RunMode = RunMode.RESTORE
     """`restore`: restored photos and their scores; `score`: scores of the photos as they are, no model; `describe`: a
-    manifest with prompts for the photos, from what is in them."""
+    manifest with prompts for the photos, from what is in them; `audit`: what is wrong with the photos, and which of
+    them are duplicates, no model."""
 
     manifest: Annotated[ManifestSettings, RuntimeOnly()]
     """The photos to work on; the manifest has a fingerprint of its own."""
@@ -201,7 +208,7 @@ class RunSettings(Settings):
     """Limits of a photo."""
 
     restoration: RestorationSettings = Field(default_factory=RestorationSettings)
-    """The model and how to use it; not used by `mode: score`, and but for `describe` not by `mode: describe`."""
+    """The model and how to use it; not used by `mode: score` and `audit`, and but for `describe` not by `describe`."""
 
     metrics: MetricsSettings = MetricsSettings()
     """Scores that are computed."""
@@ -210,7 +217,7 @@ class RunSettings(Settings):
         """The settings that decide what comes out in this mode, as plain values."""
         chosen = super().decisive()
         match self.mode:
-            case RunMode.SCORE:
+            case RunMode.SCORE | RunMode.AUDIT:
                 del chosen["restoration"]
             case RunMode.DESCRIBE:
                 del chosen["metrics"]

@@ -104,6 +104,14 @@ def cmyk_to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     return converted or image.convert("RGB")
 
 
+def profile_name(icc: bytes) -> str | None:
+    """Name that the profile has for people, such as `sRGB IEC61966-2.1`; None if it has none."""
+    try:
+        return ImageCms.getProfileDescription(_open(icc)).strip() or None
+    except (UnusableProfile, ImageCms.PyCMSError):
+        return None
+
+
 def parse_curve_profile(icc: bytes) -> ColorSpace | None:
     """The profile as curves and matrix; None if it has look-up tables, which then rule.
 

@@ -15,8 +15,8 @@ from pasd_batch.photos.decoding_cost import checked_cost
 from pasd_batch.photos.errors import Warn
 from pasd_batch.photos.formats import SourceFormat, source_format
 from pasd_batch.photos.hidden_colors import without_hidden_colors
-from pasd_batch.photos.photo import Photo
-from pasd_batch.photos.stated_colors import StatedColors, stated_colors
+from pasd_batch.photos.photo import ColorSource, Photo
+from pasd_batch.photos.stated_colors import StatedColors, stated_colors, states_any_colors
 from pasd_batch.photos.stated_profile import profile_of
 
 # EXIF orientation (1-8) to what turns an array (height, width, channels) upright.
@@ -58,6 +58,8 @@ def decode_photo(data: bytes, *, limits: DecodeLimits | None = None) -> Photo:
     stated = None if has_profile else stated_colors(data, kind, warnings.append, exif=file.metadata.exif)
     photo = _upright_in_srgb(file, stated, warnings.append)
     metadata = replace(photo.metadata, size=(photo.width, photo.height))
+    if metadata.colors is ColorSource.NONE and states_any_colors(data, kind, exif=metadata.exif):
+        metadata = replace(metadata, colors=ColorSource.STATED)
     return replace(photo, metadata=metadata, warnings=tuple(warnings))
 
 
@@ -69,11 +71,14 @@ def _upright_in_srgb(file: DecodedFile, stated: StatedColors | None, warn: Warn)
         color = without_hidden_colors(color, alpha)
     grayscale = all(bool((row == row[..., :1]).all()) for row in color)  # nearly always decided by the first row
     if raster.is_srgb:
-        metadata = replace(metadata, icc=None)
+        metadata = replace(metadata, icc=None, colors=ColorSource.CONVERTED)
     elif stated is not None:
         color = stated.in_srgb_curve(color, bits=bit_depth)
         is_wide = not (grayscale or stated.primaries.is_srgb)
-        metadata = replace(metadata, icc=profile_of(stated.primaries) if is_wide else None)
+        icc = profile_of(stated.primaries) if is_wide else None
+        metadata = replace(metadata, icc=icc, colors=ColorSource.STATED)
+    elif metadata.icc is not None:
+        metadata = replace(metadata, colors=ColorSource.PROFILE)
     pixels = np.repeat(color, 3, axis=2) if color.shape[2] == 1 else color
     del color
     seen = InSrgb(pixels, None)
@@ -84,7 +89,7 @@ def _upright_in_srgb(file: DecodedFile, stated: StatedColors | None, warn: Warn)
             seen = to_srgb(pixels, metadata.icc)
         except UnusableProfile as error:
             warn(f"the photo's ICC profile is ignored: {error}")
-            metadata = replace(metadata, icc=None)
+            metadata = replace(metadata, icc=None, colors=ColorSource.IGNORED)
     pixels, beyond = seen.pixels, None if grayscale else seen.beyond
     del seen
     turn = _UPRIGHT.get(file.orientation, lambda array: array)

@@ -15,6 +15,11 @@ def is_adobe_rgb(exif: TiffDirectories) -> bool:
     return stated != (_SRGB,) and (is_option_file or stated == (_ADOBE_RGB,))
 
 
+def says_srgb(exif: TiffDirectories) -> bool:
+    """True if it says that colours are sRGB's."""
+    return exif.numbers(_COLOR_SPACE, directory=CAMERA)[:1] == (_SRGB,)
+
+
 def say_srgb(exif: TiffDirectories) -> None:
     """Make what the record says of colours true of sRGB."""
     camera, index = exif.others.get(CAMERA, {}), exif.others.get(INTEROPERABILITY, {})

@@ -91,7 +91,7 @@ def read_metadata(
         icc=_profile(blocks.icc or _bytes(info.get("icc_profile")), warn),
         resolution=blocks.resolution or own_resolution,
         texts=tuple(blocks.texts),
-        is_turned=orientation in _TURNED,
+        orientation=orientation if orientation in _TURNED else 1,
     )
     return metadata, orientation
 

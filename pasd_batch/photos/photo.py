@@ -1,6 +1,7 @@
 """A decoded photo: what the model sees (sRGB pixels), and what has to come out of it again unharmed."""
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,13 +20,28 @@ GROUND = 0.5
 _SAME_COLOR, _NEW_COLOR = 0.1, 0.3  # changes of a channel up to which, and from which, a colour is the same, or new
 
 
+class ColorSource(StrEnum):
+    """Source of a photo's colours, as they were taken."""
+
+    PROFILE = "profile"
+    IGNORED = "ignored"
+    """An ICC profile that cannot be used; colours are taken for sRGB."""
+    STATED = "stated"
+    """Codes of ITU-T H.273, PNG's chunks, or a camera's Adobe RGB."""
+    CONVERTED = "converted"
+    """Inks or CIELAB, converted with a profile or without one."""
+    NONE = "none"
+    """The file says nothing; colours are taken for sRGB."""
+
+
 @dataclass(frozen=True)
 class PhotoMetadata:
     """Metadata of a photo, ready to be written into another file.
 
     `exif` starts with `Exif\\0\\0` and holds neither orientation, thumbnail nor tags about the file's structure;
     `xmp` is a whole packet, `iptc` an IIM record, `icc` the source's profile as it was. What `exif` and `xmp` say in
-    pixels is about a photo of `size` (width and height, upright; None if unknown), before it was turned if it was.
+    pixels is about a photo of `size` (width and height, upright; None if unknown), before it was turned as
+    `orientation` says, EXIF's 1 (upright) to 8. `colors` is where the pixels' colours are from.
     """
 
     source_format: str
@@ -36,7 +52,13 @@ class PhotoMetadata:
     resolution: Resolution | None = None
     texts: tuple[Text, ...] = ()
     size: tuple[int, int] | None = None
-    is_turned: bool = False
+    orientation: int = 1
+    colors: ColorSource = ColorSource.NONE
+
+    @property
+    def is_turned(self) -> bool:
+        """True if the photo was turned or mirrored on its way in."""
+        return self.orientation != 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import numpy as np
 
 from pasd_batch.photos.color_space import Primaries
 from pasd_batch.photos.errors import Warn
-from pasd_batch.photos.exif_colors import is_adobe_rgb
+from pasd_batch.photos.exif_colors import is_adobe_rgb, says_srgb
 from pasd_batch.photos.formats import SourceFormat
 from pasd_batch.photos.heif_items import main_properties
 from pasd_batch.photos.png_chunks import header_chunks
@@ -79,6 +79,19 @@ def stated_colors(data: bytes, kind: SourceFormat, warn: Warn, *, exif: bytes | 
             return None if codes is None or len(codes) < 10 else _by_codes(*struct.unpack_from(">HH", codes, 4), warn)
         case _:
             return None
+
+
+def states_any_colors(data: bytes, kind: SourceFormat, *, exif: bytes | None = None) -> bool:
+    """True if the file says at all what its colours are besides an ICC profile, that they are sRGB's among it."""
+    match kind:
+        case SourceFormat.PNG if any(name in _COLOR_CHUNKS for name, _ in header_chunks(data)):
+            return True
+        case SourceFormat.HEIF | SourceFormat.AVIF if any(
+            name == b"colr" and box[:4] == b"nclx" for name, box in main_properties(data)
+        ):
+            return True
+        case _:
+            return exif is not None and says_srgb(read_directories(exif, lambda _: None))
 
 
 def _by_codes(primaries: int, transfer: int, warn: Warn, *, is_narrow: bool = False) -> StatedColors | None:

@@ -2,6 +2,7 @@
 
 from pasd_batch.records.description import DESCRIPTION_TYPE, Description, FoundObject
 from pasd_batch.records.photo_facts import DegradationEstimate, ImageFacts, RestorationReport
+from pasd_batch.records.photo_measures import AUDIT_TYPE, PhotoMeasures
 from pasd_batch.records.plan import (
     PLAN_SCHEMA,
     RENAMED_PREFIX,
@@ -30,6 +31,7 @@ from pasd_batch.records.result_schema import (
 )
 
 __all__ = [
+    "AUDIT_TYPE",
     "DESCRIPTION_TYPE",
     "PLAN_SCHEMA",
     "RENAMED_PREFIX",
@@ -41,6 +43,7 @@ __all__ = [
     "FoundObject",
     "ImageFacts",
     "PhotoFailure",
+    "PhotoMeasures",
     "PhotoRecord",
     "Provenance",
     "RestorationReport",

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pasd_batch.records.columns import columns_of, result_column, result_columns, values_of
 from pasd_batch.records.description import DESCRIPTION_TYPE, Description
 from pasd_batch.records.photo_facts import DegradationEstimate, ImageFacts, RestorationReport
+from pasd_batch.records.photo_measures import AUDIT_TYPE, PhotoMeasures
 
 IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 """An image inside Parquet, as Hugging Face `datasets` stores it."""
@@ -63,7 +64,7 @@ class Provenance:
     )
     manifest_fingerprint: str = result_column(pa.string(), "Of the planned manifest.", nullable=False)
     model_fingerprint: str | None = result_column(
-        pa.string(), "Of all weights, describers' included; null in `mode: score`."
+        pa.string(), "Of all weights, describers' included; null in `mode: score` and `audit`."
     )
     software: str = result_column(pa.string(), "Name and version of what made the row.", nullable=False)
 
@@ -115,7 +116,7 @@ class ResultRow:
     output_path: str | None = result_column(
         pa.string(),
         "Where the restored photo lies, relative to `RUN/images`; also the `path` of `image`. What `uri` hides is "
-        "`_`. Null for a failed photo and in `mode: score`.",
+        "`_`. Null for a failed photo and in `mode: score` and `audit`.",
         of_result=True,
         default=None,
     )
@@ -181,6 +182,13 @@ class ResultRow:
         "no score at all could be had stays `ok`. Absent in a run without metrics.",
         optional=True,
         of_result=True,
+        default=None,
+    )
+    audit: PhotoMeasures | None = result_column(
+        AUDIT_TYPE,
+        "Measures of the photo as fetched, in `mode: audit` alone ([audit](audit.md)): exposure, colours, borders, "
+        "camera, hashes.",
+        optional=True,
         default=None,
     )
     image: dict[str, Any] | None = result_column(

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from pasd_batch.records.columns import columns_of
+from pasd_batch.records.photo_measures import AUDIT_TYPE
 from pasd_batch.records.result_row import IMAGE_TYPE, ResultRow, Status
 
 SCORE_METADATA_KEY = b"pasd_batch.scores"
@@ -38,10 +39,12 @@ RESULT_SCHEMA = pa.schema(
     for column in columns_of(ResultRow)
     if not column.optional
 )
-"""The columns of every run's results; `result_schema` adds scores, images and the manifest's others."""
+"""The columns of every run's results; `result_schema` adds scores, measures, images and the manifest's others."""
 
 
-def result_schema(extra: Sequence[pa.Field], scores: Sequence[ScoreColumn], *, with_images: bool) -> pa.Schema:
+def result_schema(
+    extra: Sequence[pa.Field], scores: Sequence[ScoreColumn], *, with_images: bool, with_audit: bool = False
+) -> pa.Schema:
     """Schema of a run's result shards, the same for all of them.
 
     Scores are one struct column `scores` (absent without metrics, as Parquet has no empty struct); what they
@@ -50,6 +53,8 @@ def result_schema(extra: Sequence[pa.Field], scores: Sequence[ScoreColumn], *, w
     columns = list(RESULT_SCHEMA)
     if scores:
         columns.append(pa.field("scores", pa.struct([(score.name, pa.float64()) for score in scores])))
+    if with_audit:
+        columns.append(pa.field("audit", AUDIT_TYPE))
     if with_images:
         columns.append(pa.field("image", IMAGE_TYPE))
     columns.extend(extra)

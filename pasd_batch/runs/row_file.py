@@ -17,7 +17,8 @@ ROW_GROUP_BYTES = 64 * 2**20
 ROW_GROUP_ROWS = 10_000
 
 IMAGE_COLUMN = "image"
-_NOT_IN_EVERY_RUN = ("scores", IMAGE_COLUMN)
+AUDIT_COLUMN = "audit"
+_NOT_IN_EVERY_RUN = ("scores", AUDIT_COLUMN, IMAGE_COLUMN)
 
 
 @dataclass(frozen=True)

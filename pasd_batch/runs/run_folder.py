@@ -74,7 +74,7 @@ class RunFolder:
         """All committed rows, as tables in the plan's order: at least one table for each committed shard.
 
         `columns` are the columns of the tables, in that order; None: all. Those that an earlier version did not write
-        are null; `scores` and `image` are left out in a run without them. `where` keeps rows, such as
+        are null; `scores`, `audit` and `image` are left out in a run without them. `where` keeps rows, such as
         `pc.field("status") == "failed"` or `pc.field("scores", "niqe_after") > 8.0`; tables may then have no rows.
         Nothing is fetched but these columns and those that `where` needs. Some shards are held at a time; with the
         column `image` of a run that has it, one row group (64 MiB of images).

@@ -57,6 +57,7 @@ def test_it_says_what_it_is_for_and_explains_every_group(path):
 def test_the_files_are_what_their_names_say():
     modes = {path.name: load(path).mode for path in RUN_CONFIGS}
     assert modes == {
+        "audit.yaml": RunMode.AUDIT,
         "colorize.yaml": RunMode.RESTORE,
         "colorize_then_restore.yaml": RunMode.RESTORE,
         "demo.yaml": RunMode.RESTORE,

@@ -162,7 +162,7 @@ def load_unhurried_describers(settings):
 
 
 def fingerprint(settings):
-    return None if settings.mode is RunMode.SCORE else "model-fingerprint"
+    return "model-fingerprint" if settings.mode.has_model else None
 
 
 def load_with_deadly_gif_decoder(settings):

@@ -94,13 +94,13 @@ def load_scorer(settings: RunSettings) -> PhotoScorer | None:
 
 
 def load_describers(settings: RunSettings) -> Sequence[Describer]:
-    """The run's describers, beside the restorer on its device; none for a run that only scores.
+    """The run's describers, beside the restorer on its device; none for a run without a model.
 
     Raises:
         DescriberUnavailable: a folder is missing, or does not hold what it should.
     """
     wanted = settings.restoration.describe
-    if settings.mode is RunMode.SCORE or not wanted.describers:
+    if not settings.mode.has_model or not wanted.describers:
         return ()
     from pasd_batch.describe import loading
     from pasd_batch.pasd.device import choose_device, choose_dtype
@@ -112,8 +112,8 @@ def load_describers(settings: RunSettings) -> Sequence[Describer]:
 
 
 def fingerprint_model(settings: RunSettings) -> str | None:
-    """A hash of all files that the run's models are loaded from; None for a run that only scores."""
-    if settings.mode is RunMode.SCORE:
+    """A hash of all files that the run's models are loaded from; None for a run without a model."""
+    if not settings.mode.has_model:
         return None
     from pasd_batch.pasd.model_identity import model_fingerprint
 

@@ -1,4 +1,4 @@
-"""A photo on its way in: fetched, hashed and decoded, and its true version with it where there is one."""
+"""A photo on its way in: fetched, hashed, decoded and measured, and its true version with it where there is one."""
 
 import hashlib
 import time
@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from pasd_batch.batch.worker.memory_budget import MemoryBudget
 from pasd_batch.batch.worker.overlap import DeadlineExceeded
 from pasd_batch.batch.worker.photo_state import PhotoState, StageFailed
-from pasd_batch.config.run import RunSettings
+from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.manifests.allowed_folders import refuse_outside
 from pasd_batch.photos.decoding_cost import checked_cost
 from pasd_batch.photos.estimates.degradation import estimate_degradation
+from pasd_batch.photos.estimates.measures import measure_photo
 from pasd_batch.photos.photo import Photo
 from pasd_batch.photos.photo_io import PhotoDecoder
 from pasd_batch.records import ImageFacts, Stage
@@ -72,6 +73,8 @@ class PhotoLoader:
                 fetched, width=photo.width, height=photo.height, format=photo.metadata.source_format
             )
             state.row.degradation = estimate_degradation(photo.pixels, alpha=photo.alpha, file=data)
+            if self.settings.mode is RunMode.AUDIT:
+                state.row.audit = measure_photo(photo)
         del data
         reference = None
         if record.reference_uri is not None:

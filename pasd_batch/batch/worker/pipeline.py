@@ -81,8 +81,8 @@ class PhotoPipeline:
         passage = _Passage(writer, self._describer, self._model, behind, listener)
         ahead = self._ahead([writer.begin(record) for record in records])
         workers, mode = self._spec.settings.workers, self._spec.settings.mode
-        # Scores are made photo by photo, so that there is nothing to wait for.
-        most = 1 if mode is RunMode.SCORE else workers.photo_batch
+        # Scores and measures are made photo by photo, so that there is nothing to wait for.
+        most = workers.photo_batch if mode.has_model else 1
         while self._fill(ahead, most):
             on_queues(loading=len(ahead.threads), ready=len(ahead.ready), storing=len(behind))
             while ahead.failed:

@@ -57,7 +57,12 @@ class WorkerSpec:
     @property
     def schema(self) -> pa.Schema:
         """Schema of the run's result shards."""
-        return result_schema(self.extra_columns, self.score_columns, with_images=self.keeps_images_in_rows)
+        return result_schema(
+            self.extra_columns,
+            self.score_columns,
+            with_images=self.keeps_images_in_rows,
+            with_audit=self.settings.mode is RunMode.AUDIT,
+        )
 
 
 def photo_seed(run_seed: int, photo_id: str) -> int:
