@@ -24,7 +24,7 @@ from pasd_batch.training.networks.teacher import RrdbNet, load_teacher, taught
 from pasd_batch.training.objectives import picture_loss
 from pasd_batch.training.objectives.adversarial import hinge_loss
 from pasd_batch.training.objectives.gradient_balance import balanced_gradient
-from pasd_batch.training.objectives.picture_loss import PictureLoss, PicturePair, build_picture_loss
+from pasd_batch.training.objectives.picture_loss import PictureLoss, PicturePair, build_picture_loss, trust
 from pasd_batch.training.objectives.sample_draws import SampleDraws
 from pasd_batch.training.trainer import train
 from pasd_batch.training.work import build_task
@@ -63,8 +63,9 @@ def pair_of(photos, side=32):
 
 
 def test_the_target_goes_from_the_teachers_picture_to_the_clean_one(photos, teacher):
-    pair = pair_of(photos)
+    pair = PicturePair(pair_of(photos).clean, 0.5 - 0.5 * pair_of(photos).clean.sign())
     own = taught(load_teacher(teacher), pair.degraded)
+    assert trust(own, 2.0 * pair.degraded - 1.0, pair.clean).eq(1.0).all(), "negatives are further from photos"
     levels = torch.tensor([0.0, 0.25, 1.0])
     expected = torch.stack([own[0], 0.75 * own[1] + 0.25 * pair.clean[1], pair.clean[2]])
     assert float(loss_of(expected, pair, levels, teacher=teacher)["picture"]) < 1e-6
@@ -75,6 +76,20 @@ def test_the_target_goes_from_the_teachers_picture_to_the_clean_one(photos, teac
     assert all(further > nearer for further, nearer in pairwise(from_clean)), "the dial is monotone"
     assert from_clean[-1] < 1e-6
     assert float(loss_of(pair.clean, pair, torch.zeros(3))["picture"]) == 0.0, "without a teacher the target is clean"
+
+
+@pytest.mark.parametrize(
+    ("error", "share"), [(0.0, 1.0), (0.2, 1.0), (0.22, 1.0), (0.235, 0.5), (0.25, 0.0), (0.5, 0.0)]
+)
+def test_a_teacher_that_takes_away_what_is_there_is_not_followed(photos, error, share):
+    clean = pair_of(photos).clean
+    shares = trust(clean + error, clean - 0.2, clean)
+    assert shares.tolist() == pytest.approx([share] * len(clean), abs=1e-4)
+
+
+def test_a_perfect_photo_has_no_teacher(photos):
+    clean = pair_of(photos).clean
+    assert trust(clean + 0.01, clean, clean).eq(0.0).all()
 
 
 def test_terms_have_the_gradients_that_the_settings_say(photos):
