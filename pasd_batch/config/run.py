@@ -2,7 +2,7 @@
 
 import math
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -49,6 +49,17 @@ class ImageDestination(StrEnum):
 class ManifestColumns(Settings):
     """Meanings of the manifest's columns; any others are carried through to the results."""
 
+    SETTINGS: ClassVar = (
+        "scale",
+        "seed",
+        "steps",
+        "guidance_scale",
+        "alpha_a",
+        "conditioning_scale",
+        "negative_prompt",
+    )
+    """Those that set how a photo is restored, by the names of the settings."""
+
     uri: str = "uri"
     """Column with the photo's URI; relative ones are relative to the manifest."""
 
@@ -85,8 +96,7 @@ class ManifestColumns(Settings):
 
     def of_settings(self) -> dict[str, str]:
         """Columns that set how a photo is restored, by the names of the settings."""
-        names = ("scale", "seed", "steps", "guidance_scale", "alpha_a", "conditioning_scale", "negative_prompt")
-        return {name: column for name in names if (column := getattr(self, name)) is not None}
+        return {name: column for name in self.SETTINGS if (column := getattr(self, name)) is not None}
 
 
 class ManifestSettings(Settings):

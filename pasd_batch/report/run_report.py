@@ -12,6 +12,7 @@ from pasd_batch.report.html.gallery import Choice, ShownPhoto, choose, shown_pho
 from pasd_batch.report.html.page import render_page
 from pasd_batch.report.html.pictures import MOST_BYTES
 from pasd_batch.report.html.rows_data import RowsData
+from pasd_batch.report.own_settings import own_setting_names, with_own_settings
 from pasd_batch.report.render import SheetPhoto, contact_sheet
 from pasd_batch.report.run_photos import PHOTO_COLUMNS, load_photo
 from pasd_batch.report.statistics import to_markdown
@@ -44,7 +45,9 @@ def write_report(
     assert about is not None  # open_run has seen it
     digest = RunDigest()
     rows = RowsData(lambda number, text: storage.write(report_data_path(number), text.encode()))
-    for table in folder.rows(DIGEST_COLUMNS):
+    own = own_setting_names(about)
+    tables = folder.rows(DIGEST_COLUMNS)
+    for table in with_own_settings(tables, folder) if own else tables:
         digest.add(table)
         rows.add(table)
     summary = to_markdown(digest.statistics, title=f"Run {storage.uri()}", planned=about.photos)

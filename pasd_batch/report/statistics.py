@@ -180,7 +180,9 @@ def _scores(statistics: RunStatistics) -> str:
             share = f"{pair.better:,} of {pair.after.count:,} photos"
             name = f"{metric} ({_direction(statistics, pair.name)})"
             rows.append((name, f"{before:.4g}", f"{after:.4g}", f"{after - before:+.4g}", share))
-    paired = markdown_table("Scores before and after", ("score", "before", "after", "change", "better"), rows)
+    paired = markdown_table(
+        "Scores before and after", ("score", "mean before", "mean after", "change of the mean", "better"), rows
+    )
     rows = [
         (f"{name} ({_direction(statistics, name)})", f"{mean.value:.4g}", f"{mean.count:,}")
         for name, mean in statistics.means.items()

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from report_runs import run_file
+from report_runs import result_row, run_file, stored_run
 
 from pasd_batch.cli.main import main
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.records import RESULT_SCHEMA, ScoreColumn, result_schema
+from pasd_batch.report import run_photos, run_report
+from pasd_batch.report.html import pictures, rows_data
 from pasd_batch.report.html.digest import DIGEST_COLUMNS
 from pasd_batch.report.render import SheetPhoto, contact_sheet, shrunk
 from pasd_batch.report.run_report import write_report
@@ -189,6 +192,32 @@ def test_few_photos_are_chosen_from_all_over_the_run(tmp_path):
     sheet = np.asarray(Image.open(f"{run}/{REPORT_SHEET}").convert("RGB"))
     shown = [n for n, colour in enumerate(COLOURS) if (np.abs(sheet.astype(int) - colour).max(axis=-1) <= 1).any()]
     assert shown == [0, 4]
+
+
+def test_a_page_has_at_most_8_megabytes_whatever_its_photos_are(tmp_path, monkeypatch):
+    """Noise is what compresses worst; a tenth of the photos in a tenth of the bytes, which takes less time."""
+    noise = np.random.default_rng(0).random((360, 480, 3), np.float32)
+    monkeypatch.setattr(run_photos, "input_picture", lambda *_: noise)
+    monkeypatch.setattr(run_photos, "result_picture", lambda *_: noise)
+    monkeypatch.setattr(run_report, "MOST_BYTES", pictures.MOST_BYTES // 10)
+    run = stored_run(tmp_path / "run", [result_row(number) for number in range(8)])
+    write_report(run.storage.uri(), ACCESS, photos=6)
+    page = (tmp_path / "run/report/index.html").read_text()
+    shown = re.findall(r"data:image/webp[^\"]*", page)
+    assert len(shown) == 12
+    assert 200_000 < sum(map(len, shown)) <= pictures.MOST_BYTES // 10
+    rest = len(page) - sum(map(len, shown))
+    assert pictures.MOST_BYTES + rows_data.MOST_BYTES + 2 * rest < 8_000_000
+
+
+def test_own_settings_of_photos_come_from_the_plan(tmp_path):
+    rows = [result_row(number, settings=f'{{"steps": {number}}}' if number else None) for number in range(4)]
+    about = {"settings": {"manifest": {"columns": {"steps": "s"}}}}
+    run = stored_run(tmp_path / "run", rows, **about)
+    write_report(run.storage.uri(), ACCESS, photos=0)
+    page = (tmp_path / "run/report/index.html").read_text()
+    assert '"3.png","{\\"steps\\": 3}"]' in page
+    assert '"0.png",null]' in page
 
 
 def test_no_sheet_is_made_where_none_is_wanted(tmp_path, capsys):

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from pasd_batch.config.storage import StorageSettings
-from pasd_batch.records import RESULT_SCHEMA, ScoreColumn, result_schema
+from pasd_batch.records import PLAN_SCHEMA, RESULT_SCHEMA, ScoreColumn, result_schema
 from pasd_batch.runs.layout import image_path, plan_path
 from pasd_batch.runs.run_file import RunFile
 from pasd_batch.runs.run_folder import RunFolder
@@ -98,8 +98,12 @@ def stored_run(
         folder.commit(
             shard, [{name: row.get(name) for name in schema.names} | {"shard": shard} for row in part], schema
         )
-        plan = [{name: row[name] for name in ("photo_id", "output_path")} | {"uri": _source(root, row)} for row in part]
-        pq.write_table(pa.Table.from_pylist(plan), root / plan_path(shard))
+        plan = [
+            {name: row.get(name) for name in PLAN_SCHEMA.names}
+            | {"uri": _source(root, row), "output_path": row["output_path"] or ""}
+            for row in part
+        ]
+        pq.write_table(pa.Table.from_pylist(plan, schema=PLAN_SCHEMA), root / plan_path(shard))
         for row in part:
             if row["output_path"]:
                 folder.storage.write(image_path(row["output_path"]), _picture(colour, (60, 40)))

@@ -55,6 +55,8 @@ class Scatter:
     """Photos by two of their scores, with the ends of both axes."""
 
     points: tuple[Point, ...]
+    baseline: tuple[Point, ...]
+    """The same photos plainly enlarged, as far as both scores are known of that."""
     x_range: tuple[float, float]
     y_range: tuple[float, float]
     photos: int
@@ -92,23 +94,35 @@ def histogram(series: Sequence[np.ndarray]) -> Histogram | None:
     return Histogram(tuple(_bars(count, edges, most) for count in counts), medians, low, high)
 
 
-def scatter(x: np.ndarray, y: np.ndarray) -> Scatter | None:
-    """Photos by two scores, arrays of shape (photos,), NaN where there is none; None without a photo that has both."""
+def scatter(x: np.ndarray, y: np.ndarray, baseline: tuple[np.ndarray, np.ndarray] | None = None) -> Scatter | None:
+    """Photos by two scores, arrays of shape (photos,), NaN where there is none; None without a photo that has both.
+
+    `baseline` has the same two scores of what the photos are compared with.
+    """
     rows = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
     if not rows.size:
         return None
     shown = rows[np.linspace(0, rows.size - 1, min(rows.size, MOST_POINTS)).astype(np.int64)]
-    x_range, y_range = _range(x[rows]), _range(y[rows])
-    points = [
-        Point(
-            round(_along(float(x[row]), *x_range), 1),
-            round(HEIGHT - _along(float(y[row]), *y_range) * HEIGHT / WIDTH, 1),
-            int(row),
-            (float(x[row]), float(y[row])),
-        )
-        for row in shown
-    ]
-    return Scatter(tuple(points), x_range, y_range, int(rows.size))
+    other_x, other_y = baseline if baseline is not None else (np.full(x.shape, np.nan),) * 2
+    both = np.isfinite(other_x) & np.isfinite(other_y)
+    compared = rows[both[rows]]
+    x_range = _range(np.concatenate([x[rows], other_x[compared]]))
+    y_range = _range(np.concatenate([y[rows], other_y[compared]]))
+    return Scatter(
+        tuple(_point(x, y, row, x_range, y_range) for row in shown),
+        tuple(_point(other_x, other_y, row, x_range, y_range) for row in shown[both[shown]]),
+        x_range,
+        y_range,
+        int(rows.size),
+    )
+
+
+def _point(
+    x: np.ndarray, y: np.ndarray, row: np.int64, x_range: tuple[float, float], y_range: tuple[float, float]
+) -> Point:
+    across, up = float(x[row]), float(y[row])
+    height = HEIGHT - _along(up, *y_range) * HEIGHT / WIDTH
+    return Point(round(_along(across, *x_range), 1), round(height, 1), int(row), (across, up))
 
 
 def throughput(finished: np.ndarray) -> Line | None:

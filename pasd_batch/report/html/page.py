@@ -14,7 +14,8 @@ from pasd_batch.report.html.digest import RunDigest
 from pasd_batch.report.html.gallery import Choice, ShownPhoto, key_score
 from pasd_batch.report.html.rendering import render
 from pasd_batch.report.html.rows_data import COLUMNS, HIDDEN, RowsData, script_json
-from pasd_batch.report.score_pairs import AFTER, score_pairs
+from pasd_batch.report.own_settings import own_setting_names
+from pasd_batch.report.score_pairs import AFTER, BEFORE, score_pairs
 from pasd_batch.runs.run_file import RunFile
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -31,6 +32,8 @@ class ScoreSummary:
     quantiles: tuple[float, ...]
     before: tuple[float, ...] | None
     """The same quantiles before, over the photos that have both."""
+    mean: float | None
+    mean_before: float | None
     median_change: float | None
     improved: float | None
     """Share of the photos that have both whose score is better after than before."""
@@ -53,6 +56,8 @@ def render_page(
     data = {
         "columns": COLUMNS,
         "hidden": HIDDEN,
+        "filled": [name for name in COLUMNS if name in rows.filled],
+        "own": own_setting_names(run),
         "scores": rows.score_names,
         "rows": rows.within_page(),
         "files": rows.files,
@@ -60,6 +65,7 @@ def render_page(
     }
     return render(
         "page.html.j2",
+        own=own_setting_names(run),
         run=run,
         uri=uri,
         statistics=digest.statistics,
@@ -95,7 +101,16 @@ def _summary(digest: RunDigest, label: str, name: str, before: str | None) -> Sc
     column = digest.score_columns[name]
     if before is None:
         return ScoreSummary(
-            label, column, int(known.sum()), _quantiles(after), None, None, None, charts.histogram([after])
+            label,
+            column,
+            int(known.sum()),
+            _quantiles(after),
+            None,
+            _mean(after),
+            None,
+            None,
+            None,
+            charts.histogram([after]),
         )
     first = digest.values(before)
     both = known & np.isfinite(first)
@@ -107,6 +122,8 @@ def _summary(digest: RunDigest, label: str, name: str, before: str | None) -> Sc
         int(both.sum()),
         _quantiles(after[both]),
         _quantiles(first[both]),
+        _mean(after[both]),
+        _mean(first[both]),
         float(np.median(change)) if change.size else None,
         float((gain > 0).mean()) if change.size else None,
         charts.histogram([first[both], after[both]]),
@@ -116,6 +133,11 @@ def _summary(digest: RunDigest, label: str, name: str, before: str | None) -> Sc
 def _quantiles(values: np.ndarray) -> tuple[float, ...]:
     known = values[np.isfinite(values)]
     return tuple(float(value) for value in np.quantile(known, _QUANTILES)) if known.size else ()
+
+
+def _mean(values: np.ndarray) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known.mean(dtype=np.float64)) if known.size else None
 
 
 def _comparisons(digest: RunDigest) -> Iterator[Comparison]:
@@ -129,9 +151,13 @@ def _comparisons(digest: RunDigest) -> Iterator[Comparison]:
     if fidelity is None or not counts[fidelity]:
         return
     for name, column in digest.score_columns.items():
-        points = charts.scatter(digest.values(fidelity), digest.values(name)) if name.endswith(AFTER) else None
-        if points is not None:
-            yield Comparison(digest.score_columns[fidelity], column, points)
+        if name.endswith(AFTER):
+            before = (fidelity + BEFORE, name.removesuffix(AFTER) + BEFORE)
+            known = all(each in digest.score_columns for each in before)
+            baseline = (digest.values(before[0]), digest.values(before[1])) if known else None
+            points = charts.scatter(digest.values(fidelity), digest.values(name), baseline)
+            if points is not None:
+                yield Comparison(digest.score_columns[fidelity], column, points)
 
 
 def _flat(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from pasd_batch.records import Status
+from pasd_batch.report.own_settings import OWN_SETTINGS
 from pasd_batch.report.photo_names import photo_name
 
 ROWS_A_FILE = 10_000
@@ -17,9 +18,9 @@ MOST_BYTES = 2_500_000
 """Size of the rows within the page; more go into files beside it."""
 
 COLUMNS = ("photo", "status", "cause", "message", "size", "result size", "tiles", "seconds", "warnings")
-"""Columns of the table before the scores."""
+"""Columns of a row before its scores; the table shows the scores behind the status, and no column without content."""
 
-HIDDEN = ("photo_id", "uri", "reference_uri", "prompt", "output_path")
+HIDDEN = ("photo_id", "uri", "reference_uri", "prompt", "output_path", OWN_SETTINGS)
 """Columns behind the scores, which only exports of a selection have."""
 
 
@@ -32,6 +33,8 @@ class RowsData:
 
     write: Callable[[int, str], None]
     score_names: list[str] = field(default_factory=list)
+    filled: set[str] = field(default_factory=set)
+    """Columns that have content in any row."""
     files: int = 0
     _flushed: int = 0
     _waiting: list[list[Any]] = field(default_factory=list)
@@ -44,6 +47,7 @@ class RowsData:
                 self.score_names.append(name.name)
         for row in table.to_pylist():
             values = _values(row, self.score_names)
+            self.filled.update(name for name, value in zip(COLUMNS, values, strict=False) if value not in (None, ""))
             self._waiting.append(values)
             self._nbytes += len(json.dumps(values))
             if len(self._waiting) > ROWS_A_FILE or self._nbytes > MOST_BYTES:
@@ -90,7 +94,7 @@ def _values(row: Mapping[str, Any], score_names: list[str]) -> list[Any]:
         round(seconds, 3),
         "; ".join(row["warnings"] or ()),
         [_rounded(scores.get(name)) for name in score_names],
-        *(row[name] for name in HIDDEN),
+        *(row.get(name) for name in HIDDEN),
     ]
 
 

@@ -12,6 +12,8 @@ def test_a_histogram_has_every_known_value_and_both_medians():
     assert counts == [[2, 1], [4]]
     assert found.series[1][0].height == HEIGHT
     assert found.medians == (0.0, WIDTH)
+    assert found.zero is None
+    assert histogram([np.array([-1.0, 1.0])]).zero == WIDTH / 2  # type: ignore[union-attr]
 
 
 def test_no_photo_falls_out_of_a_histogram():
@@ -42,6 +44,15 @@ def test_a_scatter_puts_photos_where_their_scores_are_and_draws_at_most_so_many(
     assert many is not None
     assert (len(many.points), many.photos) == (MOST_POINTS, 10_000)
     assert (many.points[0].row, many.points[-1].row) == (0, 9999)
+
+
+def test_the_baseline_is_drawn_within_the_same_axes_for_the_photos_that_are_shown():
+    found = scatter(np.array([1.0, 2.0, np.nan]), np.array([5.0, 6.0, 1.0]), (np.array([0, np.nan, 9]), np.zeros(3)))
+    assert found is not None
+    (point,) = found.baseline
+    assert (point.row, point.values) == (0, (0.0, 0.0))
+    assert found.x_range[0] < 0.0 < found.x_range[1] < 2.1
+    assert found.y_range[0] < 0.0
 
 
 def test_throughput_is_in_photos_a_minute():

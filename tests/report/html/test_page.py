@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from browser import opened
 from PIL import Image
@@ -20,19 +21,22 @@ from pasd_batch.report.html.rows_data import RowsData
 HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=alert(1)> \u202etxt.exe"
 
 
-def make_page(folder: Path, rows: list[dict], *, photos: int = 8) -> Path:
+def make_page(folder: Path, rows: list[dict], *, photos: int = 8, **about) -> Path:
     digest = RunDigest()
     data = RowsData(lambda number, text: (folder / "data" / f"rows-{number:04d}.js").write_text(text))
     (folder / "data").mkdir(exist_ok=True)
     for start in range(0, len(rows), 1000):
-        table = result_table(rows[start : start + 1000])
+        part = rows[start : start + 1000]
+        table = result_table(part)
+        own = pa.array([row.get("settings") for row in part], pa.string())
+        table = table.append_column("settings", own) if "manifest" in about.get("settings", {}) else table
         digest.add(table)
         data.add(table)
     gallery = [
         (choice, [_shown(row, rows[row]["photo_id"]) for row in choice.rows]) for choice in choose(digest, photos)
     ]
     page = folder / "index.html"
-    page.write_text(render_page(run_file(len(rows)), "/runs/<b>one</b>", digest, data, gallery))
+    page.write_text(render_page(run_file(len(rows), **about), "/runs/<b>one</b>", digest, data, gallery))
     return page
 
 
@@ -90,6 +94,27 @@ def test_the_selection_becomes_a_manifest_and_a_table_without_formulas(browser, 
     assert rows[5]["photo"] == '\'=HYPERLINK("http://evil")'
     assert rows[3]["photo"] == HOSTILE
     assert rows[2]["piqe_after"] == "42"
+
+
+def test_photos_own_settings_are_columns_of_the_selection(browser, tmp_path):
+    rows = [result_row(0, settings='{"steps": 7}'), result_row(1)]
+    columns = {"steps": "n", "alpha_a": "a", "scale": None}
+    page_file = make_page(tmp_path, rows, settings={"manifest": {"columns": columns}})
+    with opened(browser, page_file) as page:
+        assert "manifest.columns.steps=steps manifest.columns.alpha_a=alpha_a" in page.locator("#all").inner_text()
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Selection as a manifest").click()
+        lines = [json.loads(line) for line in Path(download.value.path()).read_text().splitlines()]
+    assert [(line["steps"], line["alpha_a"]) for line in lines] == [(7, None), (None, None)]
+
+
+def test_scores_stand_beside_the_photos_and_empty_columns_are_left_out(browser, tmp_path):
+    with opened(browser, make_page(tmp_path, [result_row(number) for number in range(3)])) as page:
+        headings = [heading.inner_text() for heading in page.locator("#rows th").all()]
+    assert headings == [
+        *("photo", "status", "piqe_input", "piqe_before", "piqe_after", "fidelity_psnr"),
+        *("size", "result size", "tiles", "seconds"),
+    ]
 
 
 def test_hostile_names_and_messages_stay_text(browser, page_file):

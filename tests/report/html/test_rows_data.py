@@ -33,6 +33,10 @@ def test_the_rows_of_a_large_run_are_all_in_files_each_once():
     assert found == [f"photo{number}" for number in range(count)]
 
 
+def test_columns_without_content_are_known():
+    assert rows_of(range(3)).filled == {"photo", "status", "size", "result size", "tiles", "seconds"}
+
+
 def test_no_text_ends_a_script_element():
     hostile = "</script><!-- &amp; \u2028 \ud800"
     text = script_json([hostile])

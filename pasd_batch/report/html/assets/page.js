@@ -6,6 +6,9 @@
   const field = (name) => form.elements.namedItem(name);
   const scoresAt = data.columns.length;
   const headings = [...data.columns, ...data.scores];
+  // Scores stand beside the photos, and what no photo has is no column.
+  const of = (names) => names.filter((name) => data.filled.includes(name)).map((name) => data.columns.indexOf(name));
+  const visible = [...of(["photo", "status"]), ...data.scores.map((_, number) => scoresAt + number), ...of(data.columns.slice(2))];
   const state = { rows: data.rows, found: [], sort: null, falling: false, page: 0, first: 0 };
 
   const value = (row, column) => (column < scoresAt ? row[column] : row[scoresAt][column - scoresAt] ?? null);
@@ -59,7 +62,7 @@
     body.replaceChildren();
     for (const row of state.found.slice(state.page * PAGE, (state.page + 1) * PAGE)) {
       const line = document.createElement("tr");
-      headings.forEach((name, column) => cell(line, value(row, column), ["photo", "message", "warnings"].includes(name)));
+      for (const column of visible) cell(line, value(row, column), ["photo", "message", "warnings"].includes(headings[column]));
       line.dataset.row = state.first + state.rows.indexOf(row);
       body.append(line);
     }
@@ -67,8 +70,8 @@
     document.getElementById("page").textContent = `page ${state.page + 1} of ${pages}`;
     document.getElementById("earlier").disabled = state.page === 0;
     document.getElementById("later").disabled = state.page + 1 >= pages;
-    document.querySelectorAll("#rows th").forEach((heading, column) => {
-      if (column === state.sort) heading.setAttribute("aria-sort", state.falling ? "descending" : "ascending");
+    document.querySelectorAll("#rows th").forEach((heading, place) => {
+      if (visible[place] === state.sort) heading.setAttribute("aria-sort", state.falling ? "descending" : "ascending");
       else heading.removeAttribute("aria-sort");
     });
   }
@@ -81,16 +84,16 @@
 
   function head() {
     const line = document.createElement("tr");
-    headings.forEach((name, column) => {
+    for (const column of visible) {
       const heading = document.createElement("th");
       const button = document.createElement("button");
       heading.scope = "col";
       button.type = "button";
-      button.textContent = name;
+      for (const part of headings[column].split(/(?<=_)/)) button.append(part, document.createElement("wbr"));
       button.addEventListener("click", () => sortBy(column));
       heading.append(button);
       line.append(heading);
-    });
+    }
     document.querySelector("#rows thead").append(line);
     data.scores.forEach((name, number) => option(field("score"), name, number));
   }
@@ -107,7 +110,9 @@
     const lines = state.found.map((row) => {
       const line = { id: hidden(row, "photo_id"), uri: hidden(row, "uri") };
       for (const name of ["reference_uri", "prompt"]) if (hidden(row, name) !== null) line[name] = hidden(row, name);
-      return JSON.stringify(line);
+      // Every line has all of them, since a manifest must have the columns that its run names.
+      for (const name of data.own) line[name] = null;
+      return JSON.stringify(Object.assign(line, JSON.parse(hidden(row, "settings") ?? "{}")));
     });
     save("selection.jsonl", "application/x-ndjson", lines.join("\n") + "\n");
   }
