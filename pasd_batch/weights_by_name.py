@@ -19,6 +19,7 @@ from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.metrics.weights import needed_of
 from pasd_batch.pasd.model_identity import files_read
 from pasd_batch.storage.storage import StorageError
+from pasd_batch.storage.weight_file_kind import why_no_safetensors
 from pasd_batch.storage.weight_sources import WeightSource, weight_source
 
 Named = TypeVar("Named", bound=Settings)
@@ -94,6 +95,22 @@ def all_needed(settings: Settings) -> Iterator[Needed]:
     for setting in used_settings(settings):
         if setting.value is not None:
             yield needed_files(setting, storage_settings)
+
+
+def refuse_absent(settings: Settings) -> None:
+    """Make sure that weights which should be on this machine are, before anything that takes longer than a look.
+
+    Raises:
+        StorageError, UnfitWeights: naming the setting, what is wrong with its path, and the remedy.
+    """
+    storage_settings = storage_settings_of(settings)
+    for setting in used_settings(settings):
+        if not isinstance(setting.value, Path):
+            continue
+        needed = needed_files(setting, storage_settings)
+        for path in (setting.value.expanduser() / name for name in needed.files):
+            if path.suffix == ".safetensors" and (kind := why_no_safetensors(path)):
+                raise UnfitWeights(f"{setting.name}: {path}: no safetensors, but {kind}")
 
 
 def needed_files(setting: WeightsSetting, storage_settings: StorageSettings) -> Needed:

@@ -11,6 +11,7 @@ from pasd_batch.config.base import Settings
 from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.weights import HUB, INDEX, HubName, WeightsSetting, with_weights
+from pasd_batch.errors import PasdBatchError
 from pasd_batch.metrics.weights import WeightFile, needed_of
 from pasd_batch.storage.storage import NotFound, Storage, StorageError
 from pasd_batch.storage.weight_sources import WeightSource, weight_source
@@ -53,22 +54,23 @@ class Mirror:
             Storage.open(uri, retry=storage_settings.retry, allowed_schemes=storage_settings.allowed_schemes | {scheme})
         )
 
-    def copy_all(self, settings: Settings, told: Callable[[Copied], None]) -> None:
+    def copy_all(self, settings: Settings, told: Callable[[Copied], None]) -> list[PasdBatchError]:
         """Copy what every setting needs; `told` hears of each when it is there.
 
-        Raises:
-            StorageError, UnfitWeights: weights cannot be had, or not be stored.
+        Returns:
+            Why weights could not be had or stored, each with its setting; they keep no others from being copied.
         """
         storage_settings = storage_settings_of(settings)
+        failures: list[PasdBatchError] = []
         for setting in used_settings(settings):
-            if isinstance(setting.group, MetricsSettings):
-                source, files = "where they are published", _metric_files(setting, storage_settings)
-                told(self._put(setting, METRICS, source, files))
-            elif setting.value is not None:
-                needed = needed_files(pinned_setting(setting, storage_settings), storage_settings)
-                folder = needed.source.fetch(list(needed.files))
-                files = {name: folder / name if name else folder for name in needed.files}
-                told(self._put(setting, _label(needed.source), str(needed.source), files))
+            try:
+                if isinstance(setting.group, MetricsSettings):
+                    told(self._put_metrics(setting, storage_settings))
+                elif setting.value is not None:
+                    told(self._put_named(setting, storage_settings))
+            except PasdBatchError as error:
+                failures.append(error)
+        return failures
 
     def overrides(self, settings: Settings) -> list[str]:
         """Overrides of the configuration that take the weights from here."""
@@ -88,6 +90,21 @@ class Mirror:
             else:
                 written[name] = address
         return [f"{name}={value}" for name, value in written.items()]
+
+    def _put_named(self, setting: WeightsSetting, storage_settings: StorageSettings) -> Copied:
+        needed = needed_files(pinned_setting(setting, storage_settings), storage_settings)
+        folder = needed.source.fetch(list(needed.files))
+        files = {name: folder / name if name else folder for name in needed.files}
+        return self._put(setting, _label(needed.source), str(needed.source), files)
+
+    def _put_metrics(self, setting: WeightsSetting, storage_settings: StorageSettings) -> Copied:
+        """Copy those of the chosen metrics' files that can be had, before the others are told."""
+        files, missing = _metric_files(setting, storage_settings)
+        copied = self._put(setting, METRICS, "where they are published", files)
+        if missing:
+            del self.places[setting.name]  # metrics that lack a file cannot be computed
+            raise StorageError("; ".join(f"{setting.name}: {each}" for each in missing))
+        return copied
 
     def _put(self, setting: WeightsSetting, label: str, source: str, files: Mapping[str, Path]) -> Copied:
         single = next(iter(files.values())) if "" in files else None
@@ -130,16 +147,22 @@ def _label(source: WeightSource) -> str:
     return f"{last}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def _metric_files(setting: WeightsSetting, storage_settings: StorageSettings) -> dict[str, Path]:
-    """Files of the chosen metrics, from the setting's own folder if they are there, else as published."""
+def _metric_files(
+    setting: WeightsSetting, storage_settings: StorageSettings
+) -> tuple[dict[str, Path], list[StorageError]]:
+    """Files of the chosen metrics, from the setting's own folder if they are there, else as published; and failures."""
     assert isinstance(setting.group, MetricsSettings)
     needed = needed_of(setting.group)
     own = {} if setting.value is None else _own_files(weight_source(setting.value, storage_settings), needed)
     files: dict[str, Path] = {}
+    missing: list[StorageError] = []
     for file in needed:
         there = {name: path for name, path in own.items() if file.fits(name)}
-        files |= there or dict(_published(file, storage_settings))
-    return files
+        try:
+            files |= there or dict(_published(file, storage_settings))
+        except StorageError as error:
+            missing.append(error)
+    return files, missing
 
 
 def _own_files(source: WeightSource, needed: Collection[WeightFile]) -> dict[str, Path]:

@@ -38,7 +38,8 @@ def add_command(commands: Any) -> None:
         "fetch",
         help="copy all of them, the metrics' too, to a folder or a prefix of a store",
         description="Copies what is not there yet, and prints the overrides of the configuration that use the copies. "
-        "Weights of metrics that metrics.weights_dir lacks are fetched from where their authors publish them.",
+        "Weights of metrics that metrics.weights_dir lacks are fetched from where their authors publish them. "
+        "Ends with 0 if all is there, 1 if something could not be had, which is listed; all else is copied.",
     )
     fetch.add_argument("--to", required=True, metavar="PLACE", help="local folder, or s3://BUCKET/PREFIX ...")
     for action, run in ((check, run_check), (fetch, run_fetch)):
@@ -65,14 +66,21 @@ def run_check(options: argparse.Namespace) -> int:
 
 def run_fetch(options: argparse.Namespace) -> int:
     """Copy everything, telling of each on the error stream; the overrides are the output."""
-    from pasd_batch.weights_by_name import storage_settings_of
+    from pasd_batch.weights_by_name import storage_settings_of, used_settings
     from pasd_batch.weights_mirror import Mirror
 
     settings = _read(options)
     mirror = Mirror.open(options.to, storage_settings_of(settings))
-    mirror.copy_all(settings, _tell)
+    for setting in used_settings(settings):
+        if setting.value is None and setting.mark.otherwise is not None:
+            _say(f"{setting.name}: the embedded model, which is in the package")
+    failures = mirror.copy_all(settings, _tell)
     sys.stdout.writelines(printable(f"{override}\n") for override in mirror.overrides(settings))
-    return 0
+    if failures:
+        _say(f"not fetched: {len(failures)}; all else is there, the same command goes on")
+        for failure in failures:
+            _say(f"- {failure}")
+    return EXIT_MISSING if failures else 0
 
 
 def _read(options: argparse.Namespace) -> Settings:
@@ -83,9 +91,11 @@ def _read(options: argparse.Namespace) -> Settings:
 
 
 def _tell(copied: "Copied") -> None:
-    size = _size(copied.bytes)
-    told = f"{copied.setting}: {copied.files} files, {size}, from {copied.source}"
-    sys.stderr.write(printable_line(told) + "\n")
+    _say(f"{copied.setting}: {copied.files} files, {_size(copied.bytes)}, from {copied.source}")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(printable_line(line) + "\n")
 
 
 def _lines(setting: WeightsSetting, settings: Settings) -> Iterator[str]:

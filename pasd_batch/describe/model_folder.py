@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import constants
+from safetensors import SafetensorError
 from transformers import AutoImageProcessor
 from transformers import logging as transformers_logging
 
 from pasd_batch.config.describe import DescriberSettings
 from pasd_batch.config.weights import local_path
 from pasd_batch.errors import PasdBatchError
+from pasd_batch.storage.weight_file_kind import why_no_safetensors
 
 
 class DescriberUnavailable(PasdBatchError):
@@ -86,6 +88,11 @@ def _folder(settings: DescriberSettings) -> Path:
 def _explained(folder: Path, what: str) -> Iterator[None]:
     try:
         yield
+    except SafetensorError as error:
+        files = ((path, why_no_safetensors(path)) for path in sorted(folder.glob("*.safetensors")))
+        told = "; ".join(f"{path.name} is {kind}" for path, kind in files if kind)
+        told = told or f"its weights are damaged or cut short ({error}); copy or download them again"
+        raise DescriberUnavailable(f"{folder}: {told}") from error
     except Exception as error:
         raise DescriberUnavailable(
             f"{folder}: {what} cannot load it ({type(error).__name__}: {error}); name a folder of that kind of model, "

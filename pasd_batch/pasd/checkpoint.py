@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
@@ -31,6 +32,7 @@ from pasd_batch.pasd.state_dict import (
     read_weights,
 )
 from pasd_batch.pasd.unet import PixelAwareUNet
+from pasd_batch.storage.weight_file_kind import why_no_safetensors
 
 Model = TypeVar("Model", AutoencoderKL, CLIPTextModel)
 
@@ -201,6 +203,11 @@ def _explained(folder: Path) -> Iterator[None]:
         yield
     except pickle.UnpicklingError as error:
         raise pickle_unreadable(folder) from error
+    except SafetensorError as error:
+        for path in sorted(folder.glob("*.safetensors")):
+            if kind := why_no_safetensors(path):
+                raise CheckpointError(f"{path}: no safetensors, but {kind}") from error
+        raise CheckpointError(f"{folder}: damaged or cut short ({error}); copy or download it again") from error
     except Exception as error:
         raise CheckpointError(f"{folder}: cannot be read: {error}") from error
 

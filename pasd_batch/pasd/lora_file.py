@@ -1,7 +1,8 @@
 """Files of LoRAs: which tensors belong to which layer, and how strong the layer's addition is by itself.
 
 Three ways of naming are known. kohya's trainer writes `lora_unet_down_blocks_0_..._to_q.lora_down.weight` (a layer's
-path with underscores for its dots), and an `.alpha` for each layer; diffusers
+path with underscores for its dots, diffusers' path or that of Stable Diffusion's own code,
+`lora_unet_input_blocks_4_1_...`), and an `.alpha` for each layer; diffusers
 `unet.down_blocks.0...to_q.lora.down.weight`, in its first versions `...processor.to_q_lora.down.weight`; peft
 `base_model.model.down_blocks.0...to_q.lora_A.weight`, with the alphas in a configuration beside the tensors or in the
 file's metadata.
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from pasd_batch.pasd.families import REMEDY
 from pasd_batch.pasd.model_config import read_json
+from pasd_batch.pasd.original_names import original_paths
 from pasd_batch.pasd.state_dict import CheckpointError, listing, read_metadata, read_weight_file
 
 FILE_NAMES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
@@ -52,12 +54,14 @@ _FAMILIES = {
     "lora_te1_": "Stable Diffusion XL",
     "lora_te2_": "Stable Diffusion XL",
     "text_encoder_2.": "Stable Diffusion XL",
+    "transformer_blocks_1_": "Stable Diffusion XL",
+    "transformer_blocks.1.": "Stable Diffusion XL",
     "double_blocks": "Flux",
     "single_transformer_blocks": "Flux",
     "joint_blocks": "Stable Diffusion 3",
     "transformer.": "Stable Diffusion 3 or Flux",
 }
-"""Parts of names of keys that LoRAs of other families have."""
+"""Parts of names of keys that LoRAs of other families have; each attention of Stable Diffusion 1.5 has one block."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,8 @@ def _aliases(layer: str) -> Iterator[str]:
     network, _, path = layer.partition(".")
     yield path
     if network == "unet":
-        yield f"lora_unet_{path.replace('.', '_')}"
+        for name in (path, *original_paths(path)):
+            yield f"lora_unet_{name.replace('.', '_')}"
         yield path.removesuffix(".0")  # diffusers' first versions wrote to_out for to_out.0
         return
     yield f"lora_te_{path.replace('.', '_')}"

@@ -130,7 +130,10 @@ def _folders(settings: ModelSettings) -> tuple[Path, Path]:
         base, control = local_path(settings.base), local_path(settings.control)
         for name, folder in (("base", base), ("control", control)):
             if not folder.is_dir():
-                raise CheckpointError(f"{name} folder {folder}: not a directory")
+                what = "a file, not a folder" if folder.exists() else "no such folder"
+                raise CheckpointError(
+                    f"model.{name}: {folder}: {what}; check the path, or name it as hf://OWNER/NAME or another address"
+                )
         return base, control
     if not EMBEDDED_MODEL.is_dir():
         raise CheckpointError(

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pasd_batch.errors import PasdBatchError
+from pasd_batch.storage.weight_file_kind import why_no_safetensors
 
 SAFETENSORS_NAMES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors")
 PICKLE_NAMES = ("diffusion_pytorch_model.bin", "diffusion_pytorch_model.fp16.bin")
@@ -94,6 +95,8 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _cut_short(path: Path, error: SafetensorError) -> CheckpointError:
+    if kind := why_no_safetensors(path):
+        return CheckpointError(f"{path}: no safetensors, but {kind}")
     return CheckpointError(f"{path}: damaged or cut short ({error}); copy or download it again")
 
 

@@ -87,7 +87,7 @@ class LocalWeights:
         if self.path.is_file():
             return {"": self.path.stat().st_size}
         if not self.path.is_dir():
-            raise NotFound(f"{self.path}: no such folder or file; check the path")
+            raise NotFound(f"{self.path}: no such folder or file{self._looked_in()}; check the path{self._on_hub()}")
         found = (each for each in self.path.rglob("*") if each.is_file())
         sizes = {each.relative_to(self.path).as_posix(): each.stat().st_size for each in found}
         sizes.pop(INDEX, None)
@@ -100,6 +100,15 @@ class LocalWeights:
     def is_here(self, names: Collection[str]) -> bool:
         """True: the path is of this machine."""
         return True
+
+    def _looked_in(self) -> str:
+        return "" if self.path.is_absolute() else f" in {Path.cwd()}"
+
+    def _on_hub(self) -> str:
+        """Words for somebody who means a repository: all other programs take such a name for one."""
+        text = self.path.as_posix()
+        is_like_one = not self.path.is_absolute() and len(self.path.parts) == 2 and text[0] not in ".~"
+        return f", or write {HUB}{text} if it is a repository of the Hugging Face Hub" if is_like_one else ""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pasd_batch.cli import main
 from pasd_batch.pasd.untrained import TINY, save_untrained
 from pasd_batch.storage import local_files
 
+TOON = "model.personalized.weights"
 QUICK = ["--steps", "2", "--guidance", "1", "--device", "cpu", "--set", "sampling.min_short_side=64"]
 
 
@@ -156,7 +157,15 @@ def test_names_that_differ_in_their_suffix_only_are_told_apart(quick_models, pho
         (["b.png", "--output", "out", "--set", "sampling.stepz=1"], "sampling.stepz: unknown setting"),
         (
             ["b.png", "--output", "out", "--base", "nowhere", "--control", "nowhere"],
-            "base folder nowhere: not a directory",
+            "model.base: nowhere: no such folder or file in /",
+        ),
+        (
+            ["b.png", "--output", "out", "--base", "runwayml/stable-diffusion-v1-5", "--control", "nowhere"],
+            "write hf://runwayml/stable-diffusion-v1-5 if it is a repository",
+        ),
+        (
+            ["b.png", "--output", "out", "--base", "model", "--control", "model", "--set", f"{TOON}=notes.safetensors"],
+            "notes.safetensors: no safetensors, but a text that begins with 'hello'",
         ),
         (
             ["b.png", "--output", "out", "--set", "sampling.scheduler=Nonsense"],
@@ -169,6 +178,8 @@ def test_what_cannot_be_started_says_why_and_writes_nothing(model, photos, monke
     monkeypatch.chdir(photos)
     (photos / "empty").mkdir()
     (photos / "empty" / "notes.txt").touch()
+    (photos / "notes.safetensors").write_text("hello\n")
+    (photos / "model").symlink_to(model[1])
     (photos / "others" / "b.png").mkdir(parents=True)
     (photos / "others" / "a.png").write_bytes((photos / "b.png").read_bytes())
     named = arguments if "--base" in arguments else [*arguments, *model]

@@ -171,11 +171,41 @@ def test_a_published_file_that_is_not_what_it_should_be_is_refused(config, hub, 
     needs = metric_weights.MetricNeeds((file,))
     monkeypatch.setitem(metric_weights.METRIC_NEEDS, "clipiqa", needs)
     command = ["weights", "fetch", str(config), "--to", str(tmp_path / "mirror"), "metrics.no_reference=[clipiqa]"]
-    assert main(command) == 2
+    assert main(command) == 1
     assert "its SHA-256 is not" in capsys.readouterr().err
     hub.push("someone/clip", {"RN50.pt": b"clip"})
     assert main(command) == 0
     assert (tmp_path / "mirror/metrics/hub/clip/RN50.pt").read_bytes() == b"clip"
+
+
+def test_what_cannot_be_had_keeps_nothing_else_from_being_fetched(config, hub, tmp_path, capsys):
+    overrides = ["restoration.model.base=hf://someone/nothing"]
+    hub.repositories.pop("timm/resnet50.a1_in1k")
+    command = ["weights", "fetch", str(config), "--to", str(tmp_path / "mirror"), *overrides]
+    assert main(command) == 1
+    printed = capsys.readouterr()
+    assert [line.partition("=")[0] for line in printed.out.split()] == ["restoration.model.control"]
+    assert "restoration.model.control: 2 files" in printed.err
+    count, base, metrics = (line for line in printed.err.splitlines() if line.startswith(("not fetched", "- ")))
+    assert count == "not fetched: 2; all else is there, the same command goes on"
+    assert base.startswith("- restoration.model.base: hf://someone/nothing: ")
+    assert metrics.startswith("- metrics.weights_dir: hf://timm/resnet50.a1_in1k")
+    assert (tmp_path / "mirror/metrics/hub/pyiqa/musiq_koniq_ckpt-e95806b9.pth").read_bytes() == b"musiq"
+    hub.push("timm/resnet50.a1_in1k", {"model.safetensors": b"resnet"})
+    hub.push("someone/nothing", BASE)
+    assert main(command) == 0
+    assert len(capsys.readouterr().out.split()) == 3
+
+
+@pytest.mark.parametrize("action", ["check", "fetch"])
+def test_the_embedded_model_is_told(tmp_path, capsys, action):
+    config = tmp_path / "run.yaml"
+    config.write_text("manifest: {path: photos}\noutput: {root: run}\nmetrics: {no_reference: []}\n")
+    place = ["--to", str(tmp_path / "mirror")] if action == "fetch" else []
+    assert main(["weights", action, str(config), *place]) == 0
+    printed = capsys.readouterr()
+    assert (printed.out + printed.err).count("the embedded model") == 2
+    assert not (tmp_path / "mirror").exists()
 
 
 class Adapter(Settings):

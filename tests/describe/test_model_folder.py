@@ -125,3 +125,10 @@ def test_nothing_is_fetched(copy, monkeypatch):
     with pytest.raises(DescriberUnavailable) as refused:
         load("detect", folder)
     assert "a connection was tried" not in str(refused.value)
+
+
+def test_a_pointer_of_git_lfs_is_called_one(describer_folder, tmp_path):
+    folder = shutil.copytree(describer_folder("resnet"), tmp_path / "resnet")
+    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(DescriberUnavailable, match=r"model\.safetensors is a pointer of Git LFS"):
+        load("classify", folder)

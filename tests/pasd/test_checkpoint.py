@@ -16,6 +16,7 @@ from pasd_batch.pasd.checkpoint import (
     load_base,
     load_control_branch,
     load_unet,
+    load_vae,
 )
 from pasd_batch.pasd.state_dict import CheckpointError
 
@@ -252,3 +253,9 @@ class TestBaseFolders:
         base = load_base(model_copy)
         assert_same_weights(base.vae, expected.vae)
         assert_same_weights(base.text_encoder, expected.text_encoder)
+
+
+def test_a_text_in_a_library_s_folder_is_called_one(model_copy):
+    (model_copy / "vae" / "diffusion_pytorch_model.safetensors").write_text("hello")
+    with pytest.raises(CheckpointError, match=r"diffusion_pytorch_model\.safetensors: no safetensors, but a text"):
+        load_vae(model_copy / "vae")

@@ -159,6 +159,10 @@ def one_layer(pasd) -> dict[str, Tensor]:
         ("model.diffusion_model.out.2.bias", r"a whole model; name it as model\.personalized"),
         ("string_to_param.*", "a textual inversion"),
         ("lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_up.weight", "is a LoRA for Stable Diffusion XL"),
+        (
+            "lora_unet_input_blocks_4_1_transformer_blocks_1_attn2_to_k.lora_up.weight",
+            "is a LoRA for Stable Diffusion XL",
+        ),
         ("lora_unet_double_blocks_0_img_attn_proj.lora_up.weight", "is a LoRA for Flux"),
         ("lora_unet_joint_blocks_0_x_block_attn_proj.lora_up.weight", "is a LoRA for Stable Diffusion 3"),
         ("transformer.blocks.0.attn.to_q.lora_A.weight", "is a LoRA for Stable Diffusion 3 or Flux"),

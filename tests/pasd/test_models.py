@@ -63,7 +63,7 @@ def test_pixel_multiple_of_four_levels(tiny_model_folder):
 
 
 def test_missing_folder_is_named(tmp_path, tiny_model_folder):
-    with pytest.raises(CheckpointError, match=r"control folder .*nowhere: not a directory"):
+    with pytest.raises(CheckpointError, match=r"model.control: .*nowhere: no such folder; check"):
         load_models(ModelSettings(base=tiny_model_folder, control=tmp_path / "nowhere"))
 
 

@@ -124,6 +124,14 @@ def kohya_name(layer: str) -> str:
     return {"unet": "lora_unet_", "text_encoder": "lora_te_"}[network] + path.replace(".", "_")
 
 
+def kohya_original_name(layer: str) -> str:
+    """Name of a layer in files of kohya's trainer that name a UNet's layers as Stable Diffusion's own code does."""
+    if not layer.startswith("unet."):
+        return kohya_name(layer)
+    path = original_unet_name(f"{layer.removeprefix('unet.')}.").removeprefix("model.diffusion_model.")
+    return f"lora_unet_{path.rstrip('.').replace('.', '_')}"
+
+
 def _peft_name(layer: str) -> str:
     return f"base_model.model.{layer.partition('.')[2]}"
 
@@ -139,6 +147,10 @@ def _first_diffusers(layer: str) -> tuple[str, str]:
 
 LORA_NAMINGS: dict[str, Callable[[str], tuple[str, str]]] = {
     "kohya": lambda layer: (f"{kohya_name(layer)}.lora_down.weight", f"{kohya_name(layer)}.lora_up.weight"),
+    "kohya, original names": lambda layer: (
+        f"{kohya_original_name(layer)}.lora_down.weight",
+        f"{kohya_original_name(layer)}.lora_up.weight",
+    ),
     "diffusers": lambda layer: (
         (f"{layer}.lora.down.weight", f"{layer}.lora.up.weight")
         if layer.startswith("unet")

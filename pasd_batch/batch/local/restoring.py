@@ -21,7 +21,8 @@ from pasd_batch.config.run import RunSettings
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.records import RESULT_SCHEMA, PhotoRecord, Provenance, WorkOrigin
 from pasd_batch.runs.run_file import fingerprint
-from pasd_batch.weights_by_name import on_this_machine
+from pasd_batch.storage.errors import StorageError
+from pasd_batch.weights_by_name import UnfitWeights, on_this_machine, refuse_absent
 
 _BATCH_ON_GPU = 4
 """Photos of like size that a GPU restores together. A CPU is no faster with several, and all wait for the last."""
@@ -78,6 +79,7 @@ def restore_photos(
     paths = output_paths(found, settings.output.file.format.suffix)
     refuse_losses(found, paths, root)
     refuse_no_folder(root)
+    _refuse_absent_weights(settings)
     spec, models = _load(settings, root, loaders or ModelLoaders())
     folder = OutputFolder(root)
     folder.make()
@@ -87,6 +89,13 @@ def restore_photos(
     ]
     with folder:
         return _run(spec, models, folder, records, on_progress)
+
+
+def _refuse_absent_weights(settings: RestoreSettings) -> None:
+    try:
+        refuse_absent(settings)
+    except (StorageError, UnfitWeights) as error:
+        raise ConfigError(str(error)) from error
 
 
 def _load(settings: RestoreSettings, root: str, loaders: ModelLoaders) -> tuple[WorkerSpec, WorkerModels]:
