@@ -163,9 +163,8 @@ def sample(models: Models, work: Work, tile_batch: int) -> list[Tensor]:
         )
         for photo, start in zip(work.photos, work.starts, strict=True)
     ]
-    schedulers = [unipc(models, work.steps) for _ in photos]
     denoiser = GuidedDenoiser(models.unet, models.control_branch, work.guidance)
-    return denoise(denoiser, photos, schedulers, tile_batch=tile_batch, dtype=models.dtype)
+    return denoise(denoiser, photos, lambda: unipc(models, work.steps), tile_batch=tile_batch, dtype=models.dtype)
 
 
 def plain_loop(models: Models, work: Work) -> list[Tensor]:

@@ -82,7 +82,10 @@ class Pipeline:
         self.sampling = sampling
         guidance = Guidance(sampling.guidance_scale, sampling.conditioning_scale, sampling.guess_mode)
         self.denoiser = GuidedDenoiser(models.unet, models.control_branch, guidance, models.graphs)
-        self.noise_schedule = AdjustableNoiseSchedule.from_settings(sampling, self._scheduler().alphas_cumprod)
+        scheduler = self._scheduler()
+        self.noise_schedule = AdjustableNoiseSchedule.from_settings(sampling, scheduler.alphas_cumprod)
+        self._first_timestep = int(scheduler.timesteps[0])
+        self._first_scale = scheduler.init_noise_sigma
 
     @torch.inference_mode()
     def run(
@@ -123,7 +126,7 @@ class Pipeline:
         return NoiseDraws.from_seed(request.seed, self.models.vae.config["latent_channels"], latent_size)
 
     def _start(self, framed: Image, draws: NoiseDraws, budget: MemoryBudget) -> Tensor:
-        scheduler, device = self._scheduler(), self.models.device
+        device = self.models.device
         if self.sampling.pure_noise_start:
             start = pure_noise_start(draws.first, draws.offset, offset_noise_scale=self.sampling.offset_noise_scale)
             start = start.to(device)
@@ -136,9 +139,9 @@ class Pipeline:
             )
             latent = posterior.sample(draws.posterior.to(device), self._scaling_factor).float()
             start = self.noise_schedule.start(
-                latent, draws.first.to(device), draws.second.to(device), timestep=int(scheduler.timesteps[0])
+                latent, draws.first.to(device), draws.second.to(device), timestep=self._first_timestep
             )
-        return start * scheduler.init_noise_sigma
+        return start * self._first_scale
 
     def _condition(
         self, request: PhotoRequest, framed: Image, draws: NoiseDraws, start: Tensor, limits: MemoryLimits
@@ -163,7 +166,7 @@ class Pipeline:
         return denoise(
             self.denoiser,
             photos,
-            [self._scheduler() for _ in photos],
+            self._scheduler,
             tile_batch=limits.tile_batch,
             fill_batches=self.sampling.tiling.fill_batches,
             dtype=self.models.dtype,

@@ -89,44 +89,87 @@ def build_scheduler(name: str, config: Mapping[str, Any], steps: int) -> Schedul
 def denoise(
     denoiser: Denoiser,
     photos: Sequence[DenoisingPhoto],
-    schedulers: Sequence[Scheduler],
+    make_scheduler: Callable[[], Scheduler],
     *,
     tile_batch: int,
     fill_batches: bool = True,
     dtype: torch.dtype = torch.float32,
     on_step: StepCallback | None = None,
 ) -> list[Float[Tensor, "1 channels _h _w"]]:
-    """Run every photo through its scheduler's timesteps (the same for all); returns clean latents in float32.
+    """Run photos through a scheduler's timesteps; returns clean latents in float32.
 
     Args:
         denoiser: predicts noise for a batch of tiles.
         photos: initial latents and what steers them.
-        schedulers: one per photo, freshly set up, because solvers remember their photo's earlier steps.
+        make_scheduler: gives schedulers that are freshly set up, all alike; one steps all photos of a size.
         tile_batch: tiles per network call.
         fill_batches: fill a batch of fewer tiles up by repeating its last one, so that the shape of the computation,
             and with it every rounding, is the same whatever the neighbours are.
         dtype: precision of the networks' inputs; latents and the solver stay in float32.
         on_step: called after each step.
     """
-    latents = [photo.start for photo in photos]
+    solvers = [_Solver.of(photos, members, make_scheduler()) for members in _by_size(photos)]
     batches = _batches(photos, tile_batch, fill_batches)
-    timesteps = schedulers[0].timesteps
-    on_device = timesteps.to(latents[0].device)
+    timesteps = solvers[0].scheduler.timesteps
+    on_device = timesteps.to(photos[0].start.device)
     for index, timestep in enumerate(timesteps):
-        scaled = [s.scale_model_input(x, timestep) for s, x in zip(schedulers, latents, strict=True)]
+        scaled = _in_order(solvers, [each.scheduler.scale_model_input(each.latents, timestep) for each in solvers])
         parts: list[list[Tensor]] = [[] for _ in photos]
         for batch in batches:
             predicted = denoiser(batch.at(scaled, dtype), on_device[index])
             for (photo, _), part in zip(batch.members, predicted, strict=False):
                 parts[photo].append(part)
         noises = [photo.grid.blend(torch.stack(own)) for photo, own in zip(photos, parts, strict=True)]
-        latents = [
-            _step(scheduler, noise, timestep, latent, photo.generator)
-            for scheduler, noise, latent, photo in zip(schedulers, noises, latents, photos, strict=True)
-        ]
+        for solver in solvers:
+            solver.step(torch.cat([noises[photo] for photo in solver.members]), timestep)
         if on_step is not None:
             on_step(index + 1, len(timesteps))
-    return latents
+    return _in_order(solvers, [each.latents for each in solvers])
+
+
+@dataclass
+class _Solver:
+    """Photos of one size, whose latents a scheduler steps together.
+
+    A step is some hundred operations on small tensors, which take as long for many photos as for one; they work on
+    each number by itself, so that no neighbour changes a photo.
+    """
+
+    members: Sequence[int]
+    """Numbers of the photos."""
+
+    scheduler: Scheduler
+    latents: Tensor
+    options: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, photos: Sequence[DenoisingPhoto], members: Sequence[int], scheduler: Scheduler) -> "_Solver":
+        """A solver at the start."""
+        options: dict[str, Any] = {}
+        if "generator" in inspect.signature(scheduler.step).parameters:
+            options["generator"] = [photos[photo].generator for photo in members]
+        return cls(members, scheduler, torch.cat([photos[photo].start for photo in members]), options)
+
+    def step(self, noises: Tensor, timestep: Tensor) -> None:
+        """Take one step."""
+        self.latents = self.scheduler.step(noises, timestep, self.latents, return_dict=False, **self.options)[0]
+
+
+def _by_size(photos: Sequence[DenoisingPhoto]) -> list[list[int]]:
+    members: dict[Size, list[int]] = {}
+    for number, photo in enumerate(photos):
+        members.setdefault(photo.grid.size, []).append(number)
+    return list(members.values())
+
+
+def _in_order(solvers: Sequence[_Solver], values: Sequence[Tensor]) -> list[Tensor]:
+    """Each photo's part of what the solvers have, in the order of the photos."""
+    parts = {
+        photo: part
+        for solver, value in zip(solvers, values, strict=True)
+        for photo, part in zip(solver.members, value.split(1), strict=True)
+    }
+    return [parts[photo] for photo in sorted(parts)]
 
 
 @dataclass(frozen=True)
@@ -184,9 +227,3 @@ def _embeddings(photos: Sequence[DenoisingPhoto], members: Sequence[tuple[int, i
         return photos[photo].embeddings[first : last + 1]
     # Not stacked, which would change their layout.
     return torch.cat([photos[photo].embeddings[tile : tile + 1] for photo, tile in members])
-
-
-def _step(scheduler: Scheduler, noise: Tensor, timestep: Tensor, latent: Tensor, generator: Generator) -> Tensor:
-    takes_generator = "generator" in inspect.signature(scheduler.step).parameters
-    options = {"generator": generator} if takes_generator else {}
-    return scheduler.step(noise, timestep, latent, return_dict=False, **options)[0]

@@ -51,8 +51,11 @@ def photo(seed, size=SMALL, *, guided=False):
 
 
 def sample(photos, denoiser=None, *, name=UNIPC, steps=2, tile_batch=1, on_step=None):
-    schedulers = [build_scheduler(name, SCHEDULER_CONFIG, steps) for _ in photos]
-    return denoise(denoiser or CountingDenoiser(), photos, schedulers, tile_batch=tile_batch, on_step=on_step)
+    return denoise(denoiser or CountingDenoiser(), photos, maker(name, steps), tile_batch=tile_batch, on_step=on_step)
+
+
+def maker(name=UNIPC, steps=2):
+    return lambda: build_scheduler(name, SCHEDULER_CONFIG, steps)
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
@@ -110,8 +113,7 @@ def test_part_filled_batches_have_the_full_shape():
 
 def test_batches_that_are_not_filled_have_the_tiles_there_are():
     denoiser = CountingDenoiser()
-    scheduler = build_scheduler(UNIPC, SCHEDULER_CONFIG, 1)
-    denoise(denoiser, [photo(1, Size(8, 20))], [scheduler], tile_batch=3, fill_batches=False)
+    denoise(denoiser, [photo(1, Size(8, 20))], maker(steps=1), tile_batch=3, fill_batches=False)
     assert denoiser.shapes == [(3, 4, 8, 8), (1, 4, 8, 8)]
 
 
@@ -133,6 +135,30 @@ def test_neighbours_do_not_matter(tile_batch):
         assert torch.equal(one, three)
 
 
+@pytest.mark.parametrize("name", [*SCHEDULERS, "DDPMScheduler", "LCMScheduler", "TCDScheduler", "PNDMScheduler"])
+def test_photos_of_one_size_are_stepped_together_as_if_each_were_alone(name):
+    """Bit by bit, also where a scheduler draws noise at every step."""
+    size = Size(7, 9)
+    seeds = (1, 2, 3, 4, 5)
+    together = sample([photo(seed, size) for seed in seeds], name=name, steps=4)
+    for seed, latents in zip(seeds, together, strict=True):
+        (alone,) = sample([photo(seed, size)], name=name, steps=4)
+        assert torch.equal(latents, alone)
+
+
+def test_a_scheduler_takes_one_step_for_all_photos_of_a_size(monkeypatch):
+    stepped = []
+    scheduler = type(build_scheduler(UNIPC, SCHEDULER_CONFIG, 1))
+    step = scheduler.step
+    monkeypatch.setattr(
+        scheduler,
+        "step",
+        lambda self, noise, *rest, **options: stepped.append(len(noise)) or step(self, noise, *rest, **options),
+    )
+    sample([photo(1), photo(2, Size(5, 6)), photo(3), photo(4)], steps=2)
+    assert stepped == [3, 1] * 2
+
+
 def test_the_batch_shape_hardly_matters():
     (one,) = sample([photo(1, Size(8, 20))], tile_batch=1)
     (four,) = sample([photo(1, Size(8, 20))], tile_batch=4)
@@ -152,8 +178,7 @@ def test_half_precision_networks_leave_latents_in_float32():
     rounded = DenoisingPhoto(
         single.start, single.grid, single.embeddings.bfloat16(), single.prompt.bfloat16(), None, single.generator
     )
-    schedulers = [build_scheduler(UNIPC, SCHEDULER_CONFIG, 2)]
-    (latents,) = denoise(denoiser, [rounded], schedulers, tile_batch=1, dtype=torch.bfloat16)
+    (latents,) = denoise(denoiser, [rounded], maker(), tile_batch=1, dtype=torch.bfloat16)
     assert latents.dtype == torch.float32
     (expected,) = sample([photo(1)])
     assert float((latents - expected).abs().mean()) < 0.05 * float(expected.abs().mean())

@@ -92,7 +92,7 @@ class Run:
             generator=torch.Generator(),
         )
         denoiser = GuidedDenoiser(load_unet(self.variant / "unet").float(), branch, guidance)
-        (latents,) = denoise(denoiser, [photo], [scheduler], tile_batch=tile_batch)
+        (latents,) = denoise(denoiser, [photo], lambda: scheduler, tile_batch=tile_batch)
         return latents, scheduler
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
