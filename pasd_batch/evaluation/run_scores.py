@@ -8,10 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from pasd_batch.records import SCORE_METADATA_KEY, ScoreColumn, Status
+from pasd_batch.records.joining import joined
 from pasd_batch.report.photo_names import photo_name
 from pasd_batch.runs.run_folder import RunFolder
 
 _COLUMNS = ("photo_id", "uri", "status", "shard", "input_sha256", "output_sha256", "output_width", "scores")
+_ROWS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def read_scores(run: RunFolder) -> RunScores:
         StorageError: it cannot be read.
     """
     gathered = _Gathered()
-    for table in run.rows(_COLUMNS):
+    for table in joined(run.rows(_COLUMNS), _ROWS_AT_ONCE):
         gathered.add(table)
     names = pa.concat_tables(gathered.tables) if gathered.tables else _NO_NAMES
     return RunScores(

@@ -1,6 +1,6 @@
 """Writing of manifests that the product makes: as one Parquet file of a name that says so."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.listing import ending_of
+from pasd_batch.records.joining import joined
 from pasd_batch.storage.location import redact_uri
 from pasd_batch.storage.storage import Storage
 
@@ -30,7 +31,7 @@ def write_tables(file: BinaryIO, tables: Iterable[pa.Table]) -> int:
     """Write tables of one schema as Parquet and go back to the file's start; the number of rows."""
     writer: pq.ParquetWriter | None = None
     rows = 0
-    for table in _joined(tables):
+    for table in joined(tables, _GROUP_ROWS):  # each becomes a row group, and many small ones are slow to read
         writer = writer or pq.ParquetWriter(file, table.schema, compression="zstd")
         writer.write_table(table)
         rows += table.num_rows
@@ -38,19 +39,6 @@ def write_tables(file: BinaryIO, tables: Iterable[pa.Table]) -> int:
         writer.close()
     file.seek(0)
     return rows
-
-
-def _joined(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in fewer tables: each becomes a row group, and many small ones are slow to read."""
-    waiting, rows = [], 0
-    for table in tables:
-        waiting.append(table)
-        rows += table.num_rows
-        if rows >= _GROUP_ROWS:
-            yield pa.concat_tables(waiting)
-            waiting, rows = [], 0
-    if waiting:
-        yield pa.concat_tables(waiting)
 
 
 def write_file(target: str, data: bytes, storage_settings: StorageSettings) -> None:

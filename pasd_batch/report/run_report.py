@@ -7,6 +7,7 @@ from typing import Any
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.records import Status
+from pasd_batch.records.joining import joined
 from pasd_batch.report.html.digest import DIGEST_COLUMNS, RunDigest
 from pasd_batch.report.html.gallery import Choice, ShownPhoto, choose, shown_photo
 from pasd_batch.report.html.page import render_page
@@ -22,6 +23,8 @@ from pasd_batch.runs.run_folder import RunFolder, open_run
 
 MOST_ON_SHEET = 12
 """Photos of the contact sheet."""
+
+_ROWS_AT_ONCE = 2_000
 
 
 def write_report(
@@ -47,7 +50,7 @@ def write_report(
     rows = RowsData(lambda number, text: storage.write(report_data_path(number), text.encode()))
     own = own_setting_names(about)
     tables = folder.rows(DIGEST_COLUMNS)
-    for table in with_own_settings(tables, folder) if own else tables:
+    for table in joined(with_own_settings(tables, folder) if own else tables, _ROWS_AT_ONCE):
         digest.add(table)
         rows.add(table)
     summary = to_markdown(digest.statistics, title=f"Run {storage.uri()}", planned=about.photos)
