@@ -54,6 +54,10 @@ class ModelSettings(Settings):
     compile: Annotated[bool, RuntimeOnly()] = False
     """Compile the two networks with `torch.compile`; pays off for many photos of one shape."""
 
+    fused_layers: Annotated[bool, RuntimeOnly()] = True
+    """On CUDA, layers of the networks that keep features in one memory layout, and normalise them in one go; off: those
+    of diffusers, which copy them back and forth."""
+
     cuda_graphs: Annotated[bool, RuntimeOnly()] = True
     """Launch the networks' kernels together, by a CUDA graph for each shape of a batch of tiles, where the device is
     CUDA; the same pixels, up to 5 times faster for few tiles at a time."""

@@ -100,10 +100,15 @@ class ControlBranch(DiffusionEncoder):
         features = self.encode(sample, timesteps, text_states, embedding)
         scales = residual_scales(len(features.skips) + 1, conditioning_scale, guess_mode)
         skips = [
-            project(skip) * scale
+            _scaled(project(skip), scale)
             for project, skip, scale in zip(self.controlnet_down_blocks, features.skips, scales[:-1], strict=True)
         ]
-        return ControlResiduals(skips, self.controlnet_mid_block(features.middle) * scales[-1])
+        return ControlResiduals(skips, _scaled(self.controlnet_mid_block(features.middle), scales[-1]))
+
+
+def _scaled(residual: Tensor, scale: float) -> Tensor:
+    # A factor of 1 would only be another pass over memory.
+    return residual if scale == 1.0 else residual * scale
 
 
 def zero_convolution(channels: int) -> nn.Conv2d:

@@ -161,6 +161,17 @@ def test_compiled_networks_give_the_same_picture(tiny_model_folder, photograph):
     assert float((expected - result).abs().mean()) < LEVEL
 
 
+@pytest.mark.parametrize(("precision", "most"), [("float32", LEVEL / 10), ("bfloat16", LEVEL)])
+def test_fused_layers_change_only_roundings(tiny_model_folder, photograph, precision, most):
+    photo = photograph[:, :192, 120:376]
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        expected, result = (
+            restore(tiny(tiny_model_folder, model={"dtype": precision, "fused_layers": fused}), photo)[0].image
+            for fused in (False, True)
+        )
+    assert float((expected - result).abs().mean()) < most
+
+
 class TestGraphs:
     """Launching kernels by CUDA graphs, against launching them one by one."""
 

@@ -1,0 +1,119 @@
+"""Triton kernels of group normalisation over channels-last features; see `channels_last.py`.
+
+Features lie in memory as (batch, rows, channels), a row for each pixel. Importing it needs Triton, which comes with
+torch for CUDA.
+"""
+
+# The arguments of kernels have no types of Python's.
+# ruff: noqa: ANN001, ANN202
+# pyright: basic
+
+from typing import no_type_check
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+_ROWS, _CHANNELS, _WARPS = 128, 64, 8
+_PARTS = 32
+
+
+@triton.jit
+@no_type_check
+def _moments_kernel(features, means, squares, rows, channels, ROWS: tl.constexpr, CHANNELS: tl.constexpr):
+    """Mean and sum of squared deviations of each channel over one part of a sample's rows."""
+    sample, part, first = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2) * CHANNELS
+    row = part * ROWS + tl.arange(0, ROWS)
+    channel = first + tl.arange(0, CHANNELS)
+    inside = (row < rows)[:, None] & (channel < channels)[None, :]
+    at = row[:, None] * channels + channel[None, :]
+    values = tl.load(features + sample * rows * channels + at, mask=inside, other=0.0).to(tl.float32)
+    mean = tl.sum(values, axis=0) / tl.minimum(ROWS, rows - part * ROWS)
+    deviations = tl.where(inside, values - mean[None, :], 0.0)
+    out = (sample * tl.num_programs(1) + part) * channels + channel
+    tl.store(means + out, mean, mask=channel < channels)
+    tl.store(squares + out, tl.sum(deviations * deviations, axis=0), mask=channel < channels)
+
+
+@triton.jit
+@no_type_check
+def _scales_kernel(
+    means, squares, weight, centre, scale, rows, parts, channels, width, eps,
+    ROWS: tl.constexpr, PARTS: tl.constexpr, WIDTH: tl.constexpr,
+):  # fmt: skip
+    """Mean of a group and factors of its channels, from the moments of all parts (law of total variance)."""
+    sample, group = tl.program_id(0).to(tl.int64), tl.program_id(1)
+    inner = tl.arange(0, WIDTH)
+    channel = group * width + inner
+    total = 0.0
+    for start in range(0, parts, PARTS):
+        part = start + tl.arange(0, PARTS)
+        inside = (part < parts)[:, None] & (inner < width)[None, :]
+        at = (sample * parts + part[:, None]) * channels + channel[None, :]
+        count = tl.minimum(ROWS, rows - part * ROWS).to(tl.float32)
+        total += tl.sum(tl.load(means + at, mask=inside, other=0.0) * count[:, None])
+    mean = total / (rows * width)
+    total = 0.0
+    for start in range(0, parts, PARTS):
+        part = start + tl.arange(0, PARTS)
+        inside = (part < parts)[:, None] & (inner < width)[None, :]
+        at = (sample * parts + part[:, None]) * channels + channel[None, :]
+        count = tl.minimum(ROWS, rows - part * ROWS).to(tl.float32)
+        apart = tl.load(means + at, mask=inside, other=0.0) - mean
+        within = tl.load(squares + at, mask=inside, other=0.0)
+        total += tl.sum(tl.where(inside, within + count[:, None] * apart * apart, 0.0))
+    factor = 1.0 / tl.sqrt(total / (rows * width) + eps)
+    factor *= tl.load(weight + channel, mask=inner < width, other=0.0).to(tl.float32)
+    out = sample * channels + channel
+    tl.store(centre + out, mean, mask=inner < width)
+    tl.store(scale + out, factor, mask=inner < width)
+
+
+@triton.jit
+@no_type_check
+def _normalise_kernel(
+    features, centre, scale, bias, normalised, rows, channels,
+    WITH_SILU: tl.constexpr, ROWS: tl.constexpr, CHANNELS: tl.constexpr,
+):  # fmt: skip
+    """Distance of each value from its group's mean, times its channel's factor, plus its bias; and SiLU of that."""
+    sample, part, first = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2) * CHANNELS
+    row = part * ROWS + tl.arange(0, ROWS)
+    channel = first + tl.arange(0, CHANNELS)
+    inside = (row < rows)[:, None] & (channel < channels)[None, :]
+    at = row[:, None] * channels + channel[None, :]
+    mean = tl.load(centre + sample * channels + channel, mask=channel < channels, other=0.0)
+    factor = tl.load(scale + sample * channels + channel, mask=channel < channels, other=0.0)
+    summand = tl.load(bias + channel, mask=channel < channels, other=0.0).to(tl.float32)
+    values = tl.load(features + sample * rows * channels + at, mask=inside, other=0.0).to(tl.float32)
+    values = (values - mean[None, :]) * factor[None, :] + summand[None, :]
+    if WITH_SILU:
+        values = values * tl.sigmoid(values)
+    tl.store(normalised + sample * rows * channels + at, values.to(normalised.dtype.element_ty), mask=inside)
+
+
+def group_norm_channels_last(
+    features: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, *, with_silu: bool
+) -> Tensor:
+    """Group normalisation (with SiLU behind it) of channels-last features (batch, channels, height, width).
+
+    Computed in float32 whatever the features' precision, and for each sample by itself.
+    """
+    samples, channels, height, width = features.shape
+    rows, parts = height * width, triton.cdiv(height * width, _ROWS)
+    moments = torch.empty(2, samples, parts, channels, device=features.device)
+    centre, scale = torch.empty(2, samples, channels, device=features.device)
+    normalised = torch.empty_like(features)
+    blocks = (samples, parts, triton.cdiv(channels, _CHANNELS))
+    of_group = channels // groups
+    with torch.cuda.device_of(features):
+        _moments_kernel[blocks](features, *moments, rows, channels, ROWS=_ROWS, CHANNELS=_CHANNELS, num_warps=_WARPS)
+        _scales_kernel[(samples, groups)](
+            *moments, weight, centre, scale, rows, parts, channels, of_group, eps,
+            ROWS=_ROWS, PARTS=_PARTS, WIDTH=triton.next_power_of_2(of_group),
+        )  # fmt: skip
+        _normalise_kernel[blocks](
+            features, centre, scale, bias, normalised, rows, channels,
+            WITH_SILU=with_silu, ROWS=_ROWS, CHANNELS=_CHANNELS, num_warps=_WARPS,
+        )  # fmt: skip
+    return normalised

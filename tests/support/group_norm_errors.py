@@ -1,0 +1,53 @@
+"""Errors of the group normalisation kernel against torch's in float64, for shapes that are hard in one way or another.
+
+As a script it runs on Triton's interpreter, which has to be chosen before anything imports Triton.
+"""
+
+import json
+import os
+import sys
+
+import torch
+
+SHAPES = ((2, 80, 16, 16, 16), (3, 80, 9, 17, 4), (2, 36, 1, 3, 4), (2, 4, 1, 1, 4), (2, 8, 65, 65, 1))
+"""Samples, channels, height, width, groups: parts that are full or not, one pixel, one channel, more parts than fit."""
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+
+
+def kernel_errors(device: str) -> dict[str, float]:
+    """Largest error relative to 1 + the value's size, by shape, precision and whether SiLU is behind it."""
+    return {
+        case_name(shape, precision, with_silu): _error(shape, getattr(torch, precision), with_silu, device)
+        for shape in SHAPES
+        for precision in PRECISIONS
+        for with_silu in (False, True)
+    }
+
+
+def case_name(shape: tuple[int, ...], precision: str, with_silu: bool) -> str:
+    return f"{'x'.join(map(str, shape))} {precision}{' silu' if with_silu else ''}"
+
+
+def _error(shape: tuple[int, ...], precision: torch.dtype, with_silu: bool, device: str) -> float:
+    from pasd_batch.pasd.group_norm_kernels import group_norm_channels_last
+
+    *size, groups = shape
+    generator = torch.Generator().manual_seed(2)
+    # A mean that is large beside the deviation, which would show cancellation.
+    features = (torch.randn(size, generator=generator) + 30).to(device, precision)
+    features = features.to(memory_format=torch.channels_last)
+    weight, bias = torch.randn(2, size[1], generator=generator).to(device, precision)
+    result = group_norm_channels_last(features, groups, weight, bias, 1e-5, with_silu=with_silu)
+    expected = torch.nn.functional.group_norm(features.double(), groups, weight.double(), bias.double(), 1e-5)
+    expected = torch.nn.functional.silu(expected) if with_silu else expected
+    assert result.dtype == precision
+    assert result.is_contiguous(memory_format=torch.channels_last)
+    first = group_norm_channels_last(features[:1], groups, weight, bias, 1e-5, with_silu=with_silu)
+    assert torch.equal(first, result[:1]), "a sample depends on its neighbours"
+    return float(((result.double() - expected).abs() / (1 + expected.abs())).max())
+
+
+if __name__ == "__main__":
+    os.environ["TRITON_INTERPRET"] = "1"
+    json.dump(kernel_errors("cpu"), sys.stdout)
