@@ -8,7 +8,7 @@ import torch
 from denoise import Case, make_work, plain_loop
 
 from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
-from pasd_batch.pasd import framing, pipeline, vae_tiling
+from pasd_batch.pasd import pipeline, vae_tiling
 from pasd_batch.pasd.geometry import LATENT_FACTOR
 from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.pipeline import Restoration
@@ -22,13 +22,14 @@ _WHOLE = 1024
 """A tile size that no photo here exceeds."""
 
 _AROUND = {
-    "resize in and out": (framing, "resize"),
+    "entering": (pipeline.Pipeline, "_enter"),
     "noise": (pipeline.NoiseDraws, "from_seed"),
     "encode": (vae_tiling, "encode"),
     "condition": (pipeline, "condition"),
     "denoise": (pipeline, "denoise"),
     "decode": (vae_tiling, "decode"),
-    "soundness": (pipeline, "find_problem"),
+    "soundness": (pipeline, "measure_soundness"),
+    "to main memory": (pipeline, "start_copy_to_host"),
     "colour fix": (pipeline, "fix_color"),
 }
 

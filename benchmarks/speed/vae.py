@@ -47,7 +47,6 @@ def precision(vae: AutoencoderKL, way: Way) -> Iterator[None]:
     kept = {name: value.clone() for name, value in vae.state_dict().items()}
     allowed = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     dtype, last = vae.dtype, vae.decoder.conv_out
-    hook = last.register_forward_pre_hook(lambda _, inputs: (inputs[0].to(last.weight.dtype),))
     try:
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = way.tf32
         nn.Module.to(vae, dtype=way.dtype)
@@ -55,8 +54,8 @@ def precision(vae: AutoencoderKL, way: Way) -> Iterator[None]:
             nn.Module.to(last, dtype=torch.float32)
         yield
     finally:
-        hook.remove()
         nn.Module.to(vae, dtype=dtype)
+        nn.Module.to(last, dtype=torch.float32)
         vae.load_state_dict(kept)
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = allowed
 

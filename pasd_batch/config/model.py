@@ -46,7 +46,11 @@ class ModelSettings(Settings):
     """Networks' precision; none: bfloat16 on CUDA, float32 on the CPU."""
 
     vae_dtype: Precision = Precision.FLOAT32
-    """VAE's precision; float32 because Stable Diffusion's VAE overflows in float16 and bands in bfloat16."""
+    """VAE's precision; float32 because Stable Diffusion's VAE overflows in float16, and bfloat16 costs up to 4 of 256
+    levels (its last layer runs in float32 all the same, so that pictures have all values)."""
+
+    vae_tf32: bool = True
+    """On CUDA, multiply the VAE's float32 numbers with TF32's 10 bits, three to four times faster."""
 
     allow_pickle: Annotated[bool, RuntimeOnly()] = False
     """Also accept `.bin` and `.ckpt` weights (read with `weights_only=True`) where no safetensors file is present."""

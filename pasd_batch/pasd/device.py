@@ -1,6 +1,10 @@
 """Device and precision that networks run in; quick to import, for those who load other networks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+from torch import Tensor
 
 from pasd_batch.config.model import Precision
 
@@ -27,3 +31,30 @@ def choose_dtype(precision: Precision | None, device: torch.device) -> torch.dty
     if precision is not None:
         return getattr(torch, precision)
     return torch.bfloat16 if device.type == "cuda" else torch.float32
+
+
+@contextmanager
+def float32_products(*, tf32: bool) -> Iterator[None]:
+    """Let CUDA multiply float32 numbers with TF32's 10 bits, or exactly, for as long as the context lasts."""
+    cudnn, cublas = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, cublas.allow_tf32
+    try:
+        cudnn.allow_tf32 = cublas.allow_tf32 = tf32
+        yield
+    finally:
+        cudnn.allow_tf32, cublas.allow_tf32 = before
+
+
+def start_copy_to_host(tensor: Tensor) -> Tensor:
+    """A tensor's copy in main memory; from CUDA it is only begun, and there once `wait_for` has returned."""
+    if tensor.device.type != "cuda":
+        return tensor.cpu()
+    # Only page-locked memory is copied to while the processor goes on, at several times the speed besides.
+    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    return host.copy_(tensor, non_blocking=True)
+
+
+def wait_for(device: torch.device) -> None:
+    """Wait until everything that this thread has started on a device is done."""
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()

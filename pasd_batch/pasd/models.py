@@ -38,6 +38,9 @@ class Models:
     dtype: torch.dtype
     """Precision of UNet and control branch; the text encoder runs in float32."""
 
+    vae_tf32: bool = False
+    """True if the VAE's float32 numbers may be multiplied with TF32's bits on CUDA."""
+
     graphs: NetworkGraphs | None = None
     """CUDA graphs of UNet and control branch; none: their kernels are launched one by one."""
 
@@ -68,19 +71,11 @@ class Models:
             # Within the try, because it may run out of memory half-way.
             for network in (*networks, self.vae):
                 _place(network, self.device, torch.float32)
-            yield Models(
-                self.unet,
-                self.control_branch,
-                self.vae,
-                self.prompt_encoder,
-                self.scheduler_config,
-                self.device,
-                torch.float32,
-            )
+            yield replace(self, dtype=torch.float32, vae_tf32=False, graphs=None)
         finally:
             for network in networks:
                 _place(network, self.device, self.dtype)
-            _place(self.vae, self.device, vae_dtype)
+            _place_vae(self.vae, self.device, vae_dtype)
 
 
 def load_models(settings: ModelSettings) -> Models:
@@ -115,18 +110,37 @@ def place_models(unet: PixelAwareUNet, branch: ControlBranch, base: BaseModel, s
     _place(base.text_encoder, device, torch.float32)
     _place(unet, device, dtype)
     _place(branch, device, dtype)
-    _place(base.vae, device, getattr(torch, settings.vae_dtype))
+    _place_vae(base.vae, device, getattr(torch, settings.vae_dtype))
     if settings.compile:
         unet.compile()
         branch.compile()
     prompt_encoder = PromptEncoder(base.tokenizer, base.text_encoder)
     graphs = cuda_graphs(device) if settings.cuda_graphs else None
-    return Models(unet, branch, base.vae, prompt_encoder, base.scheduler_config, device, dtype, graphs)
+    return Models(
+        unet,
+        branch,
+        base.vae,
+        prompt_encoder,
+        base.scheduler_config,
+        device,
+        dtype,
+        vae_tf32=settings.vae_tf32,
+        graphs=graphs,
+    )
 
 
 def _place(network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
     # Not through diffusers' own `to`, which warns about float32 parts that these networks do not have.
     nn.Module.to(network, device, dtype)
+
+
+def _place_vae(vae: AutoencoderKL, device: torch.device, dtype: torch.dtype) -> None:
+    last = vae.decoder.conv_out
+    exact = {name: value.clone() for name, value in last.state_dict().items()}
+    _place(vae, device, dtype)
+    # What it gives are pixels: in bfloat16 a clear sky would have 256 shades where a 16-bit file has room for all.
+    _place(last, device, torch.float32)
+    last.load_state_dict(exact)
 
 
 def _folders(settings: ModelSettings) -> tuple[Path, Path]:

@@ -11,15 +11,17 @@ from pasd_batch.config.restoration import SamplingSettings, TilingSettings
 from pasd_batch.pasd import framing, vae_tiling
 from pasd_batch.pasd.color_fix import fix_color
 from pasd_batch.pasd.conditioning import condition
+from pasd_batch.pasd.device import float32_products, start_copy_to_host, wait_for
 from pasd_batch.pasd.framing import Frame, Image
 from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits
 from pasd_batch.pasd.models import Models
+from pasd_batch.pasd.noise_draws import NoiseDraws
 from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule, pure_noise_start
 from pasd_batch.pasd.prompts import compose_prompt
 from pasd_batch.pasd.sampling import DenoisingPhoto, Scheduler, StepCallback, build_scheduler, denoise
-from pasd_batch.pasd.soundness import find_problem
+from pasd_batch.pasd.soundness import find_problem, measure_soundness
 from pasd_batch.pasd.tiling import plan_tiles
 from pasd_batch.records import PhotoFailure, RestorationReport, Stage
 
@@ -52,26 +54,20 @@ class Restoration:
 
 
 @dataclass(frozen=True)
-class NoiseDraws:
-    """All noise of one photo, drawn on the CPU over the whole latent, so that no tiling can change it."""
+class _Finished:
+    """A photo whose results are on their way to main memory."""
 
-    posterior: Float[Tensor, "1 channels height width"]
-    first: Float[Tensor, "1 channels height width"]
-    second: Float[Tensor, "1 channels height width"]
-    offset: Float[Tensor, "1 channels 1 1"]
-    later: Tensor
-    """State of the generator behind these draws, for schedulers that draw at every step."""
+    image: Image
+    soundness: Tensor
+    prompt: str
+    report: RestorationReport
 
-    @classmethod
-    def from_seed(cls, seed: int, channels: int, size: Size) -> "NoiseDraws":
-        """Draw everything from one seed, always in the same order."""
-        generator = Generator().manual_seed(seed)
-
-        def draw(height: int, width: int) -> Tensor:
-            return torch.randn(1, channels, height, width, generator=generator)
-
-        posterior, first, second = (draw(size.height, size.width) for _ in range(3))
-        return cls(posterior, first, second, draw(1, 1), generator.get_state())
+    def outcome(self) -> Restoration | PhotoFailure:
+        """The restored photo, or why it is none; once everything has come."""
+        problem = find_problem(self.soundness)
+        if problem is not None:
+            return PhotoFailure(Stage.RESTORE, "UnsoundResult", problem)
+        return Restoration(self.image[0], self.prompt, self.report)
 
 
 class Pipeline:
@@ -107,10 +103,18 @@ class Pipeline:
             return [(each, len(photo.grid.tiles)) for each, photo in zip(latents, photos, strict=True)]
 
         denoised = budget.run(attempt, MemoryLimits.smaller_denoising)
-        return [self._finish(*each, budget) for each in zip(requests, framed, denoised, strict=True)]
+        finished = [self._finish(*each, budget) for each in zip(requests, framed, denoised, strict=True)]
+        wait_for(self.models.device)
+        return [each.outcome() for each in finished]
 
     def _enter(self, request: PhotoRequest) -> Image:
-        return framing.enter(request.image, self._frame(request)).to(self.models.device)
+        sizes = self._frame(request)
+        photo = request.image.to(self._place_for(max(sizes.original.area, sizes.padded.area)))
+        return framing.enter(photo, sizes).to(self.models.device)
+
+    def _place_for(self, pixels: int) -> torch.device:
+        """Device for what works on a whole picture."""
+        return torch.device("cpu") if pixels > _MOST_PIXELS_ON_DEVICE else self.models.device
 
     def _frame(self, request: PhotoRequest) -> Frame:
         return framing.frame(
@@ -131,12 +135,13 @@ class Pipeline:
             start = pure_noise_start(draws.first, draws.offset, offset_noise_scale=self.sampling.offset_noise_scale)
             start = start.to(device)
         else:
-            posterior = budget.run(
-                lambda limits: vae_tiling.encode(
-                    self.models.vae, (2 * framed - 1).to(self.models.vae_dtype), tile_size=limits.vae_tile_size
-                ),
-                MemoryLimits.smaller_vae,
-            )
+            with float32_products(tf32=self.models.vae_tf32):
+                posterior = budget.run(
+                    lambda limits: vae_tiling.encode(
+                        self.models.vae, (2 * framed - 1).to(self.models.vae_dtype), tile_size=limits.vae_tile_size
+                    ),
+                    MemoryLimits.smaller_vae,
+                )
             latent = posterior.sample(draws.posterior.to(device), self._scaling_factor).float()
             start = self.noise_schedule.start(
                 latent, draws.first.to(device), draws.second.to(device), timestep=self._first_timestep
@@ -175,24 +180,27 @@ class Pipeline:
 
     def _finish(
         self, request: PhotoRequest, framed: Image, denoised: tuple[Tensor, int], budget: MemoryBudget
-    ) -> Restoration | PhotoFailure:
+    ) -> _Finished:
         latents, tiles = denoised
         scaled = (latents / self._scaling_factor).to(self.models.vae_dtype)
-        decoded = budget.run(
-            lambda limits: vae_tiling.decode(self.models.vae, scaled, tile_size=limits.vae_tile_size),
-            MemoryLimits.smaller_vae,
-        )
+        with float32_products(tf32=self.models.vae_tf32):
+            decoded = budget.run(
+                lambda limits: vae_tiling.decode(self.models.vae, scaled, tile_size=limits.vae_tile_size),
+                MemoryLimits.smaller_vae,
+            )
         sizes = self._frame(request)
-        large = sizes.working.height * sizes.working.width > _MOST_PIXELS_ON_DEVICE
-        device = torch.device("cpu") if large else self.models.device
+        device = self._place_for(sizes.working.area)
         restored = framing.leave(decoded.to(device).float() / 2 + 0.5, sizes)
         source = framing.leave(framed.to(device), sizes)
-        problem = find_problem(restored, source)
-        if problem is not None:
-            return PhotoFailure(Stage.RESTORE, "UnsoundResult", problem)
+        soundness = measure_soundness(restored, source)
         image = fix_color(restored.clamp(0.0, 1.0), source, self.sampling.color_fix).clamp(0.0, 1.0)
-        image = framing.resize(image, sizes.target).cpu()
-        return Restoration(image[0], self._whole_prompt(request), self._report(tiles, budget))
+        image = framing.resize(image, sizes.target)
+        return _Finished(
+            start_copy_to_host(image),
+            start_copy_to_host(soundness),
+            self._whole_prompt(request),
+            self._report(tiles, budget),
+        )
 
     def _report(self, tiles: int, budget: MemoryBudget) -> RestorationReport:
         sampling = self.sampling

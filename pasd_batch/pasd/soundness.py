@@ -15,16 +15,24 @@ VARIED_INPUT = 4.0 / 255
 """A photo above this standard deviation cannot rightly become a flat picture."""
 
 
-def find_problem(decoded: Float[Tensor, "1 3 height width"], source: Float[Tensor, "1 3 height width"]) -> str | None:
-    """Fault of a decoded picture, in about [0, 1] and not clamped; None when it is sound.
+def measure_soundness(
+    decoded: Float[Tensor, "1 3 height width"], source: Float[Tensor, "1 3 height width"]
+) -> Float[Tensor, " measures"]:
+    """Measures that `find_problem` judges by, made where the pictures are, without waiting for them.
 
     Args:
-        decoded: what the VAE made.
+        decoded: what the VAE made, in about [0, 1] and not clamped.
         source: the low-resolution photo at the same size, in [0, 1].
     """
-    if not bool(torch.isfinite(decoded).all()):
+    finite = torch.isfinite(decoded).all().float()
+    return torch.stack([finite, decoded.clamp(0.0, 1.0).std(correction=0), source.std(correction=0)])
+
+
+def find_problem(measures: Float[Tensor, " measures"]) -> str | None:
+    """Fault of a decoded picture, by its `measure_soundness`; None when it is sound."""
+    finite, deviation, source_deviation = measures.tolist()
+    if not finite:
         return "the restored photo holds values that are not finite numbers"
-    flat = float(decoded.clamp(0.0, 1.0).std(correction=0)) < FLAT_OUTPUT
-    if flat and float(source.std(correction=0)) > VARIED_INPUT:
+    if deviation < FLAT_OUTPUT and source_deviation > VARIED_INPUT:
         return "the restored photo is flat although the input is not"
     return None

@@ -180,7 +180,7 @@ def _stage(layers: Sequence[nn.Module], resnets: int, factor_in: int, factor_out
     norms = tuple(part for layer in layers for part in layer.modules() if isinstance(part, nn.GroupNorm))
     # Two 3x3 convolutions a residual block, one at the input or output, and two pixels for a change of resolution.
     halo = 2 * resnets + 4
-    calls = tuple(_without_time(layer) for layer in layers)
+    calls = tuple(_call(layer) for layer in layers)
     return _Stage(calls, norms, halo, factor_in, factor_out)
 
 
@@ -191,9 +191,15 @@ def _refuse_attention(block: nn.Module) -> None:
         )
 
 
-def _without_time(layer: nn.Module) -> Callable[[Tensor], Tensor]:
-    # diffusers' residual blocks take a time embedding, which a VAE has not.
-    return (lambda features: layer(features, None)) if hasattr(layer, "time_emb_proj") else layer
+def _call(layer: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The layer as a function of features alone."""
+    if hasattr(layer, "time_emb_proj"):
+        # diffusers' residual blocks take a time embedding, which a VAE has not.
+        return lambda features: layer(features, None)
+    if isinstance(layer, nn.Conv2d):
+        # The last layer may run in another precision than those before it.
+        return lambda features: layer(features.to(layer.weight.dtype))
+    return layer
 
 
 def _partition(size: Size, tile_size: int) -> list[Tile]:

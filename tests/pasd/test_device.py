@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pasd_batch.config.model import Precision
-from pasd_batch.pasd.device import choose_device, choose_dtype
+from pasd_batch.pasd.device import choose_device, choose_dtype, float32_products, start_copy_to_host, wait_for
 
 
 def test_devices():
@@ -24,3 +24,32 @@ def test_default_precision_depends_on_the_device():
     assert choose_dtype(None, torch.device("cpu")) == torch.float32
     assert choose_dtype(None, torch.device("cuda")) == torch.bfloat16
     assert choose_dtype(Precision.FLOAT16, torch.device("cpu")) == torch.float16
+
+
+@pytest.mark.parametrize("tf32", [True, False])
+def test_the_way_float32_is_multiplied_holds_within_the_context_alone(tf32):
+    def allowed():
+        return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+    before = allowed()
+    seen = []
+
+    def fails():
+        with float32_products(tf32=tf32):
+            seen.append(allowed())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    assert seen == [(tf32, tf32)]
+    assert allowed() == before
+
+
+def test_copies_to_main_memory_are_there_once_waited_for():
+    for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
+        numbers = torch.arange(1_000_000, device=device)
+        copies = [start_copy_to_host(numbers * factor) for factor in range(5)]
+        wait_for(numbers.device)
+        for factor, copied in enumerate(copies):
+            assert copied.device.type == "cpu"
+            assert torch.equal(copied, torch.arange(1_000_000) * factor)

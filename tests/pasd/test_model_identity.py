@@ -77,7 +77,8 @@ def test_it_is_that_of_the_contents_wherever_they_lie(tiny_model_folder, tmp_pat
 
 def test_a_setting_that_only_says_where_decides_nothing(tiny_model_folder):
     decisive = model(tiny_model_folder, tiny_model_folder, compile=True).decisive()
-    assert decisive["model"] == {"personalized": None, "loras": [], "dtype": None, "vae_dtype": "float32"}
+    precision = {"dtype": None, "vae_dtype": "float32", "vae_tf32": True}
+    assert decisive["model"] == {"personalized": None, "loras": [], **precision}
     assert decisive == RestorationSettings.parse({"sampling": decisive["sampling"]}).decisive()
 
 

@@ -20,9 +20,11 @@ def load(folder, **model):
 def test_precision_of_each_part(tiny_model_folder, dtype):
     models = load(tiny_model_folder, dtype=dtype, vae_dtype=dtype)
     expected = getattr(torch, dtype)
-    assert {p.dtype for part in (models.unet, models.control_branch, models.vae) for p in part.parameters()} == {
-        expected
-    }
+    last = models.vae.decoder.conv_out
+    parameters = [p for part in (models.unet, models.control_branch, models.vae) for p in part.parameters()]
+    in_pixels = {id(p) for p in last.parameters()}
+    assert {p.dtype for p in parameters if id(p) not in in_pixels} == {expected}
+    assert last.weight.dtype == torch.float32, "what it gives are pixels"
     assert (models.dtype, models.vae_dtype) == (expected, expected)
     assert models.prompt_encoder.text_encoder.dtype == torch.float32
     assert models.is_float32 is (dtype is Precision.FLOAT32)
@@ -37,14 +39,16 @@ def test_nothing_is_trained_and_nothing_is_in_training_mode(tiny_model_folder):
 
 def test_float32_for_a_while(tiny_model_folder):
     models = load(tiny_model_folder, dtype=Precision.BFLOAT16, vae_dtype=Precision.BFLOAT16)
-    before = {name: tensor.clone() for name, tensor in models.unet.state_dict().items()}
+    networks = torch.nn.ModuleList([models.unet, models.vae])
+    before = {name: tensor.clone() for name, tensor in networks.state_dict().items()}
     with models.in_float32() as exact:
         assert exact.is_float32
+        assert not exact.vae_tf32
         assert {p.dtype for part in (exact.unet, exact.control_branch, exact.vae) for p in part.parameters()} == {
             torch.float32
         }
     assert (models.unet.dtype, models.control_branch.dtype, models.vae_dtype) == (torch.bfloat16,) * 3
-    torch.testing.assert_close(models.unet.state_dict(), before, rtol=0, atol=0)
+    torch.testing.assert_close(networks.state_dict(), before, rtol=0, atol=0)
 
 
 def test_precision_returns_after_an_error(tiny_model_folder):

@@ -11,6 +11,7 @@ from tiny_model import tiny_settings
 
 from pasd_batch.config.model import ModelSettings, Precision
 from pasd_batch.config.restoration import RestorationSettings, TilingSettings
+from pasd_batch.pasd.device import float32_products
 from pasd_batch.pasd.graphs import CudaRecorder, NetworkGraphs
 from pasd_batch.pasd.models import load_models
 from pasd_batch.pasd.restorer import Restoration, Restorer
@@ -69,9 +70,17 @@ def on_cpu(photo):
 
 
 def test_float32_is_what_the_cpu_gives(photo, on_cpu):
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        (result,) = restore(embedded(device="cuda", dtype="float32"), photo)
+    with float32_products(tf32=False):
+        (result,) = restore(embedded(device="cuda", dtype="float32", vae_tf32=False), photo)
     assert float((result.image - on_cpu).abs().max()) < LEVEL
+
+
+def test_tf32_in_the_vae_changes_less_than_a_file_of_8_bits_can_show(photo, on_cpu):
+    with float32_products(tf32=False):
+        (result,) = restore(embedded(device="cuda", dtype="float32"), photo)
+    error = (result.image - on_cpu).abs()
+    assert 0 < float(error.mean()) < LEVEL / 8
+    assert float(error.max()) < LEVEL
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])

@@ -1,5 +1,7 @@
 """The VAE in tiles equals the plain VAE."""
 
+import copy
+
 import pytest
 import torch
 from diffusers import AutoencoderKL
@@ -48,6 +50,18 @@ def test_encode(vae, height, width, tile_size):
         expected = vae.encode(image).latent_dist
     assert_close(posterior.mean, expected.mean)
     assert_close(posterior.std, expected.std)
+
+
+@pytest.mark.parametrize("tile_size", [6, 1000])
+def test_a_last_layer_in_float32_gives_pixels_of_all_values(vae, tile_size):
+    latents = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(3))
+    rounded = copy.deepcopy(vae).bfloat16()
+    coarse = vae_tiling.decode(rounded, latents.bfloat16(), tile_size=tile_size)
+    rounded.decoder.conv_out.float()
+    fine = vae_tiling.decode(rounded, latents.bfloat16(), tile_size=tile_size)
+    assert fine.dtype == torch.float32
+    assert fine.unique().numel() > 10 * coarse.unique().numel()
+    assert float((fine - coarse.float()).abs().max()) < 0.02 * float(fine.abs().max())
 
 
 @pytest.mark.parametrize("tile_size", [6, 1000])
