@@ -5,9 +5,9 @@
 
 Measured are: the whole restorer and its denoiser alone, guided and with few unguided steps, against a plain loop over
 the same networks; the VAE in several precisions with its errors, on random weights of full size and on the embedded
-model's trained ones; one call of the networks launched kernel by kernel, as a CUDA graph and in the plain layout, and
-its kernels by kind. Rows are measured in the order of their worth until the budget is used up; what was left out is
-told. Nothing is downloaded.
+model's trained ones; one call of the networks launched kernel by kernel and as a CUDA graph, and its kernels by kind,
+both also with diffusers' own layers. Rows are measured in the order of their worth until the budget is used up; what
+was left out is told. Nothing is downloaded.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 from evaluation.machine import hardware, versions
-from speed.calls import call_rows, kernel_rows, layout_rows
+from speed.calls import call_rows, kernel_rows
 from speed.networks import random_models
 from speed.restoring import Sampling, plain_rows, restoring_rows
 from speed.rows import Clock, Results, Row, Task
@@ -37,8 +37,7 @@ _TURBO = Sampling(4, 1.0)
 def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
     clock = Clock(options.budget)
-    settings = ModelSettings(device=options.device, dtype=options.dtype)
-    models = random_models(TINY if options.tiny else STABLE_DIFFUSION_15, settings)
+    models = networks(options)
     about = {"hardware": hardware(), "versions": versions(), "dtype": str(models.dtype), "tiny": options.tiny}
     print(f"{about['hardware']}; torch {torch.__version__}; {models.dtype}; networks made after {clock.spent:.0f} s\n")
     results = Results(about, options.peak_tflops, options.json)
@@ -63,6 +62,11 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def networks(options: argparse.Namespace, *, fused_layers: bool = True) -> Models:
+    settings = ModelSettings(device=options.device, dtype=options.dtype, fused_layers=fused_layers)
+    return random_models(TINY if options.tiny else STABLE_DIFFUSION_15, settings)
+
+
 def plan(models: Models, options: argparse.Namespace) -> Iterator[Task]:
     """What is measured, the most telling first."""
     first, *others = options.sides
@@ -80,7 +84,7 @@ def plan(models: Models, options: argparse.Namespace) -> Iterator[Task]:
     yield Task("kernels of a call", 6, lambda: kernel_rows(models, latents, several))
     yield Task("VAE of the embedded model", 6, lambda: embedded_rows(models.device, first, (1, 4)))
     yield Task(f"plain loop at {first}", 8, lambda: plain_rows(models, first, guided))
-    yield Task("plain layout", 6, lambda: layout_rows(models, latents, several))
+    yield Task("diffusers' layers", 15, lambda: calls_of_own_layers(options, latents, several))
     for side in others:
         yield from restoring(models, side, options.photos, guided, options.repeats)
         yield from restoring(models, side, options.photos, _TURBO, options.repeats)
@@ -103,6 +107,13 @@ def restoring(
             seconds,
             lambda count=count: restoring_rows(models, side, count, sampling, repeats, setting),
         )
+
+
+def calls_of_own_layers(options: argparse.Namespace, side: int, tiles: int) -> Iterator[Row]:
+    """A call and its kernels with the layers of diffusers, which copy features from one layout into the other."""
+    models = networks(options, fused_layers=False)
+    yield from call_rows(models, side, tiles, ", diffusers' layers")
+    yield from kernel_rows(models, side, tiles, ", diffusers' layers")
 
 
 def calls(models: Models, side: int, tiles: Iterable[int]) -> Iterator[Row]:

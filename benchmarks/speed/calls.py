@@ -1,9 +1,9 @@
-"""One call of control branch and UNet: launched kernel by kernel, as a CUDA graph, in other layouts, by kernels."""
+"""One call of control branch and UNet: launched kernel by kernel, as a CUDA graph, by kernels."""
 
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from pasd_batch.pasd.graphs import NetworkGraphs, cuda_graphs
@@ -76,23 +76,7 @@ def call_rows(models: Models, side: int, tiles: int, setting: str = "") -> Itera
         graphs.release()
 
 
-def layout_rows(models: Models, side: int, tiles: int) -> Iterator[Row]:
-    """The call with the weights in torch's plain layout, and then in the one in which they came."""
-    networks = (models.unet, models.control_branch)
-    came_in = torch.channels_last if models.device.type == "cuda" else torch.contiguous_format
-    if models.graphs is not None:
-        # They were recorded with the weights' addresses.
-        models.graphs.release()
-    try:
-        for network in networks:
-            nn.Module.to(network, memory_format=torch.contiguous_format)
-        yield from call_rows(models, side, tiles, ", plain layout")
-    finally:
-        for network in networks:
-            nn.Module.to(network, memory_format=came_in)
-
-
-def kernel_rows(models: Models, side: int, tiles: int) -> Iterator[Row]:
+def kernel_rows(models: Models, side: int, tiles: int, setting: str = "") -> Iterator[Row]:
     """Time of a call's kernels by kind."""
     kinds = kernels_by_kind(call_of(models, tiles, side), models.device)
     total = sum(kind.seconds for kind in kinds.values())
@@ -100,4 +84,4 @@ def kernel_rows(models: Models, side: int, tiles: int) -> Iterator[Row]:
         largest = sorted(kind.largest.items(), key=lambda item: -item[1])[:12]
         beside = f"{kind.seconds / total:.0%} of the kernels' time, {kind.launches} launches"
         case = f"kernels of a call, {side}x{side} latents"
-        yield Row(case, name, tiles, kind.seconds / tiles, beside=beside, details=dict(largest))
+        yield Row(case, name + setting, tiles, kind.seconds / tiles, beside=beside, details=dict(largest))

@@ -10,6 +10,7 @@ from torch.profiler import ProfilerActivity, profile
 
 _KINDS = (
     ("norms", ("group_norm", "layer_norm", "groupnorm", "layernorm", "rowwisemoments", "computefusedparams")),
+    ("norms", ("_moments_kernel", "_scales_kernel", "_normalise_kernel")),
     ("attention", ("fmha", "flash", "attention", "softmax")),
     ("copies", ("copy", "memcpy", "nchwtonhwc", "nhwctonchw", "memset", "catarray", "aten::cat", "transpose")),
     ("convolutions", ("conv", "fprop", "winograd", "implicit")),

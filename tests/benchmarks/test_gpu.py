@@ -28,7 +28,7 @@ def test_it_measures_everything_with_tiny_networks(tmp_path: Path, capsys: pytes
     assert result["left_out"] == []
     settings = {(row["case"], row["setting"]) for row in result["rows"]}
     assert {("64x64, 1 guided steps", "whole restorer"), ("64x64, 4 unguided steps", "denoiser alone")} <= settings
-    assert ("a call, 8x8 latents", "eager, plain layout") in settings
+    assert ("a call, 8x8 latents", "eager, diffusers' layers") in settings
     assert ("VAE decode, random weights 64x64", "bfloat16, last layer float32") in settings
     assert ("64x64, 1 guided steps", "plain loop, denoiser alone") in settings
     assert all(row["seconds"] > 0 for row in result["rows"])
@@ -71,6 +71,7 @@ def test_what_does_not_fit_the_budget_or_fails_is_named_and_the_rest_is_measured
         ("nvjet_tst_192x192_64x4_2x1_v_bz_coopB_TNT", "linear"),
         ("void cutlass::Kernel2<cutlass_80_tensorop_bf16_s16816gemm_bf16_128x64_64x4_nn_align8>", "linear"),
         ("void at::native::(anonymous namespace)::RowwiseMomentsCUDAKernel<c10::BFloat16>", "norms"),
+        ("_normalise_kernel", "norms"),
         ("void at::native::vectorized_elementwise_kernel<4, at::native::GeluCUDAKernelImpl>", "elementwise"),
         ("void at::native::reduce_kernel<512, 1>", "other"),
     ],
