@@ -59,22 +59,41 @@ def _channels_last(layer: nn.Module) -> nn.Module | None:
 def group_norm(norm: nn.GroupNorm, features: Features, *, with_silu: bool = False) -> Features:
     """Normalise features, and apply SiLU to them, in the layout in which they are."""
     # A compiler makes kernels of its own.
-    kernel = _kernel() if features.is_cuda and not torch.compiler.is_compiling() else None
-    if kernel is None or torch.is_grad_enabled() or not features.is_contiguous(memory_format=torch.channels_last):
+    plain = not features.is_cuda or torch.is_grad_enabled() or torch.compiler.is_compiling()
+    if plain or not features.is_contiguous(memory_format=torch.channels_last):
+        kernel = None
+    else:
+        kernel = working_kernel(features.device)
+    if kernel is None:
         normalised = nn.functional.group_norm(features, norm.num_groups, norm.weight, norm.bias, norm.eps)
         return silu(normalised) if with_silu else normalised
     return kernel(features, norm.num_groups, norm.weight, norm.bias, norm.eps, with_silu=with_silu)
 
 
 @cache
-def _kernel() -> Callable[..., Tensor] | None:
-    """Group normalisation on a GPU; None where Triton is missing, as in torch for Windows."""
+def working_kernel(device: torch.device) -> Callable[..., Tensor] | None:
+    """Group normalisation on a GPU; None where Triton is missing or cannot compile, as without a C compiler."""
     try:
         from pasd_batch.pasd.group_norm_kernels import group_norm_channels_last
-    except ImportError as error:
-        logger.warning("group normalisation copies features, since Triton cannot be imported: %s", error)
+
+        _try_out(group_norm_channels_last, device)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001  Errors of Triton, compilers and drivers have nothing in common.
+        logger.warning("group normalisation copies features, which is slower, since Triton does not work: %s", error)
         return None
     return group_norm_channels_last
+
+
+def _try_out(kernel: Callable[..., Tensor], device: torch.device) -> None:
+    """Compare the kernel with torch's group normalisation, once in a process."""
+    features = torch.linspace(-3, 3, 2 * 16 * 5 * 7, device=device).sin().reshape(2, 16, 5, 7)
+    features = features.contiguous(memory_format=torch.channels_last)
+    weight, bias = torch.linspace(-1, 1, 32, device=device).reshape(2, 16)
+    result = kernel(features, 4, weight, bias, 1e-5, with_silu=True)
+    error = float((result - silu(nn.functional.group_norm(features, 4, weight, bias, 1e-5))).abs().max())
+    if not error < 1e-4:
+        raise RuntimeError(f"it is off by {error:.2g} from torch's")
 
 
 class ChannelsLastGroupNorm(nn.GroupNorm):

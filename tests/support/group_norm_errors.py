@@ -6,6 +6,7 @@ As a script it runs on Triton's interpreter, which has to be chosen before anyth
 import json
 import os
 import sys
+from collections.abc import Sequence
 
 import torch
 
@@ -15,12 +16,14 @@ SHAPES = ((2, 80, 16, 16, 16), (3, 80, 9, 17, 4), (2, 36, 1, 3, 4), (2, 4, 1, 1,
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
-def kernel_errors(device: str) -> dict[str, float]:
+def kernel_errors(
+    device: str, shapes: Sequence[tuple[int, ...]] = SHAPES, precisions: Sequence[str] = PRECISIONS
+) -> dict[str, float]:
     """Largest error relative to 1 + the value's size, by shape, precision and whether SiLU is behind it."""
     return {
         case_name(shape, precision, with_silu): _error(shape, getattr(torch, precision), with_silu, device)
-        for shape in SHAPES
-        for precision in PRECISIONS
+        for shape in shapes
+        for precision in precisions
         for with_silu in (False, True)
     }
 
