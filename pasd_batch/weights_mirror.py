@@ -12,7 +12,8 @@ from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.weights import HUB, INDEX, HubName, WeightsSetting, with_weights
 from pasd_batch.errors import PasdBatchError
-from pasd_batch.metrics.weights import WeightFile, needed_of
+from pasd_batch.metrics.weight_files import WeightFile
+from pasd_batch.metrics.weights import needed_of
 from pasd_batch.storage.storage import NotFound, Storage, StorageError
 from pasd_batch.storage.weight_sources import WeightSource, weight_source
 from pasd_batch.weights_by_name import needed_files, pinned_setting, storage_settings_of, used_settings

@@ -113,8 +113,9 @@ def _lines(setting: WeightsSetting, settings: Settings) -> Iterator[str]:
 
 
 def _metrics_without_folder(settings: MetricsSettings) -> Iterator[str]:
-    from pasd_batch.metrics.iqa import weight_folders
-    from pasd_batch.metrics.weights import MetricNeeds, needed_of
+    from pasd_batch.metrics.offline import weight_folders
+    from pasd_batch.metrics.weight_files import MetricNeeds
+    from pasd_batch.metrics.weights import needed_of
     from pasd_batch.storage.errors import NotFound
 
     needed = needed_of(settings)

@@ -18,9 +18,19 @@ from typing import Any
 import numpy as np
 
 from pasd_batch.config.metrics import MetricsSettings
-from pasd_batch.config.weights import local_path
 from pasd_batch.errors import PasdBatchError
-from pasd_batch.metrics.weights import INCEPTION_NEEDS, METRIC_NEEDS, WeightFolders
+from pasd_batch.metrics.offline import clip_beside_others, offline, weight_folders
+from pasd_batch.metrics.weight_files import WeightFolders
+from pasd_batch.metrics.weights import INCEPTION_NEEDS, METRIC_NEEDS, NOT_FOR_PHOTOS
+
+METRIC_VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "psnr_ycbcr": ("psnr", {"test_y_channel": True, "color_space": "ycbcr"}),
+    "ssim_ycbcr": ("ssim", {"test_y_channel": True, "color_space": "ycbcr"}),
+}
+"""Metrics that pyiqa has no name for: the one that they are, with options. These two are what the field reports."""
+
+_DISTRIBUTIONS = {"clip": "openai-clip", "pkg_resources": "setuptools<81"}
+"""Distributions of packages that are called otherwise."""
 
 _INSTALL = "pip install 'pasd-batch[metrics]' (its licence is non-commercial)"
 
@@ -69,7 +79,7 @@ def build_metrics(settings: MetricsSettings) -> tuple[list[Metric], list[Metric]
         raise MetricsUnavailable("\n".join(problems))
     if not settings.no_reference and not settings.full_reference:
         return [], []
-    with _offline(settings):
+    with offline(settings), clip_beside_others(settings):
         no_reference = [_build(name, settings) for name in settings.no_reference]
         full_reference = [_build(name, settings) for name in settings.full_reference]
     return no_reference, full_reference
@@ -84,7 +94,7 @@ def build_inception(settings: MetricsSettings) -> tuple[Any, Any]:
     problems = inception_problems(settings)
     if problems:
         raise MetricsUnavailable("\n".join(problems))
-    with _offline(settings):
+    with offline(settings):
         metric = _build("fid", settings)
     return metric.model.net.model, metric.device
 
@@ -116,7 +126,8 @@ def metric_problems(settings: MetricsSettings) -> list[str]:
     unknown = [name for name in names if name not in METRIC_NEEDS]
     if unknown:
         known = ", ".join(METRIC_NEEDS)
-        return [f"metrics: {', '.join(unknown)} is not known here; known are {known}"]
+        reasons = [f"; {name} is none of a photo: {NOT_FOR_PHOTOS[name]}" for name in unknown if name in NOT_FOR_PHOTOS]
+        return [f"metrics: {', '.join(unknown)} is not known here; known are {known}{''.join(reasons)}"]
     if importlib.util.find_spec("pyiqa") is None:
         return [
             f"metrics {', '.join(names)} need pyiqa: {_INSTALL}; or set metrics.no_reference and full_reference to []"
@@ -129,23 +140,14 @@ def metric_problems(settings: MetricsSettings) -> list[str]:
     problems = []
     for mode, group in (("NR", settings.no_reference), ("FR", settings.full_reference)):
         for name in group:
-            problems += _problems_of(name, mode, configurations, folders)
+            problems += _problems_of(name, mode, configurations, folders, str(_device(settings)))
     return problems
 
 
-def weight_folders(settings: MetricsSettings) -> WeightFolders:
-    """Folders that the metrics' weights are looked for in."""
-    if settings.weights_dir is not None:
-        root = local_path(settings.weights_dir).expanduser().absolute()
-        return WeightFolders(root, root / "huggingface" / "hub")
-    import torch.hub
-    from huggingface_hub import constants
-
-    return WeightFolders(Path(torch.hub.get_dir()).parent, Path(constants.HF_HUB_CACHE))
-
-
-def _problems_of(name: str, mode: str, configurations: dict[str, Any], folders: WeightFolders) -> Iterator[str]:
-    configuration = configurations.get(name)
+def _problems_of(
+    name: str, mode: str, configurations: dict[str, Any], folders: WeightFolders, device: str
+) -> Iterator[str]:
+    configuration = configurations.get(METRIC_VARIANTS.get(name, (name, {}))[0])
     if configuration is None:
         yield f"metric {name} is not in pyiqa {pyiqa_version()}; install the version that constraints.txt names"
         return
@@ -153,10 +155,11 @@ def _problems_of(name: str, mode: str, configurations: dict[str, Any], folders: 
         right = "no_reference" if mode == "FR" else "full_reference"
         yield f"metric {name} belongs under metrics.{right}"
     needs = METRIC_NEEDS[name]
+    if needs.cuda and not device.startswith("cuda"):
+        yield f"metric {name} runs on CUDA alone, and metrics.device is {device} here; leave it out"
     for package in needs.packages:
         if importlib.util.find_spec(package) is None:
-            remedy = "pip install 'setuptools<81'" if package == "pkg_resources" else "pip install openai-clip"
-            yield f"metric {name} needs the package {package}: {remedy}"
+            yield f"metric {name} needs the package {package}: pip install '{_DISTRIBUTIONS.get(package, package)}'"
     yield from (_missing(name, path) for path in folders.missing(needs))
 
 
@@ -195,31 +198,12 @@ def _build(name: str, settings: MetricsSettings) -> Metric:
     try:
         device = _device(settings)
         with contextlib.redirect_stdout(said):
-            model = pyiqa.create_metric(name, device=device)
+            theirs, options = METRIC_VARIANTS.get(name, (name, {}))
+            model = pyiqa.create_metric(theirs, device=device, **options)
     except Exception as error:
         hint = "" if settings.allow_pickle else "; if it holds more than tensors and you trust it: metrics.allow_pickle"
         raise MetricsUnavailable(f"metric {name} cannot be built ({type(error).__name__}: {error}){hint}") from error
     return Metric(name, model, device)
-
-
-@contextlib.contextmanager
-def _offline(settings: MetricsSettings) -> Iterator[None]:
-    """Weights come from this machine, and hold tensors only unless the settings allow more."""
-    from huggingface_hub import constants
-
-    cache = str(weight_folders(settings).huggingface)
-    before = constants.HF_HUB_OFFLINE, constants.HF_HUB_CACHE, os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
-    # timm, which fetches pyiqa's backbones, offers no argument for these.
-    constants.HF_HUB_OFFLINE, constants.HF_HUB_CACHE = True, cache
-    if not settings.allow_pickle:
-        os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE, constants.HF_HUB_CACHE = before[:2]
-        os.environ.pop("TORCH_FORCE_WEIGHTS_ONLY_LOAD", None)
-        if before[2] is not None:
-            os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = before[2]
 
 
 def _device(settings: MetricsSettings) -> Any:

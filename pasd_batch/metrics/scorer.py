@@ -8,6 +8,7 @@ import numpy as np
 
 from pasd_batch.config.metrics import Baseline, MetricsSettings
 from pasd_batch.metrics.fidelity import enlarged_to, fidelity, scaled_to
+from pasd_batch.metrics.grid import GRID_SCORES, GridMetric
 from pasd_batch.metrics.iqa import Metric, build_metrics, pyiqa_version
 from pasd_batch.metrics.meanings import METRIC_MEANINGS
 from pasd_batch.records import Score, ScoreColumn
@@ -26,6 +27,9 @@ _LIKE_ASPECT = 0.01
 _ENLARGED = "the input enlarged to the result's size by Lanczos resampling"
 
 
+AnyMetric = Metric | GridMetric
+
+
 class Scorer:
     """Scores one photo at a time, so that no score depends on what else is in the run.
 
@@ -39,7 +43,7 @@ class Scorer:
     def __init__(
         self,
         no_reference: Sequence[Metric],
-        full_reference: Sequence[Metric],
+        full_reference: Sequence[AnyMetric],
         *,
         max_pixels: int,
         baseline: Baseline,
@@ -58,10 +62,12 @@ class Scorer:
         Raises:
             MetricsUnavailable: a package or weight file is missing, a name is unknown, or a metric cannot be built.
         """
-        no_reference, full_reference = build_metrics(settings)
+        theirs = tuple(name for name in settings.full_reference if name not in GRID_SCORES)
+        no_reference, full_reference = build_metrics(settings.model_copy(update={"full_reference": theirs}))
+        built = {metric.name: metric for metric in full_reference}
         return cls(
             no_reference,
-            full_reference,
+            [built.get(name) or GridMetric(name) for name in settings.full_reference],
             max_pixels=settings.max_pixels,
             baseline=settings.baseline,
             restores=restores,
@@ -80,7 +86,8 @@ class Scorer:
         for metric in self._full_reference:
             for name, of in self._compared_names(metric.name):
                 description = f"{METRIC_MEANINGS[metric.name]}; of {of} against the reference photo, scaled to its size"
-                columns.append(ScoreColumn(name, metric.higher_is_better, description, source))
+                made_by = "pasd_batch" if isinstance(metric, GridMetric) else source
+                columns.append(ScoreColumn(name, metric.higher_is_better, description, made_by))
         if self._restores:
             columns += [ScoreColumn(name, *meaning, "pasd_batch") for name, meaning in _FIDELITY.items()]
         return columns
@@ -123,13 +130,13 @@ class Scorer:
         result = (name, "the result" if self._restores else "the photo")
         return [(f"{name}_before", _ENLARGED), result] if self._compares_baseline else [result]
 
-    def _scored(self, name: str, metric: Metric, image: np.ndarray | None) -> Score:
+    def _scored(self, name: str, metric: AnyMetric, image: np.ndarray | None) -> Score:
         if image is None:
             return Score(name, None, "the photo was not restored")
         reason = self._unfit(metric, image)
         return Score(name, None, reason) if reason else self._evaluated(name, metric, image)
 
-    def _compared(self, name: str, metric: Metric, result: np.ndarray | None, reference: np.ndarray | None) -> Score:
+    def _compared(self, name: str, metric: AnyMetric, result: np.ndarray | None, reference: np.ndarray | None) -> Score:
         if reference is None:
             return Score(name, None)
         if result is None:
@@ -143,7 +150,7 @@ class Scorer:
             return Score(name, None, reason)
         return self._evaluated(name, metric, scaled_to(result, height=height, width=width), reference)
 
-    def _unfit(self, metric: Metric, image: np.ndarray) -> str | None:
+    def _unfit(self, metric: AnyMetric, image: np.ndarray) -> str | None:
         height, width = image.shape[:2]
         if min(height, width) < metric.min_side:
             return f"{width} x {height} pixels is less than the {metric.min_side} a side that it needs"
@@ -151,7 +158,7 @@ class Scorer:
             return f"{width} x {height} pixels is more than metrics.max_pixels {self._max_pixels:,}"
         return None
 
-    def _evaluated(self, name: str, metric: Metric, *images: np.ndarray) -> Score:
+    def _evaluated(self, name: str, metric: AnyMetric, *images: np.ndarray) -> Score:
         try:
             value = metric(*images)
         except Exception as error:  # noqa: BLE001 (a metric that fails on one photo costs that score, not the photo)

@@ -15,7 +15,7 @@ from pasd_batch.config.run import RunSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.weights import WeightsPath
 from pasd_batch.metrics import weights as metric_weights
-from pasd_batch.metrics.weights import WeightFile
+from pasd_batch.metrics.weight_files import WeightFile
 from pasd_batch.storage.storage import Storage
 from pasd_batch.weights_by_name import on_this_machine
 from pasd_batch.weights_mirror import Mirror

@@ -9,7 +9,8 @@ import pytest
 
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.metrics import MetricsSettings
-from pasd_batch.metrics.iqa import MetricsUnavailable, build_metrics, metric_problems, pyiqa_version, weight_folders
+from pasd_batch.metrics.iqa import MetricsUnavailable, build_metrics, metric_problems, pyiqa_version
+from pasd_batch.metrics.offline import weight_folders
 
 
 def _settings(**values) -> MetricsSettings:
