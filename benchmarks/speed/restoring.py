@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from denoise import Case, make_work, plain_loop
 
-from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
+from pasd_batch.config.restoration import RestorationSettings, SamplingSettings, TilingSettings
 from pasd_batch.pasd import pipeline, vae_tiling
 from pasd_batch.pasd.geometry import LATENT_FACTOR
 from pasd_batch.pasd.models import Models
@@ -17,6 +17,9 @@ from speed.calls import call_teraflop
 from speed.pictures import photograph
 from speed.rows import Row
 from speed.timing import peak_memory, timed, watched
+
+_MOST_TOGETHER = 16
+"""Most photos in a call; a photo here is one tile."""
 
 _WHOLE = 1024
 """A tile size that no photo here exceeds."""
@@ -49,10 +52,15 @@ class Sampling:
     def __str__(self) -> str:
         return f"{self.steps} {'guided' if self.guided else 'unguided'} steps"
 
-    def settings(self, side: int) -> SamplingSettings:
-        """Settings that restore photos of this side at their own size."""
+    def settings(self, side: int, tile_batch: int) -> SamplingSettings:
+        """Settings that restore photos of this side at their own size, so many of them in a call."""
         return SamplingSettings(
-            scale=1.0, min_short_side=side, steps=self.steps, guidance_scale=self.guidance_scale, prompt="a photo"
+            scale=1.0,
+            min_short_side=side,
+            steps=self.steps,
+            guidance_scale=self.guidance_scale,
+            prompt="a photo",
+            tiling=TilingSettings(tile_batch=tile_batch),
         )
 
 
@@ -60,7 +68,7 @@ def restoring_rows(
     models: Models, side: int, count: int, sampling: Sampling, repeats: int, setting: str = ""
 ) -> Iterator[Row]:
     """Two rows: the whole restorer, and the denoiser's part of it."""
-    restorer = Restorer(models, RestorationSettings(sampling=sampling.settings(side)))
+    restorer = Restorer(models, RestorationSettings(sampling=sampling.settings(side, min(count, _MOST_TOGETHER))))
     photos = [photograph(side).roll(17 * number, dims=2) for number in range(count)]
 
     batches: set[int] = set()
