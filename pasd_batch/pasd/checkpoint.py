@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
@@ -203,12 +202,10 @@ def _explained(folder: Path) -> Iterator[None]:
         yield
     except pickle.UnpicklingError as error:
         raise pickle_unreadable(folder) from error
-    except SafetensorError as error:
+    except Exception as error:
         for path in sorted(folder.glob("*.safetensors")):
             if kind := why_no_safetensors(path):
                 raise CheckpointError(f"{path}: no safetensors, but {kind}") from error
-        raise CheckpointError(f"{folder}: damaged or cut short ({error}); copy or download it again") from error
-    except Exception as error:
         raise CheckpointError(f"{folder}: cannot be read: {error}") from error
 
 

@@ -17,7 +17,7 @@ _KINDS = {
 
 
 def why_no_safetensors(path: Path) -> str | None:
-    """What a file is that is no safetensors, and the remedy; None for what may be one, whole or damaged."""
+    """Kind of a file that is no safetensors, and the remedy; None for what may be one, whole or damaged."""
     with path.open("rb") as file:
         first = file.read(_FIRST_BYTES)
     if not first:
