@@ -37,7 +37,9 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--output", metavar="FILE", help="write every problem as a line of this CSV file")
     parser.add_argument("--repair", action="store_true", help="do again what is missing or damaged, and nothing else")
     parser.add_argument(
-        "--delete-extra", action="store_true", help="delete files of images/, plan/ and results/ that belong to nothing"
+        "--delete-extra",
+        action="store_true",
+        help="delete files of images/, passes/, plan/ and results/ that belong to nothing",
     )
     parser.add_argument(
         "--config",

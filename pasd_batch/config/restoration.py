@@ -195,11 +195,6 @@ class RestorationSettings(PassSettings):
         """Scale of all passes but the last together."""
         return math.prod((each.sampling.scale for each in self.in_order[:-1]), start=1.0)
 
-    @property
-    def colorizes(self) -> bool:
-        """True if colours that a model makes are kept in grey photos, too."""
-        return any(each.sampling.colorize for each in self.in_order)
-
     def names_in_use(self) -> tuple[str, ...]:
         """Those of one pass, or of several."""
         unused = ("model", "sampling") if self.passes else ("passes",)

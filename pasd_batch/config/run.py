@@ -124,6 +124,9 @@ class RunOutputSettings(Settings):
     file: OutputSettings = OutputSettings()
     """File format of the restored photos."""
 
+    passes: bool = False
+    """Results of all but the last of `restoration.passes`, too, as files below `passes/`."""
+
     manifest: Annotated[str | None, RuntimeOnly()] = None
     """Manifest of the described photos, a Parquet file that `mode: describe` writes when it is complete. It has URIs as
     the manifest has them, with their credentials, which nothing in `root` has: so its place is another one."""
@@ -252,6 +255,23 @@ class RunSettings(Settings):
         if self.output.manifest == self.manifest.path:
             raise ValueError("output.manifest is manifest.path, which would be lost; name another file")
         return self
+
+    @model_validator(mode="after")
+    def _passes_to_store(self) -> Self:
+        if not self.output.passes:
+            return self
+        if self.mode is not RunMode.RESTORE or not self.restoration.passes:
+            raise ValueError(
+                "output.passes stores what is between restoration.passes, of which there are none; leave it out"
+            )
+        if self.output.images is ImageDestination.PARQUET:
+            raise ValueError("output.passes stores files, and output.images is parquet; set it to files or both")
+        return self
+
+    @property
+    def stored_passes(self) -> int:
+        """Number of passes before the last whose results are stored."""
+        return len(self.restoration.passes) - 1 if self.output.passes else 0
 
     @model_validator(mode="after")
     def _something_to_score(self) -> Self:

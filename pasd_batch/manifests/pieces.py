@@ -57,8 +57,20 @@ def is_image_source(settings: ManifestSettings, storage_settings: StorageSetting
     """True if the manifest's path names photos themselves, of which a manifest must be made first.
 
     Raises:
-        ManifestError: nothing is there, or `auto` finds both photos and manifests.
+        ManifestError: nothing is there, `auto` finds both photos and manifests, or photos should have columns.
     """
+    found = _names_photos(settings, storage_settings)
+    named = settings.columns.of_settings()
+    if found and named:
+        told = ", ".join(f"manifest.columns.{name}" for name in named)
+        raise ManifestError(
+            f"{redact_uri(settings.path)}: has photos, which have no columns, and {told} names some; write a manifest "
+            "(pasd-batch manifest), add the columns, and name it in manifest.path"
+        )
+    return found
+
+
+def _names_photos(settings: ManifestSettings, storage_settings: StorageSettings) -> bool:
     wanted = _wanted_format(settings, storage_settings)
     if wanted is not ManifestFormat.AUTO:
         return wanted is ManifestFormat.IMAGES

@@ -45,8 +45,7 @@ class RowProblem:
 def read_rows(piece: ManifestPiece, columns: ManifestColumns, storage_settings: StorageSettings) -> Iterator[pa.Table]:
     """The piece's rows in the common form; rows may still have the problems that `row_problems` names.
 
-    A file that a run wrote of its photos has the default names; of `columns` those of photos' own settings count there,
-    if it has them.
+    A file that a run wrote of its photos has the default names; of `columns` those of photos' own settings count there.
 
     Raises:
         ManifestError: the file or its columns cannot be used.
@@ -55,11 +54,19 @@ def read_rows(piece: ManifestPiece, columns: ManifestColumns, storage_settings: 
     base = _folder_of(piece.uri)
     for table in read_tables(piece, storage_settings):
         if KNOWN_NAMES_KEY in (table.schema.metadata or {}):
-            named = columns.of_settings().items()
-            columns = ManifestColumns(**{setting: name for setting, name in named if name in table.column_names})
+            columns = _columns_of_run(columns, table.column_names)
         elif "settings" in table.column_names:  # a name of the common form, which the run's own file has alone
             table = table.rename_columns([extra_column_name(n) if n == "settings" else n for n in table.column_names])
         yield _in_common_form(table, columns, base, piece)
+
+
+def _columns_of_run(columns: ManifestColumns, names: list[str]) -> ManifestColumns:
+    """Columns of a file that a run wrote, which may have renamed those of photos' own settings."""
+    named = {}
+    for setting, name in columns.of_settings().items():
+        carried = extra_column_name(name)
+        named[setting] = carried if name not in names and carried in names else name
+    return ManifestColumns(**named)
 
 
 def row_problems(table: pa.Table, storage_settings: StorageSettings) -> Iterator[RowProblem]:

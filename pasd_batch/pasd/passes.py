@@ -20,12 +20,17 @@ from pasd_batch.records import PhotoFailure
 class PassingRestorer:
     """Restorers in order, used like one of them; what is between two passes is not rounded to a file's levels."""
 
-    def __init__(self, restorers: Sequence[Restorer]) -> None:
+    def __init__(self, restorers: Sequence[Restorer], *, keep_earlier: bool = False) -> None:
         self.restorers = tuple(restorers)
+        self._keep_earlier = keep_earlier
 
     @classmethod
-    def from_settings(cls, settings: RestorationSettings) -> "PassingRestorer":
+    def from_settings(cls, settings: RestorationSettings, *, keep_earlier: bool = False) -> "PassingRestorer":
         """Load the networks of all passes; those with the same model share it.
+
+        Args:
+            settings: of all passes.
+            keep_earlier: give restorations the results of the passes before the last, too.
 
         Raises:
             CheckpointError, ValueError: as `Restorer.from_settings`.
@@ -36,7 +41,7 @@ class PassingRestorer:
             if each.model not in loaded:
                 loaded[each.model] = load_models(each.model)
             restorers.append(Restorer(loaded[each.model], each))
-        return cls(restorers)
+        return cls(restorers, keep_earlier=keep_earlier)
 
     def restore(
         self,
@@ -72,12 +77,30 @@ class PassingRestorer:
                     on_step=_counted(on_step, sum(steps[:number]), sum(steps[number + 1 :])),
                 )
             for each, outcome in zip(list(images), made, strict=True):
-                outcomes[each] = _after(outcomes.get(each), outcome, _name(number, len(self.restorers)))
+                outcomes[each] = self._after(outcomes.get(each), outcome, _name(number, len(self.restorers)))
             images = {each: outcome.image for each, outcome in outcomes.items() if isinstance(outcome, Restoration)}
             if restorer.settings.sampling.colorize:
                 # What comes out is in colour; prompts of the passes behind should not ask for the grey again.
                 prompts = [color_prompt(prompt) for prompt in prompts]
         return [outcomes[number] for number in range(len(photos))]
+
+    def _after(
+        self, before: Restoration | PhotoFailure | None, outcome: Restoration | PhotoFailure, name: str
+    ) -> Restoration | PhotoFailure:
+        """The outcome of a pass, its report counting the work of those before; a failure names the pass."""
+        if isinstance(outcome, PhotoFailure):
+            return replace(outcome, message=f"{name}: {outcome.message}")
+        outcome = replace(outcome, warnings=tuple(f"{name}: {each}" for each in outcome.warnings))
+        if not isinstance(before, Restoration):
+            return outcome
+        report = replace(
+            outcome.report,
+            tiles=before.report.tiles + outcome.report.tiles,
+            out_of_memory_retries=before.report.out_of_memory_retries + outcome.report.out_of_memory_retries,
+            float32_retry=before.report.float32_retry or outcome.report.float32_retry,
+        )
+        earlier = (*before.earlier, before.image) if self._keep_earlier else ()
+        return replace(outcome, report=report, warnings=before.warnings + outcome.warnings, earlier=earlier)
 
 
 def pass_seed(seed: int, number: int) -> int:
@@ -86,23 +109,6 @@ def pass_seed(seed: int, number: int) -> int:
         return seed
     digest = hashlib.sha256(f"{seed}/pass {number}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
-
-
-def _after(
-    before: Restoration | PhotoFailure | None, outcome: Restoration | PhotoFailure, name: str
-) -> Restoration | PhotoFailure:
-    """The outcome of a pass, its report counting the work of those before; a failure names the pass."""
-    if isinstance(outcome, PhotoFailure):
-        return replace(outcome, message=f"{name}: {outcome.message}")
-    if not isinstance(before, Restoration):
-        return outcome
-    report = replace(
-        outcome.report,
-        tiles=before.report.tiles + outcome.report.tiles,
-        out_of_memory_retries=before.report.out_of_memory_retries + outcome.report.out_of_memory_retries,
-        float32_retry=before.report.float32_retry or outcome.report.float32_retry,
-    )
-    return replace(outcome, report=report)
 
 
 @contextmanager

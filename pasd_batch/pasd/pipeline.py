@@ -52,6 +52,12 @@ class Restoration:
 
     report: RestorationReport
 
+    warnings: tuple[str, ...] = ()
+    """Defects of the photo's settings that were put up with, such as words that the text encoder does not read."""
+
+    earlier: tuple[Float[Tensor, "3 _ _"], ...] = ()
+    """Results of the passes before the last, in order, where they are asked for; as `image`."""
+
 
 @dataclass(frozen=True)
 class _Finished:
@@ -61,13 +67,14 @@ class _Finished:
     soundness: Tensor
     prompt: str
     report: RestorationReport
+    warnings: tuple[str, ...]
 
     def outcome(self) -> Restoration | PhotoFailure:
         """The restored photo, or why it is none; once everything has come."""
         problem = find_problem(self.soundness)
         if problem is not None:
             return PhotoFailure(Stage.RESTORE, "UnsoundResult", problem)
-        return Restoration(self.image[0], self.prompt, self.report)
+        return Restoration(self.image[0], self.prompt, self.report, self.warnings)
 
 
 class Pipeline:
@@ -195,11 +202,13 @@ class Pipeline:
         soundness = measure_soundness(restored, source)
         image = fix_color(restored.clamp(0.0, 1.0), source, self.sampling.color_fix).clamp(0.0, 1.0)
         image = framing.resize(image, sizes.target)
+        prompt = self._whole_prompt(request)
         return _Finished(
             start_copy_to_host(image),
             start_copy_to_host(soundness),
-            self._whole_prompt(request),
+            prompt,
             self._report(tiles, budget),
+            self._unread(prompt),
         )
 
     def _report(self, tiles: int, budget: MemoryBudget) -> RestorationReport:
@@ -220,6 +229,17 @@ class Pipeline:
     def _whole_prompt(self, request: PhotoRequest) -> str:
         sampling = self.sampling
         return compose_prompt(request.prompt, trigger_words=sampling.trigger_words, suffix=sampling.added_prompt)
+
+    def _unread(self, prompt: str) -> tuple[str, ...]:
+        texts = {"prompt": prompt}
+        if self.denoiser.guidance.is_active:
+            texts["negative prompt"] = self.sampling.negative_prompt
+        unread = {name: self.models.prompt_encoder.unread(text) for name, text in texts.items()}
+        return tuple(
+            f"its {name} is longer than the text encoder reads; shorten it, or this is lost: {words!r}"
+            for name, words in unread.items()
+            if words
+        )
 
     def _text_states(self, prompt: str) -> Float[Tensor, "words text_channels"]:
         return self.models.prompt_encoder.encode(prompt).to(self.models.device, self.models.dtype)

@@ -1,6 +1,5 @@
 """Prompts, and the text states that the networks read."""
 
-import logging
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -11,8 +10,6 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from pasd_batch.records import Description
-
-logger = logging.getLogger(__name__)
 
 CACHED_PROMPTS = 1024
 
@@ -87,10 +84,10 @@ class PromptEncoder:
         self.tokenizer = tokenizer
         self.text_encoder = text_encoder
         self.encode = lru_cache(maxsize=CACHED_PROMPTS)(self._encode)
+        self.unread = lru_cache(maxsize=CACHED_PROMPTS)(self._unread)
 
     @torch.inference_mode()
     def _encode(self, prompt: str) -> Float[Tensor, "words text_channels"]:
-        self._warn_of_unread_words(prompt)
         states = self.text_encoder(self.token_ids(prompt).to(self.text_encoder.device)).last_hidden_state
         return states[0]
 
@@ -104,16 +101,10 @@ class PromptEncoder:
             return_tensors="pt",
         ).input_ids
 
-    def _warn_of_unread_words(self, prompt: str) -> None:
+    def _unread(self, prompt: str) -> str:
+        """The end of a prompt that is behind what the text encoder reads; empty for most prompts."""
         # Not verbose: transformers would warn of an indexing error, which `token_ids` prevents.
         tokens = self.tokenizer(prompt, add_special_tokens=False, verbose=False).input_ids
         # Every prompt has a start and an end beside its words.
         room = self.text_encoder.config.max_position_embeddings - 2
-        if len(tokens) > room:
-            unread = str(self.tokenizer.decode(tokens[room:]))
-            logger.warning(
-                "a prompt has %d tokens, of which the text encoder reads %d; shorten it, or this is lost: %r",
-                len(tokens),
-                room,
-                unread.strip(),
-            )
+        return str(self.tokenizer.decode(tokens[room:])).strip() if len(tokens) > room else ""

@@ -1,7 +1,7 @@
 """Types that a photo passes from manifest row to result row, and the schemas of plan and results."""
 
 from pasd_batch.records.description import DESCRIPTION_TYPE, Description, FoundObject
-from pasd_batch.records.photo_facts import DegradationEstimate, ImageFacts, RestorationReport
+from pasd_batch.records.photo_facts import PASS_TYPE, DegradationEstimate, ImageFacts, PassResult, RestorationReport
 from pasd_batch.records.photo_measures import AUDIT_TYPE, PhotoMeasures
 from pasd_batch.records.plan import (
     PLAN_SCHEMA,
@@ -33,6 +33,7 @@ from pasd_batch.records.result_schema import (
 __all__ = [
     "AUDIT_TYPE",
     "DESCRIPTION_TYPE",
+    "PASS_TYPE",
     "PLAN_SCHEMA",
     "RENAMED_PREFIX",
     "RESERVED_COLUMNS",
@@ -42,6 +43,7 @@ __all__ = [
     "Description",
     "FoundObject",
     "ImageFacts",
+    "PassResult",
     "PhotoFailure",
     "PhotoMeasures",
     "PhotoRecord",

@@ -89,7 +89,7 @@ def _plain(value: Any) -> Any:
         case Mapping():
             return {_plain(key): inner for key, inner in dict(value).items()}
         case list():
-            return list(value)
+            return [_plain(each) for each in value]
         case _ if is_dataclass(value) and not isinstance(value, type):
             return asdict(value)
         case _:

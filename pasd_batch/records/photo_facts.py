@@ -24,6 +24,29 @@ class ImageFacts:
     )
 
 
+PASS_TYPE = pa.struct(
+    [
+        ("uri", pa.string()),
+        ("sha256", pa.string()),
+        ("bytes", pa.int64()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+    ]
+)
+"""Type of one of the results of passes; its fields are those of `PassResult`."""
+
+
+@dataclass(frozen=True)
+class PassResult:
+    """A file that a pass before the last has made."""
+
+    uri: str
+    sha256: str
+    bytes: int
+    width: int
+    height: int
+
+
 @dataclass(frozen=True)
 class DegradationEstimate:
     """Estimate of what is wrong with a photo as fetched; None where it cannot be told."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pasd_batch.records.columns import columns_of, result_column, result_columns, values_of
 from pasd_batch.records.description import DESCRIPTION_TYPE, Description
-from pasd_batch.records.photo_facts import DegradationEstimate, ImageFacts, RestorationReport
+from pasd_batch.records.photo_facts import PASS_TYPE, DegradationEstimate, ImageFacts, PassResult, RestorationReport
 from pasd_batch.records.photo_measures import AUDIT_TYPE, PhotoMeasures
 
 IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -123,6 +123,13 @@ class ResultRow:
     output_uri: str | None = result_column(
         pa.string(),
         "The restored file's full address. Null unless `output.images` is `files` or `both`.",
+        of_result=True,
+        default=None,
+    )
+    passes: list[PassResult] | None = result_column(
+        pa.list_(PASS_TYPE),
+        "What the passes before the last made, in order, where `output.passes` asks for it: files below `RUN/passes/1` "
+        "and so on, each with address, SHA-256, size and pixels. Null otherwise.",
         of_result=True,
         default=None,
     )

@@ -6,6 +6,7 @@ plan/shard-000000.parquet           planned photos
 attempts/000000/0                   an attempt at a shard, noted before it begins
 attempts/000000/photo-000007/       a photo of a shard that is done photo by photo: starts/0, deaths/0, row.parquet
 images/...                          restored photos, in the tree of their sources
+passes/1/...                        results of the passes before the last, in the same tree, where they are asked for
 results/shard-000000.parquet        committed rows
 summary.json                        sums over a complete run
 report/                             what `pasd-batch report` writes
@@ -22,8 +23,9 @@ PLAN_FOLDER = "plan"
 RESULTS_FOLDER = "results"
 IMAGES_FOLDER = "images"
 """The one folder that may be a link to another disk."""
+PASSES_FOLDER = "passes"
 ATTEMPTS_FOLDER = "attempts"
-WORK_FOLDERS = (RESULTS_FOLDER, IMAGES_FOLDER, PLAN_FOLDER, ATTEMPTS_FOLDER)
+WORK_FOLDERS = (RESULTS_FOLDER, IMAGES_FOLDER, PASSES_FOLDER, PLAN_FOLDER, ATTEMPTS_FOLDER)
 """Folders that only a run which has begun has files in."""
 REPAIR_FOLDER = "repair"
 DAMAGED_FOLDER = "damaged"
@@ -66,6 +68,16 @@ def result_path(shard: int) -> str:
 def image_path(output_path: str) -> str:
     """Path of a restored photo; `output_path` is the row's."""
     return f"{IMAGES_FOLDER}/{output_path}"
+
+
+def pass_path(number: int, output_path: str) -> str:
+    """Path of what a pass, counted from 1, made of the photo whose result is at `output_path`."""
+    return f"{PASSES_FOLDER}/{number}/{output_path}"
+
+
+def result_files(output_path: str, passes: int) -> list[str]:
+    """Paths of all files of a restored photo in a run that stores the results of so many passes before the last."""
+    return [image_path(output_path), *(pass_path(number + 1, output_path) for number in range(passes))]
 
 
 def kept_rows_path(shard: int) -> str:

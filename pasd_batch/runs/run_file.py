@@ -55,6 +55,12 @@ class RunFile:
         return "manifest" in self.config
 
     @property
+    def stored_passes(self) -> int:
+        """Number of passes before the last whose results the run stores."""
+        stores = self.config.get("output", {}).get("passes", False)
+        return len(self.config["restoration"]["passes"]) - 1 if stores else 0
+
+    @property
     def provenance(self) -> Provenance:
         """Provenance that the run's rows hold."""
         return Provenance(

@@ -9,7 +9,7 @@ from typing import Any
 
 from pasd_batch.records import Status
 from pasd_batch.runs.damage import RunDamaged
-from pasd_batch.runs.layout import image_path, plan_path, result_path
+from pasd_batch.runs.layout import plan_path, result_files, result_path
 from pasd_batch.runs.run_file import RunFile
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.runs.summary import expected_photos
@@ -25,6 +25,7 @@ _COLUMNS = [
     "output_uri",
     "output_sha256",
     "output_bytes",
+    "passes",
     "config_fingerprint",
     "manifest_fingerprint",
     "model_fingerprint",
@@ -72,7 +73,7 @@ class ShardFindings:
     planned_paths: list[str] = field(default_factory=list)
     """Output paths of the plan; none where it cannot be read."""
     stored_paths: list[str] = field(default_factory=list)
-    """Output paths that may be in `images/`: those of rows with a file, or of the plan where there are no rows yet."""
+    """Photos' files that may be in the run: those of rows, or all of planned photos where there are no rows yet."""
     failed: int = 0
     bytes_read: int = 0
 
@@ -110,7 +111,7 @@ class ShardCheck:
         self._check_plan(found)
         if shard not in self.committed:
             found.add(ProblemKind.RESULTS_MISSING, result_path(shard), "not done yet, or lost")
-            found.stored_paths = found.planned_paths
+            found.stored_paths = self._files_of_plan(found)
             return found
         try:
             self._check_rows(found)
@@ -118,9 +119,13 @@ class ShardCheck:
             _not_trouble(error)
             found.problems = [problem for problem in found.problems if problem.photo_id is None]
             found.bad_rows.clear()
-            found.stored_paths = found.planned_paths
+            found.stored_paths = self._files_of_plan(found)
             found.add(ProblemKind.RESULTS_DAMAGED, result_path(shard), _told(error))
         return found
+
+    def _files_of_plan(self, found: ShardFindings) -> list[str]:
+        passes = self.run.stored_passes
+        return [path for planned in found.planned_paths for path in result_files(planned, passes)]
 
     def _check_plan(self, found: ShardFindings) -> None:
         path = plan_path(found.shard)
@@ -149,8 +154,7 @@ class ShardCheck:
                 found.failed += 1
                 continue
             if row["output_uri"] is not None:
-                found.stored_paths.append(row["output_path"])
-                self._check_file(row, place, found)
+                self._check_files(row, place, found)
             if image is not None:
                 self._check_image(row, image, place, found)
         if rows != found.photos:
@@ -185,11 +189,19 @@ class ShardCheck:
             found.add(ProblemKind.PLAN_DAMAGED, plan_path(found.shard), detail)
             found.planned_ids, found.planned_paths = [], []
 
-    def _check_file(self, row: Mapping[str, Any], place: int, found: ShardFindings) -> None:
-        path = image_path(row["output_path"])
+    def _check_files(self, row: Mapping[str, Any], place: int, found: ShardFindings) -> None:
+        earlier = [(each["bytes"], each["sha256"]) for each in row.get("passes") or ()]
+        told = [(row["output_bytes"], row["output_sha256"]), *earlier]
+        for path, (size, sha256) in zip(result_files(row["output_path"], len(earlier)), told, strict=True):
+            found.stored_paths.append(path)
+            self._check_file(path, size, sha256, row, place, found)
+
+    def _check_file(
+        self, path: str, size_told: int, sha256: str, row: Mapping[str, Any], place: int, found: ShardFindings
+    ) -> None:
         uri = self.folder.storage.uri(path)
         try:
-            size, digest = translated(lambda: redact_uri(uri), lambda: self._size_and_hash(uri, row["output_bytes"]))
+            size, digest = translated(lambda: redact_uri(uri), lambda: self._size_and_hash(uri, size_told))
         except NotFound:
             self._add_photo(ProblemKind.PHOTO_MISSING, path, "", row, place, found)
             return
@@ -198,7 +210,7 @@ class ShardCheck:
             self._add_photo(ProblemKind.PHOTO_DAMAGED, path, str(error), row, place, found)
             return
         found.bytes_read += size if digest else 0
-        problem = _difference(size, digest or row["output_sha256"], row)
+        problem = _difference(size, digest or sha256, size_told, sha256)
         if problem:
             self._add_photo(ProblemKind.PHOTO_DAMAGED, path, problem, row, place, found)
 
@@ -216,7 +228,8 @@ class ShardCheck:
 
     def _check_image(self, row: Mapping[str, Any], image: bytes, place: int, found: ShardFindings) -> None:
         found.bytes_read += len(image)
-        problem = _difference(len(image), hashlib.sha256(image).hexdigest(), row)
+        digest = hashlib.sha256(image).hexdigest()
+        problem = _difference(len(image), digest, row["output_bytes"], row["output_sha256"])
         if problem:
             self._add_photo(ProblemKind.PHOTO_DAMAGED, result_path(found.shard), problem, row, place, found)
 
@@ -228,10 +241,10 @@ class ShardCheck:
             found.bad_rows.append(place)
 
 
-def _difference(size: int, digest: str, row: Mapping[str, Any]) -> str:
-    if size != row["output_bytes"]:
-        return f"{size:,} bytes instead of {row['output_bytes']:,}"
-    return "" if digest == row["output_sha256"] else "other bytes than were stored (SHA-256)"
+def _difference(size: int, digest: str, size_told: int, digest_told: str) -> str:
+    if size != size_told:
+        return f"{size:,} bytes instead of {size_told:,}"
+    return "" if digest == digest_told else "other bytes than were stored (SHA-256)"
 
 
 def _told(error: StorageError) -> str:

@@ -4,11 +4,12 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Any
 
 from pasd_batch.records import Status, lacks_scores
 from pasd_batch.runs.damage import RunDamaged
-from pasd_batch.runs.layout import IMAGES_FOLDER, SUMMARY_FILE, image_path, result_path
+from pasd_batch.runs.layout import IMAGES_FOLDER, PASSES_FOLDER, SUMMARY_FILE, result_files, result_path
 from pasd_batch.runs.path_set import PathSet
 from pasd_batch.runs.run_file import RunFile
 from pasd_batch.runs.run_folder import RunFolder
@@ -23,6 +24,7 @@ _COLUMNS = [
     "output_uri",
     "input_bytes",
     "output_bytes",
+    "passes",
     "isolated",
     "seconds",
     "warnings",
@@ -139,7 +141,7 @@ def summarize(folder: RunFolder, run: RunFile) -> RunCounts:
     if committed != list(range(run.shards)):
         strange = sorted(set(committed) ^ set(range(run.shards)))
         raise _unlike_plan(folder, f"should have {run.shards} shards; missing or too many: {strange[:10]}")
-    stored = PathSet(folder.storage.list(IMAGES_FOLDER))
+    stored = PathSet(chain(folder.storage.list(IMAGES_FOLDER), folder.storage.list(PASSES_FOLDER)))
     shards = list(count_results(folder, committed, stored=stored))
     wrong = [each for each in shards if each.photos != expected_photos(run, each.shard)]
     if wrong:
@@ -197,6 +199,11 @@ def _count_shard(folder: RunFolder, shard: int, stored: PathSet | None) -> Shard
 
 
 def _gone(folder: RunFolder, rows: Sequence[Mapping[str, Any]], stored: PathSet) -> Iterator[str]:
-    paths = [image_path(row["output_path"]) for row in rows if row["output_uri"] is not None]
+    paths = [
+        path
+        for row in rows
+        if row["output_uri"] is not None
+        for path in result_files(row["output_path"], len(row.get("passes") or ()))
+    ]
     # A listing may pass over what can be opened, such as files behind a link.
     return (path for path in stored.missing(paths) if not folder.storage.exists(path))

@@ -7,14 +7,15 @@ hashes of its id and of its file's path, which tell photos that are planned twic
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
 from pasd_batch.runs.damage import RunDamaged, read_json
 from pasd_batch.runs.layout import (
     IMAGES_FOLDER,
+    PASSES_FOLDER,
     PLAN_FOLDER,
     RESULTS_FOLDER,
     SUMMARY_FILE,
-    image_path,
     photo_list_path,
     plan_path,
     result_path,
@@ -43,7 +44,7 @@ class Verification:
     photos: int = 0
     failed: int = 0
     files: int = 0
-    """Restored photos that are files, or should be."""
+    """Files of restored photos, of all passes that are stored, that are there or should be."""
     bytes_read: int = 0
     """Bytes of restored photos that were hashed."""
     plan_is_wrong: bool = False
@@ -127,20 +128,16 @@ class Verifier:
         return result
 
     def _extra_files(self, stored: PathSet | None) -> Iterator[str]:
-        """Files in the run's folders that belong to no shard; `stored` are the output paths that may be there."""
+        """Files in the run's folders that belong to no shard; `stored` are the photos' files that may be there."""
         storage = self.folder.storage
         for name, path_of in ((PLAN_FOLDER, plan_path), (RESULTS_FOLDER, result_path)):
             own = PathSet(path_of(shard) for shard in range(self.run.shards))
             yield from own.missing(list(storage.list(name)))
         if stored is None:
             return
-        batch: list[str] = []
-        for path in storage.list(IMAGES_FOLDER):
-            batch.append(path.removeprefix(f"{IMAGES_FOLDER}/"))
-            if len(batch) == _PATHS_AT_ONCE:
-                yield from map(image_path, stored.missing(batch))
-                batch.clear()
-        yield from map(image_path, stored.missing(batch))
+        paths = chain(storage.list(IMAGES_FOLDER), storage.list(PASSES_FOLDER))
+        while batch := list(islice(paths, _PATHS_AT_ONCE)):
+            yield from stored.missing(batch)
 
     def _shards(self) -> Iterator[ShardFindings]:
         with_images = self.run.config.get("output", {}).get("images") in ("parquet", "both")

@@ -7,6 +7,7 @@ from pasd_batch.config.embedded_model import embedded_sampling
 from pasd_batch.config.model import ModelSettings, Precision
 from pasd_batch.config.restoration import ColorFix, PassSettings, RestorationSettings, SamplingSettings
 from pasd_batch.config.restore import RestoreSettings
+from pasd_batch.config.run import RunSettings
 from pasd_batch.config.weights import weights_settings, with_weights
 from pasd_batch.runs.run_file import fingerprint
 
@@ -143,8 +144,22 @@ def test_weights_of_every_pass_are_found_and_changed():
     assert moved.decisive() == settings.decisive()
 
 
-def test_colors_are_kept_whichever_pass_makes_them():
-    assert restoration(COLORIZE, RESTORE).colorizes
-    assert restoration(RESTORE, COLORIZE).colorizes
-    assert not restoration(RESTORE, RESTORE).colorizes
-    assert RestorationSettings.parse(COLORIZE).colorizes
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"restoration": {}, "output": {"root": "r", "passes": True}}, "of which there are none"),
+        ({"output": {"root": "r", "passes": True}, "mode": "score"}, "of which there are none"),
+        ({"output": {"root": "r", "passes": True, "images": "parquet"}}, "set it to files or both"),
+    ],
+)
+def test_results_of_passes_are_stored_where_there_are_some_and_files(values, told):
+    whole = {"manifest": {"path": "m.csv"}, "restoration": {"passes": [COLORIZE, RESTORE]}, **values}
+    with pytest.raises(ConfigError, match=told):
+        RunSettings.parse(whole)
+
+
+def test_all_passes_but_the_last_are_stored():
+    manifest, output = {"path": "m.csv"}, {"root": "r", "passes": True}
+    passes = {"passes": [COLORIZE, RESTORE, RESTORE]}
+    settings = RunSettings.parse({"manifest": manifest, "output": output, "restoration": passes})
+    assert settings.stored_passes == 2

@@ -336,3 +336,10 @@ def test_a_manifest_is_read_over_http(tmp_path):
         ]
     finally:
         server.shutdown()
+
+
+def test_photos_themselves_have_no_columns_to_take_settings_from(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    columns = ManifestColumns(scale="factor")
+    with pytest.raises(ManifestError, match=r"which have no columns, and manifest\.columns\.scale names some"):
+        is_image_source(ManifestSettings(path=str(tmp_path), columns=columns), ACCESS)

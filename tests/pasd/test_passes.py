@@ -110,6 +110,21 @@ def test_the_report_is_the_last_pass_s_with_the_work_of_all(two, photos):
     assert result.report == replace(REPORT, tiles=3 + REPORT.tiles, out_of_memory_retries=2, float32_retry=True)
 
 
+def test_results_of_earlier_passes_are_given_where_they_are_asked_for(two, photos):
+    restorers = [Halves(two[0]), Halves(two[1]), Halves(two[0])]
+    (plain,) = PassingRestorer(restorers).restore(photos[:1], prompts=[""], seeds=[1])
+    assert plain.earlier == ()
+    (kept,) = PassingRestorer(restorers, keep_earlier=True).restore(photos[:1], prompts=[""], seeds=[1])
+    assert [float(each.max() / photos[0].max()) for each in kept.earlier] == [0.5, 0.25]
+    assert torch.equal(kept.image, plain.image)
+
+
+def test_warnings_name_their_pass(two, photos):
+    long = "a dog, " * 30
+    (result,) = PassingRestorer(two).restore(photos[:1], prompts=[long], seeds=[1])
+    assert [each[:23] for each in result.warnings] == ["pass 1 of 2: its prompt", "pass 2 of 2: its prompt"]
+
+
 def test_no_pass_is_run_for_nothing(two, photos):
     restorers = [Halves(two[0], photos[0].shape[1]), Halves(two[1])]
     (failed,) = PassingRestorer(restorers).restore(photos[:1], prompts=[""], seeds=[1])

@@ -126,7 +126,9 @@ def test_columns_have_the_names_of_the_manifest_again_and_a_run_may_take_setting
     (row,) = pq.read_table(target).to_pylist()
     assert (row["scale"], row["uri"], row["manifest_uri"]) == (3.0, "/x/a.jpg", "another")
     piece = ManifestPiece(target, ManifestFormat.PARQUET)
-    for columns, settings in [({}, None), ({"scale": "scale"}, '{"scale": 3.0}'), ({"scale": "elsewhere"}, None)]:
+    with pytest.raises(ManifestError, match=r"no column 'elsewhere'.*manifest\.columns\.scale"):
+        list(read_rows(piece, ManifestColumns(scale="elsewhere"), ACCESS))
+    for columns, settings in [({}, None), ({"scale": "scale"}, '{"scale": 3.0}')]:
         table = pa.concat_tables(read_rows(piece, ManifestColumns(**columns), ACCESS))
         assert table["settings"].to_pylist() == [settings]
         assert table["manifest_scale"].to_pylist() == [3.0]

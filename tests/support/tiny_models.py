@@ -43,12 +43,15 @@ class Restored:
     image: Any
     prompt: str
     report: RestorationReport = REPORT
+    warnings: tuple[str, ...] = ()
+    earlier: tuple[Any, ...] = ()
 
 
 class TinyRestorer:
     """Bicubic enlargement plus noise from the photo's seed; some prompts make it misbehave."""
 
-    def __init__(self, scale, seconds=0.0):
+    def __init__(self, scale, seconds=0.0, passes_before=0):
+        self._passes_before = passes_before
         self._scale = scale
         self._seconds = seconds
         self.batches = []
@@ -73,7 +76,7 @@ class TinyRestorer:
         large = torch.nn.functional.interpolate(photo[None], size=size, mode="bicubic")[0]
         noise = torch.randn(large.shape, generator=torch.Generator().manual_seed(seed))
         image = (large + 0.01 * noise).clamp(0, 1)
-        return Restored(image, f"{prompt}, clean")
+        return Restored(image, f"{prompt}, clean", earlier=(1 - photo,) * self._passes_before)
 
 
 class TinyScorer:
@@ -102,7 +105,7 @@ def load_restorer(settings):
     torch.set_num_threads(1)
     if settings.mode is not RunMode.RESTORE:
         return None
-    return TinyRestorer(settings.restoration.sampling.scale)
+    return TinyRestorer(settings.restoration.sampling.scale, passes_before=settings.stored_passes)
 
 
 def load_slow_restorer(settings):

@@ -24,7 +24,7 @@ MISSING_PHOTO = 6
 class TinyRun:
     """A complete run of twelve photos in three shards, of which one failed, and what it was when it was made."""
 
-    def __init__(self, folder: Path, images: str = "files") -> None:
+    def __init__(self, folder: Path, images: str = "files", **changes) -> None:
         self.root = folder / "run"
         names = [f"{number:02d}.png" for number in range(PHOTOS)]
         store_photos(
@@ -32,7 +32,8 @@ class TinyRun:
         )
         records = [record(folder / "in" / name) for name in names]
         write_plan(self.root, records, SHARD_SIZE)
-        self.settings = settings(self.root, folder / "in.parquet", shard_size=SHARD_SIZE, output={"images": images})
+        output = {"images": images} | changes.pop("output", {})
+        self.settings = settings(self.root, folder / "in.parquet", shard_size=SHARD_SIZE, output=output, **changes)
         self.folder = RunFolder.open(str(self.root), StorageSettings())
         described = describe_run(
             self.settings,
@@ -64,7 +65,7 @@ class TinyRun:
         return Verifier(self.folder, self.run_file(), **options).verify()
 
     def take_out(self) -> Repair:
-        repair = Repair(self.folder)
+        repair = Repair(self.folder, passes=self.settings.stored_passes)
         self.verify(on_shard=repair.take_out)
         return repair
 

@@ -21,7 +21,7 @@ from pasd_batch.manifests.writing import refuse_other_formats
 from pasd_batch.records import ScoreColumn
 from pasd_batch.runs.damage import damaged
 from pasd_batch.runs.kept_list import draft_list, keep_list, kept_list, refuse_run_among_photos
-from pasd_batch.runs.layout import IMAGES_FOLDER, photo_list_path
+from pasd_batch.runs.layout import IMAGES_FOLDER, photo_list_path, result_files
 from pasd_batch.runs.run_file import RunFile, read_run, refuse_strangers
 from pasd_batch.storage.probe import honours_create
 from pasd_batch.storage.storage import Storage, StorageError
@@ -97,7 +97,7 @@ class Findings:
 def check_storage_and_workers(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> Findings:
     """Try storage, models and metrics, in this process and where workers run. Ray must be running."""
     problems: list[str] = []
-    _attempt(problems, lambda: _check_storage(storage))
+    _attempt(problems, lambda: _check_storage(settings, storage))
     pins = _pins_of_run(storage)
     worker = _attempt(problems, lambda: _check_worker(with_pins(settings, pins), storage, loaders))
     if worker is not None:
@@ -132,8 +132,8 @@ def _pins_of_run(storage: Storage) -> dict[str, str]:
     return {} if run is None else run.weights
 
 
-def _check_storage(storage: Storage) -> None:
-    needed = len(f"{IMAGES_FOLDER}/") + LONGEST_PATH
+def _check_storage(settings: RunSettings, storage: Storage) -> None:
+    needed = max(map(len, result_files("", settings.stored_passes))) + LONGEST_PATH
     if storage.longest_path < needed:
         raise StorageError(
             f"{storage.uri()}: {needed - storage.longest_path:,} bytes too long for an output.root, as paths of "

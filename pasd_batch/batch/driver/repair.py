@@ -23,11 +23,11 @@ from pasd_batch.runs.layout import (
     DAMAGED_FOLDER,
     RUN_FILE,
     damaged_path,
-    image_path,
     isolated_row_path,
     kept_rows_path,
     photo_list_path,
     plan_path,
+    result_files,
     result_path,
 )
 from pasd_batch.runs.plan_key import problem_of_kept_list
@@ -48,6 +48,8 @@ class Repair:
     folder: RunFolder
     prepare: Callable[[], None] = lambda: None
     """Called once before the first change; raises if what is taken out could not be done again."""
+    passes: int = 0
+    """Passes before the last whose results the run stores."""
     shards: list[int] = field(default_factory=list)
     """Shards that were taken out, or were not there."""
     counts: Counter[str] = field(default_factory=Counter)
@@ -108,8 +110,9 @@ class Repair:
         """Without rows there are no hashes to tell good photos from damaged ones by: all are done again."""
         self._forget_kept_rows(found.shard)
         self._forget_isolated_rows(found.shard, range(found.photos))
-        for path in found.planned_paths:
-            set_aside(self.folder.storage, image_path(path))
+        for planned in found.planned_paths:
+            for path in result_files(planned, self.passes):
+                set_aside(self.folder.storage, path)
         set_aside(self.folder.storage, result_path(found.shard))
 
     def _forget_kept_rows(self, shard: int) -> None:
@@ -146,7 +149,7 @@ def repairing(
             take_out_damaged_list(folder, run)
             check_again(settings, loaders)
 
-        yield Repair(folder, prepare)
+        yield Repair(folder, prepare, passes=run.stored_passes)
 
 
 def set_aside(storage: Storage, path: str) -> None:

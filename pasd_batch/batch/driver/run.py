@@ -27,7 +27,7 @@ from pasd_batch.errors import PasdBatchError, TroubleAroundPhotos
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.described import write_described
-from pasd_batch.runs.layout import IMAGES_FOLDER, RESULTS_FOLDER
+from pasd_batch.runs.layout import IMAGES_FOLDER, PASSES_FOLDER, RESULTS_FOLDER
 from pasd_batch.runs.run_file import AnotherRun, RunFile, claim_run, describe_run, read_run
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.runs.summary import RunCounts, summarize
@@ -199,7 +199,8 @@ def _with_folders(settings: RunSettings, folders: frozenset[str]) -> RunSettings
 def _tidy(storage: Storage) -> None:
     """Delete what killed processes have left half-written among the photos of a run that is complete."""
     try:
-        storage.remove_partial(older_than=0.0, prefix=IMAGES_FOLDER)
+        for folder in (IMAGES_FOLDER, PASSES_FOLDER):
+            storage.remove_partial(older_than=0.0, prefix=folder)
     except StorageError as error:
         _logger.warning("temporary files may be left: %s", error)
 

@@ -14,7 +14,7 @@ from pasd_batch.batch.worker.photo_loader import LoadedPhoto
 from pasd_batch.batch.worker.photo_state import failure_of
 from pasd_batch.batch.worker.watchdog import process_ends_after, stuck_after
 from pasd_batch.config.run import RunSettings
-from pasd_batch.photos.photo import Photo, to_tensor
+from pasd_batch.photos.photo import Photo, to_tensor, with_restored_image
 from pasd_batch.records import PhotoFailure, Score, Stage
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class ModelStage:
             photo.state.took(Stage.RESTORE, (time.monotonic() - began) / len(batch))
             if not isinstance(outcome, PhotoFailure):
                 photo.state.row.prompt_used, photo.state.row.restoration = outcome.prompt, outcome.report
+                for warning in outcome.warnings:
+                    photo.state.warn(warning)
         return outcomes
 
     def prompt(self, loaded: LoadedPhoto) -> str:
@@ -74,10 +76,16 @@ class ModelStage:
             substitutions=restoration.describe.substitutions,
         )
 
-    @property
-    def colorizes(self) -> bool:
-        """True if the colours that the model makes are kept in grey photos, too."""
-        return self.settings.restoration.colorizes
+    def photos_of(self, loaded: LoadedPhoto, restoration: Restoration) -> list[Photo]:
+        """Results of the passes that are asked for, the last one's last; grey photos stay so until one colorizes."""
+        passes = self.settings.restoration.in_order
+        images = (*restoration.earlier, restoration.image)
+        first = len(passes) - len(images)
+        colors = [any(each.sampling.colorize for each in passes[: first + n + 1]) for n in range(len(images))]
+        return [
+            with_restored_image(loaded.photo, image, colorized=colorized)
+            for image, colorized in zip(images, colors, strict=True)
+        ]
 
     def score(self, loaded: LoadedPhoto, restored: Photo | None) -> None:
         """Score a photo and its restoration, if any; transparent ones as they are seen over a plain grey.

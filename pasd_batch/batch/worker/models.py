@@ -74,7 +74,7 @@ def load_restorer(settings: RunSettings) -> PhotoRestorer | None:
     if settings.restoration.passes:
         from pasd_batch.pasd.passes import PassingRestorer
 
-        return PassingRestorer.from_settings(settings.restoration)
+        return PassingRestorer.from_settings(settings.restoration, keep_earlier=settings.output.passes)
     from pasd_batch.pasd.restorer import Restorer
 
     return Restorer.from_settings(settings.restoration)

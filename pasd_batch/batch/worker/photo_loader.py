@@ -34,11 +34,14 @@ class LoadedPhoto:
     photo: Photo
     reference: Photo | None = None
     """The true photo, which full-reference metrics compare with."""
+    earlier: tuple[Photo, ...] = ()
+    """Results of the passes before the last, to be stored, too."""
 
     @property
     def nbytes(self) -> int:
         """Memory that the pixels take."""
-        return self.photo.nbytes + (0 if self.reference is None else self.reference.nbytes)
+        own = self.photo.nbytes + sum(each.nbytes for each in self.earlier)
+        return own + (0 if self.reference is None else self.reference.nbytes)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from pasd_batch.batch.worker.spec import WorkerSpec, process_name
 from pasd_batch.batch.worker.watchdog import process_ends_after
 from pasd_batch.config.run import RunMode
 from pasd_batch.errors import TroubleAroundPhotos
-from pasd_batch.photos.photo import with_restored_image
 from pasd_batch.records import PhotoFailure, PhotoRecord, Stage, WorkOrigin
 from pasd_batch.storage.errors import TransientStorageError
 from pasd_batch.weights_by_name import on_this_machine
@@ -53,15 +52,17 @@ class ModelsUnavailable(TroubleAroundPhotos):
 class PhotoPipeline:
     """The way of photos through one process, with the models that it holds.
 
-    Restored photos become files in `files`.
+    Restored photos become files in `files`, results of the passes before the last in `earlier`.
     """
 
-    def __init__(self, spec: WorkerSpec, model: ModelStage, files: ImageFiles) -> None:
+    def __init__(
+        self, spec: WorkerSpec, model: ModelStage, files: ImageFiles, earlier: Sequence[ImageFiles] = ()
+    ) -> None:
         self._spec = spec
         self._model = model
         self._describer = DescribeStage(spec.settings, model.models.describers)
         self._loader = PhotoLoader(spec.settings)
-        self._store = PhotoStore(spec, files)
+        self._store = PhotoStore(spec, files, earlier)
 
     def run(
         self,
@@ -144,7 +145,9 @@ def load_pipeline(spec: WorkerSpec) -> PhotoPipeline:
             f"{process_name()} has other weights ({found}) than the run began with ({begun_with}); "
             "give all machines the same model folders"
         )
-    return PhotoPipeline(spec, ModelStage(spec.settings, models), RunImages(spec.folder().storage))
+    images = RunImages(spec.folder().storage)
+    earlier = [images.of_pass(number + 1) for number in range(spec.settings.stored_passes)]
+    return PhotoPipeline(spec, ModelStage(spec.settings, models), images, earlier)
 
 
 class _Passage:
@@ -197,13 +200,13 @@ class _Passage:
     def _store_and_score(self, loaded: LoadedPhoto, restoration: Restoration) -> None:
         try:
             with loaded.state.through(Stage.ENCODE):
-                photo = with_restored_image(loaded.photo, restoration.image, colorized=self._model.colorizes)
+                *earlier, photo = self._model.photos_of(loaded, restoration)
         except StageFailed as failed:
             self._end(loaded.state, failed.failure)
             return
         while self._behind.full:
             self._collect(within=math.inf)
-        self._behind.start(LoadedPhoto(loaded.state, photo))
+        self._behind.start(LoadedPhoto(loaded.state, photo, earlier=tuple(earlier)))
         self._model.score(loaded, photo)
 
     def _collect(self, *, within: float) -> None:

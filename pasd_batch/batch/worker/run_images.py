@@ -1,13 +1,15 @@
 """Restored photos as files of a run, each stored once and for all; and the interface for other places."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.photos.photo import Photo
 from pasd_batch.photos.photo_io import PhotoError, decode_photo
-from pasd_batch.runs.layout import image_path
+from pasd_batch.runs.layout import image_path, pass_path
 from pasd_batch.storage.storage import AlreadyExists, NameRefused, Storage, StorageError, TooLarge
 
 _logger = logging.getLogger(__name__)
@@ -42,10 +44,16 @@ class RunImages:
     """
 
     storage: Storage
+    path_of: Callable[[str], str] = image_path
+    """Path in the run for a result's output path."""
+
+    def of_pass(self, number: int) -> "RunImages":
+        """The results of a pass before the last, counted from 1."""
+        return RunImages(self.storage, partial(pass_path, number))
 
     def uri(self, output_path: str) -> str:
         """Address of the file."""
-        return self.storage.uri(image_path(output_path))
+        return self.storage.uri(self.path_of(output_path))
 
     def store(self, output_path: str, data: bytes, photo: Photo) -> bytes:
         """Store an encoded photo unless it is there; the bytes that are there afterwards.
@@ -53,7 +61,7 @@ class RunImages:
         Raises:
             StorageError: they cannot be stored.
         """
-        path = image_path(output_path)
+        path = self.path_of(output_path)
         try:
             self.storage.create(path, data)
         except AlreadyExists:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tiny_models
+import torch
 from photo_archive import loaded, settings
 
 from pasd_batch.batch.worker.model_stage import ModelStage, ProcessPoisoned
@@ -41,6 +42,29 @@ def test_a_note_on_an_error_is_told_in_the_row():
 
     (failure,) = stage(restorer=Noted()).restore([loaded(0)])
     assert (failure.error_type, failure.message) == ("ValueError", "no such scheduler; in pass 2 of 2")
+
+
+@pytest.mark.parametrize(("first", "grey"), [({"colorize": True}, [False, False]), ({}, [True, False])])
+def test_a_grey_photo_has_colours_from_the_pass_on_that_colorizes(first, grey):
+    passes = [{"sampling": first}, {"sampling": {"colorize": True}}]
+    model = ModelStage(settings("/run", restoration={"passes": passes}), WorkerModels(None, None))
+    photo = loaded(0)
+    image = torch.zeros(3, 8, 8)
+    photo = replace(photo, photo=replace(photo.photo, grayscale=True))
+    made = model.photos_of(photo, tiny_models.Restored(image, "", earlier=(image,)))
+    assert [each.grayscale for each in made] == grey
+    (last,) = model.photos_of(photo, tiny_models.Restored(image, ""))
+    assert not last.grayscale
+
+
+def test_what_a_restoration_warns_of_stands_in_the_row():
+    class Warning:
+        def restore(self, photos, **options):
+            return [tiny_models.Restored(photos[0], "a", warnings=("its prompt is long",))]
+
+    photo = loaded(0)
+    stage(restorer=Warning()).restore([photo])
+    assert photo.state.row.warnings == ["its prompt is long"]
 
 
 class BrokenScorer(LostGpu):
