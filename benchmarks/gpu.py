@@ -4,15 +4,16 @@
     python benchmarks/gpu.py --tiny --device cpu --sides 64 --photos 1 --steps 1     # tries the script itself
 
 Measured are: the whole restorer and its denoiser alone, guided and with few unguided steps, against a plain loop over
-the same networks; the VAE in several precisions with its errors, on random weights of full size and on the embedded
-model's trained ones; one call of the networks launched kernel by kernel and as a CUDA graph, and its kernels by kind,
-both also with diffusers' own layers. Rows are measured in the order of their worth until the budget is used up; what
-was left out is told. Nothing is downloaded.
+the same networks with diffusers' layers; the VAE in several precisions with its errors, on random weights of full size
+and on the embedded model's trained ones; one call of the networks launched kernel by kernel and as a CUDA graph, and
+its kernels by kind, both also with diffusers' layers. Rows are measured in the order of their worth until the budget
+is used up; what was left out is told. Nothing is downloaded.
 """
 
 import argparse
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -83,7 +84,7 @@ def plan(models: Models, options: argparse.Namespace) -> Iterator[Task]:
     yield Task(f"calls of {few} tiles", 8, lambda: calls(models, latents, few))
     yield Task("kernels of a call", 6, lambda: kernel_rows(models, latents, several))
     yield Task("VAE of the embedded model", 6, lambda: embedded_rows(models.device, first, (1, 4)))
-    yield Task(f"plain loop at {first}", 8, lambda: plain_rows(models, first, guided))
+    yield Task(f"plain loop at {first}", 12, lambda: plain_rows(networks(options, fused_layers=False), first, guided))
     yield Task("diffusers' layers", 15, lambda: calls_of_own_layers(options, latents, several))
     for side in others:
         yield from restoring(models, side, options.photos, guided, options.repeats)
@@ -91,7 +92,8 @@ def plan(models: Models, options: argparse.Namespace) -> Iterator[Task]:
     yield Task(f"calls of {more} tiles", 15, lambda: calls(models, latents, more))
     for side in others:
         yield Task(f"calls at {side}", 10, lambda side=side: calls(models, side // LATENT_FACTOR, few))
-        yield Task(f"plain loop at {side}", 10, lambda side=side: plain_rows(models, side, guided))
+        plain = partial(plain_rows, side=side, sampling=guided)
+        yield Task(f"plain loop at {side}", 15, lambda plain=plain: plain(networks(options, fused_layers=False)))
 
 
 def restoring(
