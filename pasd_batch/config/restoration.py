@@ -10,6 +10,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from pasd_batch.config.base import Settings
 from pasd_batch.config.describe import DescribeSettings
 from pasd_batch.config.embedded_model import over_embedded_sampling
+from pasd_batch.config.intervals import NonNegativeInterval
 from pasd_batch.config.model import ModelSettings
 from pasd_batch.config.passes import with_whole_passes
 
@@ -83,6 +84,15 @@ class SamplingSettings(Settings):
 
     guidance_scale: float = Field(default=9.0, ge=0.0)
     """Classifier-free guidance; at 1 or below the negative prompt is not evaluated at all."""
+
+    guidance_interval: NonNegativeInterval | None = None
+    """Noise levels, above the first and up to the second, at which guidance acts; none: at all of them. A noise level
+    is sqrt((1 - abar_t) / abar_t) of the step's timestep: 14.6 at Stable Diffusion's first, 0.03 at its last. Steps
+    outside take half the time (arXiv 2404.07724, which found 0.28 to 5.42 for SD-XL)."""
+
+    guidance_rescale: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of the guided noise whose spread is brought back to that of the prompt's noise, against colours that
+    guidance makes too strong (phi in section 3.4 of arXiv 2305.08891, which found 0.7)."""
 
     guess_mode: bool = False
     """Run the control branch on the prompt's half only, with residuals growing from shallow to deep."""

@@ -27,6 +27,19 @@ class Guidance:
     guess_mode: bool = False
     """Let the control branch see only the prompt's half."""
 
+    interval: tuple[float, float] | None = None
+    """Noise levels above the first and up to the second at which guidance acts; None: at all (arXiv 2404.07724)."""
+
+    rescale: float = 0.0
+    """Share, phi, of guided noise rescaled to the spread of the prompt's own (arXiv 2305.08891)."""
+
+    def acts_at(self, noise_level: float) -> bool:
+        """True if guidance acts at a noise level: section 3 of arXiv 2404.07724, elsewhere its weight is 1.
+
+        A noise level is sigma of noise over signal, sqrt((1 - abar_t) / abar_t).
+        """
+        return self.interval is None or self.interval[0] < noise_level <= self.interval[1]
+
     @property
     def is_active(self) -> bool:
         """True if a negative half is needed at all."""
@@ -64,7 +77,8 @@ class GuidedDenoiser:
             return self._run(self._predict, *inputs)
         both = self._run(self._predict_both, *inputs, batch.negative_prompts)
         negative, positive = both.float().chunk(2)
-        return negative + self.guidance.scale * (positive - negative)
+        guided = negative + self.guidance.scale * (positive - negative)
+        return rescaled(guided, positive, self.guidance.rescale) if self.guidance.rescale else guided
 
     def _run(self, network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         if self.graphs is None:
@@ -99,6 +113,16 @@ class GuidedDenoiser:
             conditioning_scale=self.guidance.conditioning_scale,
             guess_mode=self.guidance.guess_mode,
         )
+
+
+def rescaled(guided: Latents, positive: Latents, share: float) -> Latents:
+    """Guided noise whose spread is brought back to that of the prompt's noise, for a `share` of it.
+
+    Equations 15 and 16 of arXiv 2305.08891 (section 3.4), tile by tile: guidance makes the spread larger, and with it
+    colours too strong and highlights burnt out.
+    """
+    spread = positive.std(dim=(1, 2, 3), keepdim=True) / guided.std(dim=(1, 2, 3), keepdim=True)
+    return share * guided * spread + (1.0 - share) * guided
 
 
 def _behind_zeros(residual: Tensor) -> Tensor:

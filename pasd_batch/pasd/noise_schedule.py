@@ -44,6 +44,11 @@ class AdjustableNoiseSchedule:
             )
         return cls(alphas_cumprod, float(alphas_cumprod[level]))
 
+    def noise_level(self, timestep: float) -> float:
+        """Noise over signal at a timestep: sigma = sqrt((1 - abar_t) / abar_t), 0.03 to 14.6 with Stable Diffusion."""
+        alpha = float(self.alphas_cumprod[round(timestep)])
+        return ((1.0 - alpha) / alpha) ** 0.5
+
     def start(
         self,
         latent: Float[Tensor, "1 channels height width"],

@@ -83,7 +83,13 @@ class Pipeline:
     def __init__(self, models: Models, sampling: SamplingSettings) -> None:
         self.models = models
         self.sampling = sampling
-        guidance = Guidance(sampling.guidance_scale, sampling.conditioning_scale, sampling.guess_mode)
+        guidance = Guidance(
+            sampling.guidance_scale,
+            sampling.conditioning_scale,
+            sampling.guess_mode,
+            sampling.guidance_interval,
+            sampling.guidance_rescale,
+        )
         self.denoiser = GuidedDenoiser(models.unet, models.control_branch, guidance, models.graphs)
         scheduler = self._scheduler()
         self.noise_schedule = AdjustableNoiseSchedule.from_settings(sampling, scheduler.alphas_cumprod)
@@ -182,6 +188,7 @@ class Pipeline:
             tile_batch=limits.tile_batch,
             fill_batches=self.sampling.tiling.fill_batches,
             dtype=self.models.dtype,
+            guides=lambda timestep: self.denoiser.guidance.acts_at(self.noise_schedule.noise_level(timestep)),
             on_step=on_step,
         )
 

@@ -94,6 +94,7 @@ def denoise(
     tile_batch: int,
     fill_batches: bool = True,
     dtype: torch.dtype = torch.float32,
+    guides: Callable[[float], bool] = lambda timestep: True,
     on_step: StepCallback | None = None,
 ) -> list[Float[Tensor, "1 channels _h _w"]]:
     """Run photos through a scheduler's timesteps; returns clean latents in float32.
@@ -106,6 +107,7 @@ def denoise(
         fill_batches: fill a batch of fewer tiles up by repeating its last one, so that the shape of the computation,
             and with it every rounding, is the same whatever the neighbours are.
         dtype: precision of the networks' inputs; latents and the solver stay in float32.
+        guides: tells of a timestep whether guidance acts; elsewhere negative prompts are not evaluated.
         on_step: called after each step.
     """
     solvers = [_Solver.of(photos, members, make_scheduler()) for members in _by_size(photos)]
@@ -114,9 +116,10 @@ def denoise(
     on_device = timesteps.to(photos[0].start.device)
     for index, timestep in enumerate(timesteps):
         scaled = _in_order(solvers, [each.scheduler.scale_model_input(each.latents, timestep) for each in solvers])
+        guided = guides(float(timestep))
         parts: list[list[Tensor]] = [[] for _ in photos]
         for batch in batches:
-            predicted = denoiser(batch.at(scaled, dtype), on_device[index])
+            predicted = denoiser(batch.at(scaled, dtype, guided=guided), on_device[index])
             for (photo, _), part in zip(batch.members, predicted, strict=False):
                 parts[photo].append(part)
         noises = [photo.grid.blend(torch.stack(own)) for photo, own in zip(photos, parts, strict=True)]
@@ -186,10 +189,10 @@ class _Batch:
     prompts: Tensor
     negative_prompts: Tensor | None
 
-    def at(self, latents: Sequence[Tensor], dtype: torch.dtype) -> TileBatch:
-        """The networks' inputs with the photos' latents at one step."""
+    def at(self, latents: Sequence[Tensor], dtype: torch.dtype, *, guided: bool) -> TileBatch:
+        """The networks' inputs with the photos' latents at one step; one that is not guided has no negative prompts."""
         tiles = torch.cat([tile.crop(latents[photo]) for photo, tile in self.tiles])
-        return TileBatch(tiles.to(dtype), self.embeddings, self.prompts, self.negative_prompts)
+        return TileBatch(tiles.to(dtype), self.embeddings, self.prompts, self.negative_prompts if guided else None)
 
 
 def _batches(photos: Sequence[DenoisingPhoto], tile_batch: int, fill_batches: bool) -> list[_Batch]:

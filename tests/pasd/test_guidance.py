@@ -4,9 +4,10 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
 from tiny_model import ARCHITECTURE, tiny_networks
 
-from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser, TileBatch
+from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser, TileBatch, rescaled
 
 WIDTH = ARCHITECTURE.unet_widths[0]
 
@@ -73,6 +74,35 @@ def test_guided_noise_leads_away_from_the_negative_prompt():
     assert not torch.allclose(positive, negative, rtol=1e-3)
     expected = negative + 3.0 * (positive - negative)
     torch.testing.assert_close(predict(both, scale=3.0), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("level", "acts"), [(0.27, False), (0.28, False), (0.29, True), (5.42, True), (5.43, False)])
+def test_guidance_acts_within_its_interval(level, acts):
+    assert Guidance(9.0, interval=(0.28, 5.42)).acts_at(level) is acts
+    assert Guidance(9.0).acts_at(level)
+
+
+def test_rescaled_guidance_has_the_spread_of_the_prompts_noise_tile_by_tile():
+    generator = torch.Generator().manual_seed(0)
+    positive, guided = (torch.randn(3, 4, 8, 8, generator=generator) * spread for spread in (1.0, 5.0))
+    guided[1] *= 7.0
+    whole = rescaled(guided, positive, 1.0)
+    torch.testing.assert_close(whole.std(dim=(1, 2, 3)), positive.std(dim=(1, 2, 3)))
+    torch.testing.assert_close(rescaled(guided, positive, 0.25), 0.25 * whole + 0.75 * guided)
+    torch.testing.assert_close(whole[1:2], rescaled(guided[1:2], positive[1:2], 1.0))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_rescaled_guidance_is_that_of_diffusers(share):
+    both = batch()
+    positive = predict(TileBatch(both.latents, both.embeddings, both.prompts, None), scale=1.0)
+    expected = rescale_noise_cfg(predict(both, scale=9.0), positive, guidance_rescale=share)
+    torch.testing.assert_close(predict(both, scale=9.0, rescale=share), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_without_rescaling_the_numbers_are_those_of_before():
+    plain = predict(batch(), scale=9.0)
+    assert torch.equal(plain, predict(batch(), scale=9.0, rescale=0.0))
 
 
 def test_guess_mode_differs_from_both_halves_steered():

@@ -76,3 +76,11 @@ def test_pure_noise_with_an_offset_per_channel():
     start = pure_noise_start(FIRST, offset, offset_noise_scale=0.1)
     torch.testing.assert_close(start - FIRST, (0.1 * offset).expand_as(FIRST))
     assert torch.equal(pure_noise_start(FIRST, offset, offset_noise_scale=0.0), FIRST)
+
+
+def test_noise_levels_are_noise_over_signal():
+    """Stable Diffusion's range is published as 0.0292 to 14.6146."""
+    every = schedule()
+    assert every.noise_level(0.0) == pytest.approx(0.0292, abs=1e-4)
+    assert every.noise_level(999.0) == pytest.approx(14.6146, abs=1e-3)
+    assert every.noise_level(500.4) == every.noise_level(500.0)

@@ -55,6 +55,24 @@ def test_every_size_comes_back_scaled(make_restorer, height_width_scale):
         assert 0 <= float(result.image.min()) <= float(result.image.max()) <= 1
 
 
+def test_guidance_may_act_in_a_part_of_the_steps_and_be_rescaled(make_restorer, photos):
+    """The whole range of noise levels is what there is without an interval, bit by bit."""
+    made = {
+        name: restore_one(
+            make_restorer(steps=4, guidance_scale=5.0, tiling=TilingSettings(**TILES), **settings), photos[0]
+        )
+        for name, settings in {
+            "plain": {},
+            "whole": {"guidance_interval": (0.0, 100.0)},
+            "part": {"guidance_interval": (0.5, 5.0)},
+            "rescaled": {"guidance_rescale": 0.7},
+        }.items()
+    }
+    assert torch.equal(made["plain"].image, made["whole"].image)
+    assert not torch.equal(made["plain"].image, made["part"].image)
+    assert not torch.equal(made["plain"].image, made["rescaled"].image)
+
+
 @pytest.mark.parametrize("tile_batch", [1, 4])
 @pytest.mark.parametrize("scheduler", ["UniPCMultistepScheduler", "EulerAncestralDiscreteScheduler"])
 def test_neighbours_and_order_do_not_matter(make_restorer, photos, tile_batch, scheduler):

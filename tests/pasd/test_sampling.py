@@ -171,6 +171,32 @@ def test_guided_photos():
     assert not torch.allclose(guided, plain, rtol=1e-2)
 
 
+@pytest.mark.parametrize("name", [UNIPC, "EulerDiscreteScheduler"])
+def test_negative_prompts_are_evaluated_at_the_steps_that_guidance_acts_at(name):
+    seen = []
+
+    class Seeing(CountingDenoiser):
+        def __call__(self, batch, timestep):
+            seen.append((float(timestep), batch.negative_prompts is not None))
+            return super().__call__(batch, timestep)
+
+    def steps(guides):
+        seen.clear()
+        (latents,) = denoise(Seeing(5.0), [photo(1, guided=True)], maker(name, 4), tile_batch=1, guides=guides)
+        return latents, [guided for _, guided in seen]
+
+    inside, guided = steps(lambda timestep: 300 < timestep < 800)
+    assert guided == [300 < timestep < 800 for timestep, _ in seen]
+    assert set(guided) == {True, False}
+    always, guided = steps(lambda timestep: True)
+    assert guided == [True] * 4
+    never, guided = steps(lambda timestep: False)
+    assert guided == [False] * 4
+    (plain,) = sample([photo(1)], name=name, steps=4)
+    assert torch.equal(never, plain)
+    assert not torch.allclose(inside, always, rtol=1e-3)
+
+
 def test_half_precision_networks_leave_latents_in_float32():
     unet, branch = tiny_networks()
     denoiser = GuidedDenoiser(unet.bfloat16(), branch.bfloat16(), Guidance(1.0))
