@@ -30,7 +30,7 @@ def drive(settings: RunSettings, options: argparse.Namespace) -> int:
         resume_command=_this_command(),
     )
     stream = sys.stdout if report.exit_code is ExitCode.DONE else sys.stderr
-    stream.write(printable(f"{report.message}\n"))
+    stream.write(printable(f"{report.message}\n{report.hint}\n" if report.hint else f"{report.message}\n"))
     return report.exit_code
 
 

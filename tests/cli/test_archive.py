@@ -67,7 +67,9 @@ def test_an_archive_from_manifest_to_report(archive: Path, capsys):
     assert not (archive / "run/results").exists()
 
     assert main(["run", config, "--no-progress"]) == 0
-    assert "3 photos, 1 failed" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "3 photos, 1 failed" in said
+    assert f"pasd-batch report {archive / 'run'} makes a page" in said
     rows = pq.read_table(archive / "run/results").to_pylist()
     assert {row["photo_id"]: row["status"] for row in rows} == {
         "1911/a.jpg": "ok",

@@ -6,6 +6,7 @@ two of them at once make one result.
 
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.cluster.session import ClusterFailed, ray_session
 from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
-from pasd_batch.config.run import RunSettings
+from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.config.weights import WeightsSetting, with_weights
 from pasd_batch.errors import PasdBatchError, TroubleAroundPhotos
 from pasd_batch.manifests.errors import ManifestError
@@ -52,6 +53,8 @@ class RunReport:
     exit_code: ExitCode
     counts: RunCounts | None
     message: str
+    hint: str = ""
+    """Command that shows what came out, in a sentence; empty where there is nothing to look at."""
 
 
 def run_from_config(path: str, overrides: Sequence[str] = ()) -> int:
@@ -76,6 +79,8 @@ def _drive(path: str, overrides: Sequence[str], command: str) -> int:
         return ExitCode.CANNOT_START
     report = run_archive(settings, resume_command=command)
     _logger.log(logging.INFO if report.exit_code is ExitCode.DONE else logging.ERROR, "%s", report.message)
+    if report.hint:
+        _logger.info("%s", report.hint)
     return report.exit_code
 
 
@@ -234,8 +239,13 @@ def _report(counts: RunCounts, settings: RunSettings, storage: Storage) -> RunRe
     done = f"{counts.photos:,} photos, {counts.outcomes()}; results in {storage.uri(RESULTS_FOLDER)}"
     if settings.output.manifest is not None:
         done = f"{done}\nmanifest with prompts: {redact_uri(settings.output.manifest)}"
+    hint = "" if settings.mode is RunMode.DESCRIBE else _hint(storage)
     if counts.error_rate <= settings.max_error_rate:
-        return RunReport(ExitCode.DONE, counts, done)
+        return RunReport(ExitCode.DONE, counts, done, hint)
     reasons = ", ".join(f"{number:,} x {reason}" for reason, number in counts.failures.items())
     limit = f"{counts.error_rate:.1%} failed, more than max_error_rate {settings.max_error_rate:.1%}: {reasons}"
-    return RunReport(ExitCode.TOO_MANY_FAILURES, counts, f"{done}\n{limit}")
+    return RunReport(ExitCode.TOO_MANY_FAILURES, counts, f"{done}\n{limit}", hint)
+
+
+def _hint(storage: Storage) -> str:
+    return f"pasd-batch report {shlex.quote(redact_uri(storage.uri()))} makes a page of photos, scores and failures"

@@ -55,6 +55,7 @@ def test_the_same_command_again_does_nothing_and_applies_the_error_rate(archive,
     assert report.exit_code is ExitCode.TOO_MANY_FAILURES
     assert "20.0% failed" in report.message
     assert "decode/" in report.message
+    assert report.hint.startswith(f"pasd-batch report {root} makes")
     assert report.counts.photos == 30
     assert {path: path.stat().st_mtime_ns for path in (root / "results").iterdir()} == before
 
