@@ -84,6 +84,7 @@ def plan(models: Models, options: argparse.Namespace) -> Iterator[Task]:
     yield Task(f"calls of {few} tiles", 8, lambda: calls(models, latents, few))
     yield Task("kernels of a call", 6, lambda: kernel_rows(models, latents, several))
     yield Task("VAE of the embedded model", 6, lambda: embedded_rows(models.device, first, (1, 4)))
+    yield Task("VAE, diffusers' layers", 12, lambda: vae_of_own_layers(options, first))
     yield Task(f"plain loop at {first}", 12, lambda: plain_rows(networks(options, fused_layers=False), first, guided))
     yield Task("diffusers' layers", 15, lambda: calls_of_own_layers(options, latents, several))
     for side in others:
@@ -116,6 +117,12 @@ def calls_of_own_layers(options: argparse.Namespace, side: int, tiles: int) -> I
     models = networks(options, fused_layers=False)
     yield from call_rows(models, side, tiles, ", diffusers' layers")
     yield from kernel_rows(models, side, tiles, ", diffusers' layers")
+
+
+def vae_of_own_layers(options: argparse.Namespace, side: int) -> Iterator[Row]:
+    """The VAE with the layers of diffusers."""
+    vae = networks(options, fused_layers=False).vae
+    yield from vae_rows(vae, "random weights, diffusers' layers", side, (1,))
 
 
 def calls(models: Models, side: int, tiles: Iterable[int]) -> Iterator[Row]:

@@ -103,10 +103,14 @@ def _timings(
     pictures, latents = (each[:1].repeat(batch, 1, 1, 1) for each in inputs)
     device = pictures.device
     actions = {"encode": lambda: encoded(vae, pictures), "decode": lambda: decoded(vae, latents)}
+    alone = {"encode": encoded(vae, pictures[:1]), "decode": decoded(vae, latents[:1])}
     for name, action in actions.items():
         memory = peak_memory(action, device)
         seconds = typical(action, device, repeats=_REPEATS) / batch
-        yield Row(f"VAE {name}, {case}", way.name, batch, seconds, None, memory, told[name])
+        beside = told[name]
+        if batch > 1:
+            beside = "the same bits as alone" if torch.equal(action()[:1], alone[name]) else "other bits than alone"
+        yield Row(f"VAE {name}, {case}", way.name, batch, seconds, None, memory, beside)
 
 
 def embedded_rows(device: torch.device, side: int, batches: tuple[int, ...]) -> Iterator[Row]:

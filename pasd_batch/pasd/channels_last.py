@@ -38,6 +38,17 @@ def run_channels_last(network: nn.Module) -> None:
                 setattr(parent, name, replacement)
 
 
+def keep_norms_channels_last(network: nn.Module) -> None:
+    """Have a network's group normalisations outside attention keep features in their layout; no other layer changes.
+
+    For a VAE, whose normalisations are watched one by one where it works in tiles.
+    """
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.GroupNorm) and not isinstance(parent, Attention):
+                setattr(parent, name, ChannelsLastGroupNorm(child))
+
+
 def _channels_last(layer: nn.Module) -> nn.Module | None:
     """The layer that takes another's place; None where that copies nothing."""
     match layer:

@@ -13,7 +13,7 @@ from torch import nn
 from pasd_batch.config.embedded_model import EMBEDDED_MODEL
 from pasd_batch.config.model import ModelSettings
 from pasd_batch.config.weights import local_path
-from pasd_batch.pasd.channels_last import run_channels_last
+from pasd_batch.pasd.channels_last import keep_norms_channels_last, run_channels_last
 from pasd_batch.pasd.checkpoint import BaseModel, load_base, load_control_branch, load_unet, schedule_of
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.device import choose_device, choose_dtype
@@ -106,6 +106,7 @@ def place_models(unet: PixelAwareUNet, branch: ControlBranch, base: BaseModel, s
     if settings.fused_layers and device.type == "cuda":
         run_channels_last(unet)
         run_channels_last(branch)
+        keep_norms_channels_last(base.vae)
     base.text_encoder.requires_grad_(False)
     _place(base.text_encoder, device, torch.float32)
     _place(unet, device, dtype)

@@ -7,6 +7,7 @@ import torch
 from diffusers import AutoencoderKL
 
 from pasd_batch.pasd import vae_tiling
+from pasd_batch.pasd.channels_last import keep_norms_channels_last
 
 SIZES = [(9, 13), (16, 5), (11, 31)]
 """Latent sizes that tiles of 6 do not divide."""
@@ -50,6 +51,23 @@ def test_encode(vae, height, width, tile_size):
         expected = vae.encode(image).latent_dist
     assert_close(posterior.mean, expected.mean)
     assert_close(posterior.std, expected.std)
+
+
+@pytest.mark.parametrize("tile_size", [6, 1000])
+def test_normalisations_that_keep_the_layout_change_no_bit_on_the_cpu(vae, tile_size):
+    image, latents = picture(8 * 9, 8 * 13), torch.randn(1, 4, 9, 13, generator=torch.Generator().manual_seed(3))
+    other = copy.deepcopy(vae)
+    keep_norms_channels_last(other)
+    norms = [type(module) for module in other.modules() if isinstance(module, torch.nn.GroupNorm)]
+    assert norms.count(torch.nn.GroupNorm) == 2, "those of the two attentions"
+    assert list(other.state_dict()) == list(vae.state_dict())
+    assert torch.equal(
+        vae_tiling.encode(other, image, tile_size=tile_size).mean,
+        vae_tiling.encode(vae, image, tile_size=tile_size).mean,
+    )
+    assert torch.equal(
+        vae_tiling.decode(other, latents, tile_size=tile_size), vae_tiling.decode(vae, latents, tile_size=tile_size)
+    )
 
 
 @pytest.mark.parametrize("tile_size", [6, 1000])
