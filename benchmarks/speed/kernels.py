@@ -15,7 +15,7 @@ _KINDS = (
     ("copies", ("copy", "memcpy", "nchwtonhwc", "nhwctonchw", "memset", "catarray", "aten::cat", "transpose")),
     ("convolutions", ("conv", "fprop", "winograd", "implicit")),
     ("linear", ("gemm", "nvjet", "cutlass", "cublas", "::mm", "::addmm", "::bmm", "linear")),
-    ("elementwise", ("elementwise", "gelu", "silu", "::add", "::mul", "upsample")),
+    ("elementwise", ("elementwise", "geglu", "gelu", "silu", "::add", "::mul", "upsample")),
 )
 """Parts of kernels' names, the first kind that fits counts: copies are elementwise kernels, too."""
 

@@ -8,14 +8,16 @@ them back; diffusers' spatial transformers do that at their end, too. Together a
 import logging
 from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 import torch
+from diffusers.models.activations import GEGLU
 from diffusers.models.attention_processor import Attention
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import silu
+from torch.nn.functional import gelu, silu
 
 from pasd_batch.pasd.paca import PixelAwareTransformer, pixel_tokens
 
@@ -63,48 +65,75 @@ def _channels_last(layer: nn.Module) -> nn.Module | None:
             return None
         case nn.GroupNorm():
             return ChannelsLastGroupNorm(layer)
+        case GEGLU():
+            return FusedGeglu(layer)
         case _:
             return None
 
 
 def group_norm(norm: nn.GroupNorm, features: Features, *, with_silu: bool = False) -> Features:
     """Normalise features, and apply SiLU to them, in the layout in which they are."""
-    # A compiler makes kernels of its own.
-    plain = not features.is_cuda or torch.is_grad_enabled() or torch.compiler.is_compiling()
-    if plain or not features.is_contiguous(memory_format=torch.channels_last):
-        kernel = None
-    else:
-        kernel = working_kernel(features.device)
-    if kernel is None:
+    kernels = _kernels_for(features) if features.is_contiguous(memory_format=torch.channels_last) else None
+    if kernels is None:
         normalised = nn.functional.group_norm(features, norm.num_groups, norm.weight, norm.bias, norm.eps)
         return silu(normalised) if with_silu else normalised
-    return kernel(features, norm.num_groups, norm.weight, norm.bias, norm.eps, with_silu=with_silu)
+    return kernels.group_norm(features, norm.num_groups, norm.weight, norm.bias, norm.eps, with_silu=with_silu)
+
+
+def geglu(projected: Float[Tensor, "batch tokens both"]) -> Float[Tensor, "batch tokens half"]:
+    """The first half of the channels times GELU of the second (arXiv 2002.05202)."""
+    kernels = _kernels_for(projected) if projected.is_contiguous() else None
+    if kernels is None:
+        values, gate = projected.chunk(2, dim=-1)
+        return values * gelu(gate)
+    return kernels.geglu(projected)
+
+
+class Kernels(NamedTuple):
+    """Kernels that work on this machine."""
+
+    group_norm: Callable[..., Tensor]
+    geglu: Callable[[Tensor], Tensor]
+
+
+def _kernels_for(features: Tensor) -> Kernels | None:
+    # A compiler makes kernels of its own, and these have no gradients.
+    if not features.is_cuda or torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return None
+    return working_kernels(features.device)
 
 
 @cache
-def working_kernel(device: torch.device) -> Callable[..., Tensor] | None:
-    """Group normalisation on a GPU; None where Triton is missing or cannot compile, as without a C compiler."""
+def working_kernels(device: torch.device) -> Kernels | None:
+    """Kernels for a GPU; None where Triton is missing or cannot compile, as without a C compiler."""
     try:
-        from pasd_batch.pasd.group_norm_kernels import group_norm_channels_last
+        from pasd_batch.pasd import kernels
 
-        _try_out(group_norm_channels_last, device)
+        found = Kernels(kernels.group_norm_channels_last, kernels.geglu)
+        _try_out(found, device)
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:  # noqa: BLE001  Errors of Triton, compilers and drivers have nothing in common.
-        logger.warning("group normalisation copies features, which is slower, since Triton does not work: %s", error)
+    except Exception as error:  # noqa: BLE001 (errors of Triton, compilers and drivers have nothing in common)
+        logger.warning("features take more passes over memory, since Triton does not work here: %s", error)
         return None
-    return group_norm_channels_last
+    return found
 
 
-def _try_out(kernel: Callable[..., Tensor], device: torch.device) -> None:
-    """Compare the kernel with torch's group normalisation, once in a process."""
+def _try_out(kernels: Kernels, device: torch.device) -> None:
+    """Compare the kernels with torch's, once in a process."""
     features = torch.linspace(-3, 3, 2 * 16 * 5 * 7, device=device).sin().reshape(2, 16, 5, 7)
     features = features.contiguous(memory_format=torch.channels_last)
     weight, bias = torch.linspace(-1, 1, 32, device=device).reshape(2, 16)
-    result = kernel(features, 4, weight, bias, 1e-5, with_silu=True)
-    error = float((result - silu(nn.functional.group_norm(features, 4, weight, bias, 1e-5))).abs().max())
-    if not error < 1e-4:
-        raise RuntimeError(f"it is off by {error:.2g} from torch's")
+    normalised = kernels.group_norm(features, 4, weight, bias, 1e-5, with_silu=True)
+    tokens = features.reshape(2, 35, 16)
+    values, gate = tokens.chunk(2, dim=-1)
+    for name, result, expected in (
+        ("group normalisation", normalised, silu(nn.functional.group_norm(features, 4, weight, bias, 1e-5))),
+        ("GEGLU", kernels.geglu(tokens), values * gelu(gate)),
+    ):
+        error = float((result - expected).abs().max())
+        if not error < 1e-4:
+            raise RuntimeError(f"{name} is off by {error:.2g} from torch's")
 
 
 class ChannelsLastGroupNorm(nn.GroupNorm):
@@ -117,6 +146,18 @@ class ChannelsLastGroupNorm(nn.GroupNorm):
     def forward(self, input: Features) -> Features:
         """Normalise features."""
         return group_norm(self, input)
+
+
+class FusedGeglu(nn.Module):
+    """diffusers' GEGLU layer of the same parts, with gate and product in one."""
+
+    def __init__(self, layer: GEGLU) -> None:
+        super().__init__()
+        self.proj = layer.proj
+
+    def forward(self, tokens: Float[Tensor, "batch tokens channels"]) -> Float[Tensor, "batch tokens half"]:
+        """Project tokens to values and gates."""
+        return geglu(self.proj(tokens))
 
 
 class PlainAttention:

@@ -5,14 +5,15 @@ import subprocess
 import sys
 from types import ModuleType
 
-import group_norm_errors
+import kernel_errors
 import pytest
 import torch
-from group_norm_errors import SHAPES, case_name
+from kernel_errors import SHAPES, case_name
 from tiny_model import ARCHITECTURE, tiny_networks
 from torch.profiler import ProfilerActivity, profile
 
-from pasd_batch.pasd.channels_last import run_channels_last, working_kernel
+import pasd_batch.pasd
+from pasd_batch.pasd.channels_last import run_channels_last, working_kernels
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser, TileBatch
 
 LAYOUT_COPIES = ("aten::contiguous", "aten::clone")
@@ -85,8 +86,8 @@ def test_parameters_keep_their_names_and_stay_where_they_are(form):
 
 @pytest.fixture(scope="module")
 def errors():
-    """Errors of the kernel on Triton's interpreter, in a process of its own."""
-    command = [sys.executable, group_norm_errors.__file__]
+    """Errors of the kernels on Triton's interpreter, in a process of its own."""
+    command = [sys.executable, kernel_errors.__file__]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -98,21 +99,27 @@ def test_the_kernel_is_group_normalisation(errors, shape, with_silu, precision, 
     assert errors[case_name(shape, precision, with_silu)] <= most
 
 
+@pytest.mark.parametrize(("precision", "most"), [("float32", 2e-6), ("bfloat16", 2**-7), ("float16", 2**-10)])
+def test_the_kernel_is_geglu(errors, precision, most):
+    assert errors[f"geglu {precision}"] <= most
+
+
 @pytest.mark.parametrize(
     ("kernel", "told"),
     [
-        (lambda features, *_, **__: features, "it is off by"),
+        (lambda features, *_, **__: features, "is off by"),
         (lambda *_, **__: 1 / 0, "division by zero"),
     ],
     ids=["wrong", "failing"],
 )
 def test_a_kernel_that_does_not_work_is_told_and_not_used(monkeypatch, caplog, kernel, told):
-    kernels = ModuleType("group_norm_kernels")
-    kernels.group_norm_channels_last = kernel
-    monkeypatch.setitem(sys.modules, "pasd_batch.pasd.group_norm_kernels", kernels)
-    working_kernel.cache_clear()
+    kernels = ModuleType("kernels")
+    kernels.group_norm_channels_last = kernels.geglu = kernel
+    monkeypatch.setitem(sys.modules, "pasd_batch.pasd.kernels", kernels)
+    monkeypatch.setattr(pasd_batch.pasd, "kernels", kernels, raising=False)
+    working_kernels.cache_clear()
     try:
-        assert working_kernel(torch.device("cpu")) is None
+        assert working_kernels(torch.device("cpu")) is None
     finally:
-        working_kernel.cache_clear()
+        working_kernels.cache_clear()
     assert told in caplog.text

@@ -7,12 +7,12 @@ from threading import Event, Thread
 
 import pytest
 import torch
-from group_norm_errors import kernel_errors
+from kernel_errors import geglu_errors, group_norm_errors
 from tiny_model import tiny_settings
 
 from pasd_batch.config.model import ModelSettings, Precision
 from pasd_batch.config.restoration import RestorationSettings, TilingSettings
-from pasd_batch.pasd.channels_last import working_kernel
+from pasd_batch.pasd.channels_last import working_kernels
 from pasd_batch.pasd.device import float32_products
 from pasd_batch.pasd.graphs import CudaRecorder, NetworkGraphs
 from pasd_batch.pasd.models import load_models
@@ -172,10 +172,10 @@ def test_compiled_networks_give_the_same_picture(tiny_model_folder, photograph):
     assert float((expected - result).abs().mean()) < LEVEL
 
 
-def test_the_kernel_of_group_normalisation_is_torchs():
-    assert working_kernel(torch.device("cuda")) is not None
-    shapes = [(2, 320, 64, 64, 32), (3, 80, 9, 17, 4)]
-    errors = kernel_errors("cuda", shapes, ["float32", "bfloat16"])
+def test_kernels_give_what_torchs_give():
+    assert working_kernels(torch.device("cuda")) is not None
+    shapes, precisions = [(2, 320, 64, 64, 32), (3, 80, 9, 17, 4)], ["float32", "bfloat16"]
+    errors = group_norm_errors("cuda", shapes, precisions) | geglu_errors("cuda", precisions)
     for name, error in errors.items():
         assert error <= (2**-8 if "bfloat16" in name else 2e-5), f"{name}: {error}"
 

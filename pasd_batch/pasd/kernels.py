@@ -1,4 +1,4 @@
-"""Triton kernels of group normalisation over channels-last features; see `channels_last.py`.
+"""Triton kernels over channels-last features, each instead of several passes over memory; see `channels_last.py`.
 
 Features lie in memory as (batch, rows, channels), a row for each pixel. Importing it needs Triton, which comes with
 torch for CUDA.
@@ -17,6 +17,7 @@ from torch import Tensor
 
 _ROWS, _CHANNELS, _WARPS = 128, 64, 8
 _PARTS = 32
+_GATED = 1024
 
 
 @triton.jit
@@ -117,3 +118,25 @@ def group_norm_channels_last(
             WITH_SILU=with_silu, ROWS=_ROWS, CHANNELS=_CHANNELS, num_warps=_WARPS,
         )  # fmt: skip
     return normalised
+
+
+@triton.jit
+@no_type_check
+def _geglu_kernel(projected, gated, width, BLOCK: tl.constexpr):
+    """The first half of a row times GELU of its second half."""
+    row = tl.program_id(0).to(tl.int64)
+    at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    values = tl.load(projected + row * 2 * width + at, mask=at < width, other=0.0).to(tl.float32)
+    gate = tl.load(projected + row * 2 * width + width + at, mask=at < width, other=0.0).to(tl.float32)
+    gate = gate * 0.5 * (1.0 + tl.erf(gate * 0.7071067811865476))
+    tl.store(gated + row * width + at, (values * gate).to(gated.dtype.element_ty), mask=at < width)
+
+
+def geglu(projected: Tensor) -> Tensor:
+    """GEGLU of contiguous features (batch, rows, 2 x width), computed in float32: (batch, rows, width)."""
+    batch, rows, both = projected.shape
+    width = both // 2
+    gated = projected.new_empty(batch, rows, width)
+    with torch.cuda.device_of(projected):
+        _geglu_kernel[(batch * rows, triton.cdiv(width, _GATED))](projected, gated, width, BLOCK=_GATED)
+    return gated

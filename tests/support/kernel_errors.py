@@ -1,4 +1,4 @@
-"""Errors of the group normalisation kernel against torch's in float64, for shapes that are hard in one way or another.
+"""Errors of the kernels against torch's in float64, for shapes that are hard in one way or another.
 
 As a script it runs on Triton's interpreter, which has to be chosen before anything imports Triton.
 """
@@ -16,7 +16,7 @@ SHAPES = ((2, 80, 16, 16, 16), (3, 80, 9, 17, 4), (2, 36, 1, 3, 4), (2, 4, 1, 1,
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
-def kernel_errors(
+def group_norm_errors(
     device: str, shapes: Sequence[tuple[int, ...]] = SHAPES, precisions: Sequence[str] = PRECISIONS
 ) -> dict[str, float]:
     """Largest error relative to 1 + the value's size, by shape, precision and whether SiLU is behind it."""
@@ -28,12 +28,29 @@ def kernel_errors(
     }
 
 
+def geglu_errors(device: str, precisions: Sequence[str] = PRECISIONS) -> dict[str, float]:
+    """Largest error of GEGLU, by precision, for rows wider than one block."""
+    from pasd_batch.pasd.kernels import geglu
+
+    errors: dict[str, float] = {}
+    for precision in precisions:
+        generator = torch.Generator().manual_seed(4)
+        projected = (3 * torch.randn(2, 3, 2 * 1100, generator=generator)).to(device, getattr(torch, precision))
+        values, gate = projected.double().chunk(2, dim=-1)
+        errors[f"geglu {precision}"] = _largest(geglu(projected), values * torch.nn.functional.gelu(gate))
+    return errors
+
+
+def _largest(result: torch.Tensor, expected: torch.Tensor) -> float:
+    return float(((result.double() - expected).abs() / (1 + expected.abs())).max())
+
+
 def case_name(shape: tuple[int, ...], precision: str, with_silu: bool) -> str:
     return f"{'x'.join(map(str, shape))} {precision}{' silu' if with_silu else ''}"
 
 
 def _error(shape: tuple[int, ...], precision: torch.dtype, with_silu: bool, device: str) -> float:
-    from pasd_batch.pasd.group_norm_kernels import group_norm_channels_last
+    from pasd_batch.pasd.kernels import group_norm_channels_last
 
     *size, groups = shape
     generator = torch.Generator().manual_seed(2)
@@ -48,9 +65,9 @@ def _error(shape: tuple[int, ...], precision: torch.dtype, with_silu: bool, devi
     assert result.is_contiguous(memory_format=torch.channels_last)
     first = group_norm_channels_last(features[:1], groups, weight, bias, 1e-5, with_silu=with_silu)
     assert torch.equal(first, result[:1]), "a sample depends on its neighbours"
-    return float(((result.double() - expected).abs() / (1 + expected.abs())).max())
+    return _largest(result, expected)
 
 
 if __name__ == "__main__":
     os.environ["TRITON_INTERPRET"] = "1"
-    json.dump(kernel_errors("cpu"), sys.stdout)
+    json.dump(group_norm_errors("cpu") | geglu_errors("cpu"), sys.stdout)
