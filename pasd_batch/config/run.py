@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from pasd_batch.config.audit import AuditSettings
 from pasd_batch.config.base import Settings
 from pasd_batch.config.marks import RuntimeOnly
 from pasd_batch.config.metrics import MetricsSettings
@@ -189,9 +190,8 @@ class RunSettings(Settings):
     """A whole run: manifest in, restored photos and one scored row per photo out."""
 
     mode: RunMode = RunMode.RESTORE
-    """`restore`: restored photos and their scores; `score`: scores of the photos as they are, no model; `describe`: a
-    manifest with prompts for the photos, from what is in them; `audit`: what is wrong with the photos, and which of
-    them are duplicates, no model."""
+    """`restore`: restored photos and their scores; `score`: scores of the photos as they are; `describe`: a manifest
+    with prompts, from what is in the photos; `audit`: what is wrong with the photos, and which are duplicates."""
 
     manifest: Annotated[ManifestSettings, RuntimeOnly()]
     """The photos to work on; the manifest has a fingerprint of its own."""
@@ -225,6 +225,9 @@ class RunSettings(Settings):
 
     metrics: MetricsSettings = MetricsSettings()
     """Scores that are computed."""
+
+    audit: Annotated[AuditSettings, RuntimeOnly()] = AuditSettings()
+    """Thresholds of issues in `mode: audit`, which a complete audit may change: measures do not depend on them."""
 
     def decisive(self) -> dict[str, Any]:
         """The settings that decide what comes out in this mode, as plain values."""

@@ -18,11 +18,12 @@ class PhotoMeasures:
     brightness_99: float = result_column(pa.float64(), "99 % quantile of brightness.")
     entropy: float = result_column(pa.float64(), "Entropy of the levels' histogram, bits: 0 for a plain photo.")
     chroma: float = result_column(pa.float64(), "99 % quantile of chroma in CIELAB; below 3: grey to the eye.")
+    cast: float | None = result_column(
+        pa.float64(),
+        "2 % quantile of chroma, without what is near black and white: what even the least colourful parts have.",
+    )
     cast_a: float = result_column(pa.float64(), "Mean of CIELAB's a*: green below 0, magenta above.")
     cast_b: float = result_column(pa.float64(), "Mean of CIELAB's b*: blue below 0, yellow above.")
-    cast_strength: float | None = result_column(
-        pa.float64(), "Distance of that mean from grey over the colours' spread, less 1; null for a photo of one hue."
-    )
     screen: float | None = result_column(
         pa.float64(), "Largest autocorrelation of the fine structure at 3 to 12 pixels: near 1 for a printed screen."
     )

@@ -9,6 +9,8 @@ images/...                          restored photos, in the tree of their source
 passes/1/...                        results of the passes before the last, in the same tree, where they are asked for
 results/shard-000000.parquet        committed rows
 summary.json                        sums over a complete run
+audit.parquet                       measures and issues of all photos of a complete audit
+issues/blurry.jsonl                 photos of an audit that have an issue
 report/                             what `pasd-batch report` writes
 repair/shard-000000.parquet         rows that a repair keeps of a shard that it lets be done again
 damaged/...                         what a repair has taken out of the run
@@ -29,6 +31,8 @@ WORK_FOLDERS = (RESULTS_FOLDER, IMAGES_FOLDER, PASSES_FOLDER, PLAN_FOLDER, ATTEM
 """Folders that only a run which has begun has files in."""
 REPAIR_FOLDER = "repair"
 DAMAGED_FOLDER = "damaged"
+AUDIT_FILE = "audit.parquet"
+ISSUES_FOLDER = "issues"
 REPORT_FOLDER = "report"
 REPORT_PAGE = f"{REPORT_FOLDER}/index.html"
 REPORT_SUMMARY = f"{REPORT_FOLDER}/summary.md"
@@ -41,6 +45,11 @@ _ATTEMPT = re.compile(rf"{ATTEMPTS_FOLDER}/(\d+)/\d+")
 def report_data_path(number: int) -> str:
     """Path of a file of rows beside the report's page."""
     return f"{REPORT_FOLDER}/data/rows-{number:04d}.js"
+
+
+def issue_list_path(issue: str) -> str:
+    """Path of the list of photos that have an issue."""
+    return f"{ISSUES_FOLDER}/{issue}.jsonl"
 
 
 def shard_file_name(shard: int) -> str:

@@ -147,6 +147,18 @@ def load_scorer(settings):
     return TinyScorer()
 
 
+class UnhurriedScorer(TinyScorer):
+    """Takes its time, so that its process can be killed meanwhile."""
+
+    def score(self, photo, restored, reference):
+        time.sleep(0.3)
+        return super().score(photo, restored, reference)
+
+
+def load_unhurried_scorer(settings):
+    return UnhurriedScorer()
+
+
 class Unhurried:
     """Another describer, which takes its time, so that its process can be killed meanwhile."""
 
@@ -189,6 +201,7 @@ def other_fingerprint(settings):
 
 
 TINY = ModelLoaders(load_restorer, load_scorer, fingerprint)
+AUDITING = ModelLoaders(load_restorer, load_unhurried_scorer, fingerprint)
 DESCRIBING = ModelLoaders(describers=load_unhurried_describers)
 SLOW = ModelLoaders(load_slow_restorer, load_scorer, fingerprint)
 SLUGGISH = ModelLoaders(load_sluggish_restorer, load_scorer, fingerprint)

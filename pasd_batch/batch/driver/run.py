@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pasd_batch.batch.driver.dispatch import work_off
 from pasd_batch.batch.driver.exit_code import ExitCode
+from pasd_batch.batch.driver.finishing import finish
 from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupts
 from pasd_batch.batch.driver.preflight import Preflight, check_run
 from pasd_batch.batch.driver.supervisor import supervised
@@ -27,13 +28,12 @@ from pasd_batch.config.weights import WeightsSetting, with_weights
 from pasd_batch.errors import PasdBatchError, TroubleAroundPhotos
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.runs.damage import RunDamaged
-from pasd_batch.runs.described import write_described
-from pasd_batch.runs.layout import IMAGES_FOLDER, PASSES_FOLDER, RESULTS_FOLDER
+from pasd_batch.runs.layout import RESULTS_FOLDER
 from pasd_batch.runs.run_file import AnotherRun, RunFile, claim_run, describe_run, read_run
 from pasd_batch.runs.run_folder import RunFolder
-from pasd_batch.runs.summary import RunCounts, summarize
+from pasd_batch.runs.summary import RunCounts
 from pasd_batch.storage.redaction import redact_uri, shown_command
-from pasd_batch.storage.storage import Storage, StorageError
+from pasd_batch.storage.storage import Storage
 from pasd_batch.weights_by_name import with_pins
 
 _logger = logging.getLogger(__name__)
@@ -147,17 +147,14 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
         trouble = work_off(run, spec, folder, resumed=resumed, show_progress=show_progress)
         if trouble is not None:
             return RunReport(ExitCode.INCOMPLETE, None, f"{trouble}\n{resume} resumes the run")
-        counts = summarize(folder, run)
-        _tidy(storage)
-        if settings.output.manifest is not None:
-            write_described(folder, settings.output.manifest)
+        counts, written = finish(folder, run, settings)
     except ManifestError as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     except RunDamaged as error:
         return RunReport(ExitCode.INCOMPLETE, None, str(error))
     except TroubleAroundPhotos as error:
         return RunReport(ExitCode.INCOMPLETE, None, f"{error}\n{resume} resumes the run")
-    return _report(counts, settings, storage)
+    return _report(counts, written, settings, storage)
 
 
 def _refuse_relative_paths_of_job(settings: RunSettings) -> None:
@@ -201,15 +198,6 @@ def _with_folders(settings: RunSettings, folders: frozenset[str]) -> RunSettings
     return settings.model_copy(update={"storage": settings.storage.with_folders(folders)})
 
 
-def _tidy(storage: Storage) -> None:
-    """Delete what killed processes have left half-written among the photos of a run that is complete."""
-    try:
-        for folder in (IMAGES_FOLDER, PASSES_FOLDER):
-            storage.remove_partial(older_than=0.0, prefix=folder)
-    except StorageError as error:
-        _logger.warning("temporary files may be left: %s", error)
-
-
 def _claim(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> tuple[RunFile, Preflight, bool]:
     """Check everything and claim the run; what was found, and whether somebody else has begun it."""
     known = read_run(storage)
@@ -235,10 +223,9 @@ def _claim(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> tu
     return run, found, run is not wanted
 
 
-def _report(counts: RunCounts, settings: RunSettings, storage: Storage) -> RunReport:
-    done = f"{counts.photos:,} photos, {counts.outcomes()}; results in {storage.uri(RESULTS_FOLDER)}"
-    if settings.output.manifest is not None:
-        done = f"{done}\nmanifest with prompts: {redact_uri(settings.output.manifest)}"
+def _report(counts: RunCounts, written: Sequence[str], settings: RunSettings, storage: Storage) -> RunReport:
+    results = f"{counts.photos:,} photos, {counts.outcomes()}; results in {storage.uri(RESULTS_FOLDER)}"
+    done = "\n".join([results, *written])
     hint = "" if settings.mode is RunMode.DESCRIBE else _hint(storage)
     if counts.error_rate <= settings.max_error_rate:
         return RunReport(ExitCode.DONE, counts, done, hint)

@@ -14,6 +14,12 @@ from pasd_batch.photos.estimates.levels import as_levels, checked_pixels
 _PLAIN = 0.1
 """Spread below which rounding decides."""
 
+_LEAST = 0.02
+"""Quantile of chroma that every colour is said to have."""
+
+_DARKEST, _LIGHTEST = 25.0, 97.0
+"""L* between which chroma can be seen and is not cut off."""
+
 _LONGEST_SIDE = 256
 """Pixels; colours of a larger photo are averaged over squares first."""
 
@@ -27,12 +33,15 @@ class ColorCast:
         b: mean of b*, blue (negative) to yellow.
         spread: deviation of the colours from that mean in the plane of a* and b*.
         chroma_99: 99 % quantile of chroma, sqrt(a*^2 + b*^2); in a photo that is grey to the eye below 3 or so.
+        chroma_02: 2 % quantile of those that are neither black nor white: even what should be grey has so much in a
+            photo with a cast. None if all are.
     """
 
     a: float
     b: float
     spread: float
     chroma_99: float
+    chroma_02: float | None
 
     @property
     def distance(self) -> float:
@@ -53,7 +62,10 @@ def measure_color_cast(pixels: np.ndarray) -> ColorCast:
     a, b = lab[..., 1].ravel(), lab[..., 2].ravel()
     chroma = np.hypot(a, b)
     spread = math.hypot(float(a.std()), float(b.std()))
-    return ColorCast(float(a.mean()), float(b.mean()), spread, float(np.quantile(chroma, 0.99)))
+    lightness = lab[..., 0].ravel()
+    visible = chroma[(lightness > _DARKEST) & (lightness < _LIGHTEST)]
+    least = float(np.quantile(visible, _LEAST)) if visible.size else None
+    return ColorCast(float(a.mean()), float(b.mean()), spread, float(np.quantile(chroma, 0.99)), least)
 
 
 def _small(pixels: np.ndarray) -> np.ndarray:

@@ -52,3 +52,10 @@ def test_every_size_is_measured(size):
 def test_size_and_type_of_pixels_make_little_difference():
     small, large = measure_color_cast(PHOTO), measure_color_cast(np.repeat(np.repeat(PHOTO, 4, 0), 4, 1) / 255.0)
     assert (large.a, large.b, large.spread) == pytest.approx((small.a, small.b, small.spread), abs=0.01)
+
+
+def test_in_a_cast_even_the_least_colourful_parts_have_colour():
+    white, black = np.full((40, 40, 3), 255, np.uint8), np.zeros((40, 40, 3), np.uint8)
+    assert measure_color_cast(np.concatenate([white, black])).chroma_02 is None
+    sepia = as_uint8(grey(PHOTO) * [1.0, 0.85, 0.65])
+    assert measure_color_cast(sepia).chroma_02 > 8 > 3 > measure_color_cast(PHOTO).chroma_02

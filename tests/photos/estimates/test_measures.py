@@ -36,7 +36,7 @@ def test_measures_are_those_of_their_functions_on_the_upright_photo():
     exposure, cast = measure_exposure(upright), measure_color_cast(upright)
     assert abs(found.brightness_05 - exposure.quantile_05) < 1e-3
     assert abs(found.brightness_99 - exposure.quantile_99) < 1e-3
-    assert (found.chroma, found.cast_a, found.cast_strength) == (cast.chroma_99, cast.a, cast.strength)
+    assert (found.chroma, found.cast, found.cast_a) == (cast.chroma_99, cast.chroma_02, cast.a)
     assert found.entropy == entropy(upright)
     assert (found.pixel_hash, found.perceptual_hash) == (pixel_hash(upright), perceptual_hash(upright))
     assert (found.camera, found.taken_at) == ("Canon EOS 5D", datetime(1999, 12, 31, 23, 59, 58))

@@ -1,0 +1,1 @@
+"""Audits of a dataset: issues of its photos by their measures, duplicates among them, and selections of what passes."""

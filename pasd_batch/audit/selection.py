@@ -1,0 +1,44 @@
+"""A manifest of the photos of an audit that pass a condition."""
+
+import ast
+import tempfile
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pasd_batch.audit.conditions import expression_of
+from pasd_batch.audit.reading import audit_schema, audit_tables
+from pasd_batch.manifests.writing import refuse_other_formats, write_file, write_tables
+from pasd_batch.records import Status
+from pasd_batch.runs.planned_manifest import as_manifest, with_whole_uris
+from pasd_batch.runs.run_folder import RunFolder
+
+
+def write_selection(folder: RunFolder, condition: ast.expr, target: str) -> int:
+    """Write a Parquet manifest of the photos of a complete audit that pass, as they were planned; how many there are.
+
+    Photos that failed never pass. Nothing is written if there is none.
+
+    Raises:
+        InvalidCondition: it names what is not there, or makes no sense.
+        ManifestError: the target is not called like a Parquet file; or URIs have credentials, and the manifest that the
+            audit began with is not there any more.
+        NotFound: the audit is not complete.
+        StorageError: it cannot be read, or the target not be written.
+    """
+    refuse_other_formats(target)
+    passing = (pc.field("status") == Status.OK.value) & expression_of(condition, audit_schema(folder))
+    with tempfile.TemporaryFile() as file:
+        photos = write_tables(file, with_whole_uris(_selected(folder, passing), folder))
+        if photos:
+            write_file(target, file.read(), folder.storage_settings)
+    return photos
+
+
+def _selected(folder: RunFolder, passing: pc.Expression) -> Iterator[pa.Table]:
+    for table in audit_tables(folder, ["photo_id", "shard"], passing):
+        for shard in table["shard"].unique().to_pylist():
+            own = table.filter(pc.field("shard") == shard)["photo_id"]
+            planned = folder.plan(shard)
+            yield as_manifest(planned.filter(pc.field("photo_id").isin(own)))

@@ -1,0 +1,67 @@
+"""`pasd-batch audit` from the command line."""
+
+import logging
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from pasd_batch.cli import main
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray_running() -> Iterator[None]:
+    """The session's Ray where there is one already, else one for these tests."""
+    import ray
+
+    begun = not ray.is_initialized()
+    if begun:
+        ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR)
+    yield
+    if begun:
+        ray.shutdown()
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A photo, its copy as another file, a dark one, a broken one; the folder they are in."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / "a.png")
+    Image.fromarray(pixels).save(folder / "b.tif")
+    Image.fromarray(pixels[::-1] // 20).save(folder / "dark.png")
+    (folder / "broken.jpg").write_bytes(b"")
+    return folder
+
+
+def test_a_folder_is_audited(photos, tmp_path, capsys):
+    root = tmp_path / "audit"
+    command = ["audit", str(photos), "-o", str(root), "--no-progress", "workers.gpus=0", "max_error_rate=0.5"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert f"4 photos, 1 failed; results in {root}/results" in said
+    assert "issues: 3 no_profile, 1 unreadable, 1 exact_duplicate, 1 dark" in said
+    assert f"audit: {root}/audit.parquet" in said
+    rows = {row["photo_id"]: row["issues"] for row in pq.read_table(root / "audit.parquet").to_pylist()}
+    assert rows["broken.jpg"] == ["unreadable"]
+    assert rows["b.tif"][0] == "exact_duplicate"
+    # The same command takes other thresholds, without measuring anything again.
+    before = {path: path.stat().st_mtime_ns for path in (root / "results").iterdir()}
+    assert main([*command, "audit.dark=0.01", "audit.no_profile=false"]) == 0
+    assert "issues: 1 unreadable, 1 exact_duplicate" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in (root / "results").iterdir()} == before
+    assert not (root / "issues" / "dark.jsonl").exists()
+
+
+def test_what_is_wrong_is_told_before_anything_is_done(photos, tmp_path, capsys):
+    for given, told in [
+        ("audit.blury=1", "audit.blury: unknown setting; is audit.blurry meant?"),
+        ("audit.near_duplicate=20", "audit.near_duplicate: Input should be less than or equal to 12"),
+        ("audit.dark=2", "audit.dark: Input should be less than or equal to 1"),
+    ]:
+        assert main(["audit", str(photos), "-o", str(tmp_path / "audit"), given]) == 2
+        assert told in capsys.readouterr().err
+    assert not (tmp_path / "audit").exists()
