@@ -43,9 +43,10 @@ chaos: $(VENV)/.installed
 demo: $(VENV)/.installed
 	$(BIN)/pasd-batch demo
 
-# The table of result columns in docs/results.md, from their definitions
+# The tables of columns in docs/results.md and docs/audit.md, from their definitions
 docs: $(VENV)/.installed
 	$(BIN)/python tests/support/result_table.py
+	$(BIN)/python tests/support/audit_tables.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache

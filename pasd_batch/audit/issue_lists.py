@@ -13,21 +13,24 @@ from pasd_batch.audit.issues import ISSUES, Issue
 from pasd_batch.runs.layout import issue_list_path
 from pasd_batch.storage.storage import Storage
 
+_ROWS_AT_ONCE = 10_000
+
 
 def write_issue_lists(audit: Path, storage: Storage) -> dict[str, int]:
     """Write `issues/NAME.jsonl` for every issue that photos have, from a local audit.parquet; how many have each.
 
-    A list of an earlier time that is none any more is deleted. The photos of one list are held at a time.
+    A list of an earlier time that is none any more is deleted. The photos of one list are held at a time, as a table.
 
     Raises:
         StorageError: a list cannot be written.
     """
     counts = {}
     for issue in ISSUES:
-        rows = _affected(audit, issue).to_pylist()
-        counts[issue.name] = len(rows)
-        if rows:
-            storage.write(issue_list_path(issue.name), "".join(map(_line, rows)).encode())
+        rows = _affected(audit, issue)
+        counts[issue.name] = rows.num_rows
+        if rows.num_rows:
+            _write_lines(rows, audit.with_suffix(".jsonl"))
+            storage.upload(issue_list_path(issue.name), audit.with_suffix(".jsonl"))
         else:
             storage.delete(issue_list_path(issue.name))
     return counts
@@ -47,6 +50,12 @@ def _affected(audit: Path, issue: Issue) -> pa.Table:
             tables.append(rows.filter(pc.field("severity").is_valid()))
     every = pa.concat_tables(tables)
     return every.take(pc.sort_indices(every, [("severity", "descending")]))  # a stable order
+
+
+def _write_lines(rows: pa.Table, path: Path) -> None:
+    with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        for batch in rows.to_batches(max_chunksize=_ROWS_AT_ONCE):
+            file.writelines(map(_line, batch.to_pylist()))
 
 
 def _line(row: dict[str, Any]) -> str:

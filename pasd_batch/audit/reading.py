@@ -1,5 +1,6 @@
 """Reading of audit.parquet, row group by row group."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -7,11 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pasd_batch.config.audit import AuditSettings
 from pasd_batch.runs.layout import AUDIT_FILE
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.reading import open_for_reading
 from pasd_batch.storage.redaction import redact_uri
 from pasd_batch.storage.storage import NotFound, StorageError
+
+AUDIT_METADATA_KEY = b"pasd_batch.audit"
+"""Thresholds of issues and quartiles of sizes, as JSON, in the schema's metadata."""
 
 
 def audit_schema(folder: RunFolder) -> pa.Schema:
@@ -23,6 +28,16 @@ def audit_schema(folder: RunFolder) -> pa.Schema:
     """
     with _opened(folder) as file:
         return file.schema_arrow
+
+
+def audit_thresholds(folder: RunFolder) -> AuditSettings:
+    """Thresholds that the audit was written with.
+
+    Raises:
+        NotFound, StorageError: as in `audit_schema`.
+    """
+    told = json.loads((audit_schema(folder).metadata or {}).get(AUDIT_METADATA_KEY, b"{}"))
+    return AuditSettings.parse(told.get("thresholds", {}))
 
 
 def audit_tables(

@@ -67,7 +67,7 @@ def _derived(numbers: _Numbers, facts: DatasetFacts) -> _Numbers:
 
 
 def _told(arrays: Mapping[str, Any], groups: DuplicateGroups) -> _Numbers:
-    """What issues go by beside measures: 0 or 1, and bits in which a photo is like another one."""
+    """Facts that issues go by beside measures: 0 or 1, and bits in which a photo is like another one."""
     colors = arrays["colors"]
     odd = pc.is_in(colors, pa.array([ColorSource.IGNORED.value, ColorSource.CONVERTED.value]))
     is_other = (groups.kept != UNIQUE) & (groups.kept != groups.numbers)

@@ -10,16 +10,17 @@ import pyarrow as pa
 
 from pasd_batch.audit.dataset import DatasetFacts, dataset_facts
 from pasd_batch.audit.issue_lists import write_issue_lists
+from pasd_batch.audit.reading import AUDIT_METADATA_KEY
 from pasd_batch.audit.table import NEEDED, audit_rows
 from pasd_batch.config.audit import AuditSettings
 from pasd_batch.manifests.writing import write_tables
 from pasd_batch.records import RESULT_SCHEMA
+from pasd_batch.records.joining import joined
 from pasd_batch.runs.layout import AUDIT_FILE
 from pasd_batch.runs.run_file import RunFile
 from pasd_batch.runs.run_folder import RunFolder
 
-AUDIT_METADATA_KEY = b"pasd_batch.audit"
-"""Thresholds of issues and quartiles of sizes, as JSON, in the schema's metadata."""
+_ROWS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def write_audit(folder: RunFolder, run: RunFile, settings: AuditSettings) -> Aud
 def _tables(folder: RunFolder, facts: DatasetFacts, settings: AuditSettings) -> Iterator[pa.Table]:
     told = {"thresholds": settings.model_dump(mode="json"), "size_quartiles": facts.quartiles}
     first = 0
-    for table in folder.rows([*NEEDED, *_columns_of_manifest(folder)]):
+    for table in joined(folder.rows([*NEEDED, *_columns_of_manifest(folder)]), _ROWS_AT_ONCE):
         rows = audit_rows(table, first, facts, settings)
         yield rows.replace_schema_metadata({**(rows.schema.metadata or {}), AUDIT_METADATA_KEY: json.dumps(told)})
         first += table.num_rows

@@ -4,10 +4,16 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import pyarrow as pa
+
+from pasd_batch.audit.reading import audit_thresholds
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.records import Status
 from pasd_batch.records.joining import joined
+from pasd_batch.report.audit_tables import has_audit, with_audit
+from pasd_batch.report.html.audit_digest import AuditDigest
+from pasd_batch.report.html.audit_page import issues_markdown, render_audit_page
 from pasd_batch.report.html.digest import DIGEST_COLUMNS, RunDigest
 from pasd_batch.report.html.gallery import Choice, ShownPhoto, choose, shown_photo
 from pasd_batch.report.html.page import render_page
@@ -18,7 +24,7 @@ from pasd_batch.report.render import SheetPhoto, contact_sheet
 from pasd_batch.report.run_photos import PHOTO_COLUMNS, load_photo
 from pasd_batch.report.statistics import to_markdown
 from pasd_batch.runs.layout import REPORT_PAGE, REPORT_SHEET, REPORT_SUMMARY, report_data_path
-from pasd_batch.runs.run_file import read_run
+from pasd_batch.runs.run_file import RunFile, read_run
 from pasd_batch.runs.run_folder import RunFolder, open_run
 
 MOST_ON_SHEET = 12
@@ -48,15 +54,23 @@ def write_report(
     assert about is not None  # open_run has seen it
     digest = RunDigest()
     rows = RowsData(lambda number, text: storage.write(report_data_path(number), text.encode()))
-    own = own_setting_names(about)
-    tables = folder.rows(DIGEST_COLUMNS)
-    for table in joined(with_own_settings(tables, folder) if own else tables, _ROWS_AT_ONCE):
+    audit = AuditDigest() if has_audit(folder, about) else None
+    for table in joined(_tables(folder, about, audited=audit is not None), _ROWS_AT_ONCE):
         digest.add(table)
         rows.add(table)
+        if audit is not None:
+            audit.add(table)
     summary = to_markdown(digest.statistics, title=f"Run {storage.uri()}", planned=about.photos)
+    choices = choose(digest, photos) if audit is None else audit.choices(photos)
+    gallery = list(_gallery(folder, digest, choices, audit, limits))
+    if audit is None:
+        page = render_page(about, storage.uri(), digest, rows, gallery)
+    else:
+        thresholds = audit_thresholds(folder)
+        page = render_audit_page(about, storage.uri(), digest, rows, audit, thresholds, gallery)
+        summary = f"{summary}\n{issues_markdown(audit, thresholds)}\n"
     storage.write(REPORT_SUMMARY, summary.encode())
-    gallery = list(_gallery(folder, digest, photos, limits))
-    storage.write(REPORT_PAGE, render_page(about, storage.uri(), digest, rows, gallery).encode())
+    storage.write(REPORT_PAGE, page.encode())
     written = [REPORT_PAGE, REPORT_SUMMARY]
     if sheet := _sheet(folder, min(photos, MOST_ON_SHEET), limits):
         storage.write(REPORT_SHEET, sheet)
@@ -64,11 +78,18 @@ def write_report(
     return [storage.uri(path) for path in written]
 
 
+def _tables(folder: RunFolder, run: RunFile, *, audited: bool) -> Iterator[pa.Table]:
+    """The rows that the page is about, with all that stands beside them."""
+    tables = folder.rows(DIGEST_COLUMNS)
+    if audited:
+        return with_audit(tables, folder)
+    return with_own_settings(tables, folder) if own_setting_names(run) else tables
+
+
 def _gallery(
-    folder: RunFolder, digest: RunDigest, photos: int, limits: DecodeLimits
+    folder: RunFolder, digest: RunDigest, choices: Sequence[Choice], audit: AuditDigest | None, limits: DecodeLimits
 ) -> Iterator[tuple[Choice, Sequence[ShownPhoto]]]:
     """The page's photos, choice by choice; those that are gone are left out."""
-    choices = choose(digest, photos)
     most_bytes = MOST_BYTES // max(1, sum(len(choice.rows) for choice in choices))
     for choice in choices:
         shown = []
@@ -78,7 +99,8 @@ def _gallery(
             photo = load_photo(row, shard, folder, limits)
             if photo is not None:
                 before, after = photo.images[0], photo.images[1] if len(photo.images) > 1 else None
-                shown.append(shown_photo(number, photo.name, before, after, photo.notes, most_bytes=most_bytes))
+                notes = photo.notes if audit is None else (audit.note(choice.title, number), *photo.notes)
+                shown.append(shown_photo(number, photo.name, before, after, notes, most_bytes=most_bytes))
         if shown:
             yield choice, shown
 

@@ -10,7 +10,8 @@ from audit_runs import audited_row, commit_audit
 
 from pasd_batch.audit.columns import COLUMNS
 from pasd_batch.audit.issues import ISSUES
-from pasd_batch.audit.writing import AUDIT_METADATA_KEY, write_audit
+from pasd_batch.audit.reading import AUDIT_METADATA_KEY
+from pasd_batch.audit.writing import write_audit
 from pasd_batch.config.audit import AuditSettings
 
 pytestmark = pytest.mark.usefixtures("duplicates_found_here")

@@ -29,10 +29,10 @@ def with_table(page: str) -> str:
 
 
 def _line(column: Column) -> str:
-    return f"| `{column.name}` | {_type_text(column.type)} | {column.description} |\n"
+    return f"| `{column.name}` | {type_text(column.type)} | {column.description} |\n"
 
 
-def _type_text(type_: pa.DataType) -> str:
+def type_text(type_: pa.DataType) -> str:
     if pa.types.is_list(type_):
         return f"list of {type_.value_type}"
     if pa.types.is_timestamp(type_):

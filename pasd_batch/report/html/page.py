@@ -53,6 +53,31 @@ def render_page(
     run: RunFile, uri: str, digest: RunDigest, rows: RowsData, gallery: Sequence[tuple[Choice, Sequence[ShownPhoto]]]
 ) -> str:
     """The page's HTML; `uri` is shown as the run's place, `gallery` has the photos of every choice."""
+    return render(
+        "page.html.j2",
+        own=own_setting_names(run),
+        issue_names=(),
+        number_word="Score",
+        run=run,
+        uri=uri,
+        statistics=digest.statistics,
+        complete=digest.photos == run.photos,
+        restores=run.config.get("mode", "restore") == "restore",
+        settings=settings_of(run),
+        key=key_score(digest),
+        scores=[_summary(digest, *names) for names in _scores(digest)],
+        unpaired=list(digest.score_columns.values()),
+        comparisons=list(_comparisons(digest))[:_MOST_SCATTERS],
+        throughput=charts.throughput(np.frombuffer(digest.finished)),
+        gallery=gallery,
+        data=table_data(run, digest, rows),
+        width=charts.WIDTH,
+        height=charts.HEIGHT,
+    )
+
+
+def table_data(run: RunFile, digest: RunDigest, rows: RowsData) -> Markup:
+    """Content of the table of all photos, as JSON."""
     data = {
         "columns": COLUMNS,
         "hidden": HIDDEN,
@@ -63,25 +88,12 @@ def render_page(
         "files": rows.files,
         "photos": digest.photos,
     }
-    return render(
-        "page.html.j2",
-        own=own_setting_names(run),
-        run=run,
-        uri=uri,
-        statistics=digest.statistics,
-        complete=digest.photos == run.photos,
-        restores=run.config.get("mode", "restore") == "restore",
-        settings=sorted(_flat(run.config)),
-        key=key_score(digest),
-        scores=[_summary(digest, *names) for names in _scores(digest)],
-        unpaired=list(digest.score_columns.values()),
-        comparisons=list(_comparisons(digest))[:_MOST_SCATTERS],
-        throughput=charts.throughput(np.frombuffer(digest.finished)),
-        gallery=gallery,
-        data=Markup(script_json(data)),
-        width=charts.WIDTH,
-        height=charts.HEIGHT,
-    )
+    return Markup(script_json(data))
+
+
+def settings_of(run: RunFile) -> list[tuple[str, str]]:
+    """A run's settings by their dotted paths."""
+    return sorted(_flat(run.config))
 
 
 def _scores(digest: RunDigest) -> Iterator[tuple[str, str, str | None]]:

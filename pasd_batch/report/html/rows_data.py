@@ -17,7 +17,7 @@ ROWS_A_FILE = 10_000
 MOST_BYTES = 2_500_000
 """Size of the rows within the page; more go into files beside it."""
 
-COLUMNS = ("photo", "status", "cause", "message", "size", "result size", "tiles", "seconds", "warnings")
+COLUMNS = ("photo", "status", "issues", "cause", "message", "size", "result size", "tiles", "seconds", "warnings")
 """Columns of a row before its scores; the table shows the scores behind the status, and no column without content."""
 
 HIDDEN = ("photo_id", "uri", "reference_uri", "prompt", "output_path", OWN_SETTINGS)
@@ -86,6 +86,7 @@ def _values(row: Mapping[str, Any], score_names: list[str]) -> list[Any]:
     return [
         photo_name(row["photo_id"], row["uri"]),
         row["status"],
+        ", ".join(row.get("issues") or ()),
         f"{row['error_stage']}: {row['error_type']}" if failed else "",
         row["error_message"] or "",
         _size(row["input_width"], row["input_height"]),

@@ -2,7 +2,7 @@ import json
 
 from report_runs import result_row, result_table
 
-from pasd_batch.report.html.rows_data import ROWS_A_FILE, RowsData, script_json
+from pasd_batch.report.html.rows_data import COLUMNS, ROWS_A_FILE, RowsData, script_json
 
 
 def rows_of(numbers) -> RowsData:
@@ -17,7 +17,7 @@ def rows_of(numbers) -> RowsData:
 def test_the_rows_of_a_small_run_are_within_the_page():
     rows = rows_of(range(3))
     assert [row[0] for row in rows.within_page()] == ["photo0", "photo1", "photo2"]
-    assert rows.within_page()[1][9] == [50.0, 80.0, 41.0, 31.0]
+    assert rows.within_page()[1][len(COLUMNS)] == [50.0, 80.0, 41.0, 31.0]
     assert rows.files == 0
 
 

@@ -8,7 +8,7 @@
   const headings = [...data.columns, ...data.scores];
   // Scores stand beside the photos, and what no photo has is no column.
   const of = (names) => names.filter((name) => data.filled.includes(name)).map((name) => data.columns.indexOf(name));
-  const visible = [...of(["photo", "status"]), ...data.scores.map((_, number) => scoresAt + number), ...of(data.columns.slice(2))];
+  const visible = [...of(["photo", "status", "issues"]), ...data.scores.map((_, number) => scoresAt + number), ...of(data.columns.slice(3))];
   const state = { rows: data.rows, found: [], sort: null, falling: false, page: 0, first: 0 };
 
   const value = (row, column) => (column < scoresAt ? row[column] : row[scoresAt][column - scoresAt] ?? null);
@@ -23,8 +23,10 @@
 
   function passes(row) {
     const text = field("text").value.trim().toLowerCase();
-    if (text && !["photo", "cause", "message", "warnings"].some((name) => String(row[data.columns.indexOf(name)]).toLowerCase().includes(text))) return false;
+    if (text && !["photo", "issues", "cause", "message", "warnings"].some((name) => String(row[data.columns.indexOf(name)]).toLowerCase().includes(text))) return false;
     if (field("status").value && row[data.columns.indexOf("status")] !== field("status").value) return false;
+    const issue = field("issue")?.value;
+    if (issue && !row[data.columns.indexOf("issues")].split(", ").includes(issue)) return false;
     const [low, high] = [field("low").value, field("high").value];
     if (low === "" && high === "") return true;
     const score = value(row, scoresAt + Number(field("score").value));
@@ -47,11 +49,11 @@
     draw();
   }
 
-  function cell(row, content, wraps) {
+  function cell(row, content, kind) {
     const made = document.createElement("td");
     const inner = document.createElement("bdi");
     inner.textContent = content === null ? "" : String(content);
-    if (wraps) made.className = "text";
+    if (kind) made.className = kind;
     made.append(inner);
     row.append(made);
   }
@@ -62,7 +64,7 @@
     body.replaceChildren();
     for (const row of state.found.slice(state.page * PAGE, (state.page + 1) * PAGE)) {
       const line = document.createElement("tr");
-      for (const column of visible) cell(line, value(row, column), ["photo", "message", "warnings"].includes(headings[column]));
+      for (const column of visible) cell(line, value(row, column), { issues: "words", photo: "text", message: "text", warnings: "text" }[headings[column]]);
       line.dataset.row = state.first + state.rows.indexOf(row);
       body.append(line);
     }
@@ -152,6 +154,14 @@
     script.addEventListener("error", () => { document.getElementById("shown").textContent = `${script.src} is not there; keep the folder data/ beside this page`; });
     document.head.append(script);
   }
+
+  // A link to photos with an issue goes to the table, and shows them there.
+  document.addEventListener("click", (event) => {
+    const issue = event.target.dataset?.issue;
+    if (!issue) return;
+    field("issue").value = issue;
+    search();
+  });
 
   head();
   form.addEventListener("input", (event) => (event.target.name === "part" ? load() : search()));
