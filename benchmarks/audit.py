@@ -191,6 +191,7 @@ CASES = (
     Case("grey", grey, "grayscale", told=True),
     Case("sepia", sepia, "color_cast", told=True),
     Case("light x 1.2, 1, 0.5", lambda photo: tinted(photo, (1.2, 1.0, 0.5)), "color_cast", told=True),
+    Case("light x 0.8, 1.15, 0.8", lambda photo: tinted(photo, (0.8, 1.15, 0.8)), "color_cast", told=True),
     Case("a tenth of the height", lambda photo: photo[: len(photo) // 10], "odd_aspect", told=True),
 )
 COPIES = (

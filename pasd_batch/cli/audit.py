@@ -13,8 +13,13 @@ from pasd_batch.config.storage import StorageSettings
 from pasd_batch.storage.printable import printable
 from pasd_batch.storage.redaction import redact_uri
 
-_WITHOUT_FILE = {"shard_size": 256, "metrics": {"no_reference": [], "full_reference": []}}
-"""Settings where no CONFIG is given: none of pyiqa's metrics, which take longer than all measures together."""
+_WITHOUT_FILE = {
+    "shard_size": 256,
+    "max_error_rate": 1.0,
+    "metrics": {"no_reference": [], "full_reference": []},
+}
+"""Settings where no CONFIG is given. Files that cannot be read are what an audit looks for, and pyiqa's metrics take
+longer than all measures together."""
 
 
 def add_command(commands: Any) -> None:

@@ -49,8 +49,8 @@ class AuditSettings(Settings):
     printed: Share | None = 0.25
     """Strength of a halftone's screen above it."""
 
-    color_cast: Threshold | None = 10.0
-    """Chroma in CIELAB above it that 98 % of a photo's pixels have at least, those near black and white apart."""
+    color_cast: Threshold | None = 9.0
+    """Chroma in CIELAB above it that 98 % of a photo's pixels have at least, dark and white ones apart."""
 
     grayscale: bool = True
     """Photos without colour."""

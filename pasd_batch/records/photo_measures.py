@@ -20,7 +20,7 @@ class PhotoMeasures:
     chroma: float = result_column(pa.float64(), "99 % quantile of chroma in CIELAB; below 3: grey to the eye.")
     cast: float | None = result_column(
         pa.float64(),
-        "2 % quantile of chroma, without what is near black and white: what even the least colourful parts have.",
+        "2 % quantile of chroma, without what is dark or white: what even the least colourful parts have.",
     )
     cast_a: float = result_column(pa.float64(), "Mean of CIELAB's a*: green below 0, magenta above.")
     cast_b: float = result_column(pa.float64(), "Mean of CIELAB's b*: blue below 0, yellow above.")

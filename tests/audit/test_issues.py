@@ -34,7 +34,7 @@ def test_every_setting_is_an_issue_and_every_issue_but_failure_has_a_setting():
         ("aspect", 0.36, 0.35, 0.175, 0.0, "odd_aspect"),
         ("border", 0.01, 0.02, 0.26, 0.5, "borders"),
         ("screen", 0.2, 0.25, 0.625, 1.0, "printed"),
-        ("cast", 9.0, 10.0, 25.0, 40.0, "color_cast"),
+        ("cast", 8.0, 9.0, 24.5, 40.0, "color_cast"),
         ("likeness", 57.0, 57.5, 60.75, 64.0, "near_duplicate"),
     ],
 )

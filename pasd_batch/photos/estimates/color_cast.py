@@ -17,8 +17,8 @@ _PLAIN = 0.1
 _LEAST = 0.02
 """Quantile of chroma that every colour is said to have."""
 
-_DARKEST, _LIGHTEST = 25.0, 97.0
-"""L* between which chroma can be seen and is not cut off."""
+_DARKEST, _LIGHTEST = 40.0, 95.0
+"""L* between which a cast shows: light multiplied by a colour gives dark parts little of it."""
 
 _LONGEST_SIDE = 256
 """Pixels; colours of a larger photo are averaged over squares first."""
@@ -33,7 +33,7 @@ class ColorCast:
         b: mean of b*, blue (negative) to yellow.
         spread: deviation of the colours from that mean in the plane of a* and b*.
         chroma_99: 99 % quantile of chroma, sqrt(a*^2 + b*^2); in a photo that is grey to the eye below 3 or so.
-        chroma_02: 2 % quantile of those that are neither black nor white: even what should be grey has so much in a
+        chroma_02: 2 % quantile of those that are neither dark nor white: even what should be grey has so much in a
             photo with a cast. None if all are.
     """
 
