@@ -43,10 +43,11 @@ chaos: $(VENV)/.installed
 demo: $(VENV)/.installed
 	$(BIN)/pasd-batch demo
 
-# The tables of columns in docs/results.md and docs/audit.md, from their definitions
+# The tables in docs/results.md, docs/audit.md and docs/metrics.md, from their definitions
 docs: $(VENV)/.installed
 	$(BIN)/python tests/support/result_table.py
 	$(BIN)/python tests/support/audit_tables.py
+	$(BIN)/python tests/support/metric_table.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache

@@ -22,9 +22,16 @@ from evaluation.real_esrgan import RealEsrgan
 from evaluation.results import as_json, write_json
 from evaluation.sheet_rows import CELL, choose_rows, sheet_row
 from evaluation.store import DEGRADED, ORIGINAL, Store
-from evaluation.tables import DIFFERENCE_NOTE, NOTE, difference_table, quality_table
+from evaluation.tables import difference_table, quality_table
 
+from pasd_batch.evaluation.tables import DIFFERENCE_NOTE, NOTE
+from pasd_batch.metrics.periodic_pattern import GRID_BOUND
 from pasd_batch.report.render import SheetPhoto, contact_sheet
+
+GRID_NOTE = (
+    "Grid: how much repeats every 8 pixels, against the clean photo; it shall be at most "
+    f"{GRID_BOUND}, more is marked 'above'."
+)
 
 
 def main() -> None:
@@ -34,7 +41,7 @@ def main() -> None:
     methods = build_methods(options)
     parts = {name: measure_set(bench, methods, PHOTO_SETS[name], options) for name in options.sets}
     pages = [page(PHOTO_SETS[name], measurements, options) for name, measurements in parts.items()]
-    text = "\n\n".join([NOTE, *pages]) + "\n"
+    text = "\n\n".join([f"{NOTE} {GRID_NOTE}", *pages]) + "\n"
     Path(options.output, f"{options.name}.md").write_text(text)
     results = {"sets": {name: as_json(measurements) for name, measurements in parts.items()}}
     write_json(Path(options.output, f"{options.name}.json"), results, options)

@@ -12,8 +12,9 @@ from tqdm import tqdm
 from evaluation.machine import hardware
 from evaluation.methods import Method
 from evaluation.metrics import Judge
-from evaluation.photo_sets import Sample, SampleKey, Samples, on_8_bit_grid
+from evaluation.photo_sets import Sample, SampleKey, Samples
 from evaluation.store import Store
+from pasd_batch.evaluation.degraded import on_8_bit_grid
 
 
 @dataclass(frozen=True)

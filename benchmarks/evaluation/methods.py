@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from evaluation.captions import caption_of
-from evaluation.photo_sets import Sample, from_8_bit, to_8_bit
+from evaluation.photo_sets import Sample
 from pasd_batch.config.base import with_overrides
 from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.evaluation.degraded import from_8_bit, to_8_bit
 from pasd_batch.pasd.model_identity import model_fingerprint
 from pasd_batch.pasd.models import Models, load_models
 from pasd_batch.pasd.restorer import Restorer
@@ -52,33 +52,15 @@ class Lanczos:
 class Pasd:
     """The restorer of `pasd_batch` with one model and one set of sampling settings."""
 
-    def __init__(
-        self,
-        name: str,
-        models: Models,
-        settings: RestorationSettings,
-        *,
-        model_digest: str,
-        captions: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, name: str, models: Models, settings: RestorationSettings, *, model_digest: str) -> None:
         self.name = name
         self.settings = settings
         self._models = models
         self._model_digest = model_digest
-        self._captions = captions
 
     @classmethod
-    def load(
-        cls,
-        name: str,
-        folder: Path | None,
-        overrides: Sequence[str] = (),
-        *,
-        captions: Mapping[str, str] | None = None,
-    ) -> "Pasd":
+    def load(cls, name: str, folder: Path | None, overrides: Sequence[str] = ()) -> "Pasd":
         """Load a model folder (default: the embedded one); overrides are `sampling.steps=8` or `model.device=cuda`.
-
-        With `captions`, by the photos' names, each photo has its own as prompt; without, all have `sampling.prompt`.
 
         Raises:
             CheckpointError: the folder does not hold a model.
@@ -86,15 +68,7 @@ class Pasd:
         """
         settings = restoration_settings(folder, overrides)
         digest = model_fingerprint(settings.model)
-        return cls(name, load_models(settings.model), settings, model_digest=digest, captions=captions)
-
-    def with_sampling(self, name: str, overrides: Sequence[str]) -> "Pasd":
-        """The same networks with other settings, such as `sampling.steps=8`."""
-        values = with_overrides(self.settings.model_dump(exclude_unset=True), overrides, RestorationSettings)
-        settings = RestorationSettings.parse(values, source=f"settings of {name}")
-        if settings.model != self.settings.model:
-            raise ValueError(f"{name}: {', '.join(overrides)} changes the model; give it a model of its own")
-        return Pasd(name, self._models, settings, model_digest=self._model_digest, captions=self._captions)
+        return cls(name, load_models(settings.model), settings, model_digest=digest)
 
     @property
     def key(self) -> str:
@@ -106,7 +80,6 @@ class Pasd:
             str(self._models.dtype),
             str(self._models.vae_dtype),
             self.settings.model.compile,
-            *([dict(self._captions)] if self._captions is not None else []),
         ]
         return "pasd-" + hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -115,14 +88,12 @@ class Pasd:
 
         Raises:
             RuntimeError: the restorer gave a reason instead of a photo.
-            SystemExit: the photo has no caption.
         """
         scale = {"scale": float(sample.key.photo_set.scale)}
         sampling = self.settings.sampling.model_copy(update=scale)
         restorer = Restorer(self._models, self.settings.model_copy(update={"sampling": sampling}))
         photo = torch.from_numpy(np.ascontiguousarray(sample.degraded.transpose(2, 0, 1)))
-        prompt = sampling.prompt if self._captions is None else caption_of(sample.key.photo, self._captions)
-        (outcome,) = restorer.restore([photo], prompts=[prompt], seeds=[sample.key.seed])
+        (outcome,) = restorer.restore([photo], prompts=[sampling.prompt], seeds=[sample.key.seed])
         if isinstance(outcome, PhotoFailure):
             raise RuntimeError(f"{self.name} did not restore {sample.key.photo}: {outcome.message}")
         return outcome.image.numpy().transpose(1, 2, 0)

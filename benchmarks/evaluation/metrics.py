@@ -4,55 +4,21 @@ import importlib.util
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from evaluation.photo_sets import Sample
 from pasd_batch.config.metrics import MetricsSettings
+from pasd_batch.evaluation.protocols import compares, product_columns
+from pasd_batch.metrics.grid import GRID_SCORES
 from pasd_batch.metrics.iqa import metric_problems, pyiqa_version
-from pasd_batch.metrics.periodic_pattern import GRID_BOUND, MIN_SIDE, periodic_pattern
 from pasd_batch.metrics.scorer import Scorer
 
+METRICS = {column.name: column for column in product_columns()}
+"""By name, in the tables' order: those of the product's own protocol."""
 
-@dataclass(frozen=True)
-class MetricColumn:
-    """How a metric stands in a table."""
-
-    name: str
-    """pyiqa's, but for the grid."""
-
-    title: str
-    higher_is_better: bool
-    needs_original: bool
-    decimals: int
-    bound: float | None = None
-    """What the mean may be at most, where no value is the best."""
-
-
-METRICS = {
-    column.name: column
-    for column in (
-        MetricColumn("psnr", "PSNR", True, True, 2),
-        MetricColumn("ssim", "SSIM", True, True, 3),
-        MetricColumn("ms_ssim", "MS-SSIM", True, True, 3),
-        MetricColumn("fsim", "FSIM", True, True, 3),
-        MetricColumn("gmsd", "GMSD", False, True, 3),
-        MetricColumn("vif", "VIF", True, True, 3),
-        MetricColumn("stlpips", "ST-LPIPS", False, True, 3),
-        MetricColumn("niqe", "NIQE", False, False, 2),
-        MetricColumn("piqe", "PIQE", False, False, 1),
-        MetricColumn("grid_flat", "grid, flat", False, True, 2, GRID_BOUND),
-        MetricColumn("grid_edges", "grid, edges", False, True, 2, GRID_BOUND),
-    )
-}
-"""By name, in the tables' order."""
-
-GRID = {"grid_flat": "flat", "grid_edges": "edges"}
-"""The fields of `PeriodicPattern` that are metrics here, by their names."""
-
-SECONDS = MetricColumn("seconds", "s/photo", False, False, 1)
+HIGHER_IS_BETTER = {name: name in ("psnr", "ssim", "ms_ssim", "fsim", "vif") for name in METRICS}
 
 _NIQE_FILE = "niqe_modelparameters.mat"
 _STLPIPS_FILE = "alex_shift_tolerant.pth"
@@ -78,7 +44,7 @@ class Judge:
         if unknown:
             raise SystemExit(f"metrics {', '.join(unknown)} are not known; known are {', '.join(METRICS)}")
         gather_weights(weights, names, niqe_parameters)
-        problems = metric_problems(_settings(names, weights))
+        problems = metric_problems(_settings([name for name in names if name not in GRID_SCORES], weights))
         if problems:
             raise SystemExit("\n".join(problems))
         return cls(names, weights=weights)
@@ -88,12 +54,6 @@ class Judge:
         return {name: self._score(name, restored, sample) for name in names}
 
     def _score(self, name: str, restored: np.ndarray, sample: Sample) -> float | None:
-        if name in GRID:
-            pattern = periodic_pattern(sample.original, restored)
-            if pattern is None:
-                _report_missing(sample, name, f"a side is below {MIN_SIDE} pixels")
-                return None
-            return getattr(pattern, GRID[name])
         if name not in self._scorers:
             self._scorers[name] = Scorer.from_settings(_settings([name], self._weights), restores=False)
         (score,) = self._scorers[name].score(restored, None, sample.original)
@@ -107,10 +67,9 @@ def _report_missing(sample: Sample, name: str, reason: str | None) -> None:
 
 
 def _settings(names: Sequence[str], weights: Path) -> MetricsSettings:
-    names = [name for name in names if name not in GRID]
     return MetricsSettings(
-        no_reference=tuple(name for name in names if not METRICS[name].needs_original),
-        full_reference=tuple(name for name in names if METRICS[name].needs_original),
+        no_reference=tuple(name for name in names if not compares(name)),
+        full_reference=tuple(name for name in names if compares(name)),
         weights_dir=weights,
     )
 

@@ -1,22 +1,19 @@
 """Sets of clean photos degraded reproducibly, each photo with a seed of its own that is recorded."""
 
 import hashlib
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from pasd_batch.batch.worker.spec import photo_seed
 from pasd_batch.config.degradation import BicubicSettings, DegradationSettings, RealEsrganSettings
 from pasd_batch.config.old_photo import OldPhotoSettings
-from pasd_batch.degradation.chain import degrade_batch
+from pasd_batch.evaluation.degraded import chosen, cropped, degraded_photo, to_8_bit
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.photos.decode import decode_photo
 
-_LATENT = 8
 _SUFFIXES = {".png", ".webp", ".jpg", ".jpeg", ".tif", ".tiff"}
 
 
@@ -104,51 +101,17 @@ def choose_photos(folder: Path, *, pattern: str = "*", count: int | None = None,
     found = [path for path in folder.glob(pattern) if path.suffix.lower() in _SUFFIXES]
     if not found:
         raise FileNotFoundError(f"{folder}: no photo fits {pattern!r}; give a folder of PNG, WebP, JPEG or TIFF files")
-    if count is not None and count > len(found):
-        raise ValueError(f"{folder}: {count} photos were asked for, but only {len(found)} fit {pattern!r}")
-    drawn = sorted(found, key=lambda path: photo_seed(seed, path.name))[:count]
-    return sorted(drawn, key=lambda path: path.name)
+    by_name = {path.name: path for path in found}
+    return [by_name[name] for name in chosen(by_name, count, seed=seed)]
 
 
 def make_sample(original: np.ndarray, photo_set: PhotoSet, *, photo: str, seed: int) -> Sample:
     """Degrade one photo (height, width, 3), as `pasd_batch.degradation.chain.degrade_photo` does with this seed."""
-    clean = torch.from_numpy(np.ascontiguousarray(original.transpose(2, 0, 1)))[None]
-    generator = torch.Generator().manual_seed(seed)
-    batch = degrade_batch(clean, settings=photo_set.degradation, generator=generator)
-    degraded, target = (
-        on_8_bit_grid(picture[0].numpy().transpose(1, 2, 0)) for picture in (batch.degraded, batch.targets)
+    pair = degraded_photo(original, photo_set.degradation, seed=seed)
+    sizes = (Size(picture.shape[0], picture.shape[1]) for picture in (pair.degraded, pair.truth))
+    return Sample(
+        SampleKey(photo_set, photo, seed, *sizes, _digest(pair.degraded, pair.truth)), pair.degraded, pair.truth
     )
-    sizes = Size.of(batch.degraded), Size.of(batch.targets)
-    return Sample(SampleKey(photo_set, photo, seed, *sizes, _digest(degraded, target)), degraded, target)
-
-
-def cropped(photo: np.ndarray, scale: int, side: int | None) -> np.ndarray:
-    """The middle of a photo, at most `side` pixels a side, in multiples of 8 and of the scale.
-
-    Raises:
-        ValueError: nothing would be left.
-    """
-    multiple = math.lcm(_LATENT, scale)
-    height, width = (min(length, side or length) // multiple * multiple for length in photo.shape[:2])
-    if height == 0 or width == 0:
-        raise ValueError(f"a crop of {side} pixels is less than the {multiple} that the networks need")
-    top, left = (photo.shape[0] - height) // 2, (photo.shape[1] - width) // 2
-    return photo[top : top + height, left : left + width]
-
-
-def to_8_bit(picture: np.ndarray) -> np.ndarray:
-    """uint8 levels of a picture in [0, 1]; values outside are clipped."""
-    return (np.clip(picture, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
-
-
-def from_8_bit(levels: np.ndarray) -> np.ndarray:
-    """A picture in [0, 1] of uint8 levels."""
-    return levels.astype(np.float32) / np.float32(255.0)
-
-
-def on_8_bit_grid(picture: np.ndarray) -> np.ndarray:
-    """A picture as an 8-bit file would hold it."""
-    return from_8_bit(to_8_bit(picture))
 
 
 def _digest(*pictures: np.ndarray) -> str:

@@ -3,13 +3,13 @@
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from evaluation.machine import hardware, versions
 from evaluation.measuring import Measurement
-from evaluation.tables import means
+from evaluation.tables import scores_of
+from pasd_batch.evaluation.scores import MethodScores
 
 
 def write_json(path: Path, parts: dict[str, Any], options: argparse.Namespace) -> None:
@@ -29,12 +29,19 @@ def as_json(measurements: Sequence[Measurement]) -> dict[str, Any]:
         "title": photo_set.title,
         "scale": photo_set.scale,
         "degradation": photo_set.degradation.model_dump(mode="json"),
-        "means": {
-            method: {name: None if interval is None else asdict(interval) for name, interval in row.items()}
-            for method, row in means(measurements).items()
-        },
+        "means": {scores.method: _means(scores) for scores in scores_of(measurements)},
         "photos": [_photo(measurement) for measurement in measurements],
     }
+
+
+def _means(scores: MethodScores) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "seconds": None if not scores.seconds else {"mean": sum(scores.seconds) / len(scores.seconds)}
+    }
+    for name in scores.values:
+        mean, (low, high) = scores.mean(name), scores.interval(name) or (None, None)
+        found[name] = None if mean is None else {"mean": mean, "low": low, "high": high}
+    return found
 
 
 def _photo(measurement: Measurement) -> dict[str, Any]:

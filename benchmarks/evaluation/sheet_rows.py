@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from evaluation.photo_sets import from_8_bit, to_8_bit
 from pasd_batch.batch.worker.spec import photo_seed
+from pasd_batch.evaluation.degraded import from_8_bit, to_8_bit
 from pasd_batch.report.render import SheetPhoto
 
 CELL = 320

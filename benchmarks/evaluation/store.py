@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from evaluation.photo_sets import Sample, SampleKey, from_8_bit, to_8_bit
+from evaluation.photo_sets import Sample, SampleKey
+from pasd_batch.evaluation.degraded import from_8_bit, to_8_bit
 
 DEGRADED, ORIGINAL = "degraded", "original"
 """Under these names the pictures that every method starts from are kept, beside the methods' own."""

@@ -10,6 +10,7 @@ from pasd_batch.cli import (
     compare,
     demo,
     describe,
+    evaluate,
     manifest,
     plan,
     report,
@@ -25,7 +26,8 @@ from pasd_batch.cli.errors import exit_with_message
 from pasd_batch.cli.terminal import PrintableFormatter
 from pasd_batch.errors import PasdBatchError
 
-_COMMANDS = (restore, manifest, describe, audit, plan, run, status, verify, report, compare, train, weights, demo)
+_FOR_PHOTOS = (restore, manifest, describe, audit, plan, run, status, verify, report, compare)
+_COMMANDS = (*_FOR_PHOTOS, evaluate, train, weights, demo)
 """In the order of the help."""
 
 

@@ -58,7 +58,7 @@ class PhotoSetSettings(Settings):
     """Folder, prefix or glob of clean photos, in place of `pairs`; each is degraded with a seed of its own."""
 
     degradation: DegradationSettings | None = None
-    """How `photos` are degraded."""
+    """Degradation of `photos`."""
 
     crop: int | None = Field(default=None, ge=16)
     """Only the middle of each of `photos`, so many pixels a side."""
@@ -142,7 +142,7 @@ class EvaluationSettings(Settings):
     """Settings of the restoration, as in a run, that all variants have."""
 
     variants: tuple[VariantSettings, ...] = (VariantSettings(name="PASD"),)
-    """What is compared; differences are told against the first."""
+    """Variants that are compared; differences are told against the first."""
 
     grid: dict[str, list[Any]] = Field(default_factory=dict)
     """Values of settings by their paths below `restoration`, such as `sampling.steps: [4, 8]`: every variant is

@@ -41,7 +41,7 @@ def paired_difference(first: np.ndarray, second: np.ndarray, *, higher_is_better
         return None
     first, second = first[both].astype(np.float64), second[both].astype(np.float64)
     change = second - first
-    low, high = _interval(change)
+    low, high = mean_interval(change)
     better = change > 0 if higher_is_better else change < 0
     return PairedDifference(
         photos=int(change.size),
@@ -54,7 +54,8 @@ def paired_difference(first: np.ndarray, second: np.ndarray, *, higher_is_better
     )
 
 
-def _interval(change: np.ndarray) -> tuple[float, float]:
+def mean_interval(change: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of a mean over photos, values of shape (photos,); of one photo it is all numbers."""
     mean = float(change.mean())
     if change.size == 1 or np.ptp(change) == 0:
         # One photo says nothing of how photos differ, and equal ones differ in nothing.

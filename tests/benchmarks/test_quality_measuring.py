@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from evaluation.measuring import Bench
 from evaluation.methods import Lanczos, Pasd, resized
-from evaluation.metrics import GRID, METRICS, Judge, gather_weights
-from evaluation.photo_sets import PHOTO_SETS, Sample, Samples, make_sample, on_8_bit_grid
+from evaluation.metrics import METRICS, Judge, gather_weights
+from evaluation.photo_sets import PHOTO_SETS, Sample, Samples, make_sample
 from evaluation.real_esrgan import RealEsrgan
 from evaluation.store import DEGRADED, ORIGINAL, Store
 from PIL import Image
+
+from pasd_batch.evaluation.degraded import on_8_bit_grid
+from pasd_batch.metrics.grid import GRID_SCORES
 
 QUICK = ("sampling.steps=1", "sampling.min_short_side=64", "sampling.guidance_scale=1", "model.device=cpu")
 
@@ -97,12 +100,8 @@ def test_pasd_restores_to_the_originals_size_and_its_key_names_model_and_setting
     for name in ("x4-full", "old-photo"):
         sample = make_sample(levels, PHOTO_SETS[name], photo="a", seed=5)
         assert model.restore(sample).shape == sample.original.shape
-    other = model.with_sampling("two steps", ["sampling.steps=2"])
-    assert other.settings.sampling.steps == 2
-    assert other.settings.sampling.min_short_side == 64
-    assert len({model.key, other.key, model.with_sampling("same", []).key}) == 2
-    with pytest.raises(ValueError, match="changes the model"):
-        model.with_sampling("other", ["model.dtype=bfloat16"])
+    other = Pasd.load("two steps", tiny_model_folder, [*QUICK, "sampling.steps=2"])
+    assert len({model.key, other.key, Pasd.load("same", tiny_model_folder, QUICK).key}) == 2
 
 
 def test_tiles_of_real_esrgan_meet_without_a_seam() -> None:
@@ -133,14 +132,16 @@ def test_missing_metric_files_are_named(tmp_path: Path) -> None:
     assert (tmp_path / "hub" / "pyiqa" / "niqe_modelparameters.mat").read_bytes() == b"parameters"
     with pytest.raises(SystemExit, match="metrics sharpness are not known; known are psnr"):
         Judge.build(["sharpness"], weights=tmp_path, niqe_parameters=None)
-    assert list(METRICS) == ["psnr", "ssim", "ms_ssim", "fsim", "gmsd", "vif", "stlpips", "niqe", "piqe", *GRID]
+    assert list(METRICS) == ["psnr", "ssim", "ms_ssim", "fsim", "gmsd", "vif", "stlpips", "niqe", "piqe", *GRID_SCORES]
 
 
 def test_the_grid_is_measured_against_the_original(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     levels = np.random.default_rng(4).random((256, 256, 3)).astype(np.float32)
-    judge = Judge.build(list(GRID), weights=tmp_path, niqe_parameters=None)
+    judge = Judge.build(list(GRID_SCORES), weights=tmp_path, niqe_parameters=None)
     sample = make_sample(levels, PHOTO_SETS["x4-full"], photo="a", seed=5)
-    assert judge.score(sample.original, sample, list(GRID)) == pytest.approx({"grid_flat": 1.0, "grid_edges": 1.0})
+    assert judge.score(sample.original, sample, list(GRID_SCORES)) == pytest.approx(
+        {"grid_flat": 1.0, "grid_edges": 1.0}
+    )
     small = make_sample(levels[:128], PHOTO_SETS["x4-full"], photo="b", seed=5)
     assert judge.score(small.original, small, ["grid_flat"]) == {"grid_flat": None}
-    assert "x4-full b: no grid_flat: a side is below 256 pixels" in capsys.readouterr().err
+    assert "x4-full b: no grid_flat: 256 x 128 pixels is less than the 256" in capsys.readouterr().err

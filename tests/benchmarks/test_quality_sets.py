@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from evaluation.photo_sets import PHOTO_SETS, Samples, choose_photos, cropped, make_sample, on_8_bit_grid
+from evaluation.photo_sets import PHOTO_SETS, Samples, choose_photos, make_sample
 from PIL import Image
 
 from pasd_batch.config.old_photo import OldPhotoSettings, ToneSettings
 from pasd_batch.degradation.chain import degrade_photo
+from pasd_batch.evaluation.degraded import cropped, on_8_bit_grid
 
 
 def photo(height: int = 64, width: int = 96, seed: int = 1) -> np.ndarray:
@@ -79,7 +80,7 @@ def test_a_smaller_choice_is_part_of_a_larger_one(folder: Path) -> None:
 
 
 def test_too_few_photos_are_refused(folder: Path) -> None:
-    with pytest.raises(ValueError, match="7 photos were asked for, but only 6 fit"):
+    with pytest.raises(ValueError, match="7 photos were asked for, but there are only 6"):
         choose_photos(folder, count=7)
     with pytest.raises(FileNotFoundError, match=r"no photo fits '\*\.gif'"):
         choose_photos(folder, pattern="*.gif")
@@ -91,5 +92,5 @@ def test_crops_are_from_the_middle_in_multiples_that_every_part_needs() -> None:
     middle = cropped(picture, 4, 20)
     assert middle.shape == (16, 16, 1)
     assert middle[0, 0, 0] == picture[17, 22, 0]
-    with pytest.raises(ValueError, match="a crop of 7 pixels is less than the 8"):
+    with pytest.raises(ValueError, match="7 pixels a side are less than the 8"):
         cropped(picture, 2, 7)

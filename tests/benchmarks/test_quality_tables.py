@@ -5,13 +5,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pytest
-from evaluation.intervals import bootstrap
 from evaluation.measuring import Measurement
 from evaluation.photo_sets import PHOTO_SETS, SampleKey
 from evaluation.results import as_json, write_json
-from evaluation.tables import difference_table, means, quality_table
+from evaluation.tables import difference_table, quality_table, scores_of
 
 from pasd_batch.pasd.geometry import Size
 
@@ -27,22 +24,6 @@ MEASURED = [
     measurement("a", "Plain", 21.0, 3.0),
     measurement("b", "Plain", 23.5, 6.0),
 ]
-
-
-def test_the_interval_is_that_of_the_mean() -> None:
-    values = np.random.default_rng(0).normal(10.0, 2.0, 400)
-    found = bootstrap(values.tolist())
-    half = 1.96 * values.std() / 20
-    assert found.mean == pytest.approx(values.mean())
-    assert found.low == pytest.approx(values.mean() - half, abs=0.1 * half)
-    assert found.high == pytest.approx(values.mean() + half, abs=0.1 * half)
-
-
-def test_the_interval_is_the_same_every_time_and_nothing_for_one_value() -> None:
-    assert bootstrap([1.0, 5.0, 2.0]) == bootstrap([1.0, 5.0, 2.0])
-    assert (bootstrap([3.0]).low, bootstrap([3.0]).high) == (3.0, 3.0)
-    with pytest.raises(ValueError, match="at least one value"):
-        bootstrap([])
 
 
 def test_the_table_shows_means_directions_and_the_best() -> None:
@@ -65,10 +46,8 @@ def test_the_grid_has_a_bound_and_no_best() -> None:
 
 def test_a_photo_without_a_value_is_left_out_of_the_mean() -> None:
     rows = [measurement("a", "Ours", None, 4.0), measurement("b", "Ours", 20.0, 4.0, seconds=None)]
-    found = means(rows)["Ours"]
-    assert found["psnr"] is not None
-    assert found["psnr"].mean == 20.0
-    assert quality_table([measurement("a", "Ours", None, 4.0)]).splitlines()[2].startswith("| Ours | none |")
+    assert scores_of(rows)[0].mean("psnr") == 20.0
+    assert quality_table([measurement("a", "Ours", None, 4.0)]).splitlines()[2].startswith("| Ours | – |")
 
 
 def test_differences_are_taken_photo_by_photo() -> None:

@@ -11,15 +11,17 @@ from packaging.requirements import Requirement
 
 from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
 from pasd_batch.config.degradation import GrayscaleSettings, RealEsrganSettings
+from pasd_batch.config.evaluation import EvaluationSettings
 from pasd_batch.config.losses import PredictionType
 from pasd_batch.config.restoration import ColorFix
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.config.training import load_training
+from pasd_batch.evaluation.published import published_rows
 from pasd_batch.metrics.weights import METRIC_NEEDS
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
-RUN_CONFIGS = [path for path in CONFIGS if not path.name.startswith("train_")]
+RUN_CONFIGS = [path for path in CONFIGS if not path.name.startswith(("train_", "evaluate"))]
 DISTRIBUTIONS = {"clip": "openai-clip", "pkg_resources": "setuptools"}
 """What the packages that metrics import are installed from."""
 JOBS = sorted((ROOT / "jobs").glob("*.py"))
@@ -28,6 +30,8 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 def load(path: Path):
     if path.name.startswith("train_"):
         return load_training(path)
+    if path.name.startswith("evaluate"):
+        return EvaluationSettings.parse(load_yaml(path), source=path.name)
     return RunSettings.parse(load_yaml(path), source=path.name)
 
 
@@ -94,6 +98,31 @@ def test_colorizing_then_restoring_is_each_as_it_is_alone():
     assert (restore.model.base, restore.model.control) == (archive.model.base, archive.model.control)
     tiling = archive.sampling.tiling.model_copy(update={"tile_batch": None})
     assert restore.sampling == archive.sampling.model_copy(update={"tiling": tiling})
+
+
+def test_the_evaluation_is_of_the_published_model_on_the_fields_sets():
+    settings = load(ROOT / "configs" / "evaluate.yaml")
+    (variant,) = settings.all_variants
+    archive = load(ROOT / "configs" / "restore_archive.yaml").restoration
+    assert (variant.restoration.model.base, variant.restoration.model.control) == (
+        archive.model.base,
+        archive.model.control,
+    )
+    sampling = variant.restoration.sampling
+    assert (sampling.steps, sampling.guidance_scale, sampling.added_noise_level) == (20, 9, 900)
+    assert [each.name for each in settings.sets] == list(dict.fromkeys(row.test_set for row in published_rows()))
+
+
+def test_the_papers_ablations_and_curve_are_evaluations():
+    ablations = load(ROOT / "configs" / "evaluate_ablations.yaml")
+    assert [(each.name, each.captions) for each in ablations.all_variants if not each.captions] == [
+        ("without high-level prompt", False)
+    ]
+    assert ablations.all_variants[-1].restoration.sampling.pure_noise_start
+    curve = load(ROOT / "configs" / "evaluate_noise_level.yaml")
+    levels = [each.restoration.sampling.alpha_a for each in curve.all_variants]
+    assert levels == pytest.approx([(step / 5) ** 2 for step in range(6)])
+    assert len(load(ROOT / "configs" / "evaluate_sampling.yaml").all_variants) == 6
 
 
 def test_trainings_are_as_published():

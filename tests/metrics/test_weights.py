@@ -6,6 +6,7 @@ import pyiqa
 import pytest
 import torch
 import torchvision
+from metric_table import PAGE, page
 from pyiqa.default_model_configs import DEFAULT_CONFIGS
 
 from pasd_batch.metrics.grid import GRID_SCORES
@@ -18,6 +19,10 @@ SOURCES = [
     for folder in (Path(pyiqa.__file__).parent / "archs", Path(torchvision.__file__).parent / "models")
     for path in folder.glob("*.py")
 ]
+
+
+def test_the_page_of_metrics_is_made_from_the_table():
+    assert page() == PAGE.read_text(encoding="utf-8"), "`make docs` writes docs/metrics.md"
 
 
 def test_every_metric_of_pyiqa_is_known_or_refused_with_a_reason():

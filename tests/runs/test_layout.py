@@ -18,6 +18,10 @@ OTHER_MEANINGS = {
     ("pasd_batch/config/passes.py", "passes"): "a setting",
     ("pasd_batch/config/restoration.py", "passes"): "a setting",
     ("pasd_batch/batch/worker/shard_worker.py", "damaged"): "a state",
+    **{
+        ("pasd_batch/evaluation/layout.py", name): "of an evaluation, which has a layout of its own"
+        for name in ("manifest-without-captions.parquet", "report", "/index.html")
+    },
     ("benchmarks/evaluation/options.py", "results"): "a folder of the benchmark's own",
     ("benchmarks/plan.py", "/photo-"): "photos to plan",
 }
