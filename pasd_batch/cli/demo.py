@@ -54,8 +54,9 @@ def run(options: argparse.Namespace) -> int:
     written = write_report(str(folder / "run"), StorageSettings())
     root = folder / "run"
     lines = [f"restored photos:  {root / IMAGES_FOLDER}", f"Parquet rows:     {root / RESULTS_FOLDER}"]
-    lines += [f"report:           {path}" for path in written]
-    sys.stdout.write("\n".join(lines) + f"\n{time.monotonic() - started:.0f} seconds in all\n")
+    lines += [f"report:           {path}" for path in reversed(written)]  # the page last, which is to be looked at
+    lines.append(f"{time.monotonic() - started:.0f} seconds in all; open the last of these in a browser")
+    sys.stdout.write("\n".join(lines) + "\n")
     return report.exit_code
 
 

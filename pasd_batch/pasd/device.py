@@ -46,11 +46,11 @@ def float32_products(*, tf32: bool) -> Iterator[None]:
 
 
 def start_copy_to_host(tensor: Tensor) -> Tensor:
-    """A tensor's copy in main memory; from CUDA it is only begun, and there once `wait_for` has returned."""
+    """A tensor's copy in main memory, in its layout; from CUDA it is only begun, and there after `wait_for`."""
     if tensor.device.type != "cuda":
         return tensor.cpu()
     # Only page-locked memory is copied to while the processor goes on, at several times the speed besides.
-    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    host = torch.empty_like(tensor, device="cpu", pin_memory=True)
     return host.copy_(tensor, non_blocking=True)
 
 

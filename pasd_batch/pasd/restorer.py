@@ -1,6 +1,7 @@
 """The restorer: photos in, restored photos or reasons out; the one composition of everything in this package."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -170,8 +171,10 @@ def _problem_with_input(photo: Tensor) -> str | None:
         return f"expected a photo of shape (3, height, width), got {tuple(photo.shape)}"
     if photo.dtype != torch.float32:
         return f"expected float32 values in [0, 1], got {photo.dtype}"
-    if not bool(torch.isfinite(photo).all()):
+    low, high = (float(each) for each in torch.aminmax(photo))
+    # Where a value is NaN, both are.
+    if not (math.isfinite(low) and math.isfinite(high)):
         return "the photo holds values that are not finite numbers"
-    if float(photo.min()) < 0.0 or float(photo.max()) > 1.0:
-        return f"expected values in [0, 1], got {float(photo.min()):.3g} to {float(photo.max()):.3g}"
+    if low < 0.0 or high > 1.0:
+        return f"expected values in [0, 1], got {low:.3g} to {high:.3g}"
     return None

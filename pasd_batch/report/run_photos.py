@@ -14,7 +14,7 @@ from pasd_batch.errors import PasdBatchError
 from pasd_batch.manifests.allowed_folders import refuse_outside
 from pasd_batch.photos.photo_io import PhotoDecoder, decode_photo
 from pasd_batch.report.render import SheetPhoto, shrunk
-from pasd_batch.report.score_pairs import score_pairs
+from pasd_batch.report.score_pairs import INPUT, score_pairs
 from pasd_batch.runs.damage import damaged
 from pasd_batch.runs.layout import image_path, plan_path, result_path
 from pasd_batch.runs.plan_key import key_of_run
@@ -87,7 +87,7 @@ def result_picture(row: Mapping[str, Any], shard: int, folder: RunFolder) -> np.
 
 
 def _score_line(scores: Mapping[str, float | None]) -> str:
-    """All scores in one line, those before and after as a pair."""
+    """Scores in one line, those before and after as a pair; without those of the input as it is, which no pair has."""
     pairs = score_pairs(scores)
     parts = []
     for metric, (before, after) in pairs.items():
@@ -95,7 +95,8 @@ def _score_line(scores: Mapping[str, float | None]) -> str:
         if first is not None and second is not None:
             parts.append(f"{metric} {first:.3g} to {second:.3g}")
     paired = {name for names in pairs.values() for name in names}
-    parts += [f"{name} {value:.3g}" for name, value in scores.items() if name not in paired and value is not None]
+    alone = {name: value for name, value in scores.items() if name not in paired and not name.endswith(INPUT)}
+    parts += [f"{name} {value:.3g}" for name, value in alone.items() if value is not None]
     return ", ".join(parts)
 
 

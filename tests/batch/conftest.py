@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import tiny_models
 from chaos import Driver
+from hub_server import HubServer
 from photo_archive import Archive, settings
 from troubled_s3 import BUCKET, TroubledS3
 
@@ -24,7 +25,18 @@ def s3_server() -> Iterator[TroubledS3]:
 
 
 @pytest.fixture(scope="session")
-def ray_cluster(s3_server: TroubledS3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def cluster_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
+    """A server of model repositories for the cluster's workers, whose cache is empty at first."""
+    server = HubServer()
+    os.environ.update(HF_ENDPOINT=server.url, HF_HOME=str(tmp_path_factory.mktemp("hf-home")), HF_HUB_OFFLINE="0")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(
+    s3_server: TroubledS3, cluster_hub: HubServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """A local Ray with two CPUs; its address, for drivers in other processes."""
     import ray
     import ray.data

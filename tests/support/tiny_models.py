@@ -203,6 +203,7 @@ def other_fingerprint(settings):
 TINY = ModelLoaders(load_restorer, load_scorer, fingerprint)
 AUDITING = ModelLoaders(load_restorer, load_unhurried_scorer, fingerprint)
 DESCRIBING = ModelLoaders(describers=load_unhurried_describers)
+REAL = ModelLoaders(scorer=load_scorer)
 SLOW = ModelLoaders(load_slow_restorer, load_scorer, fingerprint)
 SLUGGISH = ModelLoaders(load_sluggish_restorer, load_scorer, fingerprint)
 HELD = ModelLoaders(load_held_restorer, load_scorer, fingerprint)
