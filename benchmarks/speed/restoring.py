@@ -11,7 +11,7 @@ from pasd_batch.config.restoration import RestorationSettings, SamplingSettings,
 from pasd_batch.pasd import pipeline, vae_tiling
 from pasd_batch.pasd.geometry import LATENT_FACTOR
 from pasd_batch.pasd.models import Models
-from pasd_batch.pasd.pipeline import Restoration
+from pasd_batch.pasd.restoration import Restoration
 from pasd_batch.pasd.restorer import Restorer
 from speed.calls import call_teraflop
 from speed.pictures import photograph

@@ -11,7 +11,7 @@ from pasd_batch.config.model import ModelSettings
 from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
 from pasd_batch.pasd.colorization import color_prompt
 from pasd_batch.pasd.models import Models, load_models
-from pasd_batch.pasd.pipeline import Restoration
+from pasd_batch.pasd.restoration import Restoration
 from pasd_batch.pasd.restorer import Restorer
 from pasd_batch.pasd.sampling import StepCallback
 from pasd_batch.records import PhotoFailure

@@ -1,7 +1,6 @@
 """One pass of PASD over several photos: encode, condition, denoise, decode, correct the colours."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -20,61 +19,14 @@ from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.noise_draws import NoiseDraws
 from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule, pure_noise_start
 from pasd_batch.pasd.prompts import compose_prompt
+from pasd_batch.pasd.restoration import Finished, PhotoRequest, Restoration
 from pasd_batch.pasd.sampling import DenoisingPhoto, Scheduler, StepCallback, build_scheduler, denoise
-from pasd_batch.pasd.soundness import find_problem, measure_soundness
+from pasd_batch.pasd.soundness import measure_soundness
 from pasd_batch.pasd.tiling import plan_tiles
-from pasd_batch.records import PhotoFailure, RestorationReport, Stage
+from pasd_batch.records import PhotoFailure, RestorationReport
 
 _MOST_PIXELS_ON_DEVICE = 16_000_000
 """Above it colour fix and resampling, which need some twelve float32 copies of the picture, run in main memory."""
-
-
-@dataclass(frozen=True)
-class PhotoRequest:
-    """A photo to restore."""
-
-    image: Float[Tensor, "1 3 height width"]
-    """sRGB in [0, 1], float32, on the CPU."""
-
-    prompt: str
-    seed: int
-
-
-@dataclass(frozen=True)
-class Restoration:
-    """A restored photo."""
-
-    image: Float[Tensor, "3 height width"]
-    """sRGB in [0, 1], float32, on the CPU."""
-
-    prompt: str
-    """The whole prompt, with the quality suffix."""
-
-    report: RestorationReport
-
-    warnings: tuple[str, ...] = ()
-    """Defects of the photo's settings that were put up with, such as words that the text encoder does not read."""
-
-    earlier: tuple[Float[Tensor, "3 _ _"], ...] = ()
-    """Results of the passes before the last, in order, where they are asked for; as `image`."""
-
-
-@dataclass(frozen=True)
-class _Finished:
-    """A photo whose results are on their way to main memory."""
-
-    image: Image
-    soundness: Tensor
-    prompt: str
-    report: RestorationReport
-    warnings: tuple[str, ...]
-
-    def outcome(self) -> Restoration | PhotoFailure:
-        """The restored photo, or why it is none; once everything has come."""
-        problem = find_problem(self.soundness)
-        if problem is not None:
-            return PhotoFailure(Stage.RESTORE, "UnsoundResult", problem)
-        return Restoration(self.image[0], self.prompt, self.report, self.warnings)
 
 
 class Pipeline:
@@ -194,7 +146,7 @@ class Pipeline:
 
     def _finish(
         self, request: PhotoRequest, framed: Image, denoised: tuple[Tensor, int], budget: MemoryBudget
-    ) -> _Finished:
+    ) -> Finished:
         latents, tiles = denoised
         scaled = (latents / self._scaling_factor).to(self.models.vae_dtype)
         with float32_products(tf32=self.models.vae_tf32):
@@ -213,7 +165,7 @@ class Pipeline:
             # In the order of files, into which the processor would take ten times as long to bring it.
             image = image.contiguous(memory_format=torch.channels_last)
         prompt = self._whole_prompt(request)
-        return _Finished(
+        return Finished(
             start_copy_to_host(image),
             start_copy_to_host(soundness),
             prompt,

@@ -13,7 +13,8 @@ from pasd_batch.pasd.colorization import color_prompt, to_gray
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits, is_out_of_memory
 from pasd_batch.pasd.models import Models, load_models
-from pasd_batch.pasd.pipeline import PhotoRequest, Pipeline, Restoration
+from pasd_batch.pasd.pipeline import Pipeline
+from pasd_batch.pasd.restoration import PhotoRequest, Restoration
 from pasd_batch.pasd.sampling import StepCallback
 from pasd_batch.records import PhotoFailure, Stage
 
