@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pasd_batch.audit.groups import UNIQUE, DuplicateGroups, groups_of
+from pasd_batch.audit.groups import DuplicateGroups, groups_of
 from pasd_batch.audit.links import BANDS, LINK_SCHEMA, key_table, links_of, parts_of
 from pasd_batch.cluster.datasets import dataset_of, own_errors
 from pasd_batch.config.audit import AuditSettings
@@ -108,7 +108,7 @@ def _quartiles(folder: RunFolder) -> tuple[float, float] | None:
 
 def _ids(folder: RunFolder, run: RunFile, numbers: np.ndarray) -> dict[int, str]:
     shard_size = int(run.config["shard_size"])
-    shards, starts = np.unique(numbers[numbers != UNIQUE] // shard_size, return_index=True)
+    shards, starts = np.unique(numbers // shard_size, return_index=True)
     wanted = dict(zip(shards.tolist(), np.split(numbers, starts[1:]), strict=True)) if len(shards) else {}
 
     def ids(shard: int) -> dict[int, str]:

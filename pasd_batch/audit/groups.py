@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from scipy import sparse
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 UNIQUE = -1
 """In place of a photo's number: none."""
@@ -49,8 +50,8 @@ def groups_of(links: pa.Table) -> DuplicateGroups:
     first, second = links["first"].to_numpy(), links["second"].to_numpy()
     numbers, places = np.unique(np.concatenate([first, second]), return_inverse=True)
     a, b = places[: len(first)], places[len(first) :]
-    graph = sparse.coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(numbers), len(numbers)))
-    _, labels = sparse.csgraph.connected_components(graph, directed=False)
+    graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(numbers), len(numbers)))
+    _, labels = connected_components(graph, directed=False)
     pixels = np.zeros(len(numbers), np.int64)
     pixels[a], pixels[b] = links["first_pixels"].to_numpy(), links["second_pixels"].to_numpy()
     distances = np.full(len(numbers), np.iinfo(np.int8).max, np.int8)

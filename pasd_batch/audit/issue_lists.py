@@ -1,5 +1,8 @@
 """Lists of the photos that have an issue, the worst first: JSON lines, which are a manifest too."""
 
+# pyright: reportAttributeAccessIssue=false
+# (pyarrow makes its compute functions at import, where pyright cannot see them)
+
 import json
 from pathlib import Path
 from typing import Any

@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import os
 import sys
 from typing import Any
 
@@ -113,4 +114,6 @@ def _select(options: argparse.Namespace, condition: ast.expr | None, storage_set
 
 
 def _target(options: argparse.Namespace) -> str:
-    return options.selected or f"{options.output.rstrip('/')}.selected.parquet"
+    """Place of the manifest: what is said, or beside the audit, which holds no addresses with secrets."""
+    place = options.output.rstrip("/") if "://" in options.output else os.path.abspath(options.output)
+    return options.selected or f"{place}.selected.parquet"

@@ -13,9 +13,11 @@ from pasd_batch.audit.columns import COLUMNS, NAMES
 from pasd_batch.audit.issues import ISSUES
 from pasd_batch.audit.reading import audit_tables
 from pasd_batch.records import SCORE_METADATA_KEY
-from pasd_batch.runs.layout import AUDIT_FILE
+from pasd_batch.runs.layout import AUDIT_FILE, RESULTS_FOLDER
 from pasd_batch.runs.run_file import RunFile
 from pasd_batch.runs.run_folder import RunFolder
+from pasd_batch.storage.redaction import redact_uri
+from pasd_batch.storage.storage import StorageError
 
 MEASURES = tuple(issue.measure for issue in ISSUES if issue.measure in NAMES and issue.measure != "grayscale")
 """Measures that are shown as scores are."""
@@ -32,11 +34,16 @@ def with_audit(tables: Iterator[pa.Table], folder: RunFolder) -> Iterator[pa.Tab
     """Tables of a complete run's rows with the audit's columns, whose measures are among the scores.
 
     Raises:
-        StorageError: the audit cannot be read.
+        StorageError: the audit cannot be read, or was written for other rows.
     """
-    told = _Audit(audit_tables(folder, AUDIT_COLUMNS))
+    told = _Audit(audit_tables(folder, ["photo_id", *AUDIT_COLUMNS]))
     for table in tables:
         audit = told.take(table.num_rows)
+        if not audit["photo_id"].equals(table["photo_id"]):
+            raise StorageError(
+                f"{redact_uri(folder.storage.uri(AUDIT_FILE))} is not of the rows in {RESULTS_FOLDER}/, some of which "
+                "are missing or were made again; give the audit's own command, which writes it anew"
+            )
         scores = {name: audit[name].combine_chunks() for name in MEASURES}
         meanings = json.loads((table.schema.metadata or {}).get(SCORE_METADATA_KEY, b"{}"))
         if "scores" in table.column_names:
@@ -55,13 +62,12 @@ class _Audit:
 
     def __init__(self, tables: Iterator[pa.Table]) -> None:
         self._tables = tables
-        self._waiting: pa.Table | None = None
+        self._waiting = pa.table({"photo_id": pa.array([], pa.string())})
 
     def take(self, count: int) -> pa.Table:
-        """The next rows."""
-        while self._waiting is None or self._waiting.num_rows < count:
-            following = next(self._tables)
-            self._waiting = following if self._waiting is None else pa.concat_tables([self._waiting, following])
+        """The next rows, as far as there are any."""
+        while self._waiting.num_rows < count and (following := next(self._tables, None)) is not None:
+            self._waiting = pa.concat_tables([self._waiting, following]) if self._waiting.num_rows else following
         taken, self._waiting = self._waiting.slice(0, count), self._waiting.slice(count)
         return taken
 

@@ -20,7 +20,8 @@ from pasd_batch.config.audit import AuditSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.records import PLAN_SCHEMA
 from pasd_batch.report.run_report import write_report
-from pasd_batch.runs.layout import AUDIT_FILE, plan_path
+from pasd_batch.runs.layout import AUDIT_FILE, plan_path, result_path
+from pasd_batch.storage.storage import StorageError
 
 HOSTILE = "</script><img src=x onerror=document.title='taken'> \u202etxt.exe"
 PHOTOS = 14
@@ -119,6 +120,16 @@ def test_an_audit_without_duplicates_or_rows_that_can_be_read_has_a_page(browser
     with opened(browser, tmp_path / "report" / "index.html") as page:
         assert "No photo could be measured" in page.locator("#measures").inner_text()
         assert "No photo is shown" in page.locator("#photos").inner_text()
+
+
+def test_an_audit_of_other_rows_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset, "find_duplicates", lambda *_: groups_of(LINK_SCHEMA.empty_table()))
+    folder, run = commit_audit(tmp_path, [audited_row(number, failed=True) for number in range(12)])
+    write_audit(folder, run, AuditSettings())
+    shard = tmp_path / result_path(1)
+    shard.rename(tmp_path / "results" / "shard-000001.parquet.away")
+    with pytest.raises(StorageError, match=r"audit.parquet is not of the rows in results/, some of which are missing"):
+        write_report(str(tmp_path), StorageSettings())
 
 
 def test_an_audit_that_is_not_complete_has_the_page_of_its_rows(browser, tmp_path, page_file):
