@@ -52,7 +52,9 @@ class TilingSettings(Settings):
     """`even`: as few tiles as possible, equally spread; `published`: as the released code places them."""
 
     tile_batch: int | None = Field(default=None, ge=1)
-    """Tiles that go through the networks together; none: 4 on CUDA, 1 on the CPU."""
+    """Tiles that go through the networks together. None: 1 on the CPU; on CUDA as many as fill the GPU and fit its
+    memory, 4 of 96x96 and up to 32 smaller ones. It depends on the GPU, the networks and the tile's size alone, so that
+    no neighbour changes a photo; rows have it."""
 
     fill_batches: bool = True
     """Fill a batch of fewer tiles up by repeating its last one, so that no neighbour changes a photo by a rounding."""

@@ -40,7 +40,7 @@ class RestoreSettings(RestorationSettings):
     deadlines: Annotated[LocalDeadlineSettings, RuntimeOnly()] = LocalDeadlineSettings()
     """Deadlines of one photo."""
 
-    def as_run(self, root: str, *, photo_batch: int) -> RunSettings:
+    def as_run(self, root: str, *, photo_batch: int | None) -> RunSettings:
         """A run's settings that give the same photos, without scores, in the folder `root`; it may open all files."""
         return RunSettings(
             manifest=ManifestSettings(path="(photos of this machine)"),

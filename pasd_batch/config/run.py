@@ -151,15 +151,17 @@ class WorkerSettings(Settings):
     cpus: float = Field(default=1.0, gt=0.0)
     """CPU cores a worker reserves."""
 
-    prefetch: int = Field(default=4, ge=1)
-    """Photos fetched and decoded ahead of the model, and as many encoded and stored behind it."""
+    prefetch: int | None = Field(default=None, ge=1)
+    """Photos fetched and decoded ahead of the model, and as many encoded and stored behind it; none: as many as
+    `photo_batch`, at least 4."""
 
     prefetch_mib: int = Field(default=1024, ge=1)
     """MiB of decoded photos that may wait ahead of the model, and again behind it, and of memory that photos take
     while they are decoded at once; one photo always may, if it is within `limits.max_decoded_mib`."""
 
-    photo_batch: int = Field(default=4, ge=1)
-    """Most photos of like size that are restored together."""
+    photo_batch: int | None = Field(default=None, ge=1)
+    """Most photos of like size that are restored together; none: 8 on a GPU, which fills calls of the networks
+    (`tiling.tile_batch`), 4 on the CPU."""
 
     @model_validator(mode="after")
     def _valid_counts(self) -> Self:

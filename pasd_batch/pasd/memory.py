@@ -8,9 +8,14 @@ from typing import TypeVar
 
 import torch
 
+from pasd_batch.pasd.geometry import Size
+
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+MOST_TILES = 32
+"""Most tiles that go through the networks together unless settings say so; more make none of them faster."""
 
 SMALLEST_TILE = 16
 """Tiles below this many latent pixels a side show too little of a photo to restore it."""
@@ -27,6 +32,11 @@ _FULL = (
 )
 
 
+def power_of_two_within(number: float) -> int:
+    """The largest power of two up to a number, at least 1."""
+    return 1 << (max(1, int(number)).bit_length() - 1)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """True if an error says that memory is full, in any of torch's ways of saying so."""
     if isinstance(error, torch.OutOfMemoryError):
@@ -40,7 +50,18 @@ class MemoryLimits:
 
     tile_size: int
     tile_batch: int
+    """Tiles of `tile_size` squared, the largest there are, that go through the networks together."""
+
     vae_tile_size: int
+    scales: bool = False
+    """Let more of them go together where they are smaller, up to `MOST_TILES`."""
+
+    def tiles_together(self, tile: Size) -> int:
+        """Tiles of a size that go through the networks together."""
+        if not self.scales:
+            return self.tile_batch
+        more = power_of_two_within(self.tile_size**2 / tile.area)
+        return max(self.tile_batch, min(self.tile_batch * more, MOST_TILES))
 
     def smaller_denoising(self) -> "MemoryLimits | None":
         """Half the tiles at a time; when it is one tile, half the tile; None when that is too small."""

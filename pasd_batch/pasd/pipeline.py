@@ -22,7 +22,7 @@ from pasd_batch.pasd.prompts import compose_prompt
 from pasd_batch.pasd.restoration import Finished, PhotoRequest, Restoration
 from pasd_batch.pasd.sampling import DenoisingPhoto, Scheduler, StepCallback, build_scheduler, denoise
 from pasd_batch.pasd.soundness import measure_soundness
-from pasd_batch.pasd.tiling import plan_tiles
+from pasd_batch.pasd.tiling import TileGrid, plan_tiles
 from pasd_batch.records import PhotoFailure, RestorationReport
 
 _MOST_PIXELS_ON_DEVICE = 16_000_000
@@ -61,11 +61,11 @@ class Pipeline:
         draws = [self._draw(request, image) for request, image in zip(requests, framed, strict=True)]
         starts = [self._start(image, drawn, budget) for image, drawn in zip(framed, draws, strict=True)]
 
-        def attempt(limits: MemoryLimits) -> list[tuple[Tensor, int]]:
+        def attempt(limits: MemoryLimits) -> list[tuple[Tensor, TileGrid]]:
             parts = zip(requests, framed, draws, starts, strict=True)
             photos = [self._condition(*each, limits) for each in parts]
             latents = self._denoise(photos, limits, on_step)
-            return [(each, len(photo.grid.tiles)) for each, photo in zip(latents, photos, strict=True)]
+            return [(each, photo.grid) for each, photo in zip(latents, photos, strict=True)]
 
         denoised = budget.run(attempt, MemoryLimits.smaller_denoising)
         finished = [self._finish(*each, budget) for each in zip(requests, framed, denoised, strict=True)]
@@ -137,7 +137,7 @@ class Pipeline:
             self.denoiser,
             photos,
             self._scheduler,
-            tile_batch=limits.tile_batch,
+            tile_batch=limits.tiles_together,
             fill_batches=self.sampling.tiling.fill_batches,
             dtype=self.models.dtype,
             guides=lambda timestep: self.denoiser.guidance.acts_at(self.noise_schedule.noise_level(timestep)),
@@ -145,9 +145,9 @@ class Pipeline:
         )
 
     def _finish(
-        self, request: PhotoRequest, framed: Image, denoised: tuple[Tensor, int], budget: MemoryBudget
+        self, request: PhotoRequest, framed: Image, denoised: tuple[Tensor, TileGrid], budget: MemoryBudget
     ) -> Finished:
-        latents, tiles = denoised
+        latents, grid = denoised
         scaled = (latents / self._scaling_factor).to(self.models.vae_dtype)
         with float32_products(tf32=self.models.vae_tf32):
             decoded = budget.run(
@@ -169,11 +169,11 @@ class Pipeline:
             start_copy_to_host(image),
             start_copy_to_host(soundness),
             prompt,
-            self._report(tiles, budget),
+            self._report(grid, budget),
             self._unread(prompt),
         )
 
-    def _report(self, tiles: int, budget: MemoryBudget) -> RestorationReport:
+    def _report(self, grid: TileGrid, budget: MemoryBudget) -> RestorationReport:
         sampling = self.sampling
         return RestorationReport(
             steps=sampling.steps,
@@ -181,9 +181,9 @@ class Pipeline:
             conditioning_scale=sampling.conditioning_scale,
             alpha_a=None if sampling.pure_noise_start else self.noise_schedule.alpha_a,
             negative_prompt=sampling.negative_prompt if self.denoiser.guidance.is_active else None,
-            tiles=tiles,
+            tiles=len(grid.tiles),
             tile_size=budget.limits.tile_size,
-            tile_batch=budget.limits.tile_batch,
+            tile_batch=budget.limits.tiles_together(grid.tile_size),
             out_of_memory_retries=budget.retries,
             float32_retry=False,
         )

@@ -16,6 +16,7 @@ from pasd_batch.pasd.models import Models, load_models
 from pasd_batch.pasd.pipeline import Pipeline
 from pasd_batch.pasd.restoration import PhotoRequest, Restoration
 from pasd_batch.pasd.sampling import StepCallback
+from pasd_batch.pasd.tile_batch import filling_tile_batch
 from pasd_batch.records import PhotoFailure, Stage
 
 logger = logging.getLogger(__name__)
@@ -134,9 +135,13 @@ class Restorer:
         return self.models.graphs is not None and self.models.graphs.release_for_memory()
 
     def _limits(self) -> MemoryLimits:
-        tiling = self.settings.sampling.tiling
-        tile_batch = tiling.tile_batch or (4 if self.models.device.type == "cuda" else 1)
-        return MemoryLimits(tiling.tile_size, tile_batch, tiling.vae_tile_size)
+        tiling, models = self.settings.sampling.tiling, self.models
+        tile_batch, scales = tiling.tile_batch or 1, False
+        if tiling.tile_batch is None and models.device.type == "cuda":
+            width = models.unet.config["block_out_channels"][0]
+            tile_batch = filling_tile_batch(tiling.tile_size, width=width, dtype=models.dtype, device=models.device)
+            scales = True
+        return MemoryLimits(tiling.tile_size, tile_batch, tiling.vae_tile_size, scales)
 
     def _out_of_memory(
         self,

@@ -91,7 +91,7 @@ def denoise(
     photos: Sequence[DenoisingPhoto],
     make_scheduler: Callable[[], Scheduler],
     *,
-    tile_batch: int,
+    tile_batch: int | Callable[[Size], int],
     fill_batches: bool = True,
     dtype: torch.dtype = torch.float32,
     guides: Callable[[float], bool] = lambda timestep: True,
@@ -103,7 +103,7 @@ def denoise(
         denoiser: predicts noise for a batch of tiles.
         photos: initial latents and what steers them.
         make_scheduler: gives schedulers that are freshly set up, all alike; one steps all photos of a size.
-        tile_batch: tiles per network call.
+        tile_batch: tiles per network call, for all or by their size.
         fill_batches: fill a batch of fewer tiles up by repeating its last one, so that the shape of the computation,
             and with it every rounding, is the same whatever the neighbours are.
         dtype: precision of the networks' inputs; latents and the solver stay in float32.
@@ -195,7 +195,9 @@ class _Batch:
         return TileBatch(tiles.to(dtype), self.embeddings, self.prompts, self.negative_prompts if guided else None)
 
 
-def _batches(photos: Sequence[DenoisingPhoto], tile_batch: int, fill_batches: bool) -> list[_Batch]:
+def _batches(
+    photos: Sequence[DenoisingPhoto], tile_batch: int | Callable[[Size], int], fill_batches: bool
+) -> list[_Batch]:
     """Batches of equal tile size; the tiles of a photo stay in order."""
 
     def size_of(pair: tuple[int, int]) -> Size:
@@ -203,10 +205,11 @@ def _batches(photos: Sequence[DenoisingPhoto], tile_batch: int, fill_batches: bo
 
     pairs = [(number, tile) for number, photo in enumerate(photos) for tile in range(len(photo.grid.tiles))]
     batches: list[_Batch] = []
-    for _, group in groupby(sorted(pairs, key=size_of), key=size_of):
+    for size, group in groupby(sorted(pairs, key=size_of), key=size_of):
         members = list(group)
-        for start in range(0, len(members), tile_batch):
-            batches.append(_batch(photos, members[start : start + tile_batch], tile_batch if fill_batches else 1))
+        most = tile_batch if isinstance(tile_batch, int) else tile_batch(size)
+        for start in range(0, len(members), most):
+            batches.append(_batch(photos, members[start : start + most], most if fill_batches else 1))
     return batches
 
 

@@ -6,7 +6,8 @@ import weakref
 import pytest
 import torch
 
-from pasd_batch.pasd.memory import SMALLEST_TILE, MemoryBudget, MemoryLimits
+from pasd_batch.pasd.geometry import Size
+from pasd_batch.pasd.memory import MOST_TILES, SMALLEST_TILE, MemoryBudget, MemoryLimits
 
 FULL = MemoryLimits(tile_size=96, tile_batch=4, vae_tile_size=128)
 
@@ -122,3 +123,35 @@ def test_a_failed_attempt_holds_no_memory_during_the_next():
     finally:
         gc.enable()
     assert len(remains) == 3
+
+
+@pytest.mark.parametrize(
+    ("tile", "together"),
+    [
+        (Size(96, 96), 4),
+        (Size(96, 72), 4),
+        (Size(64, 64), 8),
+        (Size(48, 96), 8),
+        (Size(48, 48), 16),
+        (Size(32, 32), MOST_TILES),
+        (Size(1, 1), MOST_TILES),
+        (Size(128, 72), 4),
+    ],
+    ids=str,
+)
+def test_smaller_tiles_go_more_at_a_time_where_settings_leave_it_open(tile, together):
+    assert MemoryLimits(96, 4, 128, scales=True).tiles_together(tile) == together
+    assert MemoryLimits(96, 4, 128).tiles_together(tile) == 4
+
+
+def test_tiles_that_go_together_shrink_with_the_limits():
+    limits = MemoryLimits(96, 4, 128, scales=True)
+    seen = []
+    while limits is not None:
+        seen.append((limits.tile_size, limits.tiles_together(Size(48, 48))))
+        limits = limits.smaller_denoising()
+    assert seen == [(96, 16), (96, 8), (96, 4), (48, 1), (24, 1)]
+
+
+def test_more_than_the_most_go_together_if_settings_say_so():
+    assert MemoryLimits(96, 50, 128).tiles_together(Size(96, 96)) == 50

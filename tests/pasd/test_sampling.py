@@ -123,6 +123,13 @@ def test_tiles_of_other_sizes_go_in_batches_of_their_own():
     assert sorted(denoiser.shapes) == [(2, 4, 5, 6), (2, 4, 8, 8)]
 
 
+def test_batches_may_depend_on_the_size_of_the_tile():
+    denoiser = CountingDenoiser()
+    sizes = {SMALL: 2, Size(5, 6): 3}
+    sample([photo(1), photo(2, Size(5, 6)), photo(3)], denoiser, steps=1, tile_batch=sizes.__getitem__)
+    assert sorted(denoiser.shapes) == [(2, 4, 8, 8), (3, 4, 5, 6)]
+
+
 @pytest.mark.parametrize("tile_batch", [1, 3, 4])
 def test_neighbours_do_not_matter(tile_batch):
     """Bit by bit: a photo alone, and among others in any order."""

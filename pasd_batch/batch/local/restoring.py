@@ -24,9 +24,6 @@ from pasd_batch.runs.run_file import fingerprint
 from pasd_batch.storage.errors import StorageError
 from pasd_batch.weights_by_name import UnfitWeights, on_this_machine, refuse_absent
 
-_BATCH_ON_GPU = 4
-"""Photos of like size that a GPU restores together. A CPU is no faster with several, and all wait for the last."""
-
 
 @dataclass(frozen=True)
 class RestoreProgress:
@@ -103,8 +100,9 @@ def _load(settings: RestoreSettings, root: str, loaders: ModelLoaders) -> tuple[
     from pasd_batch.pasd.state_dict import CheckpointError
 
     try:
-        on_gpu = choose_device(settings.model.device).type != "cpu"
-        run_settings = settings.as_run(root, photo_batch=_BATCH_ON_GPU if on_gpu else 1)
+        # A CPU is no faster with several, and all wait for the last.
+        on_cpu = choose_device(settings.model.device).type == "cpu"
+        run_settings = settings.as_run(root, photo_batch=1 if on_cpu else None)
         here = on_this_machine(run_settings)
         models = WorkerModels(loaders.restorer(here), scorer=None, describers=loaders.describers(here))
         model_fingerprint = loaders.fingerprint(here)

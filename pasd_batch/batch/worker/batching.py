@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from pasd_batch.batch.worker.photo_loader import LoadedPhoto
 from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.run import RunSettings
 
 SIZE_STEP = 64
 """Photos are of like size if their sides, rounded up to this many pixels, agree."""
@@ -17,8 +18,28 @@ SIZE_STEP = 64
 BATCH_PIXELS = 4 * 2**20
 """Most input pixels that are restored together; a larger photo is restored alone."""
 
+ON_GPU, ON_CPU = 8, 4
+"""Photos of like size that are restored together unless settings say so: on a GPU as many as fill calls of the networks
+where they are one tile each; a CPU is no faster with several."""
+
+LEAST_AHEAD = 4
+"""Photos that are fetched ahead at least unless settings say so."""
+
 PATIENCE_SECONDS = 1.0
 """Time that a batch that is not full waits for photos that are still being fetched and decoded."""
+
+
+def photo_batch(settings: RunSettings) -> int:
+    """Most photos that the model gets together; called where it is loaded."""
+    if not settings.mode.has_model:
+        # Scores and measures are made photo by photo, so that there is nothing to wait for.
+        return 1
+    if settings.workers.photo_batch is not None:
+        return settings.workers.photo_batch
+    from pasd_batch.pasd.device import choose_device
+
+    on_gpu = choose_device(settings.restoration.last.model.device).type == "cuda"
+    return ON_GPU if on_gpu else ON_CPU
 
 
 def take_batch(ready: deque[LoadedPhoto], most: int) -> list[LoadedPhoto]:

@@ -7,7 +7,13 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from pasd_batch.batch.worker.batching import PATIENCE_SECONDS, holds_full_batch, take_batch
+from pasd_batch.batch.worker.batching import (
+    LEAST_AHEAD,
+    PATIENCE_SECONDS,
+    holds_full_batch,
+    photo_batch,
+    take_batch,
+)
 from pasd_batch.batch.worker.describe_stage import DescribeStage
 from pasd_batch.batch.worker.model_stage import ModelStage
 from pasd_batch.batch.worker.overlap import BoundedThreads, DeadlineExceeded, Failed, ReadAhead
@@ -63,6 +69,8 @@ class PhotoPipeline:
         self._describer = DescribeStage(spec.settings, model.models.describers)
         self._loader = PhotoLoader(spec.settings)
         self._store = PhotoStore(spec, files, earlier)
+        self._photo_batch = photo_batch(spec.settings)
+        self._prefetch = spec.settings.workers.prefetch or max(LEAST_AHEAD, self._photo_batch)
 
     def run(
         self,
@@ -81,15 +89,12 @@ class PhotoPipeline:
         behind = self._behind()
         passage = _Passage(writer, self._describer, self._model, behind, listener)
         ahead = self._ahead([writer.begin(record) for record in records])
-        workers, mode = self._spec.settings.workers, self._spec.settings.mode
-        # Scores and measures are made photo by photo, so that there is nothing to wait for.
-        most = workers.photo_batch if mode.has_model else 1
-        while self._fill(ahead, most):
+        while self._fill(ahead, self._photo_batch):
             on_queues(loading=len(ahead.threads), ready=len(ahead.ready), storing=len(behind))
             while ahead.failed:
                 passage.fail_load(ahead.failed.popleft())
             if ahead.ready:
-                batch = take_batch(ahead.ready, most)
+                batch = take_batch(ahead.ready, self._photo_batch)
                 ahead.start_loads()
                 passage.work_on(batch)
         passage.finish()
@@ -100,7 +105,7 @@ class PhotoPipeline:
         settings = self._spec.settings
         loads = BoundedThreads(
             self._loader.load,
-            limit=settings.workers.prefetch,
+            limit=self._prefetch,
             seconds=settings.deadlines.fetch,
             what=FETCHING,
             setting="deadlines.fetch",
@@ -117,7 +122,7 @@ class PhotoPipeline:
         settings = self._spec.settings
         return BoundedThreads(
             self._store.store,
-            limit=settings.workers.prefetch,
+            limit=self._prefetch,
             seconds=settings.deadlines.store,
             what="encoding and storing the photo",
             setting="deadlines.store",
