@@ -69,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
     from pasd_batch.cli.restore_progress import ProgressBars
 
     settings = settings_from(options)
+    sys.stderr.writelines(f"{printable_line(f'warning: {line}')}\n" for line in settings.cautions)
     code, bars, ended = 0, ProgressBars(), ""
     try:
         with signals_as_interrupts(), bars:

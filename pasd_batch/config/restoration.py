@@ -9,13 +9,16 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from pasd_batch.config.base import Settings
 from pasd_batch.config.describe import DescribeSettings
-from pasd_batch.config.embedded_model import over_embedded_sampling
+from pasd_batch.config.embedded_model import embedded_sampling, over_embedded_sampling
 from pasd_batch.config.intervals import NonNegativeInterval
 from pasd_batch.config.model import ModelSettings
 from pasd_batch.config.passes import with_whole_passes
 
 LARGEST_SCALE = 16.0
 """Most that a photo is enlarged by, in all passes together."""
+
+EMBEDDED_SCALE = 2.0
+"""Scale that the embedded model is made for; at 1 it costs clean photos 10 dB (benchmarks/harm.py)."""
 
 QUALITY_SUFFIX = "clean, high-resolution, 8k"
 COLORIZATION_NEGATIVE_PROMPT = "b&w, color bleeding"
@@ -171,6 +174,22 @@ class PassSettings(Settings):
     sampling: SamplingSettings = SamplingSettings()
     """Sampling; where no model is named, what is not set here is as the embedded model measured best."""
 
+    @property
+    def is_embedded(self) -> bool:
+        """True if the model in the package is meant, and there is one."""
+        return not _names_a_model(self.model) and bool(embedded_sampling())
+
+    @property
+    def unused(self) -> list[str]:
+        """Sampling settings that the embedded model would not use, if it is meant: it was trained without captions."""
+        if not self.is_embedded:
+            return []
+        sampling, own = self.sampling, embedded_sampling()
+        usual = {"", QUALITY_SUFFIX, NEGATIVE_PROMPT, COLORIZATION_NEGATIVE_PROMPT}
+        words = ("prompt", "trigger_words", "added_prompt", "negative_prompt")
+        names = [name for name in words if getattr(sampling, name) not in {*usual, own.get(name)}]
+        return [*names, "guidance_scale"] if sampling.guidance_scale > max(1, own.get("guidance_scale", 1)) else names
+
     @model_validator(mode="before")
     @classmethod
     def _embedded_defaults(cls, values: Any) -> Any:
@@ -206,6 +225,30 @@ class RestorationSettings(PassSettings):
     def enlarged_before(self) -> float:
         """Scale of all passes but the last together."""
         return math.prod((each.sampling.scale for each in self.in_order[:-1]), start=1.0)
+
+    @property
+    def cautions(self) -> list[str]:
+        """Lines about what these settings do to good photos, for people before anything begins."""
+        scale = self.enlarged_before * self.last.sampling.scale
+        if scale >= EMBEDDED_SCALE or not self.last.is_embedded:
+            return []
+        return [
+            f"scale {scale:g} with the embedded model, which is made for scale {EMBEDDED_SCALE:g}: photos that are not "
+            "noisy lose detail; set that scale, or name a model"
+        ]
+
+    def refuse_unused(self) -> None:
+        """Refuse what would change nothing.
+
+        Raises:
+            ValueError: naming the settings.
+        """
+        if names := dict.fromkeys(name for each in self.in_order for name in each.unused):
+            told = ", ".join(f"sampling.{name}" for name in names)
+            raise ValueError(
+                f"{told}: the embedded model reads no words, so nothing would change; leave it out, or name a model "
+                "that does with model.base and model.control (--base, --control)"
+            )
 
     def names_in_use(self) -> tuple[str, ...]:
         """Those of one pass, or of several."""

@@ -1,9 +1,9 @@
 """Settings of restoring local photos, without a run."""
 
 import os
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pasd_batch.config.base import Settings
 from pasd_batch.config.marks import RuntimeOnly
@@ -39,6 +39,11 @@ class RestoreSettings(RestorationSettings):
 
     deadlines: Annotated[LocalDeadlineSettings, RuntimeOnly()] = LocalDeadlineSettings()
     """Deadlines of one photo."""
+
+    @model_validator(mode="after")
+    def _nothing_for_nothing(self) -> Self:
+        self.refuse_unused()
+        return self
 
     def as_run(self, root: str, *, photo_batch: int | None) -> RunSettings:
         """A run's settings that give the same photos, without scores, in the folder `root`; it may open all files."""

@@ -262,6 +262,12 @@ class RunSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _nothing_for_nothing(self) -> Self:
+        if self.mode is RunMode.RESTORE:
+            self.restoration.refuse_unused()
+        return self
+
+    @model_validator(mode="after")
     def _passes_to_store(self) -> Self:
         if not self.output.passes:
             return self

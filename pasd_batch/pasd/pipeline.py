@@ -193,6 +193,8 @@ class Pipeline:
         return compose_prompt(request.prompt, trigger_words=sampling.trigger_words, suffix=sampling.added_prompt)
 
     def _unread(self, prompt: str) -> tuple[str, ...]:
+        if prompt and not self.models.prompt_encoder.reads_words:
+            return ("its prompt changes nothing, as the model reads no words; restore it with one that does",)
         texts = {"prompt": prompt}
         if self.denoiser.guidance.is_active:
             texts["negative prompt"] = self.sampling.negative_prompt

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 from jaxtyping import Float
@@ -90,6 +90,11 @@ class PromptEncoder:
     def _encode(self, prompt: str) -> Float[Tensor, "words text_channels"]:
         states = self.text_encoder(self.token_ids(prompt).to(self.text_encoder.device)).last_hidden_state
         return states[0]
+
+    @cached_property
+    def reads_words(self) -> bool:
+        """False for an encoder to which all prompts are alike, as of a model that was trained without captions."""
+        return not torch.equal(self.encode("a dog on a lawn"), self.encode("the sea by night"))
 
     def token_ids(self, prompt: str) -> Tensor:
         """Token numbers (1, words), padded and cut to the text encoder's length (77)."""

@@ -18,6 +18,7 @@ from pasd_batch.cli import main
 from pasd_batch.pasd.untrained import TINY, save_untrained
 from pasd_batch.storage import local_files
 
+EMBEDDED = ["b.png", "--output", "out", "--set", "model.device=cpu"]
 TOON = "model.personalized.weights"
 QUICK = ["--steps", "2", "--guidance", "1", "--device", "cpu", "--set", "sampling.min_short_side=64"]
 
@@ -154,6 +155,12 @@ def test_names_that_differ_in_their_suffix_only_are_told_apart(quick_models, pho
         ),
         (["empty", "--output", "out"], "empty: no photos in this folder; check the path; left out by ending: 1"),
         (["b.png", "--output", "out", "--scale", "0"], "sampling.scale"),
+        (
+            [*EMBEDDED, "--prompt", "a dog"],
+            "sampling.prompt: the embedded model reads no words, so",
+        ),
+        ([*EMBEDDED, "--guidance", "9", "--steps", "4"], "sampling.guidance_scale: the embedded model reads no words"),
+        ([*EMBEDDED, "--set", "sampling.negative_prompt=fog"], "sampling.negative_prompt: the embedded model"),
         (["b.png", "--output", "out", "--set", "sampling.stepz=1"], "sampling.stepz: unknown setting"),
         (
             ["b.png", "--output", "out", "--base", "nowhere", "--control", "nowhere"],
@@ -182,7 +189,7 @@ def test_what_cannot_be_started_says_why_and_writes_nothing(model, photos, monke
     (photos / "model").symlink_to(model[1])
     (photos / "others" / "b.png").mkdir(parents=True)
     (photos / "others" / "a.png").write_bytes((photos / "b.png").read_bytes())
-    named = arguments if "--base" in arguments else [*arguments, *model]
+    named = arguments if "--base" in arguments or arguments[: len(EMBEDDED)] == EMBEDDED else [*arguments, *model]
     assert main(["restore", *named]) == 2
     assert complaint in capsys.readouterr().err
     assert not (photos / "out").exists()
@@ -329,7 +336,16 @@ def test_limits_are_settings(quick_models, photos, tmp_path, capsys):
     assert "limits.max_byte: unknown setting" in capsys.readouterr().err
 
 
-def test_deadlines_are_settings(quick_models, photos, tmp_path, capsys):
-    command = ["restore", str(photos / "a.jpg"), "--output", str(tmp_path / "out"), "--prompt", tiny_models.SLOWLY]
+def test_deadlines_are_settings(quick_models, model, photos, tmp_path, capsys):
+    command = ["restore", str(photos / "a.jpg"), "--output", str(tmp_path / "out"), *model]
+    command += ["--prompt", tiny_models.SLOWLY]
     assert main([*command, "--set", "deadlines.restore=0.5"]) == 1
     assert "restoring took longer than 0.5 s (after step 1 of 5); raise deadlines.restore" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("scale", "warned"), [("1", True), ("2", False)])
+def test_a_scale_at_which_the_embedded_model_takes_detail_is_said_before_it_begins(
+    quick_models, photos, tmp_path, capsys, scale, warned
+):
+    assert main(["restore", str(photos / "a.jpg"), "--output", str(tmp_path / "out"), "--scale", scale]) == 0
+    assert capsys.readouterr().err.startswith("warning: scale 1 with the embedded model, ") is warned

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from pasd_batch.config.model import ModelSettings
 from pasd_batch.pasd.checkpoint import load_base
+from pasd_batch.pasd.models import load_models
 from pasd_batch.pasd.prompts import PromptEncoder, compose_prompt
 from pasd_batch.records import Description, FoundObject
 
@@ -126,3 +128,8 @@ def test_tokens_spell_the_prompt(encoder):
 def test_words_that_do_not_fit_are_named(encoder):
     assert encoder.unread("a dog, " * 10 + "clean, 8k") == ""
     assert encoder.unread("a dog, " * 30 + "clean, 8k").replace(" ", "").endswith("clean,8k")
+
+
+def test_a_model_that_reads_no_words_is_told_from_one_that_does(encoder):
+    assert encoder.reads_words
+    assert not load_models(ModelSettings(device="cpu")).prompt_encoder.reads_words

@@ -52,7 +52,13 @@ def _plan(settings: RunSettings, loaders: ModelLoaders) -> RunReport:
         problems.append(str(error))
     if problems or summary is None:
         raise PreflightFailed(problems)
-    return RunReport(ExitCode.DONE, None, "\n".join([*summary.lines(), *_time_lines(settings, loaders, summary)]))
+    lines = [*summary.lines(), *_time_lines(settings, loaders, summary), *_cautions(settings)]
+    return RunReport(ExitCode.DONE, None, "\n".join(lines))
+
+
+def _cautions(settings: RunSettings) -> list[str]:
+    restores = settings.mode is RunMode.RESTORE
+    return [f"warning: {line}" for line in settings.restoration.cautions] if restores else []
 
 
 def _refuse_another_run(settings: RunSettings, storage: Storage, summary: PlanSummary, worker: WorkerReport) -> None:

@@ -136,6 +136,9 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
         run, found, resumed = _claim(settings, storage, loaders)
     except PasdBatchError as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
+    if settings.mode is RunMode.RESTORE:
+        for line in settings.restoration.cautions:
+            _logger.warning("%s", line)
     try:
         if not plan_is_complete(folder, run.shards):
             write_plan(found.manifest, storage, shard_size=settings.shard_size)
