@@ -166,5 +166,7 @@ def trend(values: Sequence[float]) -> str:
         return "rises at every step"
     if (steps < 0).all():
         return "falls at every step"
+    if not steps.any():
+        return "does not change"
     whole = values[-1] - values[0]
     return f"{'rises' if whole > 0 else 'falls'} by {abs(whole):.3g} in all, but not at every step"

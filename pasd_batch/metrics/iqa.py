@@ -10,7 +10,7 @@ import importlib.util
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.metrics.offline import clip_beside_others, offline, weight_folders
 from pasd_batch.metrics.weight_files import WeightFolders
-from pasd_batch.metrics.weights import INCEPTION_NEEDS, METRIC_NEEDS, NOT_FOR_PHOTOS
+from pasd_batch.metrics.weights import BATCHED, INCEPTION_NEEDS, METRIC_NEEDS, NOT_FOR_PHOTOS
 
 METRIC_VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "psnr_ycbcr": ("psnr", {"test_y_channel": True, "color_space": "ycbcr"}),
@@ -60,6 +60,19 @@ class Metric:
     def __call__(self, *photos: np.ndarray) -> float:
         """The score of a photo (and its reference); float (height, width, 3), sRGB in [0, 1]."""
         return float(self.model(*(self._tensor(photo) for photo in photos)))
+
+    @property
+    def takes_batches(self) -> bool:
+        """True if photos of one size are scored together: on a GPU, where it saves time and does not change values."""
+        return self.device.type == "cuda" and self.name in BATCHED
+
+    def together(self, photos: Sequence[np.ndarray], *reference: np.ndarray) -> list[float]:
+        """Scores of photos of one size (against one reference), in one call."""
+        import torch
+
+        batch = torch.cat([self._tensor(photo) for photo in photos])
+        references = [self._tensor(photo).expand(len(photos), -1, -1, -1) for photo in reference]
+        return [float(value) for value in self.model(batch, *references).flatten()]
 
     def _tensor(self, photo: np.ndarray) -> Any:
         import torch

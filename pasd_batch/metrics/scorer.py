@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,8 +31,18 @@ _ENLARGED = "the input enlarged to the result's size by Lanczos resampling"
 AnyMetric = Metric | GridMetric
 
 
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """A score that is to be computed: its name, and the picture with what it is compared with, if anything."""
+
+    name: str
+    images: tuple[np.ndarray, ...]
+
+
 class Scorer:
     """Scores one photo at a time, so that no score depends on what else is in the run.
+
+    On a GPU the photo's own pictures that have one size go through a metric together, where it takes that.
 
     Photos are float32 arrays (height, width, 3), sRGB in [0, 1].
 
@@ -98,19 +109,18 @@ class Scorer:
         Where a metric does not apply the value is None: silently without `reference`, else with the reason.
         """
         if not self._restores:
-            return [
-                *(self._scored(metric.name, metric, photo) for metric in self._no_reference),
-                *(self._compared(metric.name, metric, photo, reference) for metric in self._full_reference),
-            ]
+            alone = [(metric, [self._scored(metric.name, metric, photo)]) for metric in self._no_reference]
+            pairs = [(each, [self._compared(each.name, each, photo, reference)]) for each in self._full_reference]
+            return [score for metric, wanted in (*alone, *pairs) for score in self._done(metric, wanted)]
         before = None if restored is None or not self._needs_enlarged(reference) else enlarged_to(photo, restored)
         scores = []
         for metric in self._no_reference:
-            for (name, _), image in zip(self._names(metric.name), (photo, before, restored), strict=True):
-                scores.append(self._scored(name, metric, image))
+            named = zip(self._names(metric.name), (photo, before, restored), strict=True)
+            scores += self._done(metric, [self._scored(name, metric, image) for (name, _), image in named])
         for metric in self._full_reference:
             images = (before, restored) if self._compares_baseline else (restored,)
-            for (name, _), image in zip(self._compared_names(metric.name), images, strict=True):
-                scores.append(self._compared(name, metric, image, reference))
+            named = zip(self._compared_names(metric.name), images, strict=True)
+            scores += self._done(metric, [self._compared(name, metric, image, reference) for (name, _), image in named])
         return scores + _fidelity_scores(photo, restored)
 
     def _needs_enlarged(self, reference: np.ndarray | None) -> bool:
@@ -130,13 +140,15 @@ class Scorer:
         result = (name, "the result" if self._restores else "the photo")
         return [(f"{name}_before", _ENLARGED), result] if self._compares_baseline else [result]
 
-    def _scored(self, name: str, metric: AnyMetric, image: np.ndarray | None) -> Score:
+    def _scored(self, name: str, metric: AnyMetric, image: np.ndarray | None) -> Score | _Wanted:
         if image is None:
             return Score(name, None, "the photo was not restored")
         reason = self._unfit(metric, image)
-        return Score(name, None, reason) if reason else self._evaluated(name, metric, image)
+        return Score(name, None, reason) if reason else _Wanted(name, (image,))
 
-    def _compared(self, name: str, metric: AnyMetric, result: np.ndarray | None, reference: np.ndarray | None) -> Score:
+    def _compared(
+        self, name: str, metric: AnyMetric, result: np.ndarray | None, reference: np.ndarray | None
+    ) -> Score | _Wanted:
         if reference is None:
             return Score(name, None)
         if result is None:
@@ -148,7 +160,7 @@ class Scorer:
         reason = self._unfit(metric, reference)
         if reason:
             return Score(name, None, reason)
-        return self._evaluated(name, metric, scaled_to(result, height=height, width=width), reference)
+        return _Wanted(name, (scaled_to(result, height=height, width=width), reference))
 
     def _unfit(self, metric: AnyMetric, image: np.ndarray) -> str | None:
         height, width = image.shape[:2]
@@ -158,15 +170,39 @@ class Scorer:
             return f"{width} x {height} pixels is more than metrics.max_pixels {self._max_pixels:,}"
         return None
 
-    def _evaluated(self, name: str, metric: AnyMetric, *images: np.ndarray) -> Score:
+    def _done(self, metric: AnyMetric, wanted: Sequence[Score | _Wanted]) -> list[Score]:
+        """The scores; those that have none already are computed."""
+        values = _together(metric, [each for each in wanted if isinstance(each, _Wanted)])
+        return [each if isinstance(each, Score) else _evaluated(metric, each, values.get(each.name)) for each in wanted]
+
+
+def _together(metric: AnyMetric, wanted: Sequence[_Wanted]) -> dict[str, float]:
+    """Values of pictures of one size, made in one call, by name; none where a metric takes one picture at a time."""
+    if isinstance(metric, GridMetric) or not metric.takes_batches:
+        return {}
+    values: dict[str, float] = {}
+    for shape in {each.images[0].shape for each in wanted}:
+        alike = [each for each in wanted if each.images[0].shape == shape]
         try:
-            value = metric(*images)
-        except Exception as error:  # noqa: BLE001 (a metric that fails on one photo costs that score, not the photo)
-            _logger.warning("%s failed: %s: %s", name, type(error).__name__, error)
-            return Score(name, None, f"{type(error).__name__}: {error}")
-        if not math.isfinite(value):
-            return Score(name, None, f"it gave {value}, as metrics do for photos without any detail")
-        return Score(name, value)
+            found = metric.together([each.images[0] for each in alike], *alike[0].images[1:])
+        except Exception as error:  # noqa: BLE001 (one by one it may have memory enough, and else says what is wrong)
+            _logger.info("%s of %d pictures together failed: %s", metric.name, len(alike), error)
+        else:
+            values |= dict(zip((each.name for each in alike), found, strict=True))
+    return values
+
+
+def _evaluated(metric: AnyMetric, wanted: _Wanted, value: float | None) -> Score:
+    """The score; `value` is what it was found to be together with others, if it was."""
+    name = wanted.name
+    try:
+        value = metric(*wanted.images) if value is None else value
+    except Exception as error:  # noqa: BLE001 (a metric that fails on one photo costs that score, not the photo)
+        _logger.warning("%s failed: %s: %s", name, type(error).__name__, error)
+        return Score(name, None, f"{type(error).__name__}: {error}")
+    if not math.isfinite(value):
+        return Score(name, None, f"it gave {value}, as metrics do for photos without any detail")
+    return Score(name, value)
 
 
 def _fidelity_scores(photo: np.ndarray, restored: np.ndarray | None) -> list[Score]:

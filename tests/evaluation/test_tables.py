@@ -80,6 +80,7 @@ def test_the_table_is_markdown_with_directions():
         ([1.0, 2.0, 3.0], "rises at every step"),
         ([3.0, 2.0, 1.5], "falls at every step"),
         ([1.0, 3.0, 2.5], "rises by 1.5 in all, but not at every step"),
+        ([2.0, 2.0, 2.0], "does not change"),
     ],
 )
 def test_trends_say_whether_every_step_goes_one_way(values, told):
