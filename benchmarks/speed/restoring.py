@@ -8,11 +8,12 @@ import torch
 from denoise import Case, make_work, plain_loop
 
 from pasd_batch.config.restoration import RestorationSettings, SamplingSettings, TilingSettings
-from pasd_batch.pasd import pipeline, vae_tiling
+from pasd_batch.pasd import pipeline
 from pasd_batch.pasd.geometry import LATENT_FACTOR
 from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.restoration import Restoration
 from pasd_batch.pasd.restorer import Restorer
+from pasd_batch.pasd.running_vae import RunningVae
 from speed.calls import call_teraflop
 from speed.pictures import photograph
 from speed.rows import Row
@@ -27,10 +28,10 @@ _WHOLE = 1024
 _AROUND = {
     "entering": (pipeline.Pipeline, "_enter"),
     "noise": (pipeline.NoiseDraws, "from_seed"),
-    "encode": (vae_tiling, "encode"),
+    "encode": (RunningVae, "encode"),
     "condition": (pipeline, "condition"),
     "denoise": (pipeline, "denoise"),
-    "decode": (vae_tiling, "decode"),
+    "decode": (RunningVae, "decode"),
     "soundness": (pipeline, "measure_soundness"),
     "to main memory": (pipeline, "start_copy_to_host"),
     "colour fix": (pipeline, "fix_color"),

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pasd_batch.pasd.state_dict import CheckpointError
+
 _COLUMNS = "| case | setting | photos | s a photo | TFLOP/s | of the peak | GiB | beside |"
 _ALIGNED = "|---|---|---:|---:|---:|---:|---:|---|"
 
@@ -91,8 +93,8 @@ class Results:
                 for row in task.rows():
                     self.rows.append(row)
                     print(row.line(self.peak), flush=True)
-            except RuntimeError as error:
-                # One case that does not run, for want of memory, should not cost the measurement of the others.
+            except (RuntimeError, CheckpointError) as error:
+                # One case that does not run, for want of memory or weights, should not cost the others.
                 self.left_out.append(f"{task.name} (failed: {str(error).splitlines()[0]})")
             self.save()
         print(f"\n{clock.spent:.0f} s; left out: {'; '.join(self.left_out) or 'nothing'}", flush=True)

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 Network = Callable[..., Tensor]
 """A function of tensors that launches the same kernels whenever their shapes are the same."""
 
-MOST_SHAPES = 16
+MOST_SHAPES = 32
 """Most shapes for which recordings are kept; the one unused for longest goes."""
 
 MOST_RELEASES = 3

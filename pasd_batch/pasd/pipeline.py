@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from pasd_batch.config.restoration import SamplingSettings, TilingSettings
-from pasd_batch.pasd import framing, vae_tiling
+from pasd_batch.pasd import framing
 from pasd_batch.pasd.color_fix import fix_color
 from pasd_batch.pasd.conditioning import condition
-from pasd_batch.pasd.device import float32_products, start_copy_to_host, wait_for
+from pasd_batch.pasd.device import start_copy_to_host, wait_for
 from pasd_batch.pasd.framing import Frame, Image
 from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser
@@ -20,6 +20,7 @@ from pasd_batch.pasd.noise_draws import NoiseDraws
 from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule, pure_noise_start
 from pasd_batch.pasd.prompts import compose_prompt
 from pasd_batch.pasd.restoration import Finished, PhotoRequest, Restoration
+from pasd_batch.pasd.running_vae import RunningVae
 from pasd_batch.pasd.sampling import DenoisingPhoto, Scheduler, StepCallback, build_scheduler, denoise
 from pasd_batch.pasd.soundness import measure_soundness
 from pasd_batch.pasd.tiling import TileGrid, plan_tiles
@@ -43,6 +44,7 @@ class Pipeline:
             sampling.guidance_rescale,
         )
         self.denoiser = GuidedDenoiser(models.unet, models.control_branch, guidance, models.graphs)
+        self.vae = RunningVae(models.vae, models.vae_tf32, models.graphs)
         scheduler = self._scheduler()
         self.noise_schedule = AdjustableNoiseSchedule.from_settings(sampling, scheduler.alphas_cumprod)
         self._first_timestep = int(scheduler.timesteps[0])
@@ -100,13 +102,10 @@ class Pipeline:
             start = pure_noise_start(draws.first, draws.offset, offset_noise_scale=self.sampling.offset_noise_scale)
             start = start.to(device)
         else:
-            with float32_products(tf32=self.models.vae_tf32):
-                posterior = budget.run(
-                    lambda limits: vae_tiling.encode(
-                        self.models.vae, (2 * framed - 1).to(self.models.vae_dtype), tile_size=limits.vae_tile_size
-                    ),
-                    MemoryLimits.smaller_vae,
-                )
+            posterior = budget.run(
+                lambda limits: self.vae.encode(2 * framed - 1, tile_size=limits.vae_tile_size),
+                MemoryLimits.smaller_vae,
+            )
             latent = posterior.sample(draws.posterior.to(device), self._scaling_factor).float()
             start = self.noise_schedule.start(
                 latent, draws.first.to(device), draws.second.to(device), timestep=self._first_timestep
@@ -148,12 +147,10 @@ class Pipeline:
         self, request: PhotoRequest, framed: Image, denoised: tuple[Tensor, TileGrid], budget: MemoryBudget
     ) -> Finished:
         latents, grid = denoised
-        scaled = (latents / self._scaling_factor).to(self.models.vae_dtype)
-        with float32_products(tf32=self.models.vae_tf32):
-            decoded = budget.run(
-                lambda limits: vae_tiling.decode(self.models.vae, scaled, tile_size=limits.vae_tile_size),
-                MemoryLimits.smaller_vae,
-            )
+        scaled = latents / self._scaling_factor
+        decoded = budget.run(
+            lambda limits: self.vae.decode(scaled, tile_size=limits.vae_tile_size), MemoryLimits.smaller_vae
+        )
         sizes = self._frame(request)
         device = self._place_for(sizes.working.area)
         restored = framing.leave(decoded.to(device).float() / 2 + 0.5, sizes)

@@ -202,9 +202,14 @@ def _call(layer: nn.Module) -> Callable[[Tensor], Tensor]:
     return layer
 
 
+def is_one_tile(size: Size, tile_size: int) -> bool:
+    """True if latents of this size are taken whole."""
+    return size.area <= tile_size**2
+
+
 def _partition(size: Size, tile_size: int) -> list[Tile]:
     """Disjoint tiles of at most `tile_size` a side that cover a size, or one tile if its area is small enough."""
-    if size.area <= tile_size**2:
+    if is_one_tile(size, tile_size):
         return [Tile(0, 0, size)]
     return [
         Tile(top, left, Size(bottom - top, right - left))

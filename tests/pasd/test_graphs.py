@@ -2,51 +2,16 @@
 runs the network again."""
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 import torch
+from plain_recorder import PlainRecorder
 from tiny_model import ARCHITECTURE, tiny_networks, tiny_settings
 
-from pasd_batch.pasd.graphs import MOST_RELEASES, NetworkGraphs, Recording
+from pasd_batch.pasd.graphs import MOST_RELEASES, NetworkGraphs
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser, TileBatch
 from pasd_batch.pasd.restorer import Restorer
-
-
-@dataclass
-class PlainRecorder:
-    """A recorder whose launch runs the network over the buffers; its recordings hold a byte each."""
-
-    room: int = 100
-    error: RuntimeError | None = None
-    held: int = 0
-    recorded: int = 0
-    launched: int = 0
-    freed: int = 0
-    shapes: list = field(default_factory=list)
-
-    @property
-    def is_over_its_share(self):
-        return self.held > self.room
-
-    def record(self, network, inputs):
-        if self.error is not None:
-            raise self.error
-        buffers = tuple(each.clone() for each in inputs)
-        output = torch.empty_like(network(*buffers))
-        self.recorded += 1
-        self.held += 1
-        self.shapes.append(tuple(buffers[0].shape))
-
-        def launch():
-            self.launched += 1
-            output.copy_(network(*buffers))
-
-        return Recording(buffers, output, launch)
-
-    def free(self):
-        self.freed += 1
-        self.held = 0
 
 
 def double(values):
@@ -268,7 +233,8 @@ class TestRestorer:
         expected = self.restore(make_restorer(steps=3), *photos)
         for _ in range(2):
             assert all(map(torch.equal, self.restore(restorer, *photos), expected))
-        assert (recorder.recorded, recorder.launched) == (2, 2 * (2 + 3))
+        # Of each photo the networks, in all steps but one; and its encoding and decoding, the second time.
+        assert (recorder.recorded, recorder.launched) == (2 * (1 + 2), 2 * (2 + 3 + 2))
 
     def test_a_full_memory_costs_the_recordings_before_it_costs_a_pixel(
         self, restorer, recorder, make_restorer, models, photos
