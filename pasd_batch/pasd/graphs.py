@@ -87,7 +87,10 @@ class NetworkGraphs:
     recorder: Recorder
     most_shapes: int = MOST_SHAPES
     has_given_up: bool = False
-    """No further recordings are made, because they are refused or memory was full too often."""
+    """No further recordings are made, because memory was full too often."""
+
+    refused: set[Hashable] = field(default_factory=set)
+    """Names of networks whose kernels cannot be recorded, whatever their inputs' shapes."""
 
     _shapes: "OrderedDict[Hashable, _Shape]" = field(default_factory=OrderedDict)
     _releases: int = 0
@@ -106,8 +109,8 @@ class NetworkGraphs:
             self._remember(key)
             return network(*inputs)
         self._shapes.move_to_end(key)
-        if shape.recording is None and not (shape.is_too_large or self.has_given_up):
-            self._record(shape, network, inputs)
+        if shape.recording is None and not (shape.is_too_large or self.has_given_up or name in self.refused):
+            self._record(shape, name, network, inputs)
         return network(*inputs) if shape.recording is None else shape.recording.replay(inputs)
 
     @property
@@ -127,7 +130,8 @@ class NetworkGraphs:
         self.release()
         self._releases += 1
         if self._releases == MOST_RELEASES:
-            self._give_up(f"memory was full {self._releases} times")
+            self.has_given_up = True
+            self._tell(f"memory was full {self._releases} times")
         return True
 
     def _remember(self, key: Hashable) -> None:
@@ -137,15 +141,15 @@ class NetworkGraphs:
             if oldest.recording is not None and not self.recordings:
                 self.recorder.free()
 
-    def _record(self, shape: _Shape, network: Network, inputs: Sequence[Tensor]) -> None:
+    def _record(self, shape: _Shape, name: Hashable, network: Network, inputs: Sequence[Tensor]) -> None:
         try:
             shape.recording = self.recorder.record(network, inputs)
         except RuntimeError as error:
             if is_out_of_memory(error):
                 self._refuse(shape)
             else:
-                # Refused for its kernels, as it would be in other shapes.
-                self._give_up(str(error))
+                self.refused.add(name)
+                self._tell(str(error))
         if self.recorder.is_over_its_share:
             self._make_room(shape)
 
@@ -162,8 +166,7 @@ class NetworkGraphs:
         shape.is_too_large = True
         logger.info("a batch of tiles is too large for a CUDA graph; its kernels are launched one by one")
 
-    def _give_up(self, reason: str) -> None:
-        self.has_given_up = True
+    def _tell(self, reason: str) -> None:
         logger.warning("going on without new CUDA graphs, which is slower but gives the same pixels: %s", reason)
 
 

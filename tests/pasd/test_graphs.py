@@ -126,7 +126,7 @@ def test_a_shape_without_memory_for_a_recording_runs_without_one():
     assert recorder.recorded == 1
 
 
-def test_a_refused_recording_is_told_once_and_nothing_is_recorded_any_more(caplog):
+def test_a_refused_recording_is_told_once_and_not_tried_again_but_for_other_networks(caplog):
     recorder = PlainRecorder(error=RuntimeError("operation not permitted when stream is capturing"))
     graphs = NetworkGraphs(recorder)
     with caplog.at_level(logging.WARNING):
@@ -136,7 +136,12 @@ def test_a_refused_recording_is_told_once_and_nothing_is_recorded_any_more(caplo
         "going on without new CUDA graphs, which is slower but gives the same pixels: "
         "operation not permitted when stream is capturing"
     ]
-    assert graphs.has_given_up
+    assert (graphs.refused, graphs.has_given_up) == ({"double"}, False)
+    recorder.error = None
+    for name in ("double", "another"):
+        for _ in range(2):
+            run(graphs, 1, name=name)
+    assert recorder.recorded == 1
 
 
 def test_errors_of_the_network_itself_are_raised():

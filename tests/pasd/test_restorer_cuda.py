@@ -226,6 +226,7 @@ class TestGraphs:
         assert self.same(restorer, plain, photos[2]), "alone, too"
         assert restorer.models.graphs.recordings >= 3
         assert not restorer.models.graphs.has_given_up
+        assert not restorer.models.graphs.refused
 
     def test_dropped_shapes_are_recorded_again(self, tiny_model_folder, photos):
         graphs = NetworkGraphs(CudaRecorder(torch.device("cuda")), most_shapes=2)
@@ -235,6 +236,7 @@ class TestGraphs:
                 assert self.same(restorer, plain, photo)
                 assert graphs.recordings in (1, 2)
         assert not graphs.has_given_up
+        assert not graphs.refused
 
     def test_without_memory_for_them_everything_goes_on(self, tiny_model_folder, photos):
         graphs = NetworkGraphs(CudaRecorder(torch.device("cuda"), share_of_memory=0.0))
@@ -276,12 +278,11 @@ class TestGraphs:
             for value in (1.0, 2.0, 3.0):
                 inputs = (torch.full((4,), value, device="cuda"),)
                 assert graphs.run("a", synchronizing, inputs).tolist() == [4 * value**2] * 4
-            assert graphs.has_given_up
-            others = NetworkGraphs(CudaRecorder(torch.device("cuda")))
+            assert graphs.refused == {"a"}
             for value in (1.0, 2.0, 3.0):
                 inputs = (torch.full((4,), value, device="cuda"),)
-                assert others.run("b", lambda values: 2 * values, inputs).tolist() == [2 * value] * 4
-        assert others.recordings == 1
+                assert graphs.run("b", lambda values: 2 * values, inputs).tolist() == [2 * value] * 4
+        assert graphs.recordings == 1
 
     def test_other_threads_may_use_the_gpu_meanwhile(self, tiny_model_folder, photos):
         restorer, plain = self.restorers(tiny_model_folder)
@@ -304,3 +305,4 @@ class TestGraphs:
         assert not errors
         assert all(same)
         assert not restorer.models.graphs.has_given_up
+        assert not restorer.models.graphs.refused
