@@ -108,10 +108,9 @@ def choose_photos(folder: Path, *, pattern: str = "*", count: int | None = None,
 def make_sample(original: np.ndarray, photo_set: PhotoSet, *, photo: str, seed: int) -> Sample:
     """Degrade one photo (height, width, 3), as `pasd_batch.degradation.chain.degrade_photo` does with this seed."""
     pair = degraded_photo(original, photo_set.degradation, seed=seed)
-    sizes = (Size(picture.shape[0], picture.shape[1]) for picture in (pair.degraded, pair.truth))
-    return Sample(
-        SampleKey(photo_set, photo, seed, *sizes, _digest(pair.degraded, pair.truth)), pair.degraded, pair.truth
-    )
+    seen, true = (Size(picture.shape[0], picture.shape[1]) for picture in (pair.degraded, pair.truth))
+    key = SampleKey(photo_set, photo, seed, seen, true, _digest(pair.degraded, pair.truth))
+    return Sample(key, pair.degraded, pair.truth)
 
 
 def _digest(*pictures: np.ndarray) -> str:

@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -40,6 +41,6 @@ def random_models(architecture: Architecture, settings: ModelSettings) -> Models
 def _give_contrast(vae: AutoencoderKL, device: torch.device) -> None:
     """Without it a random decoder gives nearly one colour, which a restorer rightly takes for a failure."""
     latents = torch.randn(1, vae.config["latent_channels"], 16, 16, device=device)
-    gain = _DECODED_STD / vae.decode(latents, return_dict=False)[0].std()
+    gain = _DECODED_STD / cast(Any, vae).decode(latents, return_dict=False)[0].std()
     for parameter in vae.decoder.conv_out.parameters():
         parameter.mul_(gain)

@@ -6,6 +6,7 @@ import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.config.weights import local_path
@@ -54,7 +55,7 @@ def clip_beside_others(settings: MetricsSettings) -> Iterator[None]:
         yield
         return
     folder = str(weight_folders(settings).torch_home / "hub" / "clip")
-    modules = [importlib.import_module(name) for name in _CLIP_LOADERS if _can_be_imported(name)]
+    modules = [cast(Any, importlib.import_module(name)) for name in _CLIP_LOADERS if _can_be_imported(name)]
     before = [module._download for module in modules]
     for module, download in zip(modules, before, strict=True):
         module._download = lambda url, root, download=download: download(url, folder)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -36,7 +37,7 @@ def choose_dtype(precision: Precision | None, device: torch.device) -> torch.dty
 @contextmanager
 def float32_products(*, tf32: bool) -> Iterator[None]:
     """Let CUDA multiply float32 numbers with TF32's 10 bits, or exactly, for as long as the context lasts."""
-    cudnn, cublas = torch.backends.cudnn, torch.backends.cuda.matmul
+    cudnn, cublas = cast(Any, torch.backends.cudnn), torch.backends.cuda.matmul
     before = cudnn.allow_tf32, cublas.allow_tf32
     try:
         cudnn.allow_tf32 = cublas.allow_tf32 = tf32

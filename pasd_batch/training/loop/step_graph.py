@@ -50,9 +50,14 @@ Record = Callable[[Callable[[], None]], Recording]
 def record_cuda_graph(work: Callable[[], None]) -> Recording:
     """Record the work as a CUDA graph. Other threads may use the GPU meanwhile, on streams of their own."""
     graph = torch.cuda.CUDAGraph()
+    current = torch.cuda.current_stream()
     torch.cuda.synchronize()
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        work()
+    try:
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            work()
+    finally:
+        # torch leaves its capturing stream current when it cannot end a capture.
+        torch.cuda.set_stream(current)
     return graph
 
 
