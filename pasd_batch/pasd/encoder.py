@@ -37,6 +37,15 @@ class DiffusionEncoder(ModelMixin, AttentionMixin, ConfigMixin, PeftAdapterMixin
     """
 
     _supports_gradient_checkpointing = True
+    _repeated_blocks = (
+        "ResnetBlock2D",
+        "Transformer2DModel",
+        "PixelAwareTransformer",
+        "PixelAwareTextTransformer",
+        "ChannelsLastResidualBlock",
+        "ChannelsLastTransformer",
+        "ChannelsLastPixelAwareTransformer",
+    )
 
     conv_in: nn.Conv2d
     time_proj: Timesteps

@@ -15,6 +15,7 @@ from pasd_batch.config.model import ModelSettings
 from pasd_batch.config.weights import local_path
 from pasd_batch.pasd.channels_last import keep_norms_channels_last, run_channels_last
 from pasd_batch.pasd.checkpoint import BaseModel, load_base, load_control_branch, load_unet, schedule_of
+from pasd_batch.pasd.compilation import compile_blocks
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.device import choose_device, choose_dtype
 from pasd_batch.pasd.geometry import LATENT_FACTOR
@@ -113,8 +114,8 @@ def place_models(unet: PixelAwareUNet, branch: ControlBranch, base: BaseModel, s
     _place(branch, device, dtype)
     _place_vae(base.vae, device, getattr(torch, settings.vae_dtype))
     if settings.compile:
-        unet.compile()
-        branch.compile()
+        compile_blocks(unet)
+        compile_blocks(branch)
     prompt_encoder = PromptEncoder(base.tokenizer, base.text_encoder)
     graphs = cuda_graphs(device) if settings.cuda_graphs else None
     return Models(
