@@ -97,20 +97,22 @@ def all_needed(settings: Settings) -> Iterator[Needed]:
             yield needed_files(setting, storage_settings)
 
 
-def refuse_absent(settings: Settings) -> None:
-    """Make sure that weights which should be on this machine are, before anything that takes longer than a look.
-
-    Raises:
-        StorageError, UnfitWeights: naming the setting, what is wrong with its path, and the remedy.
-    """
+def faults_on_this_machine(settings: Settings) -> list[str]:
+    """Faults of weights that should be on this machine, each with its setting and remedy; quicker than loading any."""
     storage_settings = storage_settings_of(settings)
+    faults: list[str] = []
     for setting in used_settings(settings):
         if not isinstance(setting.value, Path):
             continue
-        needed = needed_files(setting, storage_settings)
-        for path in (setting.value.expanduser() / name for name in needed.files):
+        try:
+            names = needed_files(setting, storage_settings).files
+        except (StorageError, UnfitWeights) as error:
+            faults.append(str(error))
+            continue
+        for path in (setting.value.expanduser() / name for name in names):
             if path.suffix == ".safetensors" and (kind := why_no_safetensors(path)):
-                raise UnfitWeights(f"{setting.name}: {path}: no safetensors, but {kind}")
+                faults.append(f"{setting.name}: {path}: no safetensors, but {kind}")
+    return faults
 
 
 def needed_files(setting: WeightsSetting, storage_settings: StorageSettings) -> Needed:

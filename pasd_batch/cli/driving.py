@@ -19,10 +19,16 @@ def supervise(_: argparse.Namespace, driver: Callable[[], int]) -> int:
 
 
 def drive(settings: RunSettings, options: argparse.Namespace) -> int:
-    """Begin or resume a run, say how it ended, and give its exit code."""
+    """Begin or resume a run, say how it ended, and give its exit code.
+
+    Raises:
+        PreflightFailed: something is wrong that can be told without Ray.
+    """
+    from pasd_batch.batch.driver.early_checks import refuse_early
     from pasd_batch.batch.driver.exit_code import ExitCode
     from pasd_batch.batch.driver.run import run_archive
 
+    refuse_early(settings, ray_address=options.ray_address)
     report = run_archive(
         settings,
         ray_address=options.ray_address,

@@ -31,8 +31,11 @@ def supervise(_: argparse.Namespace, driver: Callable[[], int]) -> int:
 def run(options: argparse.Namespace) -> int:
     """Report what a run would do; all problems come in one message, with exit code 2."""
     from pasd_batch.batch.driver.dry_run import plan_archive
+    from pasd_batch.batch.driver.early_checks import refuse_early
 
-    report = plan_archive(read_config(options), ray_address=options.ray_address)
+    settings = read_config(options)
+    refuse_early(settings, ray_address=options.ray_address)
+    report = plan_archive(settings, ray_address=options.ray_address)
     stream = sys.stdout if report.exit_code == 0 else sys.stderr
     stream.write(printable(f"{report.message}\n"))
     return report.exit_code

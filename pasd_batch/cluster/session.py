@@ -4,12 +4,22 @@ import contextlib
 import logging
 import math
 import os
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 from pasd_batch.config.run import WorkerSettings
 from pasd_batch.errors import TroubleAroundPhotos
+
+_logger = logging.getLogger(__name__)
+
+_CONNECT_SECONDS = 5.0
+_SAID_AFTER = 15.0
+_own_ray: ContextVar[bool] = ContextVar("own_ray", default=False)
+"""True while the Ray is one that this process has begun on its machine."""
 
 
 class ClusterFailed(TroubleAroundPhotos):
@@ -41,6 +51,16 @@ class WorkerResources:
         wanted = {"CPU": self.cpus, "GPU": self.gpus}
         return min(math.floor(total.get(name, 0.0) / each + 1e-6) for name, each in wanted.items() if each > 0)
 
+    def wanted(self) -> str:
+        """Words for a wait for them."""
+        import ray
+
+        total = ray.cluster_resources()
+        return (
+            f"waiting for a worker's place with {self.cpus:g} CPU(s) and {self.gpus:g} GPU(s), of which the cluster "
+            f"has {total.get('CPU', 0):g} and {total.get('GPU', 0):g} now"
+        )
+
 
 @contextlib.contextmanager
 def ray_session(address: str | None) -> Iterator[None]:
@@ -59,18 +79,47 @@ def ray_session(address: str | None) -> Iterator[None]:
         address = address or os.environ.get("RAY_ADDRESS")
         options: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
         try:
-            ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+            if address:
+                _refuse_unreachable(address)
+            with _said_after(_SAID_AFTER, f"waiting for Ray{f' at {address}' if address else ' to start'}"):
+                ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ClusterFailed(_why_not_begun(address, error)) from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)
+    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # it warns that there are no bars
+    own = _own_ray.set(begun and not address)
     try:
         yield
     finally:
+        _own_ray.reset(own)
         if begun:
             ray.shutdown()
+
+
+def _refuse_unreachable(address: str) -> None:
+    """Make sure that something answers at an address that has a port: Ray itself would try for minutes, in silence."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if address.startswith(("http://", "https://")) or not (colon and port.isdigit()):
+        return  # such as `auto` and `local`
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ConnectionError(f"{host} does not answer at port {port} ({error})") from error
+
+
+@contextlib.contextmanager
+def _said_after(seconds: float, text: str) -> Iterator[None]:
+    """Log a line if a block takes longer than so many seconds."""
+    timer = threading.Timer(seconds, _logger.warning, args=[text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _why_not_begun(address: str | None, error: Exception) -> str:
@@ -97,6 +146,10 @@ def run_on_worker(function: Callable[..., Any], *arguments: Any, settings: Worke
     resources = WorkerResources.of(settings)
     # One call a process, so that what it has loaded does not stay in memory beside the workers' own.
     remote = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_calls=1, max_retries=3)(function)
+    if not resources.fitting_now():
+        if _own_ray.get():
+            raise TimeoutError  # a Ray of this machine does not grow
+        _logger.warning("%s, up to %.0f minutes; --ray-address names the cluster", resources.wanted(), seconds / 60)
     reference = remote.remote(*arguments)
     try:
         return ray.get(reference, timeout=seconds)

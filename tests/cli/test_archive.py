@@ -112,7 +112,7 @@ def test_all_problems_of_a_plan_come_at_once(archive: Path, capsys):
     message = capsys.readouterr().err
     assert "2 problem(s)" in message
     assert "none.csv" in message
-    assert "model.control: /nowhere: no such folder; check the path" in message
+    assert "restoration.model.control: /nowhere: no such folder or file; check the path" in message
 
 
 @pytest.mark.parametrize("command", ["run", "train"])

@@ -76,10 +76,10 @@ def check_run(settings: RunSettings, storage: Storage, loaders: ModelLoaders) ->
     found = check_storage_and_workers(settings, storage, loaders)
     problems = found.messages
     if run is None:
-        _attempt(problems, lambda: refuse_strangers(storage))
+        attempt(problems, lambda: refuse_strangers(storage))
     if (described := settings.output.manifest) is not None:
-        _attempt(problems, lambda: refuse_other_formats(described))
-    checked = _attempt(problems, lambda: _check_manifest(settings, storage, run, may_keep=not problems))
+        attempt(problems, lambda: refuse_other_formats(described))
+    checked = attempt(problems, lambda: _check_manifest(settings, storage, run, may_keep=not problems))
     if problems or checked is None or found.worker is None:
         raise PreflightFailed(problems)
     manifest, lists_photos = checked
@@ -97,9 +97,9 @@ class Findings:
 def check_storage_and_workers(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> Findings:
     """Try storage, models and metrics, in this process and where workers run. Ray must be running."""
     problems: list[str] = []
-    _attempt(problems, lambda: _check_storage(settings, storage))
+    attempt(problems, lambda: _check_storage(settings, storage))
     pins = _pins_of_run(storage)
-    worker = _attempt(problems, lambda: _check_worker(with_pins(settings, pins), storage, loaders))
+    worker = attempt(problems, lambda: _check_worker(with_pins(settings, pins), storage, loaders))
     if worker is not None:
         problems.extend(worker.problems)
     return Findings(problems, worker)
@@ -108,17 +108,17 @@ def check_storage_and_workers(settings: RunSettings, storage: Storage, loaders: 
 def try_as_worker(settings: RunSettings, storage: Storage, probe: str, loaders: ModelLoaders) -> WorkerReport:
     """Check a worker process: its storage, models and metrics; runs in one."""
     problems: list[str] = []
-    _attempt(problems, lambda: _see_probe(storage, probe))
-    pins = _attempt(problems, lambda: pinned(settings))
+    attempt(problems, lambda: _see_probe(storage, probe))
+    pins = attempt(problems, lambda: pinned(settings))
     if pins is None:
         return WorkerReport(problems)
-    here = _attempt(problems, lambda: on_this_machine(with_pins(settings, pins)))
+    here = attempt(problems, lambda: on_this_machine(with_pins(settings, pins)))
     if here is None:
         return WorkerReport(problems)
-    _attempt(problems, lambda: loaders.restorer(here))
-    _attempt(problems, lambda: loaders.describers(here))
-    fingerprint = _attempt(problems, lambda: loaders.fingerprint(here))
-    scorer = _attempt(problems, lambda: loaders.scorer(here))
+    attempt(problems, lambda: loaders.restorer(here))
+    attempt(problems, lambda: loaders.describers(here))
+    fingerprint = attempt(problems, lambda: loaders.fingerprint(here))
+    scorer = attempt(problems, lambda: loaders.scorer(here))
     columns = () if scorer is None else tuple(scorer.columns)
     return WorkerReport(problems, fingerprint, pins, columns)
 
@@ -202,7 +202,10 @@ def _check_worker(settings: RunSettings, storage: Storage, loaders: ModelLoaders
         needed = WorkerResources.of(settings.workers)
         wanted = f"{needed.cpus:g} CPU(s) and {needed.gpus:g} GPU(s)"
         return WorkerReport(
-            [f"workers: the cluster has no place for one with {wanted}; lower workers.cpus or workers.gpus"]
+            [
+                f"workers: the cluster has no place for one with {wanted}; lower workers.cpus or workers.gpus, or name "
+                "another cluster with --ray-address"
+            ]
         )
     finally:
         storage.delete(probe)
@@ -218,7 +221,8 @@ def _see_probe(storage: Storage, probe: str) -> None:
     storage.delete(f"{probe}-worker")
 
 
-def _attempt(problems: list[str], check: Callable[[], Result]) -> Result | None:
+def attempt(problems: list[str], check: Callable[[], Result]) -> Result | None:
+    """The result of a check; None if it fails, which becomes one of the problems."""
     try:
         return check()
     except PasdBatchError as error:

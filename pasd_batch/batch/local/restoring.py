@@ -21,8 +21,7 @@ from pasd_batch.config.run import RunSettings
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.records import RESULT_SCHEMA, PhotoRecord, Provenance, WorkOrigin
 from pasd_batch.runs.run_file import fingerprint
-from pasd_batch.storage.errors import StorageError
-from pasd_batch.weights_by_name import UnfitWeights, on_this_machine, refuse_absent
+from pasd_batch.weights_by_name import faults_on_this_machine, on_this_machine
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,8 @@ def restore_photos(
     paths = output_paths(found, settings.output.file.format.suffix)
     refuse_losses(found, paths, root)
     refuse_no_folder(root)
-    _refuse_absent_weights(settings)
+    if faults := faults_on_this_machine(settings):
+        raise ConfigError("\n".join(faults))
     spec, models = _load(settings, root, loaders or ModelLoaders())
     folder = OutputFolder(root)
     folder.make()
@@ -86,13 +86,6 @@ def restore_photos(
     ]
     with folder:
         return _run(spec, models, folder, records, on_progress)
-
-
-def _refuse_absent_weights(settings: RestoreSettings) -> None:
-    try:
-        refuse_absent(settings)
-    except (StorageError, UnfitWeights) as error:
-        raise ConfigError(str(error)) from error
 
 
 def _load(settings: RestoreSettings, root: str, loaders: ModelLoaders) -> tuple[WorkerSpec, WorkerModels]:

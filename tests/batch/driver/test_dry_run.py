@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import io
 
 import pytest
 import tiny_models
@@ -56,6 +57,7 @@ def test_a_ray_that_cannot_be_joined_cannot_start(tmp_path, monkeypatch, begin, 
 
     monkeypatch.setattr("ray.is_initialized", lambda: False)
     monkeypatch.setattr("ray.init", refuse)
+    monkeypatch.setattr("socket.create_connection", lambda *_, **__: io.BytesIO())
     report = begin(settings(tmp_path / "run", tmp_path / "manifest.csv"), ray_address="head:6379")
     assert report.exit_code is ExitCode.CANNOT_START
     assert report.message == f"no Ray cluster at head:6379: {error}; check --ray-address or RAY_ADDRESS"

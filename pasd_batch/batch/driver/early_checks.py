@@ -1,0 +1,66 @@
+"""Checks that need no Ray, made before it begins: faults of settings, paths and manifest are told in seconds."""
+
+import os
+
+from pasd_batch.batch.driver.preflight import PreflightFailed, attempt
+from pasd_batch.batch.driver.run import with_absolute_paths
+from pasd_batch.config.run import RunSettings
+from pasd_batch.manifests.pieces import find_pieces, is_image_source
+from pasd_batch.manifests.rows import read_rows
+from pasd_batch.manifests.writing import refuse_other_formats
+from pasd_batch.runs.kept_list import refuse_run_among_photos
+from pasd_batch.runs.run_file import RunFile, describe_run, read_run, refuse_another, refuse_strangers
+from pasd_batch.runs.run_folder import RunFolder
+from pasd_batch.storage.storage import Storage
+from pasd_batch.weights_by_name import faults_on_this_machine
+
+
+def refuse_early(settings: RunSettings, *, ray_address: str | None) -> None:
+    """Refuse a run that cannot start, as far as that can be told without Ray and without reading every row.
+
+    Weights on this machine are looked at where its own Ray will run the workers; nothing is written.
+
+    Raises:
+        PreflightFailed: naming all problems.
+    """
+    problems: list[str] = []
+    settings = attempt(problems, lambda: with_absolute_paths(settings)) or settings
+    storage = attempt(problems, lambda: RunFolder.open(settings.output.root, settings.storage).storage)
+    if (described := settings.output.manifest) is not None:
+        attempt(problems, lambda: refuse_other_formats(described))
+    if storage is not None:
+        run = attempt(problems, lambda: _refuse_other_run(settings, storage))
+        if run is None or not run.lists_photos:  # else its own list counts, whatever has become of the folder
+            attempt(problems, lambda: _look_at_manifest(settings, storage))
+    if not (ray_address or os.environ.get("RAY_ADDRESS")):
+        problems += faults_on_this_machine(settings)
+    if problems:
+        raise PreflightFailed(problems)
+
+
+def _refuse_other_run(settings: RunSettings, storage: Storage) -> RunFile | None:
+    """Compare the settings with those of the run that has begun there, if one has: all else is compared later."""
+    run = read_run(storage)
+    if run is None:
+        refuse_strangers(storage)
+        return None
+    wanted = describe_run(
+        settings,
+        manifest_fingerprint=run.manifest_fingerprint,
+        photos=run.photos,
+        model_fingerprint=run.model_fingerprint,
+        score_columns=run.score_columns,
+        lists_photos=run.lists_photos,
+    )
+    refuse_another(storage, run, wanted)
+    return run
+
+
+def _look_at_manifest(settings: RunSettings, storage: Storage) -> None:
+    """Find the manifest, and read its first rows: whether it is there, of its format, and has its columns."""
+    manifest = settings.manifest
+    refuse_run_among_photos(manifest, storage, settings.storage)
+    if is_image_source(manifest, settings.storage):
+        return
+    first, *_ = find_pieces(manifest, settings.storage)
+    next(iter(read_rows(first, manifest.columns, settings.storage)), None)
