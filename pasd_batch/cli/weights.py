@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pasd_batch.cli.archive_options import read_config
-from pasd_batch.config.base import Settings, load_yaml
+from pasd_batch.config.base import Settings, load_yaml, with_overrides
+from pasd_batch.config.evaluation import EvaluationSettings
 from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.config.training import load_training
 from pasd_batch.config.weights import WeightsSetting
@@ -43,7 +44,9 @@ def add_command(commands: Any) -> None:
     )
     fetch.add_argument("--to", required=True, metavar="PLACE", help="local folder, or s3://BUCKET/PREFIX ...")
     for action, run in ((check, run_check), (fetch, run_fetch)):
-        action.add_argument("config", metavar="CONFIG", help="YAML file of a run or a training, as in configs/")
+        action.add_argument(
+            "config", metavar="CONFIG", help="YAML file of a run, evaluation or training, as in configs/"
+        )
         action.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the file's")
         action.set_defaults(run=run, takes_overrides=True)
 
@@ -84,9 +87,15 @@ def run_fetch(options: argparse.Namespace) -> int:
 
 
 def _read(options: argparse.Namespace) -> Settings:
-    """Settings of a run, which has a manifest, or of a training."""
-    if "manifest" in load_yaml(options.config):
+    """Settings of a run, which has a manifest, of an evaluation, which has sets, or of a training."""
+    values = load_yaml(options.config)
+    if "manifest" in values:
         return read_config(options)
+    if "sets" in values:
+        from pasd_batch.evaluation.weights import run_with_weights_of
+
+        values = with_overrides(values, options.overrides, EvaluationSettings)
+        return run_with_weights_of(EvaluationSettings.parse(values, source=options.config))
     return load_training(options.config, options.overrides)
 
 

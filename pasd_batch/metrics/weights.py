@@ -183,7 +183,8 @@ BATCHED = frozenset(
         *("psnr", "psnry", "psnr_ycbcr", "ssim", "ssim_ycbcr", "ssimc", "ms_ssim", "gmsd"),
         *("lpips", "lpips-vgg", "stlpips", "dists", "deepdc", "dmm", "pieapp", "ckdn", "wadiqam_fr", "msswd"),
         *("cnniqa", "musiq", "musiq-ava", "musiq-paq2piq", "musiq-spaq", "nima", "nima-koniq", "nima-spaq"),
-        *("nima-vgg16-ava", "paq2piq", "dbcnn", "metaiqa", "unique", "uranker", "wadiqam_nr"),
+        *("nima-vgg16-ava", "paq2piq", "dbcnn", "metaiqa", "unique", "uranker", "wadiqam_nr", "hyperiqa"),
+        *("clipiqa", "clipiqa+", "clipiqa+_rn50_512"),
     }
 )
 """Metrics whose value of a photo does not depend on what else is in a batch of photos of one size, to 1 in 10,000.
