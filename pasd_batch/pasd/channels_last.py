@@ -29,7 +29,8 @@ Features = Float[Tensor, "batch channels height width"]
 def run_channels_last(network: nn.Module) -> None:
     """Lay a network's weights out channels-last, and have its layers keep features so; parameters keep their names.
 
-    For inference. Results differ from the network's by roundings: group normalisation and SiLU are one kernel.
+    For inference. Results differ from the network's by roundings: sums have another order, and what is one kernel is
+    rounded once.
     """
     # Not through diffusers' own `to`, which warns about float32 parts that these networks do not have.
     nn.Module.to(network, memory_format=torch.channels_last)
@@ -67,17 +68,27 @@ def _channels_last(layer: nn.Module) -> nn.Module | None:
             return ChannelsLastGroupNorm(layer)
         case GEGLU():
             return FusedGeglu(layer)
+        case nn.Conv2d(kernel_size=(1, 1)):
+            return PointwiseConvolution(layer)
         case _:
             return None
 
 
-def group_norm(norm: nn.GroupNorm, features: Features, *, with_silu: bool = False) -> Features:
-    """Normalise features, and apply SiLU to them, in the layout in which they are."""
+def group_norm(
+    norm: nn.GroupNorm,
+    features: Features,
+    *,
+    shift: Float[Tensor, "batch channels"] | None = None,
+    with_silu: bool = False,
+) -> Features:
+    """Add `shift` to features, normalise them, and apply SiLU to them, in the layout in which they are."""
     kernels = _kernels_for(features) if features.is_contiguous(memory_format=torch.channels_last) else None
-    if kernels is None:
-        normalised = nn.functional.group_norm(features, norm.num_groups, norm.weight, norm.bias, norm.eps)
-        return silu(normalised) if with_silu else normalised
-    return kernels.group_norm(features, norm.num_groups, norm.weight, norm.bias, norm.eps, with_silu=with_silu)
+    if kernels is not None:
+        of_norm = norm.num_groups, norm.weight, norm.bias, norm.eps
+        return kernels.group_norm(features, *of_norm, shift=shift, with_silu=with_silu)
+    features = features if shift is None else features + shift[:, :, None, None]
+    normalised = nn.functional.group_norm(features, norm.num_groups, norm.weight, norm.bias, norm.eps)
+    return silu(normalised) if with_silu else normalised
 
 
 def geglu(projected: Float[Tensor, "batch tokens both"]) -> Float[Tensor, "batch tokens half"]:
@@ -123,12 +134,14 @@ def _try_out(kernels: Kernels, device: torch.device) -> None:
     """Compare the kernels with torch's, once in a process."""
     features = torch.linspace(-3, 3, 2 * 16 * 5 * 7, device=device).sin().reshape(2, 16, 5, 7)
     features = features.contiguous(memory_format=torch.channels_last)
-    weight, bias = torch.linspace(-1, 1, 32, device=device).reshape(2, 16)
-    normalised = kernels.group_norm(features, 4, weight, bias, 1e-5, with_silu=True)
+    weight, bias, *shifts = torch.linspace(-1, 1, 64, device=device).reshape(4, 16)
+    shift = torch.stack(shifts)
+    normalised = kernels.group_norm(features, 4, weight, bias, 1e-5, shift=shift, with_silu=True)
     tokens = features.reshape(2, 35, 16)
     values, gate = tokens.chunk(2, dim=-1)
+    shifted = features + shift[:, :, None, None]
     for name, result, expected in (
-        ("group normalisation", normalised, silu(nn.functional.group_norm(features, 4, weight, bias, 1e-5))),
+        ("group normalisation", normalised, silu(nn.functional.group_norm(shifted, 4, weight, bias, 1e-5))),
         ("GEGLU", kernels.geglu(tokens), values * gelu(gate)),
     ):
         error = float((result - expected).abs().max())
@@ -146,6 +159,19 @@ class ChannelsLastGroupNorm(nn.GroupNorm):
     def forward(self, input: Features) -> Features:
         """Normalise features."""
         return group_norm(self, input)
+
+
+class PointwiseConvolution(nn.Module):
+    """torch's 1x1 convolution of the same parts, as the linear layer that it is: with its bias in the same pass."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight, self.bias = convolution.weight, convolution.bias
+
+    def forward(self, features: Float[Tensor, "batch _c height width"]) -> Float[Tensor, "batch _o height width"]:
+        """Mix the channels of every pixel."""
+        tokens = nn.functional.linear(pixel_tokens(features), self.weight.flatten(1), self.bias)
+        return tokens.transpose(1, 2).unflatten(2, features.shape[2:])
 
 
 class FusedGeglu(nn.Module):
@@ -188,15 +214,17 @@ class ChannelsLastResidualBlock(nn.Module):
         self.norm1, self.conv1 = block.norm1, block.conv1
         self.time_emb_proj = block.time_emb_proj
         self.norm2, self.conv2 = block.norm2, block.conv2
-        self.conv_shortcut = block.conv_shortcut
+        self.conv_shortcut = None if block.conv_shortcut is None else PointwiseConvolution(block.conv_shortcut)
 
     def forward(
         self, features: Features, time: Float[Tensor, "batch time_channels"]
     ) -> Float[Tensor, "batch _c _h _w"]:
         """Add what two convolutions make of the features; the time embedding is added between them."""
-        hidden = self.conv1(group_norm(self.norm1, features, with_silu=True))
-        hidden = hidden + self.time_emb_proj(silu(time))[:, :, None, None]
-        hidden = self.conv2(group_norm(self.norm2, hidden, with_silu=True))
+        hidden = group_norm(self.norm1, features, with_silu=True)
+        # Its bias would be a pass of its own; here it goes with the time embedding, which costs none.
+        hidden = nn.functional.conv2d(hidden, self.conv1.weight, stride=self.conv1.stride, padding=self.conv1.padding)
+        shift = self.time_emb_proj(silu(time)) + self.conv1.bias
+        hidden = self.conv2(group_norm(self.norm2, hidden, shift=shift, with_silu=True))
         return (features if self.conv_shortcut is None else self.conv_shortcut(features)) + hidden
 
 
@@ -205,9 +233,9 @@ class ChannelsLastTransformer(nn.Module):
 
     def __init__(self, transformer: Transformer2DModel) -> None:
         super().__init__()
-        self.norm, self.proj_in = transformer.norm, transformer.proj_in
+        self.norm, self.proj_in = transformer.norm, PointwiseConvolution(transformer.proj_in)
         self.transformer_blocks = transformer.transformer_blocks
-        self.proj_out = transformer.proj_out
+        self.proj_out = PointwiseConvolution(transformer.proj_out)
 
     def forward(
         self, hidden_states: Features, encoder_hidden_states: Float[Tensor, "batch words _c"], **unused: object

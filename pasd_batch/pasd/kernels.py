@@ -40,20 +40,27 @@ def _moments_kernel(features, means, squares, rows, channels, ROWS: tl.constexpr
 @triton.jit
 @no_type_check
 def _scales_kernel(
-    means, squares, weight, centre, scale, rows, parts, channels, width, eps,
-    ROWS: tl.constexpr, PARTS: tl.constexpr, WIDTH: tl.constexpr,
+    means, squares, shift, weight, centre, scale, rows, parts, channels, width, eps,
+    WITH_SHIFT: tl.constexpr, ROWS: tl.constexpr, PARTS: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
-    """Mean of a group and factors of its channels, from the moments of all parts (law of total variance)."""
+    """Centres and factors of a group's channels, from the moments of all parts (law of total variance).
+
+    What is added to a channel moves its mean alone: features + shift are centred at mean - shift, without being made.
+    """
     sample, group = tl.program_id(0).to(tl.int64), tl.program_id(1)
     inner = tl.arange(0, WIDTH)
     channel = group * width + inner
+    moved = tl.zeros([WIDTH], tl.float32)
+    if WITH_SHIFT:
+        moved += tl.load(shift + sample * channels + channel, mask=inner < width, other=0.0).to(tl.float32)
     total = 0.0
     for start in range(0, parts, PARTS):
         part = start + tl.arange(0, PARTS)
         inside = (part < parts)[:, None] & (inner < width)[None, :]
         at = (sample * parts + part[:, None]) * channels + channel[None, :]
         count = tl.minimum(ROWS, rows - part * ROWS).to(tl.float32)
-        total += tl.sum(tl.load(means + at, mask=inside, other=0.0) * count[:, None])
+        of_part = tl.load(means + at, mask=inside, other=0.0) + moved[None, :]
+        total += tl.sum(tl.where(inside, of_part * count[:, None], 0.0))
     mean = total / (rows * width)
     total = 0.0
     for start in range(0, parts, PARTS):
@@ -61,13 +68,13 @@ def _scales_kernel(
         inside = (part < parts)[:, None] & (inner < width)[None, :]
         at = (sample * parts + part[:, None]) * channels + channel[None, :]
         count = tl.minimum(ROWS, rows - part * ROWS).to(tl.float32)
-        apart = tl.load(means + at, mask=inside, other=0.0) - mean
+        apart = tl.load(means + at, mask=inside, other=0.0) + moved[None, :] - mean
         within = tl.load(squares + at, mask=inside, other=0.0)
         total += tl.sum(tl.where(inside, within + count[:, None] * apart * apart, 0.0))
     factor = 1.0 / tl.sqrt(total / (rows * width) + eps)
     factor *= tl.load(weight + channel, mask=inner < width, other=0.0).to(tl.float32)
     out = sample * channels + channel
-    tl.store(centre + out, mean, mask=inner < width)
+    tl.store(centre + out, mean - moved, mask=inner < width)
     tl.store(scale + out, factor, mask=inner < width)
 
 
@@ -94,9 +101,18 @@ def _normalise_kernel(
 
 
 def group_norm_channels_last(
-    features: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, *, with_silu: bool
+    features: Tensor,
+    groups: int,
+    weight: Tensor,
+    bias: Tensor,
+    eps: float,
+    *,
+    shift: Tensor | None = None,
+    with_silu: bool = False,
 ) -> Tensor:
     """Group normalisation (with SiLU behind it) of channels-last features (batch, channels, height, width).
+
+    `shift` (batch, channels) is added to the features before.
 
     Computed in float32 whatever the features' precision, and for each sample by itself.
     """
@@ -110,8 +126,8 @@ def group_norm_channels_last(
     with torch.cuda.device_of(features):
         _moments_kernel[blocks](features, *moments, rows, channels, ROWS=_ROWS, CHANNELS=_CHANNELS, num_warps=_WARPS)
         _scales_kernel[(samples, groups)](
-            *moments, weight, centre, scale, rows, parts, channels, of_group, eps,
-            ROWS=_ROWS, PARTS=_PARTS, WIDTH=triton.next_power_of_2(of_group),
+            *moments, weight if shift is None else shift, weight, centre, scale, rows, parts, channels, of_group, eps,
+            WITH_SHIFT=shift is not None, ROWS=_ROWS, PARTS=_PARTS, WIDTH=triton.next_power_of_2(of_group),
         )  # fmt: skip
         _normalise_kernel[blocks](
             features, centre, scale, bias, normalised, rows, channels,

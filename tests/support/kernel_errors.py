@@ -58,12 +58,16 @@ def _error(shape: tuple[int, ...], precision: torch.dtype, with_silu: bool, devi
     features = (torch.randn(size, generator=generator) + 30).to(device, precision)
     features = features.to(memory_format=torch.channels_last)
     weight, bias = torch.randn(2, size[1], generator=generator).to(device, precision)
-    result = group_norm_channels_last(features, groups, weight, bias, 1e-5, with_silu=with_silu)
-    expected = torch.nn.functional.group_norm(features.double(), groups, weight.double(), bias.double(), 1e-5)
+    # A shift with one of the two, so that both forms are seen.
+    shift = torch.randn(size[:2], generator=generator).to(device, precision) if with_silu else None
+    result = group_norm_channels_last(features, groups, weight, bias, 1e-5, shift=shift, with_silu=with_silu)
+    shifted = features.double() if shift is None else features.double() + shift.double()[:, :, None, None]
+    expected = torch.nn.functional.group_norm(shifted, groups, weight.double(), bias.double(), 1e-5)
     expected = torch.nn.functional.silu(expected) if with_silu else expected
     assert result.dtype == precision
     assert result.is_contiguous(memory_format=torch.channels_last)
-    first = group_norm_channels_last(features[:1], groups, weight, bias, 1e-5, with_silu=with_silu)
+    own = None if shift is None else shift[:1]
+    first = group_norm_channels_last(features[:1], groups, weight, bias, 1e-5, shift=own, with_silu=with_silu)
     assert torch.equal(first, result[:1]), "a sample depends on its neighbours"
     return _largest(result, expected)
 
