@@ -5,12 +5,12 @@ import json
 import re
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
+from made_up_outcome import HIGHER, OURS, PLAIN, made_up_outcome, method
 
 from pasd_batch.config.evaluation import EvaluationSettings
 from pasd_batch.evaluation.html_page import evaluation_page
-from pasd_batch.evaluation.outcome import Outcome, SetOutcome
+from pasd_batch.evaluation.outcome import Outcome
 from pasd_batch.evaluation.pages import to_csv, to_json, to_markdown
 from pasd_batch.evaluation.protocols import TableColumn, protocol_of
 from pasd_batch.evaluation.published import published_rows
@@ -24,17 +24,7 @@ from pasd_batch.evaluation.tables import (
     trend,
 )
 
-HIGHER = {"psnr_ycbcr": True, "niqe": False, "grid_flat": False}
 COLUMNS = [TableColumn("psnr_ycbcr", "PSNR", 2), TableColumn("niqe", "NIQE", 2), TableColumn("fid", "FID", 1)]
-
-
-def method(name, psnr, niqe, fid=None, photos=("a", "b")):
-    values = {"psnr_ycbcr": list(psnr), "niqe": list(niqe)}
-    return MethodScores(name, photos=list(photos), seconds=[2.0] * len(photos), values=values, of_set={"fid": fid})
-
-
-OURS = method("ours", (22.0, 24.0), (4.0, 5.0), 30.0)
-PLAIN = method("plain", (21.0, 23.5), (3.0, np.nan), 40.0)
 
 
 def test_the_best_mean_is_marked_and_photos_without_a_value_are_left_out():
@@ -101,17 +91,7 @@ def test_published_rows_have_a_source_and_the_fields_columns():
 
 @pytest.fixture
 def outcome():
-    settings = EvaluationSettings.parse(
-        {
-            "output": "out",
-            "sets": [{"name": "DIV2K-val", "pairs": "/data"}],
-            "grid": {"sampling.alpha_a": [0.0, 0.25, 1.0]},
-        }
-    )
-    names = [variant.name for variant in settings.all_variants]
-    variants = [method(name, (20.0 + number, 22.0), (6.0, 7.0 - number), 30.0) for number, name in enumerate(names)]
-    points = {variant.name: variant.point for variant in settings.all_variants}
-    return Outcome(settings, protocol_of(settings), [SetOutcome("DIV2K-val", variants, PLAIN)], HIGHER, points)
+    return made_up_outcome()
 
 
 def test_markdown_has_published_rows_and_trends_of_the_setting_that_was_varied(outcome):
