@@ -8,7 +8,9 @@ photo it found to be that photo.
 """
 
 import argparse
+import math
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,22 +122,23 @@ def copy_table(by_case: dict[str, dict[str, dict]]) -> Iterator[str]:
     group = {
         row["photo_id"]: row["duplicate_of"] or row["photo_id"] for rows in by_case.values() for row in rows.values()
     }
-    yield "| copy | found to be its original | told an exact one | median bits |"
+    yield "| copy | in the group of its original | with its pixels | median bits that differ |"
     yield "|---|---:|---:|---:|"
     for copy in COPIES:
         rows, originals = by_case[copy.name], by_case[ORIGINAL]
         found = [group[row["photo_id"]] == group[originals[name]["photo_id"]] for name, row in rows.items()]
-        exact = sum("exact_duplicate" in row["issues"] for row in rows.values())
+        exact = sum(row["pixel_hash"] == originals[name]["pixel_hash"] for name, row in rows.items())
         bits = [
             (int(row["perceptual_hash"], 16) ^ int(originals[name]["perceptual_hash"], 16)).bit_count()
             for name, row in rows.items()
         ]
         yield f"| {copy.name} | {np.mean(found):.2f} | {exact} of {len(rows)} | {np.median(bits):g} |"
-    members: dict[str, set[str]] = {}
+    members: dict[str, Counter[str]] = {}
     for name, kept in group.items():
-        members.setdefault(kept, set()).add(Path(name).stem)
-    mixed = sum(len(each) > 1 for each in members.values())
-    yield f"\n{len(members)} groups and single photos; {mixed} have more than one photo in them"
+        members.setdefault(kept, Counter())[Path(name).stem] += 1
+    pairs = sum(math.comb(each.total(), 2) for each in members.values())
+    right = sum(math.comb(count, 2) for each in members.values() for count in each.values())
+    yield f"\n{right:,} of {pairs:,} pairs of files in one group are of one photo"
 
 
 def scaled(photo: np.ndarray, factor: float) -> np.ndarray:

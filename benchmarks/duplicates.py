@@ -30,7 +30,6 @@ from pasd_batch.config.audit import AuditSettings
 from pasd_batch.config.run import RunSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.records import AUDIT_TYPE, result_schema
-from pasd_batch.report.run_report import write_report
 from pasd_batch.runs.layout import AUDIT_FILE, RESULTS_FOLDER, result_path
 from pasd_batch.runs.run_file import RunFile, claim_run, describe_run
 from pasd_batch.runs.run_folder import RunFolder
@@ -50,7 +49,6 @@ def main() -> None:
         run, about = _write_run(Path(folder, "run"), options.photos, options.shard_size)
         groups = _measured(options.photos, "duplicates", lambda: find_duplicates(run, about, AuditSettings()))
         _measured(options.photos, "all of `audit.parquet`", lambda: write_audit(run, about, AuditSettings()))
-        _measured(options.photos, "report", lambda: write_report(run.storage.uri(), StorageSettings(), photos=0))
         megabytes = Path(folder, "run", AUDIT_FILE).stat().st_size / 1e6
     copies = options.photos // _NEAR + options.photos // _EXACT
     others = int((groups.kept != groups.numbers).sum())
