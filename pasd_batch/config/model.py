@@ -46,11 +46,13 @@ class ModelSettings(Settings):
     """Networks' precision; none: bfloat16 on CUDA, float32 on the CPU."""
 
     vae_dtype: Precision = Precision.FLOAT32
-    """VAE's precision; float32 because Stable Diffusion's VAE overflows in float16, and bfloat16 costs up to 4 of 256
-    levels (its last layer runs in float32 all the same, so that pictures have all values)."""
+    """VAE's precision; float16 is as exact as TF32, but Stable Diffusion's VAE may exceed its range, and such a photo is
+    restored again in float32; bfloat16 costs the embedded model's 4 of 256 levels, others more. The last layer runs in
+    float32 all the same, so that no shade is missing."""
 
     vae_tf32: bool = True
-    """On CUDA, multiply the VAE's float32 numbers with TF32's 10 bits, three to four times faster."""
+    """On CUDA, multiply the VAE's float32 numbers with TF32's 10 bits: three to four times faster, at a cost of up to
+    0.3 of 256 levels for the embedded model's (docs/performance.md)."""
 
     allow_pickle: Annotated[bool, RuntimeOnly()] = False
     """Also accept `.bin` and `.ckpt` weights (read with `weights_only=True`) where no safetensors file is present."""
