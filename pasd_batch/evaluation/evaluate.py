@@ -7,6 +7,7 @@ the evaluation's folder (`layout.py`), whole or not at all, and takes what is th
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupts
@@ -61,7 +62,9 @@ def evaluate(
     """Begin an evaluation, or go on with it; the exit codes are those of a run."""
     try:
         with signals_as_interrupts(), ray_session(ray_address), signals_as_interrupts():
-            return _Evaluation(settings, loaders, network).run(show_progress=show_progress, resume=resume_command)
+            return _Evaluation(_with_absolute_weights(settings), loaders, network).run(
+                show_progress=show_progress, resume=resume_command
+            )
     except Interrupted as interrupt:
         message = f"ended by {interrupt}; everything done is kept, {resume_command} goes on"
         return EvaluationReport(ExitCode(128 + interrupt.number), message)
@@ -130,6 +133,15 @@ class _Evaluation:
         ]
         points = {variant.name: variant.point for variant in settings.all_variants}
         return Outcome(settings, protocol, sets, higher, points)
+
+
+def _with_absolute_weights(settings: EvaluationSettings) -> EvaluationSettings:
+    """The settings with a local folder of weights resolved here, because workers may run in another folder."""
+    folder = settings.metrics.weights_dir
+    if not isinstance(folder, Path):
+        return settings
+    metrics = settings.metrics.model_copy(update={"weights_dir": folder.expanduser().absolute()})
+    return settings.model_copy(update={"metrics": metrics})
 
 
 def _feature_parts(pairs: Sequence[PhotoPair], methods: Sequence[Mapping[str, MethodScores]]) -> list[FeaturePart]:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from pasd_batch.config.evaluation import Variant
 from pasd_batch.evaluation.compared_runs import compare
 from pasd_batch.evaluation.comparison_html import to_html
 from pasd_batch.evaluation.html_page import evaluation_page
@@ -94,39 +95,34 @@ def to_csv(outcome: Outcome) -> str:
 
 def to_json(outcome: Outcome) -> str:
     """Everything, with each photo's values, the settings and the versions of what it was made with."""
+    higher = outcome.higher_is_better
     metrics = {
-        column.name: {
-            "title": column.title,
-            "higher_is_better": is_better_higher(column.name, outcome.higher_is_better),
-        }
+        column.name: {"title": column.title, "higher_is_better": is_better_higher(column.name, higher)}
         for column in outcome.columns
     }
     document = {
         "protocol": outcome.protocol.name,
         "metrics": metrics,
         "versions": software_versions(),
-        "variants": [
-            {
-                "name": each.name,
-                "point": dict(each.point),
-                "restoration": _redacted(each.restoration.model_dump(mode="json")),
-            }
-            for each in outcome.settings.all_variants
-        ],
-        "sets": [
-            {
-                "name": each.name,
-                "photos": each.photos,
-                "methods": [_method(scores, outcome) for scores in (each.enlarged, *each.variants)],
-                "published": [
-                    {"method": row.method, "values": row.values, "source": row.source}
-                    for row in published_of(outcome, each)
-                ],
-            }
-            for each in outcome.sets
-        ],
+        "variants": [_variant(each) for each in outcome.settings.all_variants],
+        "sets": [_set(outcome, each) for each in outcome.sets],
     }
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+
+def _variant(variant: Variant) -> dict[str, Any]:
+    restoration = _redacted(variant.restoration.model_dump(mode="json"))
+    return {"name": variant.name, "point": dict(variant.point), "restoration": restoration}
+
+
+def _set(outcome: Outcome, each: SetOutcome) -> dict[str, Any]:
+    published = published_of(outcome, each)
+    return {
+        "name": each.name,
+        "photos": each.photos,
+        "methods": [_method(scores, outcome) for scores in (each.enlarged, *each.variants)],
+        "published": [{"method": row.method, "values": row.values, "source": row.source} for row in published],
+    }
 
 
 def _method(scores: MethodScores, outcome: Outcome) -> dict[str, Any]:

@@ -51,26 +51,17 @@ def run_settings(
     captions = variant.captions or all(pair.prompt is None for pair in pairs)
     manifest = MANIFEST if captions else MANIFEST_WITHOUT_CAPTIONS
     _store_manifest(storage, manifest, pairs, captions=captions)
-    plain = settings.model_dump(include={"workers", "deadlines", "limits"})
-    weights = settings.metrics.model_dump()
+    metrics = {"no_reference": protocol.no_reference, "full_reference": protocol.full_reference, "baseline": "lanczos"}
     return RunSettings.parse(
         {
-            **plain,
+            **settings.model_dump(include={"workers", "deadlines", "limits"}),
             "manifest": {"path": storage.uri(manifest), "format": "parquet", "columns": {"scale": "scale"}},
-            "output": {
-                "root": run_root(storage, variant.name),
-                "file": {"format": "png"},
-            },
+            "output": {"root": run_root(storage, variant.name), "file": {"format": "png"}},
             "shard_size": settings.shard_size,
             "max_error_rate": settings.max_error_rate,
             "storage": settings.storage.with_folders(_folders(pairs, settings.storage)),
             "restoration": variant.restoration,
-            "metrics": {
-                **weights,
-                "no_reference": protocol.no_reference,
-                "full_reference": protocol.full_reference,
-                "baseline": "lanczos",
-            },
+            "metrics": settings.metrics.model_dump() | metrics,
         },
         source=f"run of {variant.name}",
     )
