@@ -22,6 +22,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "run.yaml").write_text("manifest: {path: photos.csv}\noutput: {root: run}\n")
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/a.jpg").touch()
+    (tmp_path / "other/results").mkdir(parents=True)
+    (tmp_path / "other/results/a.parquet").touch()
     return tmp_path
 
 
@@ -34,7 +36,7 @@ def folder(tmp_path, monkeypatch):
         (["manifest.columns.prompt=caption"], ["photos.csv: no column 'caption'"]),
         (["manifest.columns.scale=factor"], ["photos.csv: no column 'factor'"]),
         (["manifest.path=photos", "output.root=photos/run"], ["is inside manifest.path"]),
-        (["output.root=photos"], ["photos: has files (a.jpg) but no run.json", "another"]),
+        (["output.root=other"], ["has files (results/a.parquet) but no run.json"]),
         (
             ["manifest.path=none.csv", "restoration.model.base=/nope", "restoration.model.control=photos"],
             [
