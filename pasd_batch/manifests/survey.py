@@ -4,7 +4,7 @@
 # (pyarrow makes its compute functions at import, where pyright cannot see them)
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -20,6 +20,7 @@ from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.output_paths import common_folder
 from pasd_batch.manifests.pieces import ManifestPiece
 from pasd_batch.manifests.rows import RowProblem, extra_fields, read_rows, row_problems
+from pasd_batch.manifests.workload import Workload, WorkOf, total, workload
 from pasd_batch.storage.redaction import redact_uri
 from pasd_batch.storage.sealing import SecretsDigest, plan_key
 
@@ -27,9 +28,6 @@ SOURCE_ROOT_KEY = b"pasd_batch.source_root"
 """Key in a Parquet manifest's metadata under which the folder stands that its photos were found in."""
 
 MOST_PROBLEMS_SHOWN = 10
-
-TileCounter = Callable[[int, int], int]
-"""Number of tiles of a photo with a width and a height in pixels."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +48,7 @@ class PieceSurvey:
     problems: tuple[RowProblem, ...]
     """The first few of them."""
     problem_count: int
-    sized_rows: int
-    """Rows with a positive `width` and `height`."""
-    tiles: int
-    """Tiles of those."""
+    work: Workload
 
 
 @dataclass(frozen=True)
@@ -69,8 +64,7 @@ class ManifestSurvey:
     """The manifest's other columns, with types that fit all pieces."""
     starts: tuple[int, ...]
     """Number of each piece's first row in the whole manifest, from 0."""
-    sized_rows: int
-    tiles: int
+    work: Workload
     folders: frozenset[str]
     """Local folders below which the manifest may name photos."""
     plan_key: bytes = field(repr=False)
@@ -81,7 +75,7 @@ def survey_piece(
     piece: ManifestPiece,
     columns: ManifestColumns,
     storage_settings: StorageSettings,
-    count_tiles: TileCounter | None = None,
+    work_of: WorkOf | None = None,
 ) -> PieceSurvey:
     """Read a piece once, in bounded memory.
 
@@ -93,7 +87,8 @@ def survey_piece(
     secrets = SecretsDigest()
     problems: list[RowProblem] = []
     uris: list[str] = []
-    rows = problem_count = sized_rows = tiles = 0
+    rows = problem_count = 0
+    work = Workload()
     folders = granted_folders(piece.uri, None)
     for table in read_rows(piece, columns, storage_settings):
         uncarried = list(carrying_problems(table))
@@ -109,8 +104,7 @@ def survey_piece(
         schema = unify([schema, pa.schema(extra_fields(table.schema))], [str(piece)] * 2)
         ends = pc.min_max(table["uri"]).as_py()
         uris.extend(uri for uri in ends.values() if uri is not None)
-        sized, counted = _count_tiles(table, count_tiles)
-        sized_rows, tiles, rows = sized_rows + sized, tiles + counted, rows + table.num_rows
+        work, rows = total((work, workload(table, work_of))), rows + table.num_rows
     return PieceSurvey(
         rows=rows,
         digest=digest.hexdigest(),
@@ -122,8 +116,7 @@ def survey_piece(
         folders=folders,
         problems=tuple(problems),
         problem_count=problem_count,
-        sized_rows=sized_rows,
-        tiles=tiles,
+        work=work,
     )
 
 
@@ -147,8 +140,7 @@ def merge_surveys(pieces: Sequence[ManifestPiece], surveys: Sequence[PieceSurvey
         source_root=_source_root(surveys),
         extra=extra,
         starts=starts[:-1],
-        sized_rows=sum(survey.sized_rows for survey in surveys),
-        tiles=sum(survey.tiles for survey in surveys),
+        work=total(survey.work for survey in surveys),
         folders=frozenset().union(*(survey.folders for survey in surveys)),
         plan_key=plan_key([survey.secrets for survey in surveys]),
     )
@@ -211,15 +203,3 @@ def _source_root(surveys: Sequence[PieceSurvey]) -> str:
 def _noted_root(metadata: Mapping[bytes, bytes]) -> str | None:
     root = metadata.get(SOURCE_ROOT_KEY)
     return None if root is None else root.decode(errors="replace")
-
-
-def _count_tiles(table: pa.Table, count_tiles: TileCounter | None) -> tuple[int, int]:
-    if count_tiles is None or not {"width", "height"} <= set(table.column_names):
-        return 0, 0
-    sizes = table.select(["width", "height"])
-    if not all(pa.types.is_integer(column.type) for column in sizes.schema):
-        return 0, 0
-    positive = pc.and_(pc.greater(sizes["width"], 0), pc.greater(sizes["height"], 0))
-    counts = sizes.filter(positive).group_by(["width", "height"]).aggregate([([], "count_all")]).to_pylist()
-    rows = sum(entry["count_all"] for entry in counts)
-    return rows, sum(entry["count_all"] * count_tiles(entry["width"], entry["height"]) for entry in counts)

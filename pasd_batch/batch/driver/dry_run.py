@@ -92,6 +92,12 @@ def _time_lines(settings: RunSettings, loaders: ModelLoaders, summary: PlanSumma
     total = summary.seconds(seconds_per_tile=seconds, workers=workers)
     if total is not None:
         lines.append(f"time: about {timedelta(seconds=round(total))} (without scoring and storage)")
+    deadline, longest = settings.deadlines.restore, summary.work.most_effort * seconds
+    if deadline is not None and longest > deadline:
+        lines.append(
+            f"warning: the largest photo takes about {longest:,.0f} s, more than deadlines.restore, {deadline:,.0f} s, "
+            "after which photos fail; raise it"
+        )
     return lines
 
 

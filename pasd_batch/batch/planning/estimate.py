@@ -1,13 +1,18 @@
 """Estimate of a run before it is started: photos, shards, tiles, and about how long."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pasd_batch.batch.planning.plan import check_manifest, number_of_shards
-from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.base import ConfigError
+from pasd_batch.config.photo_settings import own_settings, sampling_of
+from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.manifests.making import count_photos
 from pasd_batch.manifests.pieces import is_image_source
-from pasd_batch.manifests.survey import TileCounter
+from pasd_batch.manifests.workload import PhotoWork, Workload, WorkOf
+
+BYTES_A_PIXEL = 256
+"""Most main memory that the tiled VAE keeps for a pixel of the picture it works on (README.md)."""
 
 _PIXEL_MULTIPLE = 64  # Stable Diffusion 1.5's; other models' padding changes the count by little
 
@@ -18,10 +23,8 @@ class PlanSummary:
 
     photos: int
     shards: int
-    sized_photos: int = 0
-    """Photos whose `width` and `height` the manifest tells."""
-    sized_tiles: int = 0
-    """Tiles of those."""
+    work: Workload = field(default_factory=Workload)
+    """Of the photos whose `width` and `height` the manifest tells."""
     colliding_photos: int = 0
     """Photos whose output names are marked, because others would have the same."""
     fingerprint: str | None = None
@@ -32,20 +35,28 @@ class PlanSummary:
     @property
     def tiles(self) -> int | None:
         """Tiles of all photos, taking those of unknown size to be like the others; None: no size is known."""
-        return round(self.sized_tiles * self.photos / self.sized_photos) if self.sized_photos else None
+        return round(self.work.tiles * self.photos / self.work.sized_rows) if self.work.sized_rows else None
 
     def seconds(self, *, seconds_per_tile: float, workers: int) -> float | None:
         """About how long the run takes with so many workers; None where no size is known."""
-        return None if self.tiles is None else self.tiles * seconds_per_tile / workers
+        if not self.work.sized_rows:
+            return None
+        return self.work.effort * self.photos / self.work.sized_rows * seconds_per_tile / workers
 
     def lines(self) -> list[str]:
         """The summary for people."""
         tiles = "unknown (the manifest has no width and height; make it with sizes to know)"
         if self.tiles is not None:
-            known = "" if self.sized_photos == self.photos else f" (sizes known of {self.sized_photos:,} photos)"
-            tiles = f"{self.tiles:,}{known}"
+            sized = self.work.sized_rows
+            tiles = f"{self.tiles:,}{'' if sized == self.photos else f' (sizes known of {sized:,} photos)'}"
+        lines = [f"photos: {self.photos:,}", f"shards: {self.shards:,}", f"tiles: {tiles}"]
+        if self.work.most_pixels:
+            million, gib = self.work.most_pixels / 1e6, self.work.most_pixels * BYTES_A_PIXEL / 2**30
+            lines.append(f"largest result: {million:,.1f} megapixels; making it takes up to {gib:,.1f} GiB of memory")
+        if self.work.refused:
+            lines.append(f"photos that will fail: {self.work.refused:,}; of one, {self.work.why_refused}")
         marked = [f"names told apart: {self.colliding_photos:,}"] if self.colliding_photos else []
-        return [f"photos: {self.photos:,}", f"shards: {self.shards:,}", f"tiles: {tiles}", *marked, *self.left_out]
+        return [*lines, *marked, *self.left_out]
 
 
 def plan_summary(settings: RunSettings, *, suffix: str) -> PlanSummary:
@@ -59,32 +70,40 @@ def plan_summary(settings: RunSettings, *, suffix: str) -> PlanSummary:
         shards = number_of_shards(photos, settings.shard_size)
         return PlanSummary(photos=photos, shards=shards, left_out=tuple(left_out.lines()))
     restores = settings.mode is RunMode.RESTORE
-    counter = tile_counter(*(each.sampling for each in settings.restoration.in_order)) if restores else None
-    checked = check_manifest(settings.manifest, settings.storage, suffix=suffix, count_tiles=counter)
+    work_of = photo_work(settings.restoration) if restores else None
+    checked = check_manifest(settings.manifest, settings.storage, suffix=suffix, work_of=work_of)
     return PlanSummary(
         photos=checked.photos,
         shards=number_of_shards(checked.photos, settings.shard_size),
-        sized_photos=checked.survey.sized_rows,
-        sized_tiles=checked.survey.tiles,
+        work=checked.survey.work,
         colliding_photos=len(checked.colliding),
         fingerprint=checked.fingerprint,
     )
 
 
-def tile_counter(*samplings: SamplingSettings) -> TileCounter:
-    """Counts the tiles that a photo of a width and height (pixels) is denoised in, in all passes together."""
+def photo_work(restoration: RestorationSettings) -> WorkOf:
+    """Tells the work of a photo: tiles in all passes together, and whether its own settings can be used."""
+    from pasd_batch.pasd.framing import frame
+    from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
+    from pasd_batch.pasd.tiling import plan_tiles
 
-    def count(width: int, height: int) -> int:
-        from pasd_batch.pasd.framing import frame
-        from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
-        from pasd_batch.pasd.tiling import plan_tiles
+    earlier, run = [each.sampling for each in restoration.in_order[:-1]], restoration.last.sampling
 
-        size, tiles = Size(height, width), 0
-        for sampling in samplings:
+    def work(width: int, height: int, own: str | None) -> PhotoWork:
+        try:
+            last = sampling_of(run, own_settings(own), enlarged_before=restoration.enlarged_before)
+        except ConfigError as error:
+            return PhotoWork(refused=str(error))
+        if not (width and height):
+            return PhotoWork()
+        size, tiles, effort, pixels = Size(height, width), 0, 0.0, 0
+        for sampling in (*earlier, last):
             sizes = frame(size, scale=sampling.scale, min_short_side=sampling.min_short_side, multiple=_PIXEL_MULTIPLE)
             latents = Size(sizes.padded.height // LATENT_FACTOR, sizes.padded.width // LATENT_FACTOR)
-            tiles += len(plan_tiles(latents, sampling.tiling).tiles)
-            size = sizes.target
-        return tiles
+            count = len(plan_tiles(latents, sampling.tiling).tiles)
+            tiles += count
+            effort += count * (sampling.steps / run.steps if sampling is last else 1.0)
+            size, pixels = sizes.target, max(pixels, sizes.padded.height * sizes.padded.width)
+        return PhotoWork(tiles, effort, pixels)
 
-    return count
+    return work

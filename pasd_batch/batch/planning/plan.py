@@ -44,11 +44,11 @@ from pasd_batch.manifests.survey import (
     MOST_PROBLEMS_SHOWN,
     ManifestSurvey,
     PieceSurvey,
-    TileCounter,
     merge_surveys,
     row_name,
     survey_piece,
 )
+from pasd_batch.manifests.workload import WorkOf
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.location import redact_uri
 from pasd_batch.storage.storage import Storage, StorageError
@@ -98,7 +98,7 @@ def check_manifest(
     storage_settings: StorageSettings,
     *,
     suffix: str,
-    count_tiles: TileCounter | None = None,
+    work_of: WorkOf | None = None,
 ) -> CheckedManifest:
     """Read the whole manifest and refuse what cannot be planned; writes nothing. Ray must be running.
 
@@ -109,7 +109,7 @@ def check_manifest(
         StorageError: the manifest cannot be read.
     """
     pieces = find_pieces(settings, storage_settings)
-    surveys = _survey_pieces(pieces, settings.columns, storage_settings, count_tiles)
+    surveys = _survey_pieces(pieces, settings.columns, storage_settings, work_of)
     merged = merge_surveys(pieces, surveys)
     checked = CheckedManifest(
         pieces=tuple(pieces),
@@ -163,12 +163,12 @@ def _survey_pieces(
     pieces: Sequence[ManifestPiece],
     columns: ManifestColumns,
     storage_settings: StorageSettings,
-    count_tiles: TileCounter | None,
+    work_of: WorkOf | None,
 ) -> list[PieceSurvey]:
     def survey(index: int) -> Iterator[dict[str, Any]]:
         # Errors come back as values, so that those of all files can be shown at once, and without Ray's own text.
         try:
-            result = survey_piece(pieces[index], columns, storage_settings, count_tiles)
+            result = survey_piece(pieces[index], columns, storage_settings, work_of)
         except PasdBatchError as error:
             result = error
         yield {"piece": index, "survey": pickle.dumps(result)}

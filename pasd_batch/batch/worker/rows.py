@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pasd_batch.batch.worker.photo_settings import own_settings, sampling_of
 from pasd_batch.batch.worker.photo_state import PhotoState
 from pasd_batch.batch.worker.spec import WorkerSpec, photo_seed
 from pasd_batch.config.base import ConfigError
+from pasd_batch.config.photo_settings import own_settings, sampling_of
 from pasd_batch.records import PhotoFailure, PhotoRecord, ResultRow, Stage, Status, WorkOrigin
 from pasd_batch.storage.location import redact_uri
 

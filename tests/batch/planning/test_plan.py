@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pasd_batch.batch.planning import plan as plan_module
-from pasd_batch.batch.planning.estimate import plan_summary, tile_counter
+from pasd_batch.batch.planning.estimate import photo_work, plan_summary
 from pasd_batch.batch.planning.plan import CheckedManifest, check_manifest, plan_is_complete, write_plan
 from pasd_batch.batch.planning.plan_stages import cut_spans
+from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.run import ManifestFormat, ManifestSettings, RunSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
@@ -169,14 +170,35 @@ def test_a_dry_run_sums_up_and_writes_nothing(tmp_path):
         | {"storage": {"allowed_folders": ["/x"]}}
     )
     summary = plan_summary(settings, suffix=".png")
-    count = tile_counter(settings.restoration.sampling)
-    assert (count(100, 100), count(4000, 3000) > 10) == (1, True)
-    twice = tile_counter(settings.restoration.sampling, settings.restoration.sampling)
-    assert twice(1000, 800) == count(1000, 800) + count(2000, 1600)
-    assert (summary.photos, summary.shards, summary.sized_photos) == (50, 7, 40)
-    assert summary.sized_tiles == 30 + 10 * count(4000, 3000)
+    one = photo_work(settings.restoration)
+    assert (one(100, 100, None).tiles, one(4000, 3000, None).tiles > 10) == (1, True)
+    twice = photo_work(RestorationSettings.parse({"passes": [{"sampling": {"scale": 2}}] * 2}))
+    assert twice(1000, 800, None).tiles == one(1000, 800, None).tiles + one(2000, 1600, None).tiles
+    assert (summary.photos, summary.shards, summary.work.sized_rows) == (50, 7, 40)
+    assert summary.work.tiles == 30 + 10 * one(4000, 3000, None).tiles
     assert summary.tiles is not None
-    assert summary.tiles == round(summary.sized_tiles * 50 / 40)
-    assert summary.seconds(seconds_per_tile=2, workers=2) == summary.tiles
+    assert summary.tiles == round(summary.work.tiles * 50 / 40)
+    assert summary.seconds(seconds_per_tile=2, workers=2) == pytest.approx(summary.tiles, abs=1)
     assert not (tmp_path / "run").exists()
     assert any("sizes known of 40 photos" in line for line in summary.lines())
+
+
+def test_a_dry_run_looks_at_photos_own_settings_and_their_steps(tmp_path):
+    rows = [("2", "8"), ("1", None), (None, None), ("fast", None)]
+    table = {"uri": [f"/x/{n}.jpg" for n in range(4)], "width": [100] * 4, "height": [100] * 4}
+    table |= {"steps": [steps for steps, _ in rows], "factor": [scale for _, scale in rows]}
+    pq.write_table(pa.table(table), tmp_path / "m.parquet")
+    columns = {"steps": "steps", "scale": "factor"}
+    manifest, output = {"path": str(tmp_path / "m.parquet"), "columns": columns}, {"root": str(tmp_path / "run")}
+    settings = RunSettings.parse(
+        {"manifest": manifest, "output": output}
+        | {"storage": {"allowed_folders": ["/x"]}, "restoration": {"sampling": {"steps": 4, "scale": 2}}}
+    )
+    summary = plan_summary(settings, suffix=".png")
+    one = photo_work(settings.restoration)
+    large = one(100, 100, '{"scale": 8}').tiles
+    assert (summary.work.sized_rows, summary.work.tiles) == (3, large + 2)
+    assert summary.work.effort == large * 2 / 4 + 1 / 4 + 1
+    assert summary.work.refused == 1
+    assert any("photos that will fail: 1; of one, " in line and "steps" in line for line in summary.lines())
+    assert any(line.startswith("largest result: ") for line in summary.lines())

@@ -10,11 +10,11 @@ from manifests import rows_of
 from photo_archive import begin_run, loaded, picture, record, results, settings, spec, store_photos, without_traces
 
 from pasd_batch.batch.worker.batching import take_batch
-from pasd_batch.batch.worker.photo_settings import sampling_of
 from pasd_batch.batch.worker.rows import RowWriter
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
 from pasd_batch.batch.worker.spec import photo_seed
 from pasd_batch.config.base import ConfigError
+from pasd_batch.config.photo_settings import sampling_of
 from pasd_batch.config.restoration import SamplingSettings
 from pasd_batch.config.run import ManifestColumns
 from pasd_batch.config.storage import StorageSettings
