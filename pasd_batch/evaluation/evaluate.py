@@ -14,9 +14,9 @@ from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupt
 from pasd_batch.batch.driver.preflight import WORKER_SECONDS
 from pasd_batch.batch.driver.run import run_archive
 from pasd_batch.batch.worker.models import ModelLoaders
-from pasd_batch.cluster.session import ClusterFailed, ray_session, run_on_worker
+from pasd_batch.cluster.session import ray_session, run_on_worker
 from pasd_batch.config.evaluation import EvaluationSettings
-from pasd_batch.errors import PasdBatchError
+from pasd_batch.errors import PasdBatchError, TroubleAroundPhotos
 from pasd_batch.evaluation.errors import EvaluationError
 from pasd_batch.evaluation.features import (
     ENLARGED,
@@ -62,16 +62,18 @@ def evaluate(
     """Begin an evaluation, or go on with it; the exit codes are those of a run."""
     try:
         with signals_as_interrupts(), ray_session(ray_address), signals_as_interrupts():
-            return _Evaluation(_with_absolute_weights(settings), loaders, network).run(
-                show_progress=show_progress, resume=resume_command
-            )
+            evaluation = _Evaluation(_with_absolute_weights(settings), loaders, network)
+            return evaluation.run(show_progress=show_progress, resume=resume_command)
     except Interrupted as interrupt:
         message = f"ended by {interrupt}; everything done is kept, {resume_command} goes on"
         return EvaluationReport(ExitCode(128 + interrupt.number), message)
-    except ClusterFailed as error:
+    except TroubleAroundPhotos as error:
         return EvaluationReport(ExitCode.INCOMPLETE, f"{error}\n{resume_command} goes on")
     except PasdBatchError as error:
         return EvaluationReport(ExitCode.CANNOT_START, str(error))
+    except Exception as error:
+        _logger.exception("the evaluation ended unexpectedly")
+        return EvaluationReport(ExitCode.INCOMPLETE, f"{type(error).__name__}: {error}\n{resume_command} goes on")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pasd_batch.cluster.pool import run_in_pool
 from pasd_batch.config.evaluation import EvaluationSettings
 from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.errors import PasdBatchError
-from pasd_batch.evaluation.errors import EvaluationError
+from pasd_batch.evaluation.errors import FeaturesFailed
 from pasd_batch.evaluation.sets import PhotoPair
 from pasd_batch.metrics.fidelity import enlarged_to
 from pasd_batch.photos.decode import decode_photo
@@ -73,7 +73,7 @@ def make_features(
     """Have workers make the features of all parts that are not stored yet. Ray must be running.
 
     Raises:
-        EvaluationError: pictures cannot be read, or the network cannot be loaded.
+        FeaturesFailed: pictures cannot be read, or the network cannot be loaded.
         ClusterFailed: Ray does not go on.
     """
     pending = [number for number, part in enumerate(parts) if not storage.exists(part.path)]
@@ -83,7 +83,7 @@ def make_features(
     with closing(run_in_pool(FeatureWorker, arguments, pending, settings.workers)) as rows:
         for row in rows:
             if row["problem"]:
-                raise EvaluationError(f"features of {parts[row['number']].path}: {row['problem']}")
+                raise FeaturesFailed(f"features of {parts[row['number']].path}: {row['problem']}")
 
 
 def read_features(storage: Storage, path: str) -> dict[str, np.ndarray]:

@@ -201,3 +201,17 @@ def test_a_photo_that_fails_leaves_no_table(tmp_path):
         report = run(settings_of(tmp_path, tmp_path / "out", sets=sets))
     assert report.exit_code is ExitCode.TOO_MANY_FAILURES
     assert not (tmp_path / "out" / "report").exists()
+
+
+def test_pictures_that_are_gone_leave_it_incomplete_and_are_named(tmp_path):
+    write_pairs(tmp_path / "pairs", 3)
+    sets = [{"name": "pairs", "pairs": str(tmp_path / "pairs")}]
+    settings = settings_of(tmp_path, tmp_path / "out", sets=sets)
+    with without_ray():
+        assert run(settings).exit_code is ExitCode.DONE
+        next((tmp_path / "out" / "features").rglob("full/pairs/*.npz")).unlink()
+        next((tmp_path / "out" / "runs" / "full" / "images").rglob("0001.png")).write_bytes(b"")
+        report = run(settings)
+    assert report.exit_code is ExitCode.INCOMPLETE
+    assert "features of features/inception/variants/full/pairs/part-00000.npz" in report.message
+    assert "the same command goes on" in report.message
