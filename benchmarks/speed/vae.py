@@ -38,6 +38,7 @@ WAYS = (
     Way("TF32", torch.float32, tf32=True),
     Way("bfloat16", torch.bfloat16),
     Way("bfloat16, last layer float32", torch.bfloat16, exact_end=True),
+    Way("float16, last layer float32", torch.float16, exact_end=True),
 )
 
 

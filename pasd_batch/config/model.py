@@ -46,8 +46,8 @@ class ModelSettings(Settings):
     """Networks' precision; none: bfloat16 on CUDA, float32 on the CPU."""
 
     vae_dtype: Precision = Precision.FLOAT32
-    """VAE's precision; float16 is as exact as TF32, but Stable Diffusion's VAE may exceed its range, and such a photo is
-    restored again in float32; bfloat16 costs the embedded model's 4 of 256 levels, others more. The last layer runs in
+    """VAE's precision. float16 is as exact as TF32, but Stable Diffusion's VAE may exceed its range; such a photo is
+    restored again in float32. bfloat16 costs the embedded model's 4 of 256 levels, others more. The last layer runs in
     float32 all the same, so that no shade is missing."""
 
     vae_tf32: bool = True
