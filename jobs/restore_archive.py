@@ -15,5 +15,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="a YAML file, such as those in configs/")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the file's")
+    parser.add_argument("--log-format", choices=("text", "json"), default="text", help="json: an object a line")
     options = parser.parse_args()
-    sys.exit(run_from_config(options.config, options.overrides))
+    sys.exit(run_from_config(options.config, options.overrides, log_format=options.log_format))

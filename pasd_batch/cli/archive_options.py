@@ -14,7 +14,18 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", help="YAML file, such as those in configs/")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the file's")
     parser.add_argument("--ray-address", help="Ray cluster (default: RAY_ADDRESS, else a Ray of this machine)")
+    add_log_format(parser, default=argparse.SUPPRESS)  # what stands before the command holds
     parser.set_defaults(takes_overrides=True)
+
+
+def add_log_format(parser: argparse.ArgumentParser, **default: str) -> None:
+    """The format of log lines."""
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        **default,
+        help="json: a JSON object a line, each with run, shard, photo and worker, of workers too (default: text)",
+    )
 
 
 def take_overrides(options: argparse.Namespace, left: Sequence[str]) -> list[str]:

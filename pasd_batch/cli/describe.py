@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from pasd_batch.cli.archive_options import add_log_format
 from pasd_batch.cli.driving import drive, supervise
 from pasd_batch.cli.errors import UsageError
 from pasd_batch.config.base import load_yaml, with_overrides
@@ -30,6 +31,7 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--ray-address", help="Ray cluster (default: RAY_ADDRESS, else a Ray of this machine)")
     parser.add_argument("--no-progress", action="store_true", help="no progress bar")
+    add_log_format(parser, default=argparse.SUPPRESS)
     parser.set_defaults(run=run, supervise=supervise, takes_overrides=True)
 
 

@@ -4,8 +4,8 @@ import argparse
 import sys
 from collections.abc import Callable
 
+from pasd_batch.batch.worker.log_lines import tell
 from pasd_batch.config.run import RunSettings
-from pasd_batch.storage.printable import printable
 from pasd_batch.storage.redaction import shown_command
 
 
@@ -32,11 +32,11 @@ def drive(settings: RunSettings, options: argparse.Namespace) -> int:
     report = run_archive(
         settings,
         ray_address=options.ray_address,
-        show_progress=not options.no_progress,
+        show_progress=not options.no_progress and options.log_format == "text",
         resume_command=_this_command(),
     )
-    stream = sys.stdout if report.exit_code is ExitCode.DONE else sys.stderr
-    stream.write(printable(f"{report.message}\n{report.hint}\n" if report.hint else f"{report.message}\n"))
+    message = f"{report.message}\n{report.hint}" if report.hint else report.message
+    tell(message, failed=report.exit_code is not ExitCode.DONE)
     return report.exit_code
 
 

@@ -1,9 +1,7 @@
 """Errors that a person can mend: shown as a message, not as a traceback."""
 
-import sys
-
+from pasd_batch.batch.worker.log_lines import tell
 from pasd_batch.errors import PasdBatchError
-from pasd_batch.storage.printable import printable
 
 EXIT_FAILED_PHOTOS = 1
 """The command did its work, but some photos could not be restored."""
@@ -18,5 +16,5 @@ class UsageError(PasdBatchError):
 
 def exit_with_message(error: Exception) -> int:
     """Show an error without a traceback; returns the exit code for a command that was not started."""
-    sys.stderr.write(printable(f"pasd-batch: {error}\n"))
+    tell(f"pasd-batch: {error}")
     return EXIT_NOT_STARTED

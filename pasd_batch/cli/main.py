@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from pasd_batch.batch.worker.log_lines import LogFormat, log_as
 from pasd_batch.cli import (
     audit,
     compare,
@@ -21,9 +22,8 @@ from pasd_batch.cli import (
     verify,
     weights,
 )
-from pasd_batch.cli.archive_options import take_overrides
+from pasd_batch.cli.archive_options import add_log_format, take_overrides
 from pasd_batch.cli.errors import exit_with_message
-from pasd_batch.cli.terminal import PrintableFormatter
 from pasd_batch.errors import PasdBatchError
 
 _FOR_PHOTOS = (restore, manifest, describe, audit, plan, run, status, verify, report, compare)
@@ -42,23 +42,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Restore photos with Pixel-Aware Stable Diffusion, a few of them or an archive.",
     )
     parser.add_argument("--verbose", action="store_true", help="log what is done, photo by photo")
+    add_log_format(parser, default="text")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in _COMMANDS:
         module.add_command(commands)
     options, left = parser.parse_known_args(arguments)
     if unknown := take_overrides(options, left):
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    log_as(LogFormat(options.log_format), verbose=options.verbose)
+    # A dependency of pyiqa that warns about missing quantisation kernels, which nothing here uses.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     if arguments is None and (supervise := getattr(options, "supervise", None)) is not None:
         return supervise(options, lambda: _run(options))
     return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(PrintableFormatter("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, handlers=[handler])
-    # A dependency of pyiqa that warns about missing quantisation kernels, which nothing here uses.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         return options.run(options)
     except PasdBatchError as error:

@@ -1,12 +1,11 @@
 """`pasd-batch plan CONFIG`: check everything a run needs and say what it would do, without doing it."""
 
 import argparse
-import sys
 from collections.abc import Callable
 from typing import Any
 
+from pasd_batch.batch.worker.log_lines import tell
 from pasd_batch.cli.archive_options import add_config, read_config
-from pasd_batch.storage.printable import printable
 
 
 def add_command(commands: Any) -> None:
@@ -36,6 +35,5 @@ def run(options: argparse.Namespace) -> int:
     settings = read_config(options)
     refuse_early(settings, ray_address=options.ray_address)
     report = plan_archive(settings, ray_address=options.ray_address)
-    stream = sys.stdout if report.exit_code == 0 else sys.stderr
-    stream.write(printable(f"{report.message}\n"))
+    tell(report.message, failed=report.exit_code != 0)
     return report.exit_code

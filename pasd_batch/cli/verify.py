@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pasd_batch.batch.worker.log_lines import tell
 from pasd_batch.cli.archive_options import add_storage_options, read_config, storage_settings_from
 from pasd_batch.cli.errors import UsageError
 from pasd_batch.config.run import RunSettings
@@ -207,7 +208,7 @@ def _mend(
         repair, run_file, settings, ray_address=options.ray_address, show_progress=not options.no_progress
     )
     done = report.exit_code is ExitCode.DONE
-    (sys.stdout if done else sys.stderr).write(printable(f"{report.message}\n"))
+    tell(report.message, failed=not done)
     return report.exit_code
 
 

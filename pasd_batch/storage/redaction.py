@@ -3,6 +3,7 @@
 Only what has a scheme (`https://...`) is a URI; local paths are shown as they are, whatever is in them.
 """
 
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -30,6 +31,23 @@ CREDENTIALS = (
     r"|(?:api|access|aws|awsaccess|shared)?key(?:id)?)="
 )
 """Regular expression for URIs in a text with a password, or with a parameter that is called like a secret."""
+
+
+_ADDRESS_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>`]*[^\s'\"<>`.,:;)\]}]")
+_SECRET_VARIABLE = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|(ACCESS|API|ACCOUNT)_?KEY", re.IGNORECASE)
+_LEAST_SECRET = 8
+"""Characters from which on a variable's value is taken for a secret, and not for a word like `true`."""
+
+
+def without_secrets(text: str) -> str:
+    """A text with its addresses redacted, and with `***` for what this process's environment holds as secrets.
+
+    Those are the values of variables that are called so, such as `AWS_SECRET_ACCESS_KEY`, unless they name a file.
+    """
+    for name, value in os.environ.items():
+        if len(value) >= _LEAST_SECRET and value in text and _SECRET_VARIABLE.search(name) and "/" not in value[:1]:
+            text = text.replace(value, _HIDDEN)
+    return _ADDRESS_IN_TEXT.sub(lambda found: redact_uri(found.group()), text)
 
 
 def redact_uri(uri: str) -> str:

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
+from pasd_batch.batch.worker.log_lines import PrintableFormatter
 from pasd_batch.cli import main
-from pasd_batch.cli.terminal import PrintableFormatter
 from pasd_batch.storage.printable import printable, printable_line
 
 HOSTILE = "a\x1b[2J\x1b]0;title\x07\r\u202egpj.\udcff"

@@ -1,5 +1,6 @@
 """All shards of a run handed to workers, over and over until each is committed or nothing gets better."""
 
+import contextvars
 import logging
 import random
 import threading
@@ -115,7 +116,9 @@ def _watching(board: Any, progress: RunProgress) -> Iterator[None]:
         while not ended.wait(BOARD_SECONDS):
             progress.watch(read_board(board))
 
-    thread = threading.Thread(target=watch, daemon=True, name="progress")
+    # What log lines are about goes along into the thread.
+    run = contextvars.copy_context().run
+    thread = threading.Thread(target=run, args=(watch,), daemon=True, name="progress")
     thread.start()
     try:
         yield

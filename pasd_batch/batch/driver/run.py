@@ -19,6 +19,7 @@ from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupt
 from pasd_batch.batch.driver.preflight import Preflight, check_run
 from pasd_batch.batch.driver.supervisor import supervised
 from pasd_batch.batch.planning.plan import plan_is_complete, write_plan
+from pasd_batch.batch.worker.log_lines import LogFormat, log_as, log_context, log_format_in_use
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.cluster.session import ClusterFailed, ray_session
@@ -57,7 +58,7 @@ class RunReport:
     """Command that shows what came out, in a sentence; empty where there is nothing to look at."""
 
 
-def run_from_config(path: str, overrides: Sequence[str] = ()) -> int:
+def run_from_config(path: str, overrides: Sequence[str] = (), *, log_format: str = LogFormat.TEXT) -> int:
     """Begin or resume the run of a YAML file with `dotted.key=value` overrides; logs how it ended, gives its exit code.
 
     For programs of their own, such as jobs, and nothing else that they do: this process's command line runs again in
@@ -65,12 +66,12 @@ def run_from_config(path: str, overrides: Sequence[str] = ()) -> int:
     """
     command = shown_command(["python", *sys.argv])
     remedy = f"photos without a row may be left; everything committed is safe, {command} resumes the run"
+    if log_format == LogFormat.JSON or not logging.getLogger().hasHandlers():
+        log_as(LogFormat(log_format), of_job=True)
     return supervised(lambda: _drive(path, overrides, command), lost=ExitCode.INCOMPLETE, remedy=remedy)
 
 
 def _drive(path: str, overrides: Sequence[str], command: str) -> int:
-    if not logging.getLogger().hasHandlers():
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = RunSettings.parse(with_overrides(load_yaml(path), overrides, RunSettings), source=path)
         _refuse_relative_paths_of_job(settings)
@@ -99,7 +100,8 @@ def run_archive(
     """
     try:
         # Before Ray begins, which may take minutes, and after, because Ray sets a handler of its own.
-        with signals_as_interrupts(), ray_session(ray_address), signals_as_interrupts():
+        run = redact_uri(settings.output.root)
+        with log_context(run=run), signals_as_interrupts(), ray_session(ray_address), signals_as_interrupts():
             return _run(settings, loaders or ModelLoaders(), show_progress=show_progress, resume=resume_command)
     except Interrupted as interrupt:
         message = f"ended by {interrupt}; everything committed is safe, {resume_command} resumes the run"
@@ -146,7 +148,9 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
         # Workers take the weights that the run began with, though their names may mean others by now.
         settings = with_pins(settings, found.worker.weights | run.weights)
         settings = _with_folders(settings, found.manifest.folders)
-        spec = WorkerSpec(settings, run.provenance, run.score_columns, extra, loaders, found.manifest.survey.plan_key)
+        logs_json = log_format_in_use() is LogFormat.JSON
+        key = found.manifest.survey.plan_key
+        spec = WorkerSpec(settings, run.provenance, run.score_columns, extra, loaders, key, logs_json)
         trouble = work_off(run, spec, folder, resumed=resumed, show_progress=show_progress)
         if trouble is not None:
             return RunReport(ExitCode.INCOMPLETE, None, f"{trouble}\n{resume} resumes the run")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pasd_batch.batch.worker.log_lines import LogFormat, log_as
 from pasd_batch.batch.worker.model_stage import ProcessPoisoned
 from pasd_batch.batch.worker.shard_worker import ShardOutcome, ShardProgress, ShardState, ShardWorker
 from pasd_batch.batch.worker.spec import WorkerSpec
@@ -37,6 +38,8 @@ class _ShardActor:
     """Adapter that Ray Data builds in every actor and calls with one shard number at a time."""
 
     def __init__(self, spec: WorkerSpec, board: Any) -> None:
+        if spec.logs_json:
+            log_as(LogFormat.JSON)
         self._board = board
         self._worker = ShardWorker(spec, self._show)
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from pasd_batch.batch.driver.interrupts import SAME_REQUEST_SECONDS, Interrupted, signals_as_interrupts
+from pasd_batch.batch.worker.log_lines import tell
 from pasd_batch.linked_process import end_with_parent
 
 _VERDICT = "PASD_BATCH_VERDICT"
@@ -132,7 +133,7 @@ class _Supervisor:
     def _without_verdict(self, ended: int) -> int:
         if self._signal is not None:
             name = signal.Signals(self._signal).name
-            sys.stderr.write(f"ended by {name}, before all was in good order; {self._remedy}\n")
+            tell(f"ended by {name}, before all was in good order; {self._remedy}")
             return 128 + self._signal
         if ended < 0:
             how = f"was ended by {signal.Signals(-ended).name}"
@@ -140,5 +141,5 @@ class _Supervisor:
         else:
             how = f"ended with code {ended} and no word"
             cause = ", as it does when the raylet dies, Ray's process on this machine"
-        sys.stderr.write(f"the driver {how}{cause}; Ray's logs are in /tmp/ray/session_latest/logs; {self._remedy}\n")
+        tell(f"the driver {how}{cause}; Ray's logs are in /tmp/ray/session_latest/logs; {self._remedy}")
         return self._lost

@@ -13,8 +13,9 @@ from pasd_batch.batch.local.targets import output_paths, refuse_losses, refuse_n
 from pasd_batch.batch.worker.model_stage import ModelStage, ProcessPoisoned
 from pasd_batch.batch.worker.models import ModelLoaders, WorkerModels
 from pasd_batch.batch.worker.pipeline import PhotoPipeline
+from pasd_batch.batch.worker.process_name import process_name
 from pasd_batch.batch.worker.rows import Row
-from pasd_batch.batch.worker.spec import WorkerSpec, process_name
+from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.restore import RestoreSettings
 from pasd_batch.config.run import RunSettings

@@ -4,6 +4,7 @@ import contextlib
 import sys
 from typing import Any, Self
 
+from pasd_batch.batch.worker.log_lines import LogFormat, log_as, log_context
 from pasd_batch.batch.worker.pipeline import ModelsUnavailable, load_pipeline
 from pasd_batch.batch.worker.rows import Row
 from pasd_batch.batch.worker.spec import WorkerSpec
@@ -11,7 +12,7 @@ from pasd_batch.config.run import DeadlineSettings
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.linked_process import LinkedProcess, link_back
 from pasd_batch.records import PhotoRecord, WorkOrigin
-from pasd_batch.storage.storage import StorageError
+from pasd_batch.storage.storage import StorageError, redact_uri
 
 _START_TRIES = 3
 _END_SECONDS = 10.0
@@ -94,6 +95,8 @@ class ChildProcess:
 def main(descriptor: int) -> None:
     """The child's side: loads the models, then answers with a row for every photo, until the parent goes away."""
     connection, spec = link_back(descriptor)
+    if spec.logs_json:
+        log_as(LogFormat.JSON)
     try:
         pipeline = load_pipeline(spec)
     except ModelsUnavailable as error:
@@ -106,7 +109,8 @@ def main(descriptor: int) -> None:
         except EOFError:
             return
         try:
-            connection.send(("row", pipeline.run([record], origin, lambda _: None)[0]))
+            with log_context(run=redact_uri(spec.settings.output.root), shard=origin.shard):
+                connection.send(("row", pipeline.run([record], origin, lambda _: None)[0]))
         except StorageError as error:
             connection.send(("storage", error))
 

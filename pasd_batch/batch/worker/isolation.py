@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pasd_batch.batch.worker.child import ChildDied, ChildProcess
+from pasd_batch.batch.worker.log_lines import log_context
 from pasd_batch.batch.worker.pipeline import RowListener
 from pasd_batch.batch.worker.rows import Row, RowWriter
 from pasd_batch.batch.worker.spec import WorkerSpec
@@ -48,7 +49,8 @@ class IsolatedShard:
         rows: list[Row] = []
         with ChildProcess(self.spec) as child:
             for record in records:
-                row = self._kept_row(record) or self._keep(record, self._row(child, record, origin))
+                with log_context(photo=record.photo_id):
+                    row = self._kept_row(record) or self._keep(record, self._row(child, record, origin))
                 rows.append(row)
                 listener(row)
         return rows

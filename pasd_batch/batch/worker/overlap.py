@@ -6,6 +6,7 @@ A thread cannot be ended from outside. One that outlives its deadline is given u
 stuck cannot keep the process from ending.
 """
 
+import contextvars
 import math
 import threading
 import time
@@ -101,7 +102,9 @@ class BoundedThreads(Generic[Item, Result]):
         """Start a thread for `item`; call only while not `full`."""
         future: Future[Result] = Future()
         self._running.append(_Running(item, future, time.monotonic()))
-        threading.Thread(target=_run, args=(self.task, item, future), daemon=True, name=self.what).start()
+        # What log lines are about goes along into the thread.
+        run = contextvars.copy_context().run
+        threading.Thread(target=run, args=(_run, self.task, item, future), daemon=True, name=self.what).start()
 
     def finished(self, *, within: float) -> "list[Done[Item, Result] | Failed[Item]]":
         """Items that have finished or run out of time; waits up to `within` seconds for at least one, if any runs."""

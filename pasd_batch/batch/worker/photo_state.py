@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from pasd_batch.batch.worker.log_lines import log_context
 from pasd_batch.config.restoration import SamplingSettings
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
 from pasd_batch.records import PhotoFailure, PhotoRecord, ResultRow, Stage, records_of
@@ -79,7 +80,8 @@ class PhotoState:
     def warn(self, message: str) -> None:
         """Note, in the row and the log, what is wrong with a photo that goes on all the same."""
         self.row.warnings.append(message)
-        _logger.warning("photo %s: %s", self.record.photo_id, message)
+        with log_context(photo=self.record.photo_id):
+            _logger.warning("photo %s: %s", self.record.photo_id, message)
 
     @contextmanager
     def through(self, stage: Stage, *, beyond: Callable[[Exception], bool] = lambda _: False) -> Iterator[None]:
@@ -92,17 +94,18 @@ class PhotoState:
         """
         self.stage = stage
         began = time.monotonic()
-        try:
-            yield
-        except StageFailed:
-            raise
-        except Exception as error:
-            if beyond(error):
+        with log_context(photo=self.record.photo_id, stage=stage.value):
+            try:
+                yield
+            except StageFailed:
                 raise
-            _logger.info("photo %s failed in %s", self.record.photo_id, stage, exc_info=error)
-            raise StageFailed(failure_of(stage, error)) from error
-        finally:
-            self.took(stage, time.monotonic() - began)
+            except Exception as error:
+                if beyond(error):
+                    raise
+                _logger.info("photo %s failed in %s", self.record.photo_id, stage, exc_info=error)
+                raise StageFailed(failure_of(stage, error)) from error
+            finally:
+                self.took(stage, time.monotonic() - began)
 
 
 def failure_of(stage: Stage, error: BaseException) -> PhotoFailure:

@@ -15,14 +15,16 @@ from pasd_batch.batch.worker.batching import (
     take_batch,
 )
 from pasd_batch.batch.worker.describe_stage import DescribeStage
+from pasd_batch.batch.worker.log_lines import log_context
 from pasd_batch.batch.worker.model_stage import ModelStage
 from pasd_batch.batch.worker.overlap import BoundedThreads, DeadlineExceeded, Failed, ReadAhead
 from pasd_batch.batch.worker.photo_loader import FETCHING, MIB, LoadedPhoto, PhotoLoader
 from pasd_batch.batch.worker.photo_state import PhotoState, StageFailed, failure_of
 from pasd_batch.batch.worker.photo_store import PhotoStore
+from pasd_batch.batch.worker.process_name import process_name
 from pasd_batch.batch.worker.rows import Row, RowWriter
 from pasd_batch.batch.worker.run_images import ImageFiles, RunImages
-from pasd_batch.batch.worker.spec import WorkerSpec, process_name
+from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.batch.worker.watchdog import process_ends_after
 from pasd_batch.config.run import RunMode
 from pasd_batch.errors import TroubleAroundPhotos
@@ -179,16 +181,21 @@ class _Passage:
 
     def work_on(self, batch: Sequence[LoadedPhoto]) -> None:
         """Describe, restore and score loaded photos, as the run does, and let threads store them."""
-        self._describer.describe(batch)
+        with log_context(photo=_names_of(batch)):
+            self._describer.describe(batch)
         if not self._writer.spec.restores:
             for loaded in batch:
-                self._end_as_it_is(loaded)
+                with log_context(photo=loaded.state.record.photo_id):
+                    self._end_as_it_is(loaded)
             return
-        for loaded, outcome in zip(batch, self._model.restore(batch), strict=True):
-            if isinstance(outcome, PhotoFailure):
-                self._end(loaded.state, outcome)
-            else:
-                self._store_and_score(loaded, outcome)
+        with log_context(photo=_names_of(batch), stage=Stage.RESTORE.value):
+            outcomes = self._model.restore(batch)
+        for loaded, outcome in zip(batch, outcomes, strict=True):
+            with log_context(photo=loaded.state.record.photo_id):
+                if isinstance(outcome, PhotoFailure):
+                    self._end(loaded.state, outcome)
+                else:
+                    self._store_and_score(loaded, outcome)
         self._collect(within=0.0)
 
     def finish(self) -> None:
@@ -237,3 +244,9 @@ def _failure(failed: Failed, state: PhotoState) -> PhotoFailure:
             return failure_of(state.stage, error)
         case error:
             raise error
+
+
+def _names_of(batch: Sequence[LoadedPhoto]) -> str | list[str]:
+    """The photo's id, or those of several, as log lines name what they are about."""
+    names = [loaded.state.record.photo_id for loaded in batch]
+    return names[0] if len(names) == 1 else names

@@ -10,11 +10,13 @@ from enum import StrEnum
 
 from pasd_batch.batch.worker.isolation import IsolatedShard
 from pasd_batch.batch.worker.kept_rows import kept_rows, merged, without_kept
+from pasd_batch.batch.worker.log_lines import log_context
 from pasd_batch.batch.worker.model_stage import ProcessPoisoned
 from pasd_batch.batch.worker.photo_state import read_records
 from pasd_batch.batch.worker.pipeline import MIB, PhotoPipeline, load_pipeline
+from pasd_batch.batch.worker.process_name import process_name
 from pasd_batch.batch.worker.rows import Row, without_images_beyond
-from pasd_batch.batch.worker.spec import WorkerSpec, process_name
+from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.cluster.metrics import RunMetrics
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.records import PhotoRecord, Status, WorkOrigin
@@ -75,7 +77,8 @@ class ShardWorker:
         self._spec = spec
         self._listener = listener
         self._folder = spec.folder()
-        self._metrics = RunMetrics(redact_uri(spec.settings.output.root))
+        self._run = redact_uri(spec.settings.output.root)
+        self._metrics = RunMetrics(self._run)
         self._pipeline: PhotoPipeline | None = None
         self._vain_loads = 0
 
@@ -88,16 +91,20 @@ class ShardWorker:
             ProcessPoisoned: this process can restore nothing any more; it has to end.
         """
         began = time.monotonic()
+        with log_context(run=self._run, shard=shard):
+            outcome = self._outcome(shard)
+        outcome = replace(outcome, seconds=time.monotonic() - began)
+        self._metrics.shard(outcome.state, outcome.seconds)
+        return outcome
+
+    def _outcome(self, shard: int) -> ShardOutcome:
         try:
-            outcome = self._commit_once(shard)
+            return self._commit_once(shard)
         except ProcessPoisoned:
             raise
         except Exception as error:
             _logger.warning("shard %d is given back", shard, exc_info=error)
-            outcome = ShardOutcome(shard, _state_after(error), message=f"{type(error).__name__}: {error}")
-        outcome = replace(outcome, seconds=time.monotonic() - began)
-        self._metrics.shard(outcome.state, outcome.seconds)
-        return outcome
+            return ShardOutcome(shard, _state_after(error), message=f"{type(error).__name__}: {error}")
 
     def _commit_once(self, shard: int) -> ShardOutcome:
         if self._folder.is_committed(shard):

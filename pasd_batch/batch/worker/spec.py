@@ -1,8 +1,6 @@
 """Specification of a run's workers."""
 
 import hashlib
-import os
-import socket
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -25,6 +23,8 @@ class WorkerSpec:
     loaders: ModelLoaders
     plan_key: bytes = field(default=b"", repr=False)
     """Opens what the plan's URIs hide; told to workers, and stored nowhere."""
+    logs_json: bool = False
+    """True if workers write their log as JSON, as the driver does."""
 
     def folder(self) -> RunFolder:
         """The run's folder."""
@@ -69,8 +69,3 @@ def photo_seed(run_seed: int, photo_id: str) -> int:
     """A photo's own seed in [0, 2**63): the same wherever, whenever and with whomever it is restored."""
     digest = hashlib.sha256(f"{run_seed}/{photo_id}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
-
-
-def process_name() -> str:
-    """Host and process, as rows and attempts name a worker."""
-    return f"{socket.gethostname()}/{os.getpid()}"
