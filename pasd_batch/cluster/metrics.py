@@ -91,6 +91,13 @@ PROGRESS = Metric(
     ("state",),
 )
 IN_WORK = Metric("pasd_batch_run_shards_in_work", MetricKind.GAUGE, "shards", "Shards that workers are at now.")
+COST = Metric(
+    "pasd_batch_run_cost",
+    MetricKind.GAUGE,
+    "currency of `workers.price_per_hour`",
+    "Cost of the run's workers, by `state`: `so_far` and `in_all`, an estimate; only where a price is set.",
+    ("state",),
+)
 
 METRICS = (
     PHOTOS,
@@ -105,6 +112,7 @@ METRICS = (
     GPU_MEMORY,
     PROGRESS,
     IN_WORK,
+    COST,
 )
 """All metrics, in the order of the documentation."""
 
@@ -156,6 +164,11 @@ class RunMetrics:
         for state, photos in {"planned": planned, "done": done, "failed": failed}.items():
             self._add(PROGRESS, photos, state=state)
         self._add(IN_WORK, in_work)
+
+    def cost(self, *, so_far: float, in_all: float) -> None:
+        """Note what the run has cost and will have cost, in the driver."""
+        for state, cost in {"so_far": so_far, "in_all": in_all}.items():
+            self._add(COST, cost, state=state)
 
     def _add(self, metric: Metric, value: float, **labels: str) -> None:
         """Take over a value: counters grow by it, gauges are set to it, histograms observe it."""

@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -20,6 +21,8 @@ _CONNECT_SECONDS = 5.0
 _SAID_AFTER = 15.0
 _own_ray: ContextVar[bool] = ContextVar("own_ray", default=False)
 """True while the Ray is one that this process has begun on its machine."""
+
+_TYPE_LABELS = ("ray.io/node-group", "ray.io/accelerator-type")
 
 
 class ClusterFailed(TroubleAroundPhotos):
@@ -60,6 +63,12 @@ class WorkerResources:
             f"waiting for a worker's place with {self.cpus:g} CPU(s) and {self.gpus:g} GPU(s), of which the cluster "
             f"has {total.get('CPU', 0):g} and {total.get('GPU', 0):g} now"
         )
+
+
+def workers_now(settings: WorkerSettings) -> int:
+    """Workers that a run begun now would have. Ray must be running."""
+    fitting = max(1, WorkerResources.of(settings).fitting_now())
+    return fitting if settings.max is None else min(fitting, settings.max)
 
 
 @contextlib.contextmanager
@@ -131,6 +140,18 @@ def _why_not_begun(address: str | None, error: Exception) -> str:
             "unset RAY_ADDRESS, or give --ray-address or RAY_ADDRESS as ray://HOST:10001 or HOST:6379"
         )
     return f"no Ray cluster at {address}: {error}; check --ray-address or RAY_ADDRESS"
+
+
+def node_type() -> str | None:
+    """Type of the node that this process runs on: its group of workers, else its accelerator; None if Ray says none.
+
+    KubeRay labels nodes with their group; elsewhere `ray start --labels ray.io/node-group=NAME` does.
+    """
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return None
+    labels = ray.get_runtime_context().get_node_labels()
+    return next((labels[name] for name in _TYPE_LABELS if labels.get(name)), None)
 
 
 def run_on_worker(function: Callable[..., Any], *arguments: Any, settings: WorkerSettings, seconds: float) -> Any:

@@ -163,6 +163,10 @@ class WorkerSettings(Settings):
     """Most photos of like size that are restored together; none: 8 on a GPU, which fills calls of the networks
     (`tiling.tile_batch`), 4 on the CPU."""
 
+    price_per_hour: Annotated[float, Field(ge=0.0)] | dict[str, Annotated[float, Field(ge=0.0)]] | None = None
+    """Price of a worker for an hour, in any currency: one for all, or by the type of its node (column `node_type`),
+    with `default` for all others. Where it is set, plan, progress, status and report tell the cost."""
+
     @model_validator(mode="after")
     def _valid_counts(self) -> Self:
         if self.max is not None and self.max < self.min:

@@ -86,6 +86,12 @@ class WorkOrigin:
         nullable=False,
         default=False,
     )
+    node_type: str | None = result_column(
+        pa.string(),
+        "Type of the worker's node: Ray's label `ray.io/node-group` (KubeRay's group of workers), else its "
+        "`ray.io/accelerator-type`; null where Ray has neither. Prices may be set by it.",
+        default=None,
+    )
 
 
 @dataclass(kw_only=True)
@@ -176,6 +182,12 @@ class ResultRow:
         "Time in each stage: `fetch`, `decode`, `reference`, `describe`, `restore`, `score`, `encode`, `store`. Photos "
         "described or restored together share their time equally.",
         default_factory=dict,
+    )
+    worker_seconds: float | None = result_column(
+        pa.float64(),
+        "The photo's share of its worker's time, of which its cost is made: the time that the worker was at the shard, "
+        "loading models included, in equal shares.",
+        default=None,
     )
     score_errors: str | None = result_column(
         pa.string(),

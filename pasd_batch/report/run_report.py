@@ -23,9 +23,11 @@ from pasd_batch.report.own_settings import own_setting_names, with_own_settings
 from pasd_batch.report.render import SheetPhoto, contact_sheet
 from pasd_batch.report.run_photos import PHOTO_COLUMNS, load_photo
 from pasd_batch.report.statistics import to_markdown
+from pasd_batch.runs.cost import run_cost
 from pasd_batch.runs.layout import REPORT_PAGE, REPORT_SHEET, REPORT_SUMMARY, report_data_path
 from pasd_batch.runs.run_file import RunFile, read_run
 from pasd_batch.runs.run_folder import RunFolder, open_run
+from pasd_batch.runs.summary import add_up, count_results
 
 MOST_ON_SHEET = 12
 """Photos of the contact sheet."""
@@ -60,11 +62,12 @@ def write_report(
         rows.add(table)
         if audit is not None:
             audit.add(table)
-    summary = to_markdown(digest.statistics, title=f"Run {storage.uri()}", planned=about.photos)
+    cost = _cost_line(folder, about)
+    summary = to_markdown(digest.statistics, title=f"Run {storage.uri()}", planned=about.photos, cost=cost)
     choices = choose(digest, photos) if audit is None else audit.choices(photos)
     gallery = list(_gallery(folder, digest, choices, audit, limits))
     if audit is None:
-        page = render_page(about, storage.uri(), digest, rows, gallery)
+        page = render_page(about, storage.uri(), digest, rows, gallery, cost)
     else:
         thresholds = audit_thresholds(folder)
         page = render_audit_page(about, storage.uri(), digest, rows, audit, thresholds, gallery)
@@ -84,6 +87,15 @@ def _tables(folder: RunFolder, run: RunFile, *, audited: bool) -> Iterator[pa.Ta
     if audited:
         return with_audit(tables, folder)
     return with_own_settings(tables, folder) if own_setting_names(run) else tables
+
+
+def _cost_line(folder: RunFolder, about: RunFile) -> str | None:
+    """The cost for people; None where the run began without prices."""
+    if about.prices is None:
+        return None
+    counts = add_up(count_results(folder, folder.committed()))
+    cost = run_cost(counts, about.prices, planned=about.photos)
+    return None if cost is None else cost.line()
 
 
 def _gallery(

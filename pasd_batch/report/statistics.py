@@ -135,11 +135,12 @@ class RunStatistics:
         self.last_finished = max(self.last_finished or finished, finished)
 
 
-def to_markdown(statistics: RunStatistics, *, title: str, planned: int | None = None) -> str:
-    """The summary as a Markdown page; `planned` is the plan's number of photos, where it is known."""
+def to_markdown(statistics: RunStatistics, *, title: str, planned: int | None = None, cost: str | None = None) -> str:
+    """The summary as a Markdown page; `planned` is the plan's number of photos and `cost` a line, where known."""
     sections = [
         f"# {as_text(title)}",
         _counts(statistics, planned),
+        as_text(cost or ""),
         _failures(statistics),
         _scores(statistics),
         _times(statistics),

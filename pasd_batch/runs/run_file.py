@@ -61,6 +61,11 @@ class RunFile:
         return len(self.config["restoration"]["passes"]) - 1 if stores else 0
 
     @property
+    def prices(self) -> float | dict[str, float] | None:
+        """`workers.price_per_hour` of the driver that began the run."""
+        return self.settings.get("workers", {}).get("price_per_hour")
+
+    @property
     def provenance(self) -> Provenance:
         """Provenance that the run's rows hold."""
         return Provenance(

@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.records import Status
+from pasd_batch.runs.cost import Prices, RunCost, run_cost
 from pasd_batch.runs.layout import ATTEMPTS_FOLDER, SUMMARY_FILE, shard_of_attempt
 from pasd_batch.runs.run_file import RunFile, read_run
 from pasd_batch.runs.run_folder import RunFolder, no_run
@@ -39,6 +40,8 @@ class RunStatus:
     complete: bool
     """True if the summary is written, which is the last thing a run does."""
     examples: tuple[FailedPhoto, ...]
+    cost: RunCost | None = None
+    """Cost of what is committed, where a price is known."""
 
     def lines(self) -> list[str]:
         """The status for people."""
@@ -51,13 +54,17 @@ class RunStatus:
             f"photos: {counts.photos:,} of {run.photos:,} ({share:.1%}), {counts.outcomes()}",
             f"shards: {counts.shards:,} of {run.shards:,} committed, {self.begun_shards:,} in work or interrupted",
         ]
+        if self.cost is not None:
+            lines.append(self.cost.line())
         lines += [f"  {number:,} x {reason}" for reason, number in counts.failures.items()]
         lines += [f"  e.g. {photo.photo_id} ({photo.uri}): {photo.message}" for photo in self.examples]
         return lines
 
 
-def read_status(uri: str, storage_settings: StorageSettings, *, examples: int = 5) -> RunStatus:
+def read_status(uri: str, storage_settings: StorageSettings, *, examples: int = 5, prices: Prices = None) -> RunStatus:
     """The status of the run at `uri`, with up to so many failed photos as examples.
+
+    Its cost is by `prices`; None: those that the run began with.
 
     Raises:
         NotFound: there is no run.
@@ -71,14 +78,16 @@ def read_status(uri: str, storage_settings: StorageSettings, *, examples: int = 
     committed = folder.committed()
     shards = list(count_results(folder, committed))
     begun = {shard_of_attempt(path) for path in storage.list(ATTEMPTS_FOLDER)} - {None}
+    counts = add_up(shards)
     failed = _failed_photos(folder, [each.shard for each in shards if each.failed])
     return RunStatus(
         uri=redact_uri(storage.uri()),
         run=run,
-        counts=add_up(shards),
+        counts=counts,
         begun_shards=len(begun - set(committed)),
         complete=storage.exists(SUMMARY_FILE),
         examples=tuple(photo for photo, _ in zip(failed, range(examples), strict=False)),
+        cost=run_cost(counts, run.prices if prices is None else prices, planned=run.photos),
     )
 
 

@@ -25,6 +25,10 @@ _COLUMNS = [
     "input_bytes",
     "output_bytes",
     "passes",
+    "input_width",
+    "input_height",
+    "worker_seconds",
+    "node_type",
     "isolated",
     "seconds",
     "warnings",
@@ -47,6 +51,8 @@ class ShardCounts:
     input_bytes: int
     output_bytes: int
     seconds: dict[str, float]
+    worker_seconds: dict[str, float]
+    megapixels: float
     gone: tuple[str, ...]
     """Restored photos that rows describe and that are not stored; looked for if it is known which are."""
 
@@ -68,6 +74,10 @@ class RunCounts:
     output_bytes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     """Seconds of all workers together, by stage."""
+    worker_seconds: dict[str, float] = field(default_factory=dict)
+    """Time that workers spent on the committed shards, by type of node; `""` is an unknown type."""
+    megapixels: float = 0.0
+    """Of the photos as fetched."""
 
     @property
     def error_rate(self) -> float:
@@ -96,8 +106,10 @@ def count_results(run: RunFolder, shards: Iterable[int], *, stored: PathSet | No
 def add_up(counts: Iterable[ShardCounts]) -> RunCounts:
     """The sum of shards' counts."""
     shards = photos = failed = with_warnings = without_scores = isolated = input_bytes = output_bytes = 0
+    megapixels = 0.0
     failures: Counter[str] = Counter()
     seconds: dict[str, float] = defaultdict(float)
+    worker_seconds: dict[str, float] = defaultdict(float)
     for each in counts:
         shards += 1
         photos += each.photos
@@ -110,6 +122,9 @@ def add_up(counts: Iterable[ShardCounts]) -> RunCounts:
         failures.update(each.failures)
         for stage, taken in each.seconds.items():
             seconds[stage] += taken
+        for kind, taken in each.worker_seconds.items():
+            worker_seconds[kind] += taken
+        megapixels += each.megapixels
     return RunCounts(
         shards=shards,
         photos=photos,
@@ -121,6 +136,8 @@ def add_up(counts: Iterable[ShardCounts]) -> RunCounts:
         input_bytes=input_bytes,
         output_bytes=output_bytes,
         seconds={stage: round(taken, 3) for stage, taken in seconds.items()},
+        worker_seconds={kind: round(taken, 3) for kind, taken in worker_seconds.items()},
+        megapixels=round(megapixels, 6),
     )
 
 
@@ -183,6 +200,9 @@ def _count_shard(folder: RunFolder, shard: int, stored: PathSet | None) -> Shard
     for row in rows:
         for stage, taken in (row["seconds"] or {}).items():
             seconds[stage] += taken or 0.0
+    worker_seconds: dict[str, float] = defaultdict(float)
+    for row in rows:
+        worker_seconds[row["node_type"] or ""] += row["worker_seconds"] or 0.0
     return ShardCounts(
         shard=shard,
         photos=len(rows),
@@ -194,6 +214,8 @@ def _count_shard(folder: RunFolder, shard: int, stored: PathSet | None) -> Shard
         input_bytes=sum(row["input_bytes"] or 0 for row in rows),
         output_bytes=sum(row["output_bytes"] or 0 for row in rows),
         seconds=dict(seconds),
+        worker_seconds=dict(worker_seconds),
+        megapixels=sum((row["input_width"] or 0) * (row["input_height"] or 0) for row in rows) / 1e6,
         gone=() if stored is None else tuple(_gone(folder, rows, stored)),
     )
 

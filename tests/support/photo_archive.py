@@ -157,7 +157,7 @@ def results(root):
 
 def without_traces(row):
     """A row without what may differ between two runs of the same photo."""
-    traces = ("attempt", "worker", "isolated", "finished_at", "seconds", "output_uri", "shard")
+    traces = ("attempt", "worker", "isolated", "finished_at", "seconds", "worker_seconds", "output_uri", "shard")
     return {name: value for name, value in row.items() if name not in traces}
 
 

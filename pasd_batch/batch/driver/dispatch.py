@@ -15,11 +15,12 @@ from pasd_batch.batch.worker.shard_worker import ShardOutcome, ShardProgress, Sh
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.cluster.board import read_board, start_board
 from pasd_batch.cluster.metrics import RunMetrics
+from pasd_batch.runs.cost import RunningCost
 from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.ledger import AttemptLedger
 from pasd_batch.runs.run_file import RunFile
 from pasd_batch.runs.run_folder import RunFolder
-from pasd_batch.runs.summary import expected_photos
+from pasd_batch.runs.summary import add_up, count_results, expected_photos
 from pasd_batch.storage.storage import StorageError, redact_uri
 
 _logger = logging.getLogger(__name__)
@@ -41,10 +42,13 @@ def work_off(run: RunFile, spec: WorkerSpec, folder: RunFolder, *, resumed: bool
     """
     done = {shard for shard in folder.committed() if shard < run.shards}
     photos_done = sum(expected_photos(run, shard) for shard in done)
+    prices = spec.settings.workers.price_per_hour
+    # Rows are read only if their cost is wanted: a run may have hundreds of thousands of shards.
+    costs = None if prices is None else RunningCost.after(add_up(count_results(folder, sorted(done))), prices)
     board = start_board()
     metrics = RunMetrics(redact_uri(folder.storage.uri()))
     with (
-        RunProgress(run.photos, metrics, done=photos_done, show=show_progress) as progress,
+        RunProgress(run.photos, metrics, done=photos_done, show=show_progress, costs=costs) as progress,
         _watching(board, progress),
     ):
         while len(done) < run.shards:
@@ -76,7 +80,9 @@ def _one_pass(
         with closing(run_shards(spec, pending, board)) as outcomes:
             for outcome in outcomes:
                 if outcome.state in (ShardState.COMMITTED, ShardState.COMMITTED_BEFORE):
-                    progress.commit(outcome.shard, expected_photos(run, outcome.shard), outcome.failed)
+                    photos = expected_photos(run, outcome.shard)
+                    spent = outcome.seconds if outcome.state is ShardState.COMMITTED else 0.0
+                    progress.commit(outcome.shard, photos, outcome.failed, seconds=spent, node_type=outcome.node_type)
                     in_a_row = 0
                     continue
                 _logger.warning("shard %d was given back: %s", outcome.shard, outcome.message)

@@ -5,14 +5,16 @@ import time
 from datetime import timedelta
 
 from pasd_batch.batch.driver.exit_code import ExitCode
+from pasd_batch.batch.driver.plan_sample import sampled_lines
 from pasd_batch.batch.driver.preflight import WORKER_SECONDS, PreflightFailed, WorkerReport, check_storage_and_workers
 from pasd_batch.batch.driver.run import RunReport, with_absolute_paths
 from pasd_batch.batch.planning.estimate import PlanSummary, plan_summary
 from pasd_batch.batch.worker.models import ModelLoaders
-from pasd_batch.cluster.session import ClusterFailed, WorkerResources, ray_session, run_on_worker
+from pasd_batch.cluster.session import ClusterFailed, node_type, ray_session, run_on_worker, workers_now
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.records import PhotoFailure
+from pasd_batch.runs.cost import cost_of_seconds
 from pasd_batch.runs.kept_list import refuse_run_among_photos
 from pasd_batch.runs.run_file import describe_run, read_run, refuse_another, refuse_strangers
 from pasd_batch.runs.run_folder import RunFolder
@@ -23,12 +25,15 @@ _logger = logging.getLogger(__name__)
 
 
 def plan_archive(
-    settings: RunSettings, *, ray_address: str | None = None, loaders: ModelLoaders | None = None
+    settings: RunSettings, *, ray_address: str | None = None, loaders: ModelLoaders | None = None, sample: int = 0
 ) -> RunReport:
-    """Report what a run of these settings would do, or everything that keeps it from starting."""
+    """Report what a run of these settings would do, or everything that keeps it from starting.
+
+    The time is estimated from a `sample` of so many photos that a worker restores; 0: from one grey tile.
+    """
     try:
         with ray_session(ray_address):
-            return _plan(with_absolute_paths(settings), loaders or ModelLoaders())
+            return _plan(with_absolute_paths(settings), loaders or ModelLoaders(), sample)
     except PasdBatchError as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     except Exception as error:
@@ -38,7 +43,7 @@ def plan_archive(
         return RunReport(ExitCode.CANNOT_START, None, message)
 
 
-def _plan(settings: RunSettings, loaders: ModelLoaders) -> RunReport:
+def _plan(settings: RunSettings, loaders: ModelLoaders, sample: int) -> RunReport:
     storage = RunFolder.open(settings.output.root, settings.storage).storage
     found = check_storage_and_workers(settings, storage, loaders)
     problems = found.messages
@@ -52,8 +57,8 @@ def _plan(settings: RunSettings, loaders: ModelLoaders) -> RunReport:
         problems.append(str(error))
     if problems or summary is None:
         raise PreflightFailed(problems)
-    lines = [*summary.lines(), *_time_lines(settings, loaders, summary), *_cautions(settings)]
-    return RunReport(ExitCode.DONE, None, "\n".join(lines))
+    time = sampled_lines(settings, storage, loaders, sample) if sample else _time_lines(settings, loaders, summary)
+    return RunReport(ExitCode.DONE, None, "\n".join([*summary.lines(), *time, *_cautions(settings)]))
 
 
 def _cautions(settings: RunSettings) -> list[str]:
@@ -83,15 +88,15 @@ def _refuse_another_run(settings: RunSettings, storage: Storage, summary: PlanSu
 
 def _time_lines(settings: RunSettings, loaders: ModelLoaders, summary: PlanSummary) -> list[str]:
     if settings.mode is not RunMode.RESTORE:
-        return [f"time: not estimated for mode {settings.mode.value}"]
-    seconds = _seconds_on_worker(settings, loaders)
-    workers = max(1, WorkerResources.of(settings.workers).fitting_now())
-    if settings.workers.max is not None:
-        workers = min(workers, settings.workers.max)
+        return [f"time: not estimated for mode {settings.mode.value}; --sample N measures it on N photos"]
+    seconds, kind = _seconds_on_worker(settings, loaders)
+    workers = workers_now(settings.workers)
     lines = [f"one tile takes {seconds:.2f} s on a worker; the cluster has room for {workers:,} now"]
     total = summary.seconds(seconds_per_tile=seconds, workers=workers)
     if total is not None:
         lines.append(f"time: about {timedelta(seconds=round(total))} (without scoring and storage)")
+        cost = cost_of_seconds(settings.workers.price_per_hour, total * workers, kind)
+        lines += [f"cost: about {cost:,.2f} (without scoring and storage)"] if cost is not None else []
     deadline, longest = settings.deadlines.restore, summary.work.most_effort * seconds
     if deadline is not None and longest > deadline:
         lines.append(
@@ -101,14 +106,20 @@ def _time_lines(settings: RunSettings, loaders: ModelLoaders, summary: PlanSumma
     return lines
 
 
-def _seconds_on_worker(settings: RunSettings, loaders: ModelLoaders) -> float:
+def _seconds_on_worker(settings: RunSettings, loaders: ModelLoaders) -> tuple[float, str | None]:
+    """Seconds of a tile, and the type of the node that took them."""
     try:
-        tried = run_on_worker(seconds_per_tile, settings, loaders, settings=settings.workers, seconds=WORKER_SECONDS)
+        tried, kind = run_on_worker(try_tile, settings, loaders, settings=settings.workers, seconds=WORKER_SECONDS)
     except (ClusterFailed, TimeoutError) as error:
         raise PreflightFailed([f"no worker could restore a trial photo: {type(error).__name__}: {error}"]) from error
     if isinstance(tried, PhotoFailure):
         raise PreflightFailed([f"a grey trial photo cannot be restored: {tried.message}"])
-    return tried
+    return tried, kind
+
+
+def try_tile(settings: RunSettings, loaders: ModelLoaders) -> tuple[float | PhotoFailure, str | None]:
+    """The outcome of `seconds_per_tile`, and the type of the worker's node; runs in a worker."""
+    return seconds_per_tile(settings, loaders), node_type()
 
 
 def seconds_per_tile(settings: RunSettings, loaders: ModelLoaders) -> float | PhotoFailure:

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from pasd_batch.batch.worker.shard_worker import ShardProgress
 from pasd_batch.cluster.metrics import RunMetrics
+from pasd_batch.runs.cost import RunningCost
 
 _logger = logging.getLogger(__name__)
 
@@ -19,13 +20,17 @@ LOG_EVERY_SECONDS = 60.0
 class RunProgress:
     """Counts photos: those of committed shards, and on top those of shards in work, as far as they are known.
 
-    `done` photos were committed before this driver began; failures are counted from then on. Safe in threads.
+    `done` photos were committed before this driver began; failures are counted from then on. `costs` has the cost of
+    their workers, where prices are set. Safe in threads.
     """
 
-    def __init__(self, photos: int, metrics: RunMetrics, *, done: int, show: bool) -> None:
+    def __init__(
+        self, photos: int, metrics: RunMetrics, *, done: int, show: bool, costs: "RunningCost | None" = None
+    ) -> None:
         self._lock = threading.RLock()
         self._photos = photos
         self._metrics = metrics
+        self._costs = costs
         self._begun_at = done
         self._committed = done
         self._failed = 0
@@ -43,13 +48,17 @@ class RunProgress:
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
-    def commit(self, shard: int, photos: int, failed: int) -> None:
-        """Count the photos of a committed shard."""
+    def commit(
+        self, shard: int, photos: int, failed: int, *, seconds: float = 0.0, node_type: str | None = None
+    ) -> None:
+        """Count the photos of a committed shard, and the time of its worker."""
         with self._lock:
             self._running.pop(shard, None)
             self._done_shards.add(shard)
             self._committed += photos
             self._failed += failed
+            if self._costs is not None:
+                self._costs.add(photos, seconds, node_type)
             self._draw()
 
     def watch(self, running: Iterable[ShardProgress]) -> None:
@@ -71,10 +80,18 @@ class RunProgress:
 
     def _draw(self) -> None:
         self._bar.n = self.photos
-        self._bar.set_postfix_str(f"{self.failed:,} failed", refresh=False)
+        self._bar.set_postfix_str(f"{self.failed:,} failed{self._cost()}", refresh=False)
         self._bar.refresh()
         self._metrics.progress(planned=self._photos, done=self.photos, failed=self.failed, in_work=len(self._running))
         self._log(self.photos, self.failed)
+
+    def _cost(self) -> str:
+        """The cost for people; empty where it is not known."""
+        in_all = None if self._costs is None else self._costs.in_all(self._photos)
+        if self._costs is None or in_all is None:
+            return ""
+        self._metrics.cost(so_far=self._costs.so_far, in_all=in_all)
+        return f", cost {self._costs.so_far:,.2f} of about {in_all:,.2f}"
 
     def _log(self, done: int, failed: int) -> None:
         now = time.monotonic()
@@ -83,4 +100,5 @@ class RunProgress:
         self._logged = now
         rate = (done - self._begun_at) / (now - self._began)
         left = f"{(self._photos - done) / rate / 60:,.0f} min left" if rate > 0 else "time left unknown"
-        _logger.info("%d of %d photos, %d failed, %.2f photos/s, %s", done, self._photos, failed, rate, left)
+        outcomes = f"{failed} failed{self._cost()}"
+        _logger.info("%d of %d photos, %s, %.2f photos/s, %s", done, self._photos, outcomes, rate, left)

@@ -1,5 +1,6 @@
 """Result rows: one for every photo, whether it was restored or failed."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -50,6 +51,12 @@ class RowWriter:
         status = Status.OK if failure is None else Status.FAILED
         row = replace(state.row, status=status, failure=failure, finished_at=datetime.now(UTC))
         return state.record.extra | row.values()
+
+
+def with_worker_seconds(rows: Sequence[Row], began: float) -> list[Row]:
+    """A shard's rows with their shares of the time (`time.monotonic`) that has gone since its worker began."""
+    share = (time.monotonic() - began) / max(1, len(rows))
+    return [row | {"worker_seconds": share} for row in rows]
 
 
 def without_images_beyond(rows: Sequence[Row], most_bytes: int) -> list[Row]:

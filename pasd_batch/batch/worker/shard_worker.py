@@ -15,9 +15,10 @@ from pasd_batch.batch.worker.model_stage import ProcessPoisoned
 from pasd_batch.batch.worker.photo_state import read_records
 from pasd_batch.batch.worker.pipeline import MIB, PhotoPipeline, load_pipeline
 from pasd_batch.batch.worker.process_name import process_name
-from pasd_batch.batch.worker.rows import Row, without_images_beyond
+from pasd_batch.batch.worker.rows import Row, with_worker_seconds, without_images_beyond
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.cluster.metrics import RunMetrics
+from pasd_batch.cluster.session import node_type
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.records import PhotoRecord, Status, WorkOrigin
 from pasd_batch.runs.damage import RunDamaged
@@ -55,6 +56,8 @@ class ShardOutcome:
     failed: int = 0
     seconds: float = 0.0
     message: str | None = None
+    node_type: str | None = None
+    """Type of the worker's node, as its rows have it."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class ShardWorker:
         self._folder = spec.folder()
         self._run = redact_uri(spec.settings.output.root)
         self._metrics = RunMetrics(self._run)
+        self._node_type = node_type()
         self._pipeline: PhotoPipeline | None = None
         self._vain_loads = 0
 
@@ -93,7 +97,7 @@ class ShardWorker:
         began = time.monotonic()
         with log_context(run=self._run, shard=shard):
             outcome = self._outcome(shard)
-        outcome = replace(outcome, seconds=time.monotonic() - began)
+        outcome = replace(outcome, seconds=time.monotonic() - began, node_type=self._node_type)
         self._metrics.shard(outcome.state, outcome.seconds)
         return outcome
 
@@ -109,13 +113,14 @@ class ShardWorker:
     def _commit_once(self, shard: int) -> ShardOutcome:
         if self._folder.is_committed(shard):
             return ShardOutcome(shard, ShardState.COMMITTED_BEFORE)
+        began = time.monotonic()
         records = read_records(self._folder, shard, self._spec.plan_key)
         kept = kept_rows(self._folder.storage, shard)
         ledger = AttemptLedger.of_shard(self._folder.storage, shard)
         while True:
             attempt = ledger.begin(process_name())
             try:
-                done = self._rows(shard, without_kept(records, kept), ledger, attempt)
+                done = with_worker_seconds(self._rows(shard, without_kept(records, kept), ledger, attempt), began)
                 rows = without_images_beyond(merged(records, kept, done), self._most_bytes)
                 won = self._folder.commit(shard, rows, self._spec.schema)
                 if kept:
@@ -137,7 +142,7 @@ class ShardWorker:
 
     def _rows(self, shard: int, records: list[PhotoRecord], ledger: AttemptLedger, attempt: Attempt) -> list[Row]:
         isolated = self._isolates(attempt)
-        origin = WorkOrigin(shard, attempt.number, process_name(), isolated)
+        origin = WorkOrigin(shard, attempt.number, process_name(), isolated, self._node_type)
         done: list[Row] = []
 
         self._metrics.attempt(attempt.number)

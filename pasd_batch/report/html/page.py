@@ -50,9 +50,14 @@ class Comparison:
 
 
 def render_page(
-    run: RunFile, uri: str, digest: RunDigest, rows: RowsData, gallery: Sequence[tuple[Choice, Sequence[ShownPhoto]]]
+    run: RunFile,
+    uri: str,
+    digest: RunDigest,
+    rows: RowsData,
+    gallery: Sequence[tuple[Choice, Sequence[ShownPhoto]]],
+    cost: str | None = None,
 ) -> str:
-    """The page's HTML; `uri` is shown as the run's place, `gallery` has the photos of every choice."""
+    """The page's HTML; `uri` is the run's place, `gallery` has the photos of every choice, `cost` is a line."""
     return render(
         "page.html.j2",
         own=own_setting_names(run),
@@ -60,6 +65,7 @@ def render_page(
         number_word="Score",
         run=run,
         uri=uri,
+        cost=cost,
         statistics=digest.statistics,
         complete=digest.photos == run.photos,
         restores=run.config.get("mode", "restore") == "restore",

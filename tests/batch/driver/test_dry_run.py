@@ -7,7 +7,7 @@ import tiny_models
 from photo_archive import settings
 
 from pasd_batch.batch.driver import dry_run
-from pasd_batch.batch.driver.dry_run import plan_archive, seconds_per_tile
+from pasd_batch.batch.driver.dry_run import plan_archive, seconds_per_tile, try_tile
 from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.preflight import Findings, WorkerReport
 from pasd_batch.batch.driver.run import run_archive
@@ -141,4 +141,4 @@ def test_a_worker_that_does_not_come_cannot_start(ray_cluster, archive, tmp_path
     report = plan_archive(settings(tmp_path / "run", archive.manifest), loaders=tiny_models.TINY)
     assert report.exit_code is ExitCode.CANNOT_START
     assert "TimeoutError" in report.message
-    assert calls == [seconds_per_tile]
+    assert calls == [try_tile]

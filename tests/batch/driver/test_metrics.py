@@ -53,7 +53,9 @@ def samples(ray_cluster, archive, tmp_path_factory):
     root, hold = tmp_path_factory.mktemp("metrics") / "run", Path(os.environ["PASD_TEST_HOLD"])
     hold.write_text("5")
     options = {"show_progress": False, "loaders": tiny_models.HELD}
-    run_settings = settings(root, archive.manifest, shard_size=3, max_error_rate=0.5)
+    run_settings = settings(
+        root, archive.manifest, shard_size=3, max_error_rate=0.5, workers={"price_per_hour": 3600.0}
+    )
     driver = threading.Thread(target=run_archive, args=(run_settings,), kwargs=options)
     driver.start()
     wanted = {name for metric in METRICS for name in served_names(metric)} - served_names(metrics.RETRIES)
@@ -88,6 +90,7 @@ def test_values_are_those_of_the_run(samples):
     assert total("ray_pasd_batch_pixels_total") > 6 * 24 * 32
     assert total("ray_pasd_batch_bytes_total", direction="input") > 0
     assert total("ray_pasd_batch_shards_total", state="committed") >= 2
+    assert 0 < total("ray_pasd_batch_run_cost", state="so_far") < total("ray_pasd_batch_run_cost", state="in_all")
     assert total("ray_pasd_batch_gpu_memory_bytes", kind="total") == 0
 
 

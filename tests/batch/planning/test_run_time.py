@@ -1,0 +1,113 @@
+"""Estimates of a run's time from photos that are drawn by size."""
+
+import itertools
+import random
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tiny_models
+from photo_archive import BAD, picture, settings, store_photos
+
+from pasd_batch.batch.driver.dry_run import plan_archive
+from pasd_batch.batch.driver.exit_code import ExitCode
+from pasd_batch.batch.planning import drawing
+from pasd_batch.batch.planning.drawing import draw_photos
+from pasd_batch.batch.planning.plan import CheckedManifest
+from pasd_batch.batch.planning.plan_stages import PathRules
+from pasd_batch.batch.planning.run_time import TimeEstimate, time_of_all
+from pasd_batch.batch.worker.sampling_run import sample_photos
+from pasd_batch.manifests.pieces import find_pieces
+from pasd_batch.manifests.survey import merge_surveys, survey_piece
+
+
+@pytest.fixture
+def without_ray(monkeypatch):
+    monkeypatch.setattr(drawing, "rows_of", iter)
+    chained = itertools.chain.from_iterable
+    monkeypatch.setattr(drawing, "dataset_of", lambda count, work: chained(work(part) for part in range(count)))
+
+
+def checked(manifest):
+    run_settings = settings("/run", manifest)
+    access, columns = run_settings.storage, run_settings.manifest.columns
+    pieces = find_pieces(run_settings.manifest, access)
+    survey = merge_surveys(pieces, [survey_piece(piece, columns, access) for piece in pieces])
+    rules = PathRules(survey.source_root, ".png")
+    return CheckedManifest(tuple(pieces), columns, access, survey, rules, np.empty(0, np.int64))
+
+
+def write_manifest(path, sizes):
+    """A manifest of square photos of these sides; None: without sizes."""
+    names = [f"{number}.png" for number in range(len(sizes))]
+    columns = {"uri": [str(path.parent / name) for name in names], "id": names}
+    if sizes[0] is not None:
+        columns |= {"width": sizes, "height": sizes}
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def test_photos_are_drawn_in_proportion_to_their_size(tmp_path, without_ray):
+    sides = [100] * 90 + [300] * 10  # half of all pixels each
+    drawn = draw_photos(checked(write_manifest(tmp_path / "m.parquet", sides)), 40, seed=1)
+    assert len(drawn.records) == 40
+    assert drawn.total == 90 * 100**2 + 10 * 300**2
+    assert sum(size == 300**2 for size in drawn.sizes) == 20
+    assert {record.photo_id for record in drawn.records} <= {f"{number}.png" for number in range(100)}
+    assert all(record.uri.endswith(record.photo_id) for record in drawn.records)
+    assert drawn == draw_photos(checked(tmp_path / "m.parquet"), 40, seed=1)
+
+
+def test_without_sizes_every_photo_has_the_same_chance(tmp_path, without_ray):
+    drawn = draw_photos(checked(write_manifest(tmp_path / "m.parquet", [None] * 10)), 5, seed=0)
+    assert drawn.total == 10
+    assert len({record.photo_id for record in drawn.records}) == 5
+
+
+def test_more_photos_than_there_are_take_some_twice(tmp_path, without_ray):
+    drawn = draw_photos(checked(write_manifest(tmp_path / "m.parquet", [10, 10])), 4, seed=0)
+    assert sorted(record.photo_id for record in drawn.records) == ["0.png", "0.png", "1.png", "1.png"]
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says():
+    generator = random.Random(0)
+    sizes = [generator.lognormvariate(0, 1) for _ in range(2000)]
+    seconds = [size * generator.lognormvariate(0, 0.3) for size in sizes]
+    covered, errors = 0, []
+    for _ in range(400):
+        chosen = generator.choices(range(2000), weights=sizes, k=12)
+        estimate = time_of_all([seconds[at] for at in chosen], [sizes[at] for at in chosen], sum(sizes))
+        covered += estimate.low <= sum(seconds) <= estimate.high
+        errors.append(estimate.seconds / sum(seconds) - 1)
+    assert 0.91 < covered / 400 < 0.98
+    assert abs(np.mean(errors)) < 0.02  # it is unbiased
+
+
+def test_one_photo_leaves_no_interval():
+    assert time_of_all([2.0], [4.0], 40.0) == TimeEstimate(20.0)
+
+
+def test_a_sample_is_timed_and_stores_nothing(tmp_path, without_ray):
+    store_photos(tmp_path, {"0.png": picture(0), "1.png": BAD["corrupt"], "2.png": picture(2)})
+    found = checked(write_manifest(tmp_path / "m.parquet", [30, 30, 30]))
+    drawn = draw_photos(found, 3, seed=0)
+    run_settings = settings(tmp_path / "run")
+    told = run_settings.model_copy(update={"storage": run_settings.storage.with_folders(found.folders)})
+    sampled = sample_photos(told, tiny_models.TINY, drawn.records)
+    assert len(sampled.seconds) == 3
+    assert all(taken > 0 for taken in sampled.seconds)
+    assert (sampled.failed, sampled.node_type) == (1, None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_plan_tells_time_with_an_interval_and_cost_from_a_sample(ray_cluster, archive, tmp_path):
+    planned = settings(tmp_path / "run", archive.manifest.parent / "in", workers={"price_per_hour": 3600.0})
+    report = plan_archive(planned, loaders=tiny_models.TINY, sample=4)
+    assert report.exit_code is ExitCode.DONE, report.message
+    sample, time, cost = report.message.splitlines()[-3:]
+    assert sample.startswith("sample: 4 photos drawn at random")
+    assert time.startswith("time: about 0:00:")
+    assert "95 % interval" in time
+    assert cost.startswith("cost: about ")
+    assert not list((tmp_path / "run").rglob("*.parquet"))
