@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from pasd_batch.cluster.session import ClusterFailed, WorkerResources
-from pasd_batch.config.run import WorkerSettings
+from pasd_batch.config.workers import WorkerSettings
 
 _logger = logging.getLogger(__name__)
 

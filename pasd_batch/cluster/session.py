@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from pasd_batch.config.run import WorkerSettings
+from pasd_batch.config.workers import WorkerSettings
 from pasd_batch.errors import TroubleAroundPhotos
 
 _logger = logging.getLogger(__name__)

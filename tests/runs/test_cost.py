@@ -7,8 +7,8 @@ from tiny_run import PHOTOS, TinyRun
 
 from pasd_batch.cli.status import price, prices_of
 from pasd_batch.config.base import ConfigError
-from pasd_batch.config.run import WorkerSettings
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.config.workers import WorkerSettings
 from pasd_batch.report.run_report import write_report
 from pasd_batch.runs.cost import RunningCost, price_of, run_cost
 from pasd_batch.runs.status import read_status
