@@ -10,8 +10,9 @@ from pasd_batch.config.marks import RuntimeOnly
 from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.config.photos import DecodeLimits, OutputSettings
 from pasd_batch.config.restoration import RestorationSettings
-from pasd_batch.config.run import DeadlineSettings, ManifestSettings, RunOutputSettings, RunSettings, WorkerSettings
+from pasd_batch.config.run import DeadlineSettings, ManifestSettings, RunOutputSettings, RunSettings
 from pasd_batch.config.storage import LONGEST_WAIT, StorageSettings
+from pasd_batch.config.workers import WorkerSettings
 
 
 class LocalDeadlineSettings(DeadlineSettings):
