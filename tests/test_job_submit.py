@@ -7,6 +7,7 @@ token, and ended by its process id.
 import ast
 import json
 import os
+import re
 import secrets
 import shlex
 import shutil
@@ -25,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
@@ -183,3 +185,35 @@ def test_a_job_that_cannot_start_fails_with_its_exit_code_in_the_message(head, t
     assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-3000:]
     assert "shard_sise: unknown setting" in done.stdout
     assert "failed with exit code 2" in done.stdout
+
+
+def test_the_entrypoint_of_the_kubernetes_job_runs_through_rays_job_api(head, tmp_path):
+    (tmp_path / "in").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in" / "0.png")
+    settings = {
+        "mode": "score",
+        "manifest": {"path": str(tmp_path / "in")},
+        "output": {"root": "unused"},
+        "workers": {"max": 1},
+        "metrics": {"no_reference": ["piqe"], "full_reference": []},
+    }
+    (tmp_path / "nightly.yaml").write_text(yaml.safe_dump(settings))
+    job = yaml.safe_load((ROOT / "deploy/kuberay/rayjob.yaml").read_text())
+    places = {"/app": str(ROOT), "/etc/pasd-batch": str(tmp_path), "s3://my-bucket": str(tmp_path)}
+    entrypoint = job["spec"]["entrypoint"]
+    for place, here in places.items():
+        assert place in entrypoint
+        entrypoint = entrypoint.replace(place, here)
+    # As KubeRay's HTTP mode gives it to the API: a line that a shell reads.
+    command = ["ray", "job", "submit", "--address", head.address, "--", "sh", "-c", entrypoint]
+    done = subprocess.run(
+        command, cwd=ROOT, env=head.environment, capture_output=True, text=True, timeout=JOB_SECONDS, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (run,) = (tmp_path / "restored").iterdir()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", run.name)
+    assert json.loads((run / "summary.json").read_text())["photos"] == 1
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert {line["run"] for line in lines} <= {str(run), None}
+    assert any("1 photos, 0 failed" in line["message"] for line in lines)

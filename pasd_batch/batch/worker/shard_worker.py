@@ -125,7 +125,8 @@ class ShardWorker:
                 won = self._folder.commit(shard, rows, self._spec.schema)
                 if kept:
                     self._folder.storage.delete(kept_rows_path(shard))
-            except TroubleAroundPhotos:
+            except (TroubleAroundPhotos, SystemExit):
+                # SystemExit: Ray ends this process in good order, as on a node that is taken away with notice.
                 ledger.withdraw(attempt.number)
                 raise
             except ProcessPoisoned:
