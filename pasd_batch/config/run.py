@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from pasd_batch.config.audit import AuditSettings
 from pasd_batch.config.base import Settings
@@ -100,6 +100,10 @@ class ManifestColumns(Settings):
         return {name: column for name in self.SETTINGS if (column := getattr(self, name)) is not None}
 
 
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 class ManifestSettings(Settings):
     """The photos to work on; the manifest has a fingerprint of its own."""
 
@@ -111,6 +115,10 @@ class ManifestSettings(Settings):
 
     columns: ManifestColumns = ManifestColumns()
     """Meanings of the columns."""
+
+    only_new: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
+    """Earlier runs, as `output.root`s or folders that have them in it (`s3://bucket/restored/*`): photos that they have
+    done, with the same content and settings, are left out. Changed ones and ones that failed come again."""
 
 
 class RunOutputSettings(Settings):

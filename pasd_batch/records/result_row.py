@@ -140,6 +140,12 @@ class ResultRow:
         default=None,
     )
     input: ImageFacts | None = result_columns(ImageFacts, prefix="input_", subject="the photo as fetched", default=None)
+    input_version: str | None = result_column(
+        pa.string(),
+        "What tells the photo as fetched from later ones at its place: the store's ETag, or the time of a file's last "
+        "change. Only in runs with `manifest.only_new`.",
+        default=None,
+    )
     degradation: DegradationEstimate | None = result_columns(DegradationEstimate, default=None)
     output: ImageFacts | None = result_columns(
         ImageFacts, prefix="output_", subject="the stored photo", of_result=True, default=None

@@ -52,12 +52,23 @@ def draft_list(source: str, storage: Storage, storage_settings: StorageSettings)
             f"{redact_uri(source)}: a run keeps the list of its photos as text, and this address has something to "
             "hide; write it into a CSV manifest as a row below `uri`, and give that as manifest.path"
         )
-    name = new_photo_list_path()
     listed = list_photos(source, storage_settings, measure=False)
     listed.left_out.warn(source)
+    with draft_of(listed.data, storage) as draft:
+        yield draft
+
+
+@contextmanager
+def draft_of(data: bytes, storage: Storage) -> Iterator[DraftList]:
+    """A list of photos in a file that is gone afterwards unless `keep_list` keeps it.
+
+    Raises:
+        StorageError: the list cannot be written.
+    """
+    name = new_photo_list_path()
     try:
-        storage.write(name, listed.data)
-        yield DraftList(_manifest(storage.uri(name)), listed.data)
+        storage.write(name, data)
+        yield DraftList(_manifest(storage.uri(name)), data)
     finally:
         storage.delete(name)
 

@@ -1,7 +1,8 @@
 """Layout of a run's folder: the path of every file in it, relative to its root. No other module has these names.
 
 run.json                            what the run is; there from the moment that it begins
-manifest-<fingerprint>.parquet      the photos, where the run began with a folder of them
+manifest-<fingerprint>.parquet      the photos, where the run began with a folder of them, or with what is new
+deleted.txt                         ids of photos that earlier runs have done and the manifest has no more
 plan/shard-000000.parquet           planned photos
 attempts/000000/0                   an attempt at a shard, noted before it begins
 attempts/000000/photo-000007/       a photo of a shard that is done photo by photo: starts/0, deaths/0, row.parquet
@@ -21,6 +22,7 @@ import uuid
 
 RUN_FILE = "run.json"
 SUMMARY_FILE = "summary.json"
+DELETED_FILE = "deleted.txt"
 PLAN_FOLDER = "plan"
 RESULTS_FOLDER = "results"
 IMAGES_FOLDER = "images"

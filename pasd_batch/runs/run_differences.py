@@ -26,7 +26,7 @@ class Difference:
 def differences_between(existing: "RunFile", wanted: "RunFile") -> Iterator[Difference]:
     """Differences that make two runs different ones; none if they are the same."""
     before, now = flat_settings(existing.config), flat_settings(wanted.config)
-    defaults = _defaults()
+    defaults = default_settings()
     for name in sorted(before.keys() | now.keys()):
         if name not in before and name in defaults and now[name] == defaults[name]:
             continue  # the version that began the run did not have this setting yet
@@ -51,7 +51,7 @@ def flat_settings(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]
     return flat
 
 
-def _defaults() -> dict[str, Any]:
+def default_settings() -> dict[str, Any]:
     """Settings that decide what comes out, as they are where nothing is said, by dotted path."""
     least = {"manifest": {"path": "manifest.csv"}, "output": {"root": "run"}}
     return flat_settings(RunSettings.parse(least).decisive())

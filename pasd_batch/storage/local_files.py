@@ -69,6 +69,14 @@ class LocalFiles:
         found = os.stat(self._inside(key))
         return FileState(found.st_size, str(found.st_mtime_ns))
 
+    def folders(self) -> list[str]:
+        """Names of the folders directly below the root."""
+        try:
+            with os.scandir(self.root) as entries:
+                return [entry.name for entry in entries if entry.is_dir()]
+        except FileNotFoundError:
+            return []
+
     def stream(self, key: str, into: BinaryIO) -> None:
         """Write the file's bytes into another file, a piece at a time."""
         with open_regular(self._inside(key)) as file:

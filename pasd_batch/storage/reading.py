@@ -8,7 +8,7 @@ from typing import BinaryIO, TypeVar, cast
 from pasd_batch.config.storage import RetryPolicy, StorageSettings
 from pasd_batch.storage.errors import StorageError, translated
 from pasd_batch.storage.filesystems import HTTP
-from pasd_batch.storage.local_files import LocalFiles, open_regular
+from pasd_batch.storage.local_files import FileState, LocalFiles, open_regular
 from pasd_batch.storage.location import parse_location, redact_uri
 from pasd_batch.storage.remote_files import RemoteFiles
 from pasd_batch.storage.retry import with_retries
@@ -42,6 +42,25 @@ def read_uri(
         return translated(lambda: files.shown(location.path), lambda: files.read(location.path, max_bytes))
 
     return with_retries(storage_settings.retry, read)
+
+
+def state_of(uri: str, storage_settings: StorageSettings) -> FileState:
+    """Size of a file or object anywhere that the settings allow, and what tells it from later ones at its place.
+
+    Raises:
+        StorageError: as `read_uri` does.
+    """
+    location = parse_location(uri, allowed_schemes=storage_settings.allowed_schemes)
+    if location.scheme == "file":
+        files = LocalFiles(Path(location.path).anchor)
+    else:
+        hosts = tuple(sorted(storage_settings.allowed_hosts))
+        files = RemoteFiles(location.scheme, "", storage_settings.retry.timeout, hosts)
+
+    def look() -> FileState:
+        return translated(lambda: files.shown(location.path), lambda: files.state(location.path))
+
+    return with_retries(storage_settings.retry, look)
 
 
 def open_for_reading(uri: str, storage_settings: StorageSettings) -> BinaryIO:

@@ -162,6 +162,14 @@ class RemoteFiles:
         self.filesystem.cp_file(self._path(key), self._path(target), **self._limit(size))
         self.remove(key)
 
+    def folders(self) -> list[str]:
+        """Names of the folders directly below the root: beginnings of keys up to the next slash."""
+        try:
+            found = self.filesystem.ls(self.root, detail=True, **self._limit(0))
+        except FileNotFoundError:
+            return []
+        return [each["name"].rstrip("/").rpartition("/")[2] for each in found if each["type"] == "directory"]
+
     def page(self, prefix: str, token: str | None) -> tuple[list[str], str | None]:
         """Up to 1000 keys below the folder `prefix`, and the token of the next page (none: that was all).
 

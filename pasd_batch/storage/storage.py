@@ -215,6 +215,10 @@ class Storage:
             if token is None:
                 return
 
+    def folders(self) -> tuple[str, ...]:
+        """Names of the folders directly below the root, in order; none if it is not there."""
+        return tuple(sorted(self._run("", self.files.folders)))
+
     def is_link(self, path: str) -> bool:
         """True if a link to another place is there; object storage has none."""
         return isinstance(self.files, LocalFiles) and self.files.is_link(check_relative(path))

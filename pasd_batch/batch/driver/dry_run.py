@@ -1,18 +1,28 @@
 """`plan`: everything a run needs is tried, and what it would do is counted and timed; nothing is begun."""
 
+import dataclasses
 import logging
 import time
 from datetime import timedelta
 
 from pasd_batch.batch.driver.exit_code import ExitCode
+from pasd_batch.batch.driver.manifest_check import manifest_of_run
 from pasd_batch.batch.driver.plan_sample import sampled_lines
-from pasd_batch.batch.driver.preflight import WORKER_SECONDS, PreflightFailed, WorkerReport, check_storage_and_workers
+from pasd_batch.batch.driver.preflight import (
+    WORKER_SECONDS,
+    Findings,
+    PreflightFailed,
+    WorkerReport,
+    check_storage_and_workers,
+)
 from pasd_batch.batch.driver.run import RunReport, with_absolute_paths
 from pasd_batch.batch.planning.estimate import PlanSummary, plan_summary
+from pasd_batch.batch.planning.only_new import NothingNew
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.cluster.session import ClusterFailed, node_type, ray_session, run_on_worker, workers_now
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.errors import PasdBatchError
+from pasd_batch.manifests.allowed_folders import listed_folder
 from pasd_batch.records import PhotoFailure
 from pasd_batch.runs.cost import cost_of_seconds
 from pasd_batch.runs.kept_list import refuse_run_among_photos
@@ -34,6 +44,8 @@ def plan_archive(
     try:
         with ray_session(ray_address):
             return _plan(with_absolute_paths(settings), loaders or ModelLoaders(), sample)
+    except NothingNew as nothing:
+        return RunReport(ExitCode.DONE, None, str(nothing))
     except PasdBatchError as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     except Exception as error:
@@ -46,6 +58,18 @@ def plan_archive(
 def _plan(settings: RunSettings, loaders: ModelLoaders, sample: int) -> RunReport:
     storage = RunFolder.open(settings.output.root, settings.storage).storage
     found = check_storage_and_workers(settings, storage, loaders)
+    if not settings.manifest.only_new or found.worker is None:
+        return _plan_of(settings, storage, loaders, sample, found)
+    with manifest_of_run(settings, storage, found.worker.model_fingerprint) as (draft, new):
+        assert draft is not None, "what is new is always listed"
+        assert new is not None, "what is new is always listed"
+        folders = listed_folder(settings.manifest.path, settings.storage)
+        told = {"manifest": draft.manifest, "storage": settings.storage.with_folders(folders)}
+        report = _plan_of(settings.model_copy(update=told), storage, loaders, sample, found)
+    return dataclasses.replace(report, message="\n".join([*new.lines(), report.message]))
+
+
+def _plan_of(settings: RunSettings, storage: Storage, loaders: ModelLoaders, sample: int, found: Findings) -> RunReport:
     problems = found.messages
     summary = None
     try:

@@ -1,6 +1,5 @@
 """Before any work: everything that would fail later is tried, and all problems come in one message."""
 
-import dataclasses
 import logging
 import uuid
 from collections.abc import Callable
@@ -8,21 +7,18 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pasd_batch.batch.driver.fetching import fetch_on_worker
-from pasd_batch.batch.planning.plan import CheckedManifest, check_manifest
+from pasd_batch.batch.driver.manifest_check import check_run_manifest
+from pasd_batch.batch.planning.only_new import NothingNew
+from pasd_batch.batch.planning.plan import CheckedManifest
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.cluster.session import WorkerResources, run_on_worker
-from pasd_batch.config.run import ManifestSettings, RunSettings
+from pasd_batch.config.run import RunSettings
 from pasd_batch.errors import PasdBatchError
-from pasd_batch.manifests.allowed_folders import listed_folder
-from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.output_paths import LONGEST_PATH
-from pasd_batch.manifests.pieces import is_image_source
 from pasd_batch.manifests.writing import refuse_other_formats
 from pasd_batch.records import ScoreColumn
-from pasd_batch.runs.damage import damaged
-from pasd_batch.runs.kept_list import draft_list, keep_list, kept_list, refuse_run_among_photos
-from pasd_batch.runs.layout import IMAGES_FOLDER, photo_list_path, result_files
-from pasd_batch.runs.run_file import RunFile, read_run, refuse_strangers
+from pasd_batch.runs.layout import IMAGES_FOLDER, result_files
+from pasd_batch.runs.run_file import read_run, refuse_strangers
 from pasd_batch.storage.probe import honours_create
 from pasd_batch.storage.storage import Storage, StorageError
 from pasd_batch.weights_by_name import on_this_machine, pinned, with_pins
@@ -63,6 +59,8 @@ class Preflight:
     lists_photos: bool
     """The manifest is a list of photos, made when the run began."""
     worker: WorkerReport
+    notes: tuple[str, ...] = ()
+    """Lines about what was left out, for people."""
 
 
 def check_run(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> Preflight:
@@ -70,6 +68,7 @@ def check_run(settings: RunSettings, storage: Storage, loaders: ModelLoaders) ->
 
     Raises:
         PreflightFailed: naming all problems.
+        NothingNew: earlier runs have done all photos.
         AnotherRun: the run there was made by a version that writes another format.
     """
     run = read_run(storage)
@@ -79,11 +78,13 @@ def check_run(settings: RunSettings, storage: Storage, loaders: ModelLoaders) ->
         attempt(problems, lambda: refuse_strangers(storage))
     if (described := settings.output.manifest) is not None:
         attempt(problems, lambda: refuse_other_formats(described))
-    checked = attempt(problems, lambda: _check_manifest(settings, storage, run, may_keep=not problems))
+    model = None if found.worker is None else found.worker.model_fingerprint
+    checked = attempt(
+        problems, lambda: check_run_manifest(settings, storage, run, model_fingerprint=model, may_keep=not problems)
+    )
     if problems or checked is None or found.worker is None:
         raise PreflightFailed(problems)
-    manifest, lists_photos = checked
-    return Preflight(manifest, lists_photos, found.worker)
+    return Preflight(checked.manifest, checked.lists_photos, found.worker, checked.notes)
 
 
 @dataclass(frozen=True)
@@ -161,35 +162,6 @@ def _check_linked_images(storage: Storage) -> None:
         ) from error
 
 
-def _check_manifest(
-    settings: RunSettings, storage: Storage, run: RunFile | None, *, may_keep: bool
-) -> tuple[CheckedManifest, bool]:
-    """The manifest, and whether it is a list of photos; `run` is the run that has begun here, if any."""
-
-    def check(manifest: ManifestSettings, *, listed: bool) -> CheckedManifest:
-        folders = listed_folder(settings.manifest.path, settings.storage) if listed else ()
-        storage_settings = settings.storage.with_folders(folders)
-        return check_manifest(manifest, storage_settings, suffix=settings.output.file.format.suffix)
-
-    # A run that has begun needs its list alone: what has become of the folder since does not matter to it.
-    kept = kept_list(storage, run.manifest_fingerprint) if run is not None and run.lists_photos else None
-    if run is not None and kept is not None:
-        try:
-            return check(kept, listed=True), True
-        except ManifestError as error:
-            raise damaged(storage, photo_list_path(run.manifest_fingerprint), f"cannot be used ({error})") from error
-    refuse_run_among_photos(settings.manifest, storage, settings.storage)
-    if not is_image_source(settings.manifest, settings.storage):
-        return check(settings.manifest, listed=False), False
-    with draft_list(settings.manifest.path, storage, settings.storage) as draft:
-        checked = check(draft.manifest, listed=True)
-        if may_keep and (run is None or run.manifest_fingerprint == checked.fingerprint):
-            list_of_run = keep_list(draft, storage, checked.fingerprint)
-            pieces = tuple(dataclasses.replace(piece, uri=list_of_run.path) for piece in checked.pieces)
-            checked = dataclasses.replace(checked, pieces=pieces)
-    return checked, True
-
-
 def _check_worker(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> WorkerReport:
     probe = f".pasd-batch-probe-{uuid.uuid4().hex}"
     storage.create(probe, b"")
@@ -225,6 +197,10 @@ def attempt(problems: list[str], check: Callable[[], Result]) -> Result | None:
     """The result of a check; None if it fails, which becomes one of the problems."""
     try:
         return check()
+    except NothingNew:
+        if problems:
+            return None  # nothing was found new, for all that can be known while something is wrong
+        raise
     except PasdBatchError as error:
         problems.append(str(error))
     except Exception as error:

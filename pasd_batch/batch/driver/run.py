@@ -18,6 +18,7 @@ from pasd_batch.batch.driver.finishing import finish
 from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupts
 from pasd_batch.batch.driver.preflight import Preflight, check_run
 from pasd_batch.batch.driver.supervisor import supervised
+from pasd_batch.batch.planning.only_new import NothingNew
 from pasd_batch.batch.planning.plan import plan_is_complete, write_plan
 from pasd_batch.batch.worker.log_lines import LogFormat, log_as, log_context, log_format_in_use
 from pasd_batch.batch.worker.models import ModelLoaders
@@ -136,6 +137,8 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
         folder = RunFolder.open(settings.output.root, settings.storage)
         storage = folder.storage
         run, found, resumed = _claim(settings, storage, loaders)
+    except NothingNew as nothing:
+        return RunReport(ExitCode.DONE, RunCounts(), str(nothing))
     except PasdBatchError as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     if settings.mode is RunMode.RESTORE:
@@ -161,7 +164,7 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
         return RunReport(ExitCode.INCOMPLETE, None, str(error))
     except TroubleAroundPhotos as error:
         return RunReport(ExitCode.INCOMPLETE, None, f"{error}\n{resume} resumes the run")
-    return _report(counts, written, settings, storage)
+    return _report(counts, [*found.notes, *written], settings, storage)
 
 
 def _refuse_relative_paths_of_job(settings: RunSettings) -> None:
@@ -230,9 +233,9 @@ def _claim(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> tu
     return run, found, run is not wanted
 
 
-def _report(counts: RunCounts, written: Sequence[str], settings: RunSettings, storage: Storage) -> RunReport:
+def _report(counts: RunCounts, notes: Sequence[str], settings: RunSettings, storage: Storage) -> RunReport:
     results = f"{counts.photos:,} photos, {counts.outcomes()}; results in {storage.uri(RESULTS_FOLDER)}"
-    done = "\n".join([results, *written])
+    done = "\n".join([results, *notes])
     hint = "" if settings.mode is RunMode.DESCRIBE else _hint(storage)
     if counts.error_rate <= settings.max_error_rate:
         return RunReport(ExitCode.DONE, counts, done, hint)

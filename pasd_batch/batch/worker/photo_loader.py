@@ -2,8 +2,10 @@
 
 import hashlib
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from pasd_batch.batch.worker.memory_budget import MemoryBudget
 from pasd_batch.batch.worker.overlap import DeadlineExceeded
@@ -16,9 +18,11 @@ from pasd_batch.photos.estimates.measures import measure_photo
 from pasd_batch.photos.photo import Photo
 from pasd_batch.photos.photo_io import PhotoDecoder
 from pasd_batch.records import ImageFacts, Stage
-from pasd_batch.storage.reading import read_uri
+from pasd_batch.storage.reading import read_uri, state_of
 from pasd_batch.storage.source_health import SourceInTrouble, trouble_of_source
 from pasd_batch.storage.storage import StorageError, TooLarge
+
+Result = TypeVar("Result")
 
 FETCHING = "fetching and decoding the photo"
 """Work that `deadlines.fetch` limits."""
@@ -66,6 +70,9 @@ class PhotoLoader:
             raise StageFailed(state.refused)
         record, began = state.record, time.monotonic()
         with state.through(Stage.FETCH, beyond=is_trouble_of_source):
+            if self.settings.manifest.only_new:
+                # Before the photo is read: if it changes in between, a later run takes it for changed, which is safe.
+                state.row.input_version = self._version(record.uri, record.source_root)
             data = self._fetch(record.uri, record.source_root)
             fetched = state.row.input = ImageFacts(hashlib.sha256(data).hexdigest(), len(data))
         with state.through(Stage.DECODE):
@@ -102,11 +109,18 @@ class PhotoLoader:
                     f"{FETCHING} took longer than {most:g} s; raise deadlines.fetch, or look at the file"
                 ) from error
 
+    def _version(self, uri: str, source_root: str | None) -> str:
+        return self._reached(uri, source_root, lambda: state_of(uri, self.settings.storage).version)
+
     def _fetch(self, uri: str, source_root: str | None) -> bytes:
+        most = self.settings.limits.max_bytes
+        return self._reached(uri, source_root, lambda: read_uri(uri, self.settings.storage, max_bytes=most))
+
+    def _reached(self, uri: str, source_root: str | None, operation: Callable[[], Result]) -> Result:
         storage_settings = self.settings.storage
         try:
             refuse_outside(uri, storage_settings)
-            return read_uri(uri, storage_settings, max_bytes=self.settings.limits.max_bytes)
+            return operation()
         except TooLarge as error:
             raise TooLarge(f"{error} (limits.max_bytes)") from error
         except StorageError as error:

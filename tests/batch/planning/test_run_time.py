@@ -8,18 +8,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tiny_models
+from checked_manifests import checked
 from photo_archive import BAD, picture, settings, store_photos
 
 from pasd_batch.batch.driver.dry_run import plan_archive
 from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.planning import drawing
 from pasd_batch.batch.planning.drawing import draw_photos
-from pasd_batch.batch.planning.plan import CheckedManifest
-from pasd_batch.batch.planning.plan_stages import PathRules
 from pasd_batch.batch.planning.run_time import TimeEstimate, time_of_all
 from pasd_batch.batch.worker.sampling_run import sample_photos
-from pasd_batch.manifests.pieces import find_pieces
-from pasd_batch.manifests.survey import merge_surveys, survey_piece
 
 
 @pytest.fixture
@@ -27,15 +24,6 @@ def without_ray(monkeypatch):
     monkeypatch.setattr(drawing, "rows_of", iter)
     chained = itertools.chain.from_iterable
     monkeypatch.setattr(drawing, "dataset_of", lambda count, work: chained(work(part) for part in range(count)))
-
-
-def checked(manifest):
-    run_settings = settings("/run", manifest)
-    access, columns = run_settings.storage, run_settings.manifest.columns
-    pieces = find_pieces(run_settings.manifest, access)
-    survey = merge_surveys(pieces, [survey_piece(piece, columns, access) for piece in pieces])
-    rules = PathRules(survey.source_root, ".png")
-    return CheckedManifest(tuple(pieces), columns, access, survey, rules, np.empty(0, np.int64))
 
 
 def write_manifest(path, sizes):

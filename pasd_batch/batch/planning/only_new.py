@@ -1,0 +1,211 @@
+"""`manifest.only_new`: the photos of a manifest that earlier runs have not done, or not as they are now."""
+
+import hashlib
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from pasd_batch.batch.planning.plan import CheckedManifest
+from pasd_batch.config.run import RunSettings
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.errors import PasdBatchError
+from pasd_batch.manifests.carried import cast_extra
+from pasd_batch.manifests.errors import ManifestError
+from pasd_batch.manifests.rows import photo_ids, read_rows
+from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
+from pasd_batch.manifests.writing import write_tables
+from pasd_batch.records import Status
+from pasd_batch.runs.planned_manifest import as_manifest
+from pasd_batch.runs.run_differences import default_settings, flat_settings
+from pasd_batch.runs.run_set import FoundRun, find_runs
+from pasd_batch.storage.location import redact_uri
+from pasd_batch.storage.reading import read_uri, state_of
+from pasd_batch.storage.storage import NotFound, StorageError
+from pasd_batch.storage.threads import in_threads
+
+_logger = logging.getLogger(__name__)
+
+_ROW = ["photo_id", "uri", "prompt", "reference_uri", "status", "input_sha256", "input_bytes", "input_version"]
+_MATTERS_NOT = ("shard_size", "manifest", "limits.", "output.images", "output.max_shard_mib")
+"""Settings that decide what comes out and not how a photo looks."""
+
+_SHOWN = 10
+
+
+class NothingNew(PasdBatchError):
+    """Earlier runs have done all photos: there is nothing to do, which is no failure."""
+
+
+@dataclass(frozen=True)
+class DonePhoto:
+    """A photo that a run has done, and its content then."""
+
+    photo_id: str
+    sha256: str
+    nbytes: int
+    version: str | None
+
+
+@dataclass(frozen=True)
+class NewPhotos:
+    """What is left of a manifest."""
+
+    data: bytes
+    """The photos as a Parquet manifest."""
+    photos: int
+    done: int
+    """Photos that are left out, because earlier runs have done them."""
+    deleted: tuple[str, ...]
+    """Ids of photos that earlier runs have done and that the manifest does not have any more."""
+    runs: int
+
+    def lines(self) -> list[str]:
+        """What was found, for people."""
+        lines = [f"only new: {self.photos:,} photos; {self.done:,} are done in {self.runs:,} earlier runs"]
+        if self.deleted:
+            more = f" and {len(self.deleted) - _SHOWN:,} more" if len(self.deleted) > _SHOWN else ""
+            named = ", ".join(self.deleted[:_SHOWN])
+            lines.append(f"deleted since: {len(self.deleted):,} photos that earlier runs have done: {named}{more}")
+        return lines
+
+
+def new_photos(checked: CheckedManifest, settings: RunSettings, model_fingerprint: str | None) -> NewPhotos:
+    """Leave out what earlier runs have done.
+
+    A photo is done if the latest run that has it, of those with the same settings and weights, restored it with the
+    same id, address, prompt and own settings, and it is unchanged: by the store's ETag or the file's time where that
+    was noted, else by size and hash, for which it is fetched. Held are some 300 bytes for each photo that is done.
+
+    Raises:
+        NothingNew: nothing is left.
+        ManifestError: URIs have credentials, which the list that the run keeps would show.
+        StorageError: an earlier run or the manifest cannot be read.
+    """
+    own = settings.output.root.rstrip("/")
+    found = [run for run in find_runs(settings.manifest.only_new, settings.storage) if run.uri.rstrip("/") != own]
+    runs = [run for run in found if _makes_the_same(run, settings, model_fingerprint)]
+    if len(runs) < len(found):
+        _logger.warning(
+            "%d earlier runs have other settings or weights; their photos come again", len(found) - len(runs)
+        )
+    known = _done(runs)
+    left = _Left(checked, known, settings.storage.with_folders(checked.folders))
+    with tempfile.TemporaryFile() as file:
+        photos = write_tables(file, left.tables())
+        data = file.read()
+    ids = {each.photo_id for each in known.values()}
+    result = NewPhotos(data, photos, left.done, tuple(sorted(ids - left.seen)), len(runs))
+    if not photos:
+        raise NothingNew("\n".join(["nothing new", *result.lines()]))
+    return result
+
+
+def _makes_the_same(run: FoundRun, settings: RunSettings, model_fingerprint: str | None) -> bool:
+    """True if a photo of the run looks as one of these settings would."""
+    before, now, defaults = flat_settings(run.file.config), flat_settings(settings.decisive()), default_settings()
+    names = {name for name in before.keys() | now.keys() if not name.startswith(_MATTERS_NOT)}
+    same = all(before.get(name, defaults.get(name)) == now.get(name, defaults.get(name)) for name in names)
+    return same and run.file.model_fingerprint == model_fingerprint
+
+
+def _done(runs: Sequence[FoundRun]) -> dict[bytes, DonePhoto]:
+    """Photos that are done, by what they were done of; a later run's failure takes an earlier success back."""
+    latest: dict[str, tuple[bytes, DonePhoto | None]] = {}
+    for run in runs:
+        for shard in run.folder.committed():
+            own = run.folder.plan(shard)["settings"].to_pylist()
+            for row, setting in zip(run.folder.shard_rows(shard, _ROW).to_pylist(), own, strict=True):
+                latest[row["photo_id"]] = _key(row, setting), _done_photo(row)
+    return {key: photo for key, photo in latest.values() if photo is not None}
+
+
+def _done_photo(row: Mapping[str, Any]) -> DonePhoto | None:
+    if row["status"] != Status.OK or row["input_sha256"] is None:
+        return None
+    return DonePhoto(row["photo_id"], row["input_sha256"], row["input_bytes"], row["input_version"])
+
+
+def _key(row: Mapping[str, Any], own_settings: str | None) -> bytes:
+    values = (row["photo_id"], row["uri"], row["prompt"], row["reference_uri"], own_settings)
+    return hashlib.blake2b(repr(values).encode(), digest_size=16).digest()
+
+
+@dataclass
+class _Left:
+    """What is left of a manifest, and what was seen of it."""
+
+    checked: CheckedManifest
+    known: Mapping[bytes, DonePhoto]
+    storage_settings: StorageSettings
+
+    def __post_init__(self) -> None:
+        self.done = 0
+        self.seen: set[str] = set()
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The rows that are left, as a manifest."""
+        for piece in self.checked.pieces:
+            for table in read_rows(piece, self.checked.columns, self.checked.storage_settings):
+                ids = photo_ids(table)
+                self.seen.update(ids)
+                left = pa.array(in_threads(lambda row: not self._is_done(row), _rows(table, ids)), pa.bool_())
+                self.done += table.num_rows - (left.true_count or 0)
+                yield self._manifest(table.append_column("given_id", pa.array(ids, pa.string())).filter(left))
+
+    def _is_done(self, row: Mapping[str, Any]) -> bool:
+        photo = self.known.get(_key(row | {"uri": redact_uri(row["uri"])}, row["settings"]))
+        return photo is not None and is_unchanged(photo, row["uri"], self.storage_settings)
+
+    def _manifest(self, table: pa.Table) -> pa.Table:
+        hidden = next((uri for uri in table["uri"].to_pylist() if redact_uri(uri) != uri), None)
+        if hidden is not None:
+            raise ManifestError(
+                f"{redact_uri(hidden)}: a run with manifest.only_new keeps the list of its photos as text, and this "
+                "URI has something to hide; take credentials from the environment, or leave only_new out"
+            )
+        survey = self.checked.survey
+        columns = {"photo_id": table["given_id"], "uri": table["uri"]}
+        for name in ("prompt", "reference_uri", "settings"):
+            given = name in table.column_names
+            columns[name] = table[name] if given else pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+        manifest = as_manifest(pa.table(columns | cast_extra(table, survey.extra)))
+        return manifest.replace_schema_metadata(
+            {
+                **(manifest.schema.metadata or {}),
+                **({SOURCE_ROOT_KEY: survey.source_root} if survey.source_root else {}),
+            }
+        )
+
+
+def _rows(table: pa.Table, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """What a photo is known by, row by row."""
+    names = [name for name in ("uri", "prompt", "reference_uri", "settings") if name in table.column_names]
+    for photo_id, row in zip(ids, table.select(names).to_pylist(), strict=True):
+        reference = row.get("reference_uri")
+        yield {
+            "photo_id": photo_id,
+            "uri": row["uri"],
+            "prompt": row.get("prompt"),
+            "reference_uri": redact_uri(reference) if reference else None,
+            "settings": row.get("settings"),
+        }
+
+
+def is_unchanged(photo: DonePhoto, uri: str, storage_settings: StorageSettings) -> bool:
+    """True if what is at `uri` now has the content that was done; what cannot be told, or is gone, is not."""
+    try:
+        state = state_of(uri, storage_settings)
+        if state.bytes != photo.nbytes:
+            return False
+        if photo.version is not None and state.version == photo.version:
+            return True
+        return hashlib.sha256(read_uri(uri, storage_settings)).hexdigest() == photo.sha256
+    except NotFound:
+        return False
+    except StorageError as error:
+        _logger.info("%s: taken for changed, as it cannot be looked at: %s", redact_uri(uri), error)
+        return False

@@ -1,0 +1,193 @@
+"""Only what is new: photos that earlier runs have done, unchanged and with the same settings, are left out."""
+
+import io
+import os
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from checked_manifests import checked
+from photo_archive import BAD, begin_run, picture, settings, store_photos
+from tiny_models import fingerprint
+
+from pasd_batch.batch.planning.only_new import DonePhoto, NothingNew, is_unchanged, new_photos
+from pasd_batch.batch.worker.shard_worker import ShardWorker
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.manifests.errors import ManifestError
+from pasd_batch.runs.latest import write_rows
+from pasd_batch.runs.run_set import find_runs
+from pasd_batch.storage.reading import state_of
+from pasd_batch.storage.storage import NotFound
+
+NAMES = ["a.png", "b.png", "bad.png", "c.png"]
+
+
+def write_manifest(folder, names=NAMES, **columns):
+    path = folder / "manifest.parquet"
+    pq.write_table(pa.table({"uri": names, "id": names, **columns}), path)
+    return path
+
+
+def do(root, manifest, /, **changes):
+    """A whole run, without Ray."""
+    changes = {"manifest": {"only_new": str(root.parent)}, "max_error_rate": 1.0} | changes
+    spec, _, run = begin_run(root, manifest, **changes)
+    worker = ShardWorker(spec)
+    for shard in range(run.shards):
+        worker.run(shard)
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """A manifest of four photos, one of them bad, and a run that has done them."""
+    photos = {name: picture(number) for number, name in enumerate(NAMES)} | {"bad.png": BAD["corrupt"]}
+    store_photos(tmp_path, photos)
+    do(tmp_path / "runs/1", write_manifest(tmp_path))
+    return tmp_path
+
+
+def new(archive, root="2", only_new=None, model="model-fingerprint", **changes):
+    places = only_new or str(archive / "runs/*")
+    manifest = archive / "manifest.parquet"
+    run_settings = settings(archive / "runs" / root, manifest, manifest={"only_new": places}, **changes)
+    return new_photos(checked(manifest), run_settings, model)
+
+
+def ids(found):
+    return pq.read_table(io.BytesIO(found.data))["id"].to_pylist()
+
+
+def test_only_what_failed_comes_again_where_nothing_has_changed(archive):
+    found = new(archive)
+    assert ids(found) == ["bad.png"]
+    assert (found.photos, found.done, found.runs, found.deleted) == (1, 3, 1, ())
+    assert found.lines() == ["only new: 1 photos; 3 are done in 1 earlier runs"]
+
+
+def test_changed_new_and_failed_photos_come_and_deleted_ones_are_named(archive):
+    store_photos(archive, {"b.png": picture(9), "d.png": picture(4)})
+    write_manifest(archive, ["a.png", "b.png", "bad.png", "d.png"])
+    found = new(archive)
+    assert ids(found) == ["b.png", "bad.png", "d.png"]
+    assert found.deleted == ("c.png",)
+    assert found.lines()[1] == "deleted since: 1 photos that earlier runs have done: c.png"
+
+
+def test_nothing_left_is_no_failure(archive):
+    write_manifest(archive, ["a.png", "b.png"])
+    with pytest.raises(NothingNew, match=r"nothing new\n.*0 photos; 2 are done"):
+        new(archive)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"restoration": {"sampling": {"steps": 7}}}, {"output": {"file": {"format": "jpeg"}}}, {"model": "other weights"}],
+)
+def test_other_settings_or_weights_do_all_again(archive, change):
+    assert ids(new(archive, **change)) == NAMES
+
+
+@pytest.mark.parametrize("change", [{"shard_size": 3}, {"workers": {"max": 1}}, {"limits": {"max_pixels": 1_000_000}}])
+def test_settings_that_change_no_photo_do_not_matter(archive, change):
+    assert ids(new(archive, **change)) == ["bad.png"]
+
+
+def test_another_prompt_does_a_photo_again(archive):
+    write_manifest(archive, prompt=["a farm", None, None, None])
+    assert ids(new(archive)) == ["a.png", "bad.png"]
+
+
+def test_the_last_run_decides(archive):
+    store_photos(archive, {"a.png": BAD["corrupt"]})
+    do(archive / "runs/2", archive / "manifest.parquet")
+    store_photos(archive, {"a.png": picture(0)})
+    assert ids(new(archive, "3")) == ["a.png", "bad.png"]
+    do(archive / "runs/3", archive / "manifest.parquet")
+    assert ids(new(archive, "4")) == ["bad.png"]
+
+
+def test_a_run_does_not_count_for_itself(archive):
+    assert ids(new(archive, root="1")) == NAMES
+
+
+def test_no_earlier_run_leaves_all(archive):
+    assert ids(new(archive, only_new=str(archive / "nowhere/*"))) == NAMES
+
+
+def test_a_file_that_was_only_touched_is_unchanged(archive):
+    os.utime(archive / "a.png", (1, 1))
+    assert ids(new(archive)) == ["bad.png"]
+
+
+def test_rows_have_the_version_only_in_runs_that_need_it(archive):
+    rows = pq.read_table(archive / "runs/1/results").to_pylist()
+    assert rows[0]["input_version"] == str((archive / "a.png").stat().st_mtime_ns)
+    do(archive / "plain", archive / "manifest.parquet", manifest={})
+    assert pq.read_table(archive / "plain/results")["input_version"].null_count == 4
+    # Without versions the hash tells.
+    assert ids(new(archive, only_new=str(archive / "plain"))) == ["bad.png"]
+
+
+def test_other_columns_types_and_the_tree_are_kept(archive):
+    write_manifest(archive, width=[10, 20, 30, 40], Scale=["x", "y", "z", None])
+    table = pq.read_table(io.BytesIO(new(archive).data))
+    assert table.num_rows == 1
+    assert table["width"].to_pylist() == [30]
+    assert table["manifest_Scale"].to_pylist() == ["z"]
+    assert table.schema.metadata[b"pasd_batch.source_root"] == f"{archive}/".encode()
+
+
+def test_addresses_with_credentials_are_refused(archive):
+    table = pa.table({"uri": ["https://user:word@host/a.png"], "id": ["a"]})
+    pq.write_table(table, archive / "manifest.parquet")
+    schemes = {"storage": {"allowed_schemes": ["https", "file"]}}
+    manifest = archive / "manifest.parquet"
+    run_settings = settings(archive / "runs/2", manifest, manifest={"only_new": str(archive / "runs")}, **schemes)
+    with pytest.raises(ManifestError, match=r"https://\*\*\*@host/a.png: a run with manifest.only_new"):
+        new_photos(checked(manifest, **schemes), run_settings, fingerprint(run_settings))
+
+
+def test_objects_are_told_apart_by_their_etag(s3):
+    import boto3
+
+    bucket = boto3.resource("s3").Bucket("archive")
+    bucket.put_object(Key="a.jpg", Body=b"one")
+    state = state_of("s3://archive/a.jpg", StorageSettings())
+    photo = DonePhoto("a", "not the hash", state.bytes, state.version)
+    assert is_unchanged(photo, "s3://archive/a.jpg", StorageSettings())
+    bucket.put_object(Key="a.jpg", Body=b"two")
+    assert not is_unchanged(photo, "s3://archive/a.jpg", StorageSettings())
+    assert not is_unchanged(replace(photo, version=None), "s3://archive/a.jpg", StorageSettings())
+    assert not is_unchanged(photo, "s3://archive/gone.jpg", StorageSettings())
+
+
+def test_runs_below_a_prefix_are_found_in_the_order_in_which_they_began(archive):
+    do(archive / "runs/0", archive / "manifest.parquet")
+    for place in (str(archive / "runs"), str(archive / "runs/*"), str(archive / "runs/")):
+        assert [run.uri.rpartition("/")[2] for run in find_runs([place], StorageSettings())] in (["1", "0"], ["0", "1"])
+    assert len(find_runs([str(archive / "runs/1"), str(archive / "runs")], StorageSettings())) == 2
+    assert find_runs([str(archive / "nowhere")], StorageSettings()) == []
+
+
+def test_the_latest_rows_have_one_for_each_photo(archive):
+    store_photos(archive, {"b.png": picture(9), "d.png": picture(4)})
+    do(archive / "runs/2", write_manifest(archive, ["b.png", "d.png", "bad.png"], album=["x", "y", "z"]))
+    target = archive / "latest.parquet"
+    # Runs of the same second are in the order of their places.
+    written = write_rows([str(archive / "runs")], str(target), StorageSettings(), latest=True)
+    assert (written.runs, written.rows, written.failed) == (2, 5, 1)
+    rows = {row["photo_id"]: row for row in pq.read_table(target).to_pylist()}
+    assert {name: row["run"].rpartition("/")[2] for name, row in rows.items()} == {
+        "a.png": "1",
+        "b.png": "2",
+        "bad.png": "2",
+        "c.png": "1",
+        "d.png": "2",
+    }
+    assert (rows["b.png"]["album"], rows["a.png"]["album"]) == ("x", None)
+    assert rows["a.png"]["scores"]["contrast_input"] > 0
+    written = write_rows([str(archive / "runs")], str(target), StorageSettings())
+    assert written.rows == 7
+    with pytest.raises(NotFound, match="there is no run"):
+        write_rows([str(archive / "nowhere")], str(target), StorageSettings())
