@@ -60,6 +60,6 @@ def test_a_submitted_job_refuses_paths_into_rays_copy_of_the_folder(job, tmp_pat
 def test_ray_still_names_the_variable_of_a_job_so():
     from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
 
-    from pasd_batch.batch.driver import run
+    from pasd_batch.batch.driver import run_paths
 
-    assert run._JOB_VARIABLE == RAY_JOB_CONFIG_JSON_ENV_VAR
+    assert run_paths.JOB_VARIABLE == RAY_JOB_CONFIG_JSON_ENV_VAR

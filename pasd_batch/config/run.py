@@ -9,6 +9,7 @@ from pasd_batch.config.audit import AuditSettings
 from pasd_batch.config.base import Settings
 from pasd_batch.config.marks import RuntimeOnly
 from pasd_batch.config.metrics import MetricsSettings
+from pasd_batch.config.on_finish import OnFinishSettings
 from pasd_batch.config.photos import DecodeLimits, OutputSettings
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.storage import LONGEST_WAIT, StorageSettings
@@ -190,6 +191,9 @@ class RunSettings(Settings):
 
     storage: Annotated[StorageSettings, RuntimeOnly()] = StorageSettings()
     """Storage settings: URI schemes that are opened, and retries."""
+
+    on_finish: Annotated[OnFinishSettings, RuntimeOnly()] = OnFinishSettings()
+    """A webhook or command that is told how the run has ended."""
 
     limits: DecodeLimits = DecodeLimits()
     """Limits of a photo."""

@@ -15,7 +15,8 @@ from pasd_batch.batch.driver.preflight import (
     WorkerReport,
     check_storage_and_workers,
 )
-from pasd_batch.batch.driver.run import RunReport, with_absolute_paths
+from pasd_batch.batch.driver.run import RunReport
+from pasd_batch.batch.driver.run_paths import with_absolute_paths
 from pasd_batch.batch.planning.estimate import PlanSummary, plan_summary
 from pasd_batch.batch.planning.only_new import NothingNew
 from pasd_batch.batch.worker.models import ModelLoaders

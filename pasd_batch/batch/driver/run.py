@@ -5,18 +5,18 @@ two of them at once make one result.
 """
 
 import logging
-import os
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pasd_batch.batch.driver.dispatch import work_off
 from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.finishing import finish
 from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupts
+from pasd_batch.batch.driver.on_finish import tell_end
 from pasd_batch.batch.driver.preflight import Preflight, check_run
+from pasd_batch.batch.driver.run_paths import refuse_relative_paths_of_job, with_absolute_paths
 from pasd_batch.batch.driver.supervisor import supervised
 from pasd_batch.batch.planning.only_new import NothingNew
 from pasd_batch.batch.planning.plan import plan_is_complete, write_plan
@@ -26,7 +26,6 @@ from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.cluster.session import ClusterFailed, ray_session
 from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
 from pasd_batch.config.run import RunMode, RunSettings
-from pasd_batch.config.weights import WeightsSetting, with_weights
 from pasd_batch.errors import PasdBatchError, TroubleAroundPhotos
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.runs.damage import RunDamaged
@@ -39,9 +38,6 @@ from pasd_batch.storage.storage import Storage
 from pasd_batch.weights_by_name import with_pins
 
 _logger = logging.getLogger(__name__)
-
-_JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
-"""Variable that Ray sets in the environment of a submitted job's entrypoint (ray/_private/runtime_env/constants.py)."""
 
 
 class CannotGoOn(PasdBatchError):
@@ -75,7 +71,7 @@ def run_from_config(path: str, overrides: Sequence[str] = (), *, log_format: str
 def _drive(path: str, overrides: Sequence[str], command: str) -> int:
     try:
         settings = RunSettings.parse(with_overrides(load_yaml(path), overrides, RunSettings), source=path)
-        _refuse_relative_paths_of_job(settings)
+        refuse_relative_paths_of_job(settings)
     except ConfigError as error:
         _logger.error("%s", error)
         return ExitCode.CANNOT_START
@@ -97,24 +93,30 @@ def run_archive(
     """Begin a run, or resume it: plan, work off all shards that are not committed, add up.
 
     `resume_command` is what the report tells people to type after an interruption. Without a `ray_address` the
-    cluster of `RAY_ADDRESS` is used, or a local Ray that ends with the call.
+    cluster of `RAY_ADDRESS` is used, or a local Ray that ends with the call. What `on_finish` names is told the end.
     """
+    with log_context(run=redact_uri(settings.output.root)):
+        report = _to_the_end(settings, loaders or ModelLoaders(), ray_address, show_progress, resume_command)
+        tell_end(settings, report.exit_code, report.counts, report.message)
+    return report
+
+
+def _to_the_end(
+    settings: RunSettings, loaders: ModelLoaders, ray_address: str | None, show_progress: bool, resume: str
+) -> RunReport:
     try:
         # Before Ray begins, which may take minutes, and after, because Ray sets a handler of its own.
-        run = redact_uri(settings.output.root)
-        with log_context(run=run), signals_as_interrupts(), ray_session(ray_address), signals_as_interrupts():
-            return _run(settings, loaders or ModelLoaders(), show_progress=show_progress, resume=resume_command)
+        with signals_as_interrupts(), ray_session(ray_address), signals_as_interrupts():
+            return _run(settings, loaders, show_progress=show_progress, resume=resume)
     except Interrupted as interrupt:
-        message = f"ended by {interrupt}; everything committed is safe, {resume_command} resumes the run"
+        message = f"ended by {interrupt}; everything committed is safe, {resume} resumes the run"
         return RunReport(ExitCode(128 + interrupt.number), None, message)
     except ClusterFailed as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     except Exception as error:
         # Python's own exit code would be 1, which says that every photo has its row.
         _logger.exception("the run ended unexpectedly")
-        return RunReport(
-            ExitCode.INCOMPLETE, None, f"{type(error).__name__}: {error}\n{resume_command} resumes the run"
-        )
+        return RunReport(ExitCode.INCOMPLETE, None, f"{type(error).__name__}: {error}\n{resume} resumes the run")
 
 
 def check_again(settings: RunSettings, loaders: ModelLoaders | None = None) -> None:
@@ -165,42 +167,6 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
     except TroubleAroundPhotos as error:
         return RunReport(ExitCode.INCOMPLETE, None, f"{error}\n{resume} resumes the run")
     return _report(counts, [*found.notes, *written], settings, storage)
-
-
-def _refuse_relative_paths_of_job(settings: RunSettings) -> None:
-    """A submitted job runs in Ray's copy of the working folder, which Ray deletes: relative paths end up in there."""
-    if _JOB_VARIABLE not in os.environ:
-        return
-    named = {
-        "output.root": settings.output.root,
-        "output.manifest": settings.output.manifest,
-        "manifest.path": settings.manifest.path,
-    }
-    relative = [f"{name}={path}" for name, path in named.items() if path is not None and _is_relative(path)]
-    if relative:
-        raise ConfigError(
-            f"{', '.join(relative)}: relative to {Path.cwd()}, Ray's own copy of the job's working folder, which Ray "
-            "deletes; give paths that all machines share, such as s3://BUCKET/RUN or /mnt/archive/run"
-        )
-
-
-def _is_relative(path: str) -> bool:
-    return "://" not in path and not os.path.isabs(os.path.expanduser(path))
-
-
-def with_absolute_paths(settings: RunSettings) -> RunSettings:
-    """The settings with relative local paths resolved here, because workers may run in another folder."""
-    storage_settings = settings.storage
-    root = Storage.open(settings.output.root, allowed_schemes=storage_settings.allowed_schemes).uri()
-    manifest = settings.output.manifest
-    if manifest is not None and _is_relative(manifest):
-        manifest = os.path.abspath(manifest)
-    output = settings.output.model_copy(update={"root": root, "manifest": manifest})
-    return with_weights(settings.model_copy(update={"output": output}), _absolute)
-
-
-def _absolute(weights: WeightsSetting) -> Path | str | None:
-    return weights.value.expanduser().absolute() if isinstance(weights.value, Path) else weights.value
 
 
 def _with_folders(settings: RunSettings, folders: frozenset[str]) -> RunSettings:

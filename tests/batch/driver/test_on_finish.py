@@ -1,0 +1,175 @@
+"""The end of a run, told to a webhook or a command that cannot change it."""
+
+import hmac
+import json
+import logging
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from photo_archive import settings
+
+from pasd_batch.batch.driver import on_finish
+from pasd_batch.batch.driver import run as run_module
+from pasd_batch.batch.driver.exit_code import ExitCode
+from pasd_batch.batch.driver.on_finish import DELIVERY, SIGNATURE, TIMESTAMP, tell_end
+from pasd_batch.batch.driver.run import RunReport, run_archive
+from pasd_batch.config.base import ConfigError
+from pasd_batch.config.on_finish import OnFinishSettings
+from pasd_batch.config.storage import RetryPolicy
+from pasd_batch.runs.summary import RunCounts
+
+COUNTS = RunCounts(photos=10, failed=2, failures={"decode/PhotoError": 2}, worker_seconds={"": 3600.0})
+SECRET = "a secret of the operator"
+
+
+class Receiver(HTTPServer):
+    """A webhook that answers with the given statuses, one after the other, and then with 200."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.statuses, self.received = [], []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.received.append((dict(self.headers), body))
+        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
+        self.send_header("Location", "/elsewhere")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def receiver(monkeypatch):
+    monkeypatch.setattr(on_finish, "_PAUSES", RetryPolicy(first_delay=0.01, max_delay=0.01))
+    server = Receiver()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def told(on_finish_settings, exit_code=ExitCode.DONE, counts=COUNTS, root="s3://bucket/run", **changes):
+    told_settings = settings(root, on_finish=on_finish_settings, **changes)
+    tell_end(told_settings, exit_code, counts, f"ended with {exit_code.name}")
+
+
+def test_a_webhook_gets_counts_exit_code_and_addresses(receiver):
+    told({"webhook": receiver.url}, workers={"price_per_hour": 2.0})
+    ((headers, body),) = receiver.received
+    message = json.loads(body)
+    assert headers["Content-Type"] == "application/json"
+    assert (message["success"], message["exit_code"], message["exit"]) == (True, 0, "done")
+    assert (message["photos"], message["failed"], message["failures"]) == (10, 2, {"decode/PhotoError": 2})
+    assert message["run"] == "s3://bucket/run"
+    assert message["results"] == "s3://bucket/run/results"
+    assert message["summary"] == "s3://bucket/run/summary.json"
+    assert message["cost"] == 2.0
+    assert SIGNATURE not in headers
+
+
+def test_success_and_failure_are_told_apart(receiver):
+    for code in (ExitCode.DONE, ExitCode.TOO_MANY_FAILURES, ExitCode.CANNOT_START):
+        told({"webhook": receiver.url, "on": ["failure"]}, code, counts=None)
+    messages = [json.loads(body) for _, body in receiver.received]
+    assert [(each["success"], each["exit_code"]) for each in messages] == [(False, 1), (False, 2)]
+    assert messages[0]["results"] is None
+    receiver.received.clear()
+    told({"webhook": receiver.url, "on": ["success"]}, ExitCode.INCOMPLETE)
+    assert receiver.received == []
+
+
+def test_the_body_is_signed_with_the_secret_of_the_environment(receiver, monkeypatch):
+    monkeypatch.setenv("PASD_BATCH_WEBHOOK_SECRET", SECRET)
+    told({"webhook": receiver.url})
+    ((headers, body),) = receiver.received
+    signed = headers[TIMESTAMP].encode() + b"." + body
+    assert headers[SIGNATURE] == "sha256=" + hmac.new(SECRET.encode(), signed, "sha256").hexdigest()
+    assert SECRET.encode() not in body
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_what_may_pass_is_tried_again_as_one_delivery(receiver, status):
+    receiver.statuses = [status, status]
+    told({"webhook": receiver.url})
+    assert len(receiver.received) == 3
+    assert len({headers[DELIVERY] for headers, _ in receiver.received}) == 1
+    assert len({body for _, body in receiver.received}) == 1
+
+
+@pytest.mark.parametrize(("status", "tries"), [(503, 2), (404, 1), (302, 1)])
+def test_what_fails_is_logged_and_nothing_else(receiver, status, tries, caplog):
+    receiver.statuses = [status] * 5
+    with caplog.at_level(logging.WARNING):
+        told({"webhook": receiver.url, "attempts": 2})
+    assert len(receiver.received) == tries
+    assert f"on_finish.webhook failed: HTTPError: status {status}" in caplog.text
+
+
+def test_a_webhook_that_does_not_answer_is_given_up(caplog, monkeypatch):
+    monkeypatch.setattr(on_finish, "_PAUSES", RetryPolicy(first_delay=0.01, max_delay=0.01))
+    with caplog.at_level(logging.WARNING):
+        told({"webhook": "http://127.0.0.1:9/secret-path", "attempts": 2})
+        told({"webhook": "$NO_SUCH_VARIABLE"})
+    assert "on_finish.webhook failed: URLError" in caplog.text
+    assert "NO_SUCH_VARIABLE is not set" in caplog.text
+    assert "secret-path" not in caplog.text
+
+
+def test_an_address_may_be_in_the_environment(receiver, monkeypatch):
+    monkeypatch.setenv("SLACK_HOOK", receiver.url)
+    told({"webhook": "$SLACK_HOOK"})
+    assert len(receiver.received) == 1
+
+
+def test_a_command_gets_the_same_on_its_standard_input(tmp_path, caplog):
+    script = "import sys; open(sys.argv[1], 'w').write(sys.stdin.read()); print('noted')"
+    with caplog.at_level(logging.INFO):
+        told({"command": [sys.executable, "-c", script, str(tmp_path / "end.json")]}, ExitCode.TOO_MANY_FAILURES)
+    assert json.loads((tmp_path / "end.json").read_text())["exit_code"] == 1
+    assert "on_finish.command ended with 0: noted" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("command", "logged"),
+    [
+        (["/no/such/program"], "FileNotFoundError"),
+        ([sys.executable, "-c", "import sys; sys.exit('no')"], "ended with 1: no"),
+        (["sleep", "20"], "it took longer than on_finish.timeout"),
+    ],
+)
+def test_a_command_that_fails_is_logged(command, logged, caplog):
+    with caplog.at_level(logging.WARNING):
+        told({"command": command, "timeout": 1.5})
+    assert logged in caplog.text
+
+
+def test_secrets_are_in_no_message(receiver, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
+    told_settings = settings("s3://bucket/run?token=abcdef", on_finish={"webhook": receiver.url})
+    tell_end(told_settings, ExitCode.INCOMPLETE, None, "https://user:word@host refused wJalrXUtnFEMI")
+    ((_, body),) = receiver.received
+    assert all(secret not in body for secret in (b"wJalrXUtnFEMI", b"user:word", b"abcdef"))
+
+
+@pytest.mark.parametrize("code", [ExitCode.DONE, ExitCode.TOO_MANY_FAILURES, ExitCode.INTERRUPTED])
+def test_a_run_ends_as_it_ends_whatever_becomes_of_the_call(tmp_path, monkeypatch, code):
+    report = RunReport(code, COUNTS, "the end")
+    monkeypatch.setattr(run_module, "_to_the_end", lambda *_: report)
+    failing = {"webhook": "http://127.0.0.1:9/", "attempts": 1, "command": "/no/such/program"}
+    assert run_archive(settings(tmp_path / "run", on_finish=failing)) is report
+
+
+def test_settings_as_typed():
+    assert OnFinishSettings.parse({"command": "mail -s done me"}).command == ("mail", "-s", "done", "me")
+    with pytest.raises(ConfigError, match="webhook"):
+        OnFinishSettings.parse({"webhook": "ftp://host/a"})
