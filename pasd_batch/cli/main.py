@@ -12,6 +12,7 @@ from pasd_batch.cli import (
     demo,
     describe,
     evaluate,
+    export,
     manifest,
     plan,
     report,
@@ -27,7 +28,7 @@ from pasd_batch.cli.archive_options import add_log_format, take_overrides
 from pasd_batch.cli.errors import exit_with_message
 from pasd_batch.errors import PasdBatchError
 
-_FOR_PHOTOS = (restore, manifest, describe, audit, plan, run, status, results, verify, report, compare)
+_FOR_PHOTOS = (restore, manifest, describe, audit, plan, run, status, results, verify, report, compare, export)
 _COMMANDS = (*_FOR_PHOTOS, evaluate, train, weights, demo)
 """In the order of the help."""
 

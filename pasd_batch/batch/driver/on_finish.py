@@ -12,9 +12,9 @@ import urllib.request
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
-from pasd_batch import __version__
 from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.config.on_finish import OnFinishSettings, RunEnd
 from pasd_batch.config.run import RunSettings
@@ -71,7 +71,7 @@ def end_of_run(settings: RunSettings, exit_code: ExitCode, counts: RunCounts | N
         "failures": None if counts is None else counts.failures,
         "cost": None if cost is None else cost.so_far,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "software": f"pasd_batch {__version__}",
+        "software": f"pasd_batch {version('pasd-batch')}",
     }
 
 
@@ -121,7 +121,7 @@ def _headers(secret: str | None, body: bytes) -> Mapping[str, str]:
     timestamp = str(int(time.time()))
     headers = {
         "Content-Type": "application/json",
-        "User-Agent": f"pasd_batch/{__version__}",
+        "User-Agent": f"pasd_batch/{version('pasd-batch')}",
         DELIVERY: uuid.uuid4().hex,
         TIMESTAMP: timestamp,
     }

@@ -1,0 +1,68 @@
+"""`pasd-batch export`: a complete run in another format."""
+
+from dataclasses import dataclass
+
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.export.csv_file import export_csv
+from pasd_batch.export.formats import ExportFailed, ExportFormat, require_package
+from pasd_batch.export.parts import (
+    encode_huggingface,
+    encode_webdataset,
+    export_parts,
+    huggingface_path,
+    webdataset_path,
+)
+from pasd_batch.export.run_rows import RunRows
+from pasd_batch.export.tables import export_delta, export_iceberg, export_lance
+from pasd_batch.runs.run_folder import open_run
+from pasd_batch.storage.storage import Storage
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Rows that were written; `images` says whether restored photos are among their columns."""
+
+    rows: int
+    images: bool
+
+
+def export_run(
+    uri: str, to: ExportFormat, target: str, settings: StorageSettings, *, images: bool | None = None
+) -> Exported:
+    """Export the run at `uri`; what an earlier export of it has written is not written again.
+
+    `images` says whether restored photos go along; None: where the format is meant for them.
+
+    Raises:
+        ExportFailed: a package is missing, the run is not complete, or the target has something else.
+        NotFound: there is no run.
+        StorageError: the run cannot be read, or the target not be written.
+    """
+    require_package(to)
+    with_images = to.has_images if images is None else images
+    if to.needs_images and not with_images:
+        raise ExportFailed(f"--to {to.value} is a format of images; export rows alone as csv, lance, delta or iceberg")
+    rows = RunRows.of(open_run(uri, settings), images=with_images, restored_only=to.needs_images)
+    return Exported(_export(rows, to, target, settings), with_images)
+
+
+def _export(rows: RunRows, to: ExportFormat, target: str, settings: StorageSettings) -> int:
+    match to:
+        case ExportFormat.CSV:
+            return export_csv(rows, target, settings)
+        case ExportFormat.WEBDATASET:
+            return export_parts(rows, _storage(target, settings), webdataset_path, encode_webdataset)
+        case ExportFormat.HUGGINGFACE:
+            count = len(rows.shards)
+            place = _storage(target, settings)
+            return export_parts(rows, place, lambda shard: huggingface_path(shard, count), encode_huggingface)
+        case ExportFormat.LANCE:
+            return export_lance(rows, target)
+        case ExportFormat.DELTA:
+            return export_delta(rows, target)
+        case ExportFormat.ICEBERG:
+            return export_iceberg(rows, target)
+
+
+def _storage(target: str, settings: StorageSettings) -> Storage:
+    return Storage.open(target, retry=settings.retry, allowed_schemes=settings.allowed_schemes)

@@ -1,0 +1,104 @@
+"""Tables of Lance, Delta Lake and Iceberg, each made in one commit: it is there with all rows, or not at all.
+
+A table that is there already is that of this very run, which is no error, or another one, which is left as it is.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from pasd_batch.export.formats import ExportFailed
+from pasd_batch.export.run_rows import RunRows
+from pasd_batch.storage.location import redact_uri
+
+_KEY = "pasd_batch.run"
+_NAMED_TABLE = re.compile(r"(?P<catalog>\w+):(?P<table>[\w.]+)")
+_OWN_TABLE = "pasd_batch.photos"
+
+
+def export_lance(rows: RunRows, target: str) -> int:
+    """Write a Lance dataset at a path or URI; the number of rows, 0 if it is there already.
+
+    Raises:
+        ExportFailed: another one is there.
+    """
+    import lance
+
+    place = _absolute(target)
+    try:
+        there = lance.dataset(place)
+    except (ValueError, OSError):  # none is there; what cannot be read at all fails when it is written
+        there = None
+    if there is not None:
+        _require_own(rows, target, (there.schema.metadata or {}).get(_KEY.encode(), b"").decode())
+        return 0
+    schema = rows.schema.with_metadata({_KEY: rows.identity})
+    batches = (
+        batch.replace_schema_metadata(schema.metadata) for table in rows.tables() for batch in table.to_batches()
+    )
+    return int(lance.write_dataset(batches, place, schema=schema, mode="create").count_rows())
+
+
+def export_delta(rows: RunRows, target: str) -> int:
+    """Write a Delta Lake table at a path or URI; the number of rows, 0 if it is there already.
+
+    Raises:
+        ExportFailed: another one is there.
+    """
+    from deltalake import DeltaTable, write_deltalake
+
+    place = _absolute(target)
+    if DeltaTable.is_deltatable(place):
+        _require_own(rows, target, DeltaTable(place).metadata().description or "")
+        return 0
+    write_deltalake(place, rows.reader(), mode="error", description=rows.identity)
+    return sum(DeltaTable(place).get_add_actions(flatten=True)["num_records"].to_pylist())
+
+
+def export_iceberg(rows: RunRows, target: str) -> int:
+    """Write an Iceberg table: `CATALOG:NAMESPACE.TABLE` of `.pyiceberg.yaml`, or a local folder with its own catalog.
+
+    The number of rows; 0 if it is there already.
+
+    Raises:
+        ExportFailed: another table is there, or the target is neither.
+    """
+    catalog, name = _catalog(target)
+    namespace = name.rpartition(".")[0]
+    catalog.create_namespace_if_not_exists(namespace)
+    if catalog.table_exists(name):
+        _require_own(rows, target, catalog.load_table(name).properties.get(_KEY, ""))
+        return 0
+    count = 0
+    with catalog.create_table_transaction(name, schema=rows.schema, properties={_KEY: rows.identity}) as transaction:
+        for table in rows.tables():
+            transaction.append(table)
+            count += table.num_rows
+    return count
+
+
+def _catalog(target: str) -> tuple[Any, str]:
+    from pyiceberg.catalog import load_catalog
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    named = _NAMED_TABLE.fullmatch(target)
+    if named is not None:
+        return load_catalog(named["catalog"]), named["table"]
+    if "://" in target:
+        raise ExportFailed(
+            f"{redact_uri(target)}: Iceberg needs a catalog, which a store is none; name a table of your catalog as "
+            "CATALOG:NAMESPACE.TABLE (.pyiceberg.yaml), or a local folder"
+        )
+    folder = Path(target).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    return SqlCatalog("pasd_batch", uri=f"sqlite:///{folder}/catalog.db", warehouse=folder.as_uri()), _OWN_TABLE
+
+
+def _require_own(rows: RunRows, target: str, identity: str) -> None:
+    if identity != rows.identity:
+        raise ExportFailed(f"{redact_uri(target)} has another table; give this one another target")
+
+
+def _absolute(target: str) -> str:
+    return target if "://" in target else os.path.abspath(target)

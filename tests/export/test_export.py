@@ -1,0 +1,184 @@
+"""Exports of a run, read back by their formats' libraries; broken off they go on, and nothing is there twice."""
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from tiny_run import PHOTOS, TinyRun
+
+from pasd_batch.cli import main
+from pasd_batch.config.storage import StorageSettings
+from pasd_batch.export.formats import ExportFailed, ExportFormat, require_package
+from pasd_batch.export.run_export import export_run
+from pasd_batch.export.run_rows import RunRows
+
+RESTORED = PHOTOS - 1
+SETTINGS = StorageSettings()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return TinyRun(tmp_path_factory.mktemp("exported"))
+
+
+@pytest.fixture(scope="module")
+def other_run(tmp_path_factory):
+    return TinyRun(tmp_path_factory.mktemp("other"), images="parquet")
+
+
+def export(run, to, target, **options):
+    return export_run(str(run.root), ExportFormat(to), str(target), SETTINGS, **options).rows
+
+
+def stored_pixels(run, row):
+    return np.asarray(Image.open(io.BytesIO(run.files[row["photo_id"]])))
+
+
+def read_webdataset(target):
+    import webdataset
+
+    urls = sorted(map(str, target.glob("*.tar")))
+    return [
+        json.loads(sample["json"]) | {"png": sample["png"]}
+        for sample in webdataset.WebDataset(urls, shardshuffle=False)
+    ]
+
+
+def read_huggingface(target):
+    import datasets
+
+    return list(datasets.load_dataset(str(target), split="train", cache_dir=str(target.parent / "cache")))
+
+
+def read_lance(target):
+    import lance
+
+    return lance.dataset(str(target)).to_table().to_pylist()
+
+
+def read_delta(target):
+    from deltalake import DeltaTable
+
+    return DeltaTable(str(target)).to_pyarrow_table().to_pylist()
+
+
+def read_iceberg(target):
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    catalog = SqlCatalog("pasd_batch", uri=f"sqlite:///{target}/catalog.db", warehouse=target.as_uri())
+    if not catalog.table_exists("pasd_batch.photos"):
+        return []
+    return catalog.load_table("pasd_batch.photos").scan().to_arrow().to_pylist()
+
+
+def read_csv(target):
+    return pd.read_csv(target).to_dict("records")
+
+
+READERS = {
+    "csv": read_csv,
+    "webdataset": read_webdataset,
+    "huggingface": read_huggingface,
+    "lance": read_lance,
+    "delta": read_delta,
+    "iceberg": read_iceberg,
+}
+OF_PHOTOS = ("webdataset", "huggingface")
+
+
+@pytest.mark.parametrize("to", READERS)
+def test_every_row_is_there_once_when_its_own_library_reads_it(run, tmp_path, to):
+    target = tmp_path / "out"
+    expected = [row for row in run.rows if to not in OF_PHOTOS or row["status"] == "ok"]
+    assert export(run, to, target) == len(expected)
+    rows = READERS[to](target)
+    if to in ("delta", "iceberg"):  # these have no order
+        rows.sort(key=lambda row: row["photo_id"])
+    assert [row["photo_id"] for row in rows] == [row["photo_id"] for row in expected]
+    for row, before in zip(rows, expected, strict=True):
+        assert row["output_sha256"] == before["output_sha256"] or (to == "csv" and pd.isna(row["output_sha256"]))
+        scores = json.loads(row["scores"]) if to == "csv" and not pd.isna(row["scores"]) else row["scores"]
+        assert scores == before["scores"] or (to == "csv" and before["scores"] is None)
+
+
+def test_the_hugging_face_form_opens_as_images(run, tmp_path):
+    export(run, "huggingface", tmp_path / "out")
+    rows = read_huggingface(tmp_path / "out")
+    assert len(rows) == RESTORED
+    for row in rows:
+        assert isinstance(row["image"], Image.Image)
+        assert np.array_equal(np.asarray(row["image"]), stored_pixels(run, row))
+
+
+def test_webdataset_has_the_stored_files_as_they_are(run, tmp_path):
+    export(run, "webdataset", tmp_path / "out")
+    assert {row["photo_id"]: row["png"] for row in read_webdataset(tmp_path / "out")} == run.files
+
+
+def test_images_inside_results_are_exported_too_and_lance_has_them(other_run, tmp_path):
+    export(other_run, "lance", tmp_path / "out")
+    rows = {row["photo_id"]: row["image"] for row in read_lance(tmp_path / "out")}
+    images = {row["photo_id"]: row["image"] for row in other_run.rows}
+    assert sum(image is None for image in rows.values()) == 1
+    assert all(rows[name] == image for name, image in images.items() if image and image["bytes"])
+    assert set(rows) == set(images)
+
+
+@pytest.mark.parametrize("to", [each for each in READERS if each != "csv"])
+def test_the_same_export_again_writes_nothing_and_another_run_is_refused(run, other_run, tmp_path, to):
+    target = tmp_path / "out"
+    export(run, to, target)
+    before = {path: path.stat().st_mtime_ns for path in target.rglob("*") if path.is_file()}
+    assert export(run, to, target) == 0
+    assert {path: path.stat().st_mtime_ns for path in target.rglob("*") if path.is_file()} == before
+    with pytest.raises(ExportFailed, match="give this one another target"):
+        export(other_run, to, target)
+
+
+@pytest.mark.parametrize("to", READERS)
+def test_an_export_that_breaks_off_goes_on_and_has_every_row_once(run, tmp_path, monkeypatch, to):
+    whole = RunRows.table
+
+    def broken(self, shard):
+        if shard == 1:
+            raise OSError("the machine goes away")
+        return whole(self, shard)
+
+    target = tmp_path / "out"
+    monkeypatch.setattr(RunRows, "table", broken)
+    with pytest.raises(Exception, match="the machine goes away"):
+        export(run, to, target)
+    parts = {path: path.stat().st_mtime_ns for path in target.rglob("*.tar")} if to in OF_PHOTOS else {}
+    if to == "csv":
+        assert not target.exists()
+    if to == "iceberg":
+        assert read_iceberg(target) == []
+    monkeypatch.setattr(RunRows, "table", whole)
+    export(run, to, target)
+    assert len(READERS[to](target)) == (RESTORED if to in OF_PHOTOS else PHOTOS)
+    assert all(path.stat().st_mtime_ns == time for path, time in parts.items())
+
+
+def test_what_cannot_be_exported_is_told(run, tmp_path, monkeypatch):
+    with pytest.raises(ExportFailed, match="is a format of images"):
+        export(run, "webdataset", tmp_path / "out", images=False)
+    with pytest.raises(ExportFailed, match="Iceberg needs a catalog"):
+        export(run, "iceberg", "s3://bucket/table")
+    (run.root / "summary.json").rename(run.root / "summary.away")
+    with pytest.raises(ExportFailed, match="is not complete"):
+        export(run, "csv", tmp_path / "out.csv")
+    (run.root / "summary.away").rename(run.root / "summary.json")
+    monkeypatch.setattr("pasd_batch.export.formats.find_spec", lambda name: None)
+    with pytest.raises(ExportFailed, match=r"pip install 'pasd-batch\[delta\]'"):
+        require_package(ExportFormat.DELTA)
+
+
+def test_the_command_says_what_it_has_written(run, tmp_path, capsys):
+    assert main(["export", str(run.root), "--to", "csv", str(tmp_path / "rows.csv")]) == 0
+    assert f"{PHOTOS} rows written to {tmp_path}/rows.csv (csv)" in capsys.readouterr().out
+    for told in (f"{RESTORED} photos written", "nothing written"):
+        assert main(["export", str(run.root), "--to", "webdataset", str(tmp_path / "tars")]) == 0
+        assert told in capsys.readouterr().out
