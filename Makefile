@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE = 1
 TEST_PROGRAMS = imagemagick libimage-exiftool-perl libvips-tools libavif-bin libtiff-tools chromium
 
-.PHONY: test test-programs lint types imports pytest conformance chaos demo docs clean
+.PHONY: test test-programs emulators lint types imports pytest conformance chaos demo docs clean
 
 test: lint types imports pytest
 
@@ -30,6 +30,10 @@ pytest: $(VENV)/.installed
 test-programs:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $(TEST_PROGRAMS) > /dev/null
+
+# Azurite, which stands in for Azure's store in tests; without it those tests are skipped
+emulators:
+	npm install --silent --no-fund --no-audit --prefix .emulators azurite@3
 
 # The published numerics, on another folder: make conformance PASD_CONFORMANCE=DIR
 conformance: $(VENV)/.installed
