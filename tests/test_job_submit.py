@@ -206,7 +206,8 @@ def test_the_entrypoint_of_the_kubernetes_job_runs_through_rays_job_api(head, tm
         assert place in entrypoint
         entrypoint = entrypoint.replace(place, here)
     # As KubeRay's HTTP mode gives it to the API: a line that a shell reads.
-    command = ["ray", "job", "submit", "--address", head.address, "--", "sh", "-c", entrypoint]
+    here = ["--working-dir", "."]  # the package is that of the image there
+    command = ["ray", "job", "submit", "--address", head.address, *here, "--", "sh", "-c", entrypoint]
     done = subprocess.run(
         command, cwd=ROOT, env=head.environment, capture_output=True, text=True, timeout=JOB_SECONDS, check=False
     )

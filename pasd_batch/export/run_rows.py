@@ -53,7 +53,7 @@ class RunRows:
 
     @property
     def identity(self) -> str:
-        """What tells this export from that of another run, or of other columns."""
+        """Mark that tells this export from that of another run, or of other columns."""
         made = self.run.provenance
         about = [made.config_fingerprint, made.manifest_fingerprint, made.model_fingerprint, self.run.created_at]
         return fingerprint({"run": about, "images": self.images, "restored_only": self.restored_only})

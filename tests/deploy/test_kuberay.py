@@ -10,6 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from pasd_batch.batch.worker.node_end import NOTICE
 from pasd_batch.config.base import load_yaml
 from pasd_batch.config.run import RunSettings
 
@@ -83,10 +84,10 @@ def test_the_head_is_on_demand_without_work_and_workers_with_gpus_are_on_spot():
     assert worker["nodeSelector"] == {"karpenter.sh/capacity-type": "spot"}
     (container,) = worker["containers"]
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
-    (grace,) = re.findall(
-        r"ray stop --grace-period (\d+)", " ".join(container["lifecycle"]["preStop"]["exec"]["command"])
-    )
-    assert int(grace) < worker["terminationGracePeriodSeconds"]
+    hook = container["lifecycle"]["preStop"]["exec"]["command"][2]
+    notice, seconds = re.fullmatch(r"touch (\S+); sleep (\d+)", hook).groups()
+    assert notice == NOTICE
+    assert int(seconds) < worker["terminationGracePeriodSeconds"]
 
 
 def test_pods_are_not_root_and_have_secrets_by_reference_alone():

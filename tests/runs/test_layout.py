@@ -22,6 +22,10 @@ OTHER_MEANINGS = {
         ("pasd_batch/evaluation/layout.py", name): "of an evaluation, which has a layout of its own"
         for name in ("manifest-without-captions.parquet", "report", "/index.html")
     },
+    ("pasd_batch/cli/results.py", "results"): "a command",
+    ("pasd_batch/batch/driver/on_finish.py", "results"): "a key of what a webhook gets",
+    ("pasd_batch/export/run_rows.py", "images"): "whether images are exported, in the mark of an export",
+    ("pasd_batch/export/parts.py", "shard-"): "archives of an export",
     ("benchmarks/evaluation/options.py", "results"): "a folder of the benchmark's own",
     ("benchmarks/plan.py", "/photo-"): "photos to plan",
 }

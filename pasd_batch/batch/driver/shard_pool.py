@@ -14,6 +14,7 @@ import numpy as np
 
 from pasd_batch.batch.worker.log_lines import LogFormat, log_as
 from pasd_batch.batch.worker.model_stage import ProcessPoisoned
+from pasd_batch.batch.worker.node_end import on_notice
 from pasd_batch.batch.worker.shard_worker import ShardOutcome, ShardProgress, ShardState, ShardWorker
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.cluster.pool import run_in_pool
@@ -42,6 +43,7 @@ class _ShardActor:
             log_as(LogFormat.JSON)
         self._board = board
         self._worker = ShardWorker(spec, self._show)
+        on_notice(self._worker.take_back_attempt)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[Any]]:
         (shard,) = batch["number"].tolist()

@@ -52,7 +52,7 @@ class DonePhoto:
 
 @dataclass(frozen=True)
 class NewPhotos:
-    """What is left of a manifest."""
+    """Photos that are left of a manifest, and the others."""
 
     data: bytes
     """The photos as a Parquet manifest."""
@@ -64,7 +64,7 @@ class NewPhotos:
     runs: int
 
     def lines(self) -> list[str]:
-        """What was found, for people."""
+        """Numbers of photos, and deleted ones by name, for people."""
         lines = [f"only new: {self.photos:,} photos; {self.done:,} are done in {self.runs:,} earlier runs"]
         if self.deleted:
             more = f" and {len(self.deleted) - _SHOWN:,} more" if len(self.deleted) > _SHOWN else ""
@@ -136,7 +136,7 @@ def _key(row: Mapping[str, Any], own_settings: str | None) -> bytes:
 
 @dataclass
 class _Left:
-    """What is left of a manifest, and what was seen of it."""
+    """Rows that are left of a manifest, and all that were seen of it."""
 
     checked: CheckedManifest
     known: Mapping[bytes, DonePhoto]
@@ -182,7 +182,7 @@ class _Left:
 
 
 def _rows(table: pa.Table, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """What a photo is known by, row by row."""
+    """Values that a photo is known by, row by row."""
     names = [name for name in ("uri", "prompt", "reference_uri", "settings") if name in table.column_names]
     for photo_id, row in zip(ids, table.select(names).to_pylist(), strict=True):
         reference = row.get("reference_uri")

@@ -72,7 +72,8 @@ class PhotoPipeline:
         self._loader = PhotoLoader(spec.settings)
         self._store = PhotoStore(spec, files, earlier)
         self._photo_batch = photo_batch(spec.settings)
-        self._prefetch = spec.settings.workers.prefetch or max(LEAST_AHEAD, self._photo_batch)
+        self.prefetch = spec.settings.workers.prefetch or max(LEAST_AHEAD, self._photo_batch)
+        """Photos that are fetched and decoded ahead of the model, and as many encoded and stored behind it."""
 
     def run(
         self,
@@ -107,7 +108,7 @@ class PhotoPipeline:
         settings = self._spec.settings
         loads = BoundedThreads(
             self._loader.load,
-            limit=self._prefetch,
+            limit=self.prefetch,
             seconds=settings.deadlines.fetch,
             what=FETCHING,
             setting="deadlines.fetch",
@@ -124,7 +125,7 @@ class PhotoPipeline:
         settings = self._spec.settings
         return BoundedThreads(
             self._store.store,
-            limit=self._prefetch,
+            limit=self.prefetch,
             seconds=settings.deadlines.store,
             what="encoding and storing the photo",
             setting="deadlines.store",

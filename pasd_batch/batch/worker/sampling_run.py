@@ -54,11 +54,12 @@ def sample_photos(settings: RunSettings, loaders: ModelLoaders, records: Sequenc
     """
     provenance = Provenance("sample", "sample", None, "pasd_batch")
     spec = WorkerSpec(settings, provenance, score_columns=(), extra_columns=(), loaders=loaders)
-    pipeline = PhotoPipeline(spec, ModelStage(settings, loaders.load(on_this_machine(settings))), _Nowhere())
+    model = ModelStage(settings, loaders.load(on_this_machine(settings)))
+    pipeline = PhotoPipeline(spec, model, _Nowhere(), [_Nowhere() for _ in range(settings.stored_passes)])
     origin, numbered = WorkOrigin(0, 0, process_name()), [replace(each, row=row) for row, each in enumerate(records)]
     pipeline.run(numbered[:1], origin, lambda _: None)
     rows = pipeline.run(numbered, origin, lambda _: None)
-    threads = min(settings.workers.prefetch, len(rows))
+    threads = min(pipeline.prefetch, len(rows))
     return SampledPhotos(
         seconds=tuple(_added_seconds(row["seconds"], threads) for row in rows),
         failed=sum(row["status"] == Status.FAILED for row in rows),

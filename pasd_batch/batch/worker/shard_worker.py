@@ -85,6 +85,7 @@ class ShardWorker:
         self._node_type = node_type()
         self._pipeline: PhotoPipeline | None = None
         self._vain_loads = 0
+        self._in_work: tuple[AttemptLedger, int] | None = None
 
     def run(self, shard: int) -> ShardOutcome:
         """Restore, score and commit a shard, unless somebody has committed it before.
@@ -101,6 +102,17 @@ class ShardWorker:
         self._metrics.shard(outcome.state, outcome.seconds)
         return outcome
 
+    def take_back_attempt(self) -> None:
+        """Take back the attempt in work, as this process is about to be ended through no fault of the shard.
+
+        May be called from another thread. The work goes on, and what it commits until its end counts.
+        """
+        in_work = self._in_work
+        if in_work is not None:
+            ledger, number = in_work
+            ledger.withdraw(number)
+            self._in_work = None
+
     def _outcome(self, shard: int) -> ShardOutcome:
         try:
             return self._commit_once(shard)
@@ -109,6 +121,8 @@ class ShardWorker:
         except Exception as error:
             _logger.warning("shard %d is given back", shard, exc_info=error)
             return ShardOutcome(shard, _state_after(error), message=f"{type(error).__name__}: {error}")
+        finally:
+            self._in_work = None
 
     def _commit_once(self, shard: int) -> ShardOutcome:
         if self._folder.is_committed(shard):
@@ -119,14 +133,14 @@ class ShardWorker:
         ledger = AttemptLedger.of_shard(self._folder.storage, shard)
         while True:
             attempt = ledger.begin(process_name())
+            self._in_work = ledger, attempt.number
             try:
                 done = with_worker_seconds(self._rows(shard, without_kept(records, kept), ledger, attempt), began)
                 rows = without_images_beyond(merged(records, kept, done), self._most_bytes)
                 won = self._folder.commit(shard, rows, self._spec.schema)
                 if kept:
                     self._folder.storage.delete(kept_rows_path(shard))
-            except (TroubleAroundPhotos, SystemExit):
-                # SystemExit: Ray ends this process in good order, as on a node that is taken away with notice.
+            except TroubleAroundPhotos:
                 ledger.withdraw(attempt.number)
                 raise
             except ProcessPoisoned:

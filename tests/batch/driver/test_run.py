@@ -104,7 +104,7 @@ def test_other_settings_and_another_manifest_are_refused_with_the_difference(arc
     assert f"restoration.sampling.steps: {RestorationSettings().sampling.steps} in the run, 7 now" in report.message
     assert "shard_size: 10 in the run, 5 now" in report.message
     assert "30 photos" in report.message
-    assert "20 of" in report.message
+    assert "20 photos of" in report.message
     assert contents(root) == before
 
 
