@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pasd_batch.batch.worker.log_lines import tell
 from pasd_batch.config.run import RunSettings
+from pasd_batch.errors import PasdBatchError
 from pasd_batch.storage.redaction import shown_command
 
 
@@ -26,9 +27,14 @@ def drive(settings: RunSettings, options: argparse.Namespace) -> int:
     """
     from pasd_batch.batch.driver.early_checks import refuse_early
     from pasd_batch.batch.driver.exit_code import ExitCode
+    from pasd_batch.batch.driver.on_finish import tell_end
     from pasd_batch.batch.driver.run import run_archive
 
-    refuse_early(settings, ray_address=options.ray_address)
+    try:
+        refuse_early(settings, ray_address=options.ray_address)
+    except PasdBatchError as error:
+        tell_end(settings, ExitCode.CANNOT_START, None, str(error))
+        raise
     report = run_archive(
         settings,
         ray_address=options.ray_address,

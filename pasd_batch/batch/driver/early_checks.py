@@ -3,7 +3,7 @@
 import os
 
 from pasd_batch.batch.driver.preflight import PreflightFailed, attempt
-from pasd_batch.batch.driver.run import with_absolute_paths
+from pasd_batch.batch.driver.run_paths import with_absolute_paths
 from pasd_batch.config.run import RunSettings
 from pasd_batch.manifests.pieces import find_pieces, is_image_source
 from pasd_batch.manifests.rows import read_rows

@@ -15,6 +15,7 @@ from pasd_batch.batch.driver import run as run_module
 from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.on_finish import DELIVERY, SIGNATURE, TIMESTAMP, tell_end
 from pasd_batch.batch.driver.run import RunReport, run_archive
+from pasd_batch.cli import main
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.on_finish import OnFinishSettings
 from pasd_batch.config.storage import RetryPolicy
@@ -173,3 +174,14 @@ def test_settings_as_typed():
     assert OnFinishSettings.parse({"command": "mail -s done me"}).command == ("mail", "-s", "done", "me")
     with pytest.raises(ConfigError, match="webhook"):
         OnFinishSettings.parse({"webhook": "ftp://host/a"})
+
+
+def test_a_run_that_is_refused_before_ray_begins_is_told_too(receiver, tmp_path, capsys):
+    (tmp_path / "run.yaml").write_text(
+        f"manifest: {{path: {tmp_path}/nowhere.csv}}\noutput: {{root: {tmp_path}/run}}\n"
+        f"on_finish: {{webhook: '{receiver.url}'}}\n"
+    )
+    assert main(["run", str(tmp_path / "run.yaml")]) == ExitCode.CANNOT_START
+    ((_, body),) = receiver.received
+    assert json.loads(body)["exit"] == "cannot_start"
+    assert "nowhere.csv" in json.loads(body)["message"]
