@@ -10,7 +10,7 @@ import pytest
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.metrics.iqa import MetricsUnavailable, build_metrics, metric_problems, pyiqa_version
-from pasd_batch.metrics.offline import weight_folders
+from pasd_batch.metrics.offline import clip_beside_others, weight_folders
 
 
 def _settings(**values) -> MetricsSettings:
@@ -149,3 +149,20 @@ def test_a_process_has_one_folder(weights):
     [problem] = metric_problems(_settings(no_reference=["piqe"], weights_dir=weights))
     assert "has already loaded pyiqa with" in problem
     assert metric_problems(_settings(no_reference=["piqe"])) == []
+
+
+def test_metrics_of_sets_and_of_gpus_are_told_as_such():
+    [problem] = metric_problems(_settings(no_reference=["fid"]))
+    assert "fid is none of a photo: it compares sets of photos, which `pasd-batch evaluate` does" in problem
+    problems = metric_problems(_settings(no_reference=["maclip"]))
+    assert any("metric maclip runs on CUDA alone, and metrics.device is cpu here" in problem for problem in problems)
+
+
+def test_all_metrics_find_clip_in_the_folder_of_the_other_weights(tmp_path, monkeypatch):
+    clip = pytest.importorskip("clip.clip", reason="CLIP needs setuptools below 81", exc_type=ImportError)
+    asked = []
+    monkeypatch.setattr(clip, "_download", lambda url, root: asked.append((url, root)))
+    with clip_beside_others(_settings(no_reference=["laion_aes"], weights_dir=tmp_path)):
+        clip._download("https://host/sha/ViT-L-14.pt", "/home/me/.cache/clip")
+    clip._download("https://host/sha/ViT-L-14.pt", "/home/me/.cache/clip")
+    assert [root for _, root in asked] == [str(tmp_path / "hub" / "clip"), "/home/me/.cache/clip"]
