@@ -45,7 +45,8 @@ def read_config(options: argparse.Namespace) -> RunSettings:
         ConfigError: naming every setting that is wrong.
     """
     values = with_overrides(load_yaml(options.config), options.overrides, RunSettings)
-    return RunSettings.parse(values, source=options.config)
+    source = f"{options.config} with the command line's settings" if options.overrides else options.config
+    return RunSettings.parse(values, source=source)
 
 
 def add_storage_options(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,9 @@ EXIT_FAILED_PHOTOS = 1
 EXIT_NOT_STARTED = 2
 """Nothing was done: settings, model folders or files are not as they must be."""
 
+EXIT_INTERRUPTED = 130
+"""Ended by SIGINT, as shells and `ExitCode.INTERRUPTED` have it."""
+
 
 class UsageError(PasdBatchError):
     """A command line that cannot be carried out."""

@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from pasd_batch import __version__
 from pasd_batch.batch.worker.log_lines import LogFormat, log_as
 from pasd_batch.cli import (
     audit,
@@ -19,17 +20,18 @@ from pasd_batch.cli import (
     restore,
     results,
     run,
+    settings,
     status,
     train,
     verify,
     weights,
 )
 from pasd_batch.cli.archive_options import add_log_format, take_overrides
-from pasd_batch.cli.errors import exit_with_message
+from pasd_batch.cli.errors import EXIT_INTERRUPTED, exit_with_message
 from pasd_batch.errors import PasdBatchError
 
 _FOR_PHOTOS = (restore, manifest, describe, audit, plan, run, status, results, verify, report, compare, export)
-_COMMANDS = (*_FOR_PHOTOS, evaluate, train, weights, demo)
+_COMMANDS = (*_FOR_PHOTOS, evaluate, train, weights, settings, demo)
 """In the order of the help."""
 
 
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="pasd-batch",
         description="Restore photos with Pixel-Aware Stable Diffusion, a few of them or an archive.",
     )
+    parser.add_argument("--version", action="version", version=f"pasd-batch {__version__}")
     parser.add_argument("--verbose", action="store_true", help="log what is done, photo by photo")
     add_log_format(parser, default="text")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -64,6 +67,9 @@ def _run(options: argparse.Namespace) -> int:
         return options.run(options)
     except PasdBatchError as error:
         return exit_with_message(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("ended by SIGINT\n")
+        return EXIT_INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 
 from pasd_batch.batch.driver.exit_code import ExitCode
+from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupts
 from pasd_batch.batch.driver.manifest_check import manifest_of_run
 from pasd_batch.batch.driver.plan_sample import sampled_lines
 from pasd_batch.batch.driver.preflight import (
@@ -43,10 +44,13 @@ def plan_archive(
     The time is estimated from a `sample` of so many photos that a worker restores; 0: from one grey tile.
     """
     try:
-        with ray_session(ray_address):
+        # Before Ray begins, which may take minutes, and after, because Ray sets a handler of its own.
+        with signals_as_interrupts(), ray_session(ray_address), signals_as_interrupts():
             return _plan(with_absolute_paths(settings), loaders or ModelLoaders(), sample)
     except NothingNew as nothing:
         return RunReport(ExitCode.DONE, None, str(nothing))
+    except Interrupted as interrupt:
+        return RunReport(ExitCode(128 + interrupt.number), None, f"ended by {interrupt}; a plan changes nothing")
     except PasdBatchError as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     except Exception as error:

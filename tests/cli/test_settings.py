@@ -1,0 +1,84 @@
+"""What the command line tells of itself: settings, version, and what is meant by a wrong name."""
+
+import signal
+
+import pytest
+
+from pasd_batch import __version__
+from pasd_batch.batch.driver import dry_run
+from pasd_batch.batch.driver.interrupts import Interrupted
+from pasd_batch.cli import main
+from pasd_batch.config.listing import all_settings
+from pasd_batch.config.run import RunSettings
+
+
+def test_every_setting_has_a_meaning_and_is_listed_once():
+    listed = list(all_settings(RunSettings))
+    assert len({each.path for each in listed}) == len(listed) > 100
+    assert [each.path for each in listed if not each.meaning] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (["sampling.scale"], ["restoration.sampling.scale: 2.0", "    Output size = round(input size x scale)."]),
+        (["manifest.path"], ["manifest.path: (required)"]),
+        (["personalized.strength"], ["restoration.model.personalized.strength: 1.0"]),
+        (["loras[].weight"], ["restoration.model.loras[].weight: 1.0"]),
+        (["--of", "restore", "color_fix"], ['sampling.color_fix: "wavelet"']),
+        (["deadlines.restore"], ["deadlines.restore: 3600.0"]),
+    ],
+)
+def test_settings_are_listed_with_defaults_and_meaning(capsys, arguments, lines):
+    assert main(["settings", *arguments]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    for line in lines:
+        assert line in printed
+
+
+def test_a_name_that_no_setting_has_is_refused(capsys):
+    assert main(["settings", "colour"]) == 2
+    assert "no setting has 'colour' in its name" in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"pasd-batch {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["restore", "a.jpg", "--output", "out", "--set", "color_fix=adain"], "is sampling.color_fix meant?"),
+        (["run", "run.yaml", "color_fix=adain"], "is restoration.sampling.color_fix meant?"),
+        (["run", "run.yaml", "color_fix=adain"], "run.yaml with the command line's settings: 1 invalid"),
+        (["run", "run.yaml", "outptu.root=x"], "outptu: unknown setting; is output meant?"),
+    ],
+)
+def test_a_setting_in_the_wrong_place_is_told_its_right_one(tmp_path, monkeypatch, capsys, command, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.yaml").write_text("manifest: {path: photos.csv}\noutput: {root: run}\n")
+    assert main(command) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_an_interruption_is_a_line_and_no_traceback(tmp_path, monkeypatch, capsys):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pasd_batch.manifests.making.make_manifest", interrupted)
+    assert main(["manifest", str(tmp_path), "-o", str(tmp_path / "m.parquet")]) == 130
+    assert capsys.readouterr().err == "ended by SIGINT\n"
+
+
+def test_a_plan_that_is_interrupted_says_that_nothing_has_changed(tmp_path, monkeypatch, capsys):
+    def interrupted(address):
+        raise Interrupted(signal.SIGINT)
+
+    (tmp_path / "m.csv").write_text("uri\na.jpg\n")
+    (tmp_path / "run.yaml").write_text(f"manifest: {{path: {tmp_path}/m.csv}}\noutput: {{root: {tmp_path}/run}}\n")
+    monkeypatch.setattr(dry_run, "ray_session", interrupted)
+    assert main(["plan", str(tmp_path / "run.yaml")]) == 130
+    assert capsys.readouterr().err == "ended by SIGINT; a plan changes nothing\n"
