@@ -43,7 +43,7 @@ def test_a_folder_is_audited(photos, tmp_path, capsys):
     assert main(command) == 0
     said = capsys.readouterr().out
     assert f"4 photos, 1 failed; results in {root}/results" in said
-    assert "issues: 3 no_profile, 1 unreadable, 1 exact_duplicate, 1 dark, 1 low_contrast\n" in said
+    assert "issues: 3 no_profile, 2 noisy, 1 unreadable, 1 exact_duplicate, 1 dark, 1 low_contrast\n" in said
     assert f"audit: {root}/audit.parquet" in said
     rows = {row["photo_id"]: row["issues"] for row in pq.read_table(root / "audit.parquet").to_pylist()}
     assert rows["broken.jpg"] == ["unreadable"]
@@ -53,7 +53,7 @@ def test_a_folder_is_audited(photos, tmp_path, capsys):
     others = ["audit.dark=0.01", "audit.no_profile=false", "audit.low_contrast=null"]
     assert main([*command, *others, "--select", "not exact_duplicate and brightness_99 > 0.5"]) == 0
     said = capsys.readouterr().out
-    assert "issues: 1 unreadable, 1 exact_duplicate\n" in said
+    assert "issues: 2 noisy, 1 unreadable, 1 exact_duplicate\n" in said
     assert said.endswith(f"1 photos pass: {root}.selected.parquet\n")
     assert [row["id"] for row in pq.read_table(f"{root}.selected.parquet").to_pylist()] == ["a.png"]
     assert {path: path.stat().st_mtime_ns for path in (root / "results").iterdir()} == before
