@@ -44,6 +44,11 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: CUDA where there is one)")
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], help="precision of the networks")
     parser.add_argument(
+        "--skip-done",
+        action="store_true",
+        help="leave out photos whose results are there, later than they and made with the same settings and model",
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -73,16 +78,18 @@ def run(options: argparse.Namespace) -> int:
     code, bars, ended = 0, ProgressBars(), ""
     try:
         with signals_as_interrupts(), bars:
-            restore_photos(options.photos, options.output, settings, on_progress=bars.show)
+            restore_photos(options.photos, options.output, settings, on_progress=bars.show, skip_done=options.skip_done)
     except RestorationStopped as stopped:
         ended = str(stopped)
     except Interrupted as interrupt:
         code, ended = 128 + interrupt.number, f"ended by {interrupt}; the photos that were restored are whole"
     if ended:
         sys.stderr.write(printable_line(ended) + "\n")
-    if not bars.photos:
+    if not (bars.photos or bars.skipped):
         return code  # it was ended before it knew its photos
     done = f"restored {bars.restored} of {bars.photos} photos into {options.output}"
+    if bars.skipped:
+        done += f"; {bars.skipped} were done before"
     sys.stdout.write(printable_line(done) + "\n")
     return code or (EXIT_FAILED_PHOTOS if bars.restored < bars.photos else 0)
 

@@ -22,7 +22,7 @@ class ProgressBars:
     """Bars on a terminal, which lines of the log do not cut through; elsewhere the lines alone."""
 
     def __init__(self) -> None:
-        self.photos = self.restored = 0
+        self.photos = self.skipped = self.restored = 0
         self._bars: list[tqdm] = []
         self._on_terminal = sys.stderr.isatty()
         self._log = logging_redirect_tqdm()
@@ -45,7 +45,7 @@ class ProgressBars:
 
     def show(self, progress: RestoreProgress) -> None:
         """Show what was told last."""
-        self.photos = progress.photos
+        self.photos, self.skipped = progress.photos, progress.skipped
         if progress.row is not None:
             self.restored += progress.row["status"] == Status.OK
             for line in _lines(progress.row):

@@ -349,3 +349,23 @@ def test_a_scale_at_which_the_embedded_model_takes_detail_is_said_before_it_begi
 ):
     assert main(["restore", str(photos / "a.jpg"), "--output", str(tmp_path / "out"), "--scale", scale]) == 0
     assert capsys.readouterr().err.startswith("warning: scale 1 with the embedded model, ") is warned
+
+
+def test_photos_that_are_done_are_skipped_until_they_or_the_settings_change(quick_models, photos, tmp_path, capsys):
+    (photos / "broken.jpg").unlink()
+    command = ["restore", str(photos), "--output", str(tmp_path / "out"), "--skip-done"]
+
+    def told(*more):
+        assert main([*command, *more]) == 0
+        return capsys.readouterr().out.replace(str(tmp_path / "out"), "out")
+
+    assert told() == "restored 2 of 2 photos into out\n"
+    before = (tmp_path / "out/a.png").read_bytes()
+    assert told() == "restored 0 of 0 photos into out; 2 were done before\n"
+    (tmp_path / "out/a.png").unlink()
+    assert told() == "restored 1 of 1 photos into out; 1 were done before\n"
+    assert (tmp_path / "out/a.png").read_bytes() == before
+    later = (photos / "b.png").stat().st_mtime + 1000
+    os.utime(photos / "b.png", (later, later))
+    assert told().startswith("restored 1 of 1")
+    assert told("--seed", "1") == "restored 2 of 2 photos into out\n"

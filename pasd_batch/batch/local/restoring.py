@@ -9,7 +9,7 @@ from pasd_batch import __version__
 from pasd_batch.batch.local.errors import RestorationStopped
 from pasd_batch.batch.local.finding import find_photos
 from pasd_batch.batch.local.output_folder import OutputFolder
-from pasd_batch.batch.local.targets import output_paths, refuse_losses, refuse_no_folder
+from pasd_batch.batch.local.targets import is_done, output_paths, refuse_losses, refuse_no_folder
 from pasd_batch.batch.worker.model_stage import ModelStage, ProcessPoisoned
 from pasd_batch.batch.worker.models import ModelLoaders, WorkerModels
 from pasd_batch.batch.worker.pipeline import PhotoPipeline
@@ -30,6 +30,8 @@ class RestoreProgress:
     """Progress of a restoration, told after every step and every photo."""
 
     photos: int
+    skipped: int = 0
+    """Photos that were done before, and are none of these."""
     done: int = 0
     """Photos that have their row."""
     step: int = 0
@@ -50,6 +52,7 @@ def restore_photos(
     *,
     on_progress: ProgressListener = lambda _: None,
     loaders: ModelLoaders | None = None,
+    skip_done: bool = False,
 ) -> list[Row]:
     """Restore photos of this machine into a folder, with the bytes that a run over them gives.
 
@@ -59,6 +62,8 @@ def restore_photos(
         settings: defaults are those of the embedded model.
         on_progress: told in this thread after every step and every photo.
         loaders: for other models than those that the settings name.
+        skip_done: leave out photos whose results are in `output`, later than they and made with the same settings and
+            model; they have no rows.
 
     Returns:
         One row per photo, those that failed too, with the columns of a run's results (`docs/results.md`). A photo's
@@ -78,18 +83,28 @@ def restore_photos(
     refuse_no_folder(root)
     if faults := faults_on_this_machine(settings):
         raise ConfigError("\n".join(faults))
-    spec, models = _load(settings, root, loaders or ModelLoaders())
+    spec, here = _prepare(settings, root, loaders or ModelLoaders())
+    todo = list(zip(found, paths, strict=True))
+    if skip_done:
+        marks = [spec.photo_fingerprint, str(spec.provenance.model_fingerprint)]
+        todo = [(photo, path) for photo, path in todo if not is_done(photo, os.path.join(root, path), marks)]
+    skipped = RestoreProgress(photos=len(todo), skipped=len(found) - len(todo))
+    on_progress(skipped)
+    if not todo:
+        return []
+    models = _load(here, spec.loaders)
     folder = OutputFolder(root)
     folder.make()
     records = [
         PhotoRecord(photo.photo_id, photo.path, path, row=number, source_root=photo.folder)
-        for number, (photo, path) in enumerate(zip(found, paths, strict=True))
+        for number, (photo, path) in enumerate(todo)
     ]
     with folder:
-        return _run(spec, models, folder, records, on_progress)
+        return _run(spec, models, folder, records, skipped, on_progress)
 
 
-def _load(settings: RestoreSettings, root: str, loaders: ModelLoaders) -> tuple[WorkerSpec, WorkerModels]:
+def _prepare(settings: RestoreSettings, root: str, loaders: ModelLoaders) -> tuple[WorkerSpec, RunSettings]:
+    """The restoration as workers see it, and its settings with all weights on this machine."""
     from pasd_batch.pasd.device import choose_device
     from pasd_batch.pasd.state_dict import CheckpointError
 
@@ -98,11 +113,18 @@ def _load(settings: RestoreSettings, root: str, loaders: ModelLoaders) -> tuple[
         on_cpu = choose_device(settings.model.device).type == "cpu"
         run_settings = settings.as_run(root, photo_batch=1 if on_cpu else None)
         here = on_this_machine(run_settings)
-        models = WorkerModels(loaders.restorer(here), scorer=None, describers=loaders.describers(here))
-        model_fingerprint = loaders.fingerprint(here)
+        return _spec(run_settings, loaders.fingerprint(here), loaders), here
     except (CheckpointError, ValueError) as error:
         raise ConfigError(str(error)) from error
-    return _spec(run_settings, model_fingerprint, loaders), models
+
+
+def _load(here: RunSettings, loaders: ModelLoaders) -> WorkerModels:
+    from pasd_batch.pasd.state_dict import CheckpointError
+
+    try:
+        return WorkerModels(loaders.restorer(here), scorer=None, describers=loaders.describers(here))
+    except (CheckpointError, ValueError) as error:
+        raise ConfigError(str(error)) from error
 
 
 def _spec(settings: RunSettings, model_fingerprint: str | None, loaders: ModelLoaders) -> WorkerSpec:
@@ -120,10 +142,10 @@ def _run(
     models: WorkerModels,
     folder: OutputFolder,
     records: Sequence[PhotoRecord],
+    now: RestoreProgress,
     on_progress: ProgressListener,
 ) -> list[Row]:
     done: list[Row] = []
-    now = RestoreProgress(photos=len(records))
 
     def on_step(step: int, steps: int) -> None:
         nonlocal now
@@ -136,7 +158,6 @@ def _run(
         now = replace(now, done=len(done), row=done[-1])
         on_progress(now)
 
-    on_progress(now)
     pipeline = PhotoPipeline(spec, ModelStage(spec.settings, models, on_step), folder)
     try:
         rows = pipeline.run(records, WorkOrigin(shard=0, attempt=0, worker=process_name()), on_row)

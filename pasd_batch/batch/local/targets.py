@@ -87,10 +87,23 @@ def _refuse_long_name(photo: str, target: str, longest: int) -> None:
         )
 
 
+def is_done(photo: LocalPhoto, target: str, marks: Sequence[str]) -> bool:
+    """True if a photo's result is there, later than the photo, and says that it was made with all of the `marks`."""
+    try:
+        later = os.stat(target).st_mtime_ns >= os.stat(photo.path).st_mtime_ns
+    except OSError:
+        return False
+    return later and _says(target, [RESTORATION, *marks])
+
+
 def _is_restored(target: str) -> bool:
     """True if a file says of itself that it is a restored photo, which another restoration may replace."""
+    return _says(target, [RESTORATION])
+
+
+def _says(target: str, texts: Sequence[str]) -> bool:
     try:
         with open(target, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return data.find(RESTORATION.encode()) >= 0
+            return all(data.find(text.encode()) >= 0 for text in texts)
     except (OSError, ValueError):  # a folder, not to be read, or empty
         return False
