@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from pasd_batch.config.model import ModelSettings, Precision
-from pasd_batch.config.restoration import TilePlacement, TilingSettings
+from pasd_batch.config.tiling import TilePlacement, TilingSettings
 from pasd_batch.pasd.conditioning import condition
 from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pasd_batch.config.base import ConfigError
+from pasd_batch.config.fidelity import FidelityDial
 from pasd_batch.config.restoration import SamplingSettings
 
 
@@ -26,9 +27,12 @@ def sampling_of(run: SamplingSettings, own: Mapping[str, Any], *, enlarged_befor
     """
     if not own:
         return run
-    level = {"added_noise_level": None} if "alpha_a" in own else {}
+    # What a photo has of its own goes before settings of the run that would decide the same.
+    replaced: dict[str, Any] = {"added_noise_level": None} if "alpha_a" in own else {}
+    if own.keys() & FidelityDial.model_fields.keys():
+        replaced["fidelity"] = None
     try:
-        settled = SamplingSettings.parse({**run.model_dump(), **level, **own})
+        settled = SamplingSettings.parse({**run.model_dump(), **replaced, **own})
     except ConfigError as error:
         told = "; ".join(line.strip() for line in str(error).splitlines()[1:])
         raise ConfigError(

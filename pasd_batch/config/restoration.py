@@ -10,9 +10,11 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from pasd_batch.config.base import Settings
 from pasd_batch.config.describe import DescribeSettings
 from pasd_batch.config.embedded_model import embedded_sampling, over_embedded_sampling
+from pasd_batch.config.fidelity import FidelityDial
 from pasd_batch.config.intervals import NonNegativeInterval
 from pasd_batch.config.model import ModelSettings
 from pasd_batch.config.passes import with_whole_passes
+from pasd_batch.config.tiling import TilingSettings
 
 LARGEST_SCALE = 16.0
 """Most that a photo is enlarged by, in all passes together."""
@@ -33,43 +35,6 @@ class ColorFix(StrEnum):
     LUMA = "luma"
     """The input's brightness with the result's colours, for colorization."""
     NONE = "none"
-
-
-class TilePlacement(StrEnum):
-    """Mode of cutting latents into tiles."""
-
-    EVEN = "even"
-    PUBLISHED = "published"
-
-
-class TilingSettings(Settings):
-    """Tiling of large photos; lengths are in latent pixels (8 photo pixels each)."""
-
-    tile_size: int = Field(default=96, ge=8)
-    """Latents of more than `tile_size`^2 elements are denoised in tiles of at most that area."""
-
-    overlap: int = Field(default=16, ge=0)
-    """Overlap of neighbouring tiles."""
-
-    placement: TilePlacement = TilePlacement.EVEN
-    """`even`: as few tiles as possible, equally spread; `published`: as the released code places them."""
-
-    tile_batch: int | None = Field(default=None, ge=1)
-    """Tiles that go through the networks together. None: 1 on the CPU; on CUDA as many as fill the GPU and fit its
-    memory, 4 of 96x96 and up to 32 smaller ones. It depends on the GPU, the networks and the tile's size alone, so that
-    no neighbour changes a photo; rows have it."""
-
-    fill_batches: bool = True
-    """Fill a batch of fewer tiles up by repeating its last one, so that no neighbour changes a photo by a rounding."""
-
-    vae_tile_size: int = Field(default=128, ge=16)
-    """Latents of more than `vae_tile_size`^2 elements are encoded and decoded in tiles."""
-
-    @model_validator(mode="after")
-    def _overlap_below_tile(self) -> Self:
-        if self.overlap * 2 > self.tile_size:
-            raise ValueError(f"overlap {self.overlap} is more than half of tile_size {self.tile_size}")
-        return self
 
 
 class SamplingSettings(Settings):
@@ -129,6 +94,17 @@ class SamplingSettings(Settings):
     offset_noise_scale: float = Field(default=0.0, ge=0.0)
     """Strength of a constant per-channel offset on a pure-noise start."""
 
+    kept_frequencies: float = Field(default=0.0, ge=0.0, le=0.5)
+    """Frequencies of the input that the result keeps as they are, in cycles per pixel of the input: those below are
+    brought back from its plain enlargement; 0: none, 0.5: all that the input has."""
+
+    fidelity: float | None = Field(default=None, ge=0.0, le=1.0)
+    """One number between inventing what is plausible (0) and only what is there (1), in place of the settings that
+    `fidelity_dial` has; none: those are as they stand here."""
+
+    fidelity_dial: FidelityDial = FidelityDial()
+    """Settings that `fidelity` moves."""
+
     color_fix: ColorFix = ColorFix.WAVELET
     """Colour correction against the input."""
 
@@ -143,6 +119,15 @@ class SamplingSettings(Settings):
     tiling: TilingSettings = TilingSettings()
     """Tiling of large photos."""
 
+    def at_fidelity(self) -> Self:
+        """The settings with those that the dial of fidelity moves where it puts them."""
+        if self.fidelity is None:
+            return self
+        moved = self.fidelity_dial.at(self.fidelity)
+        if self.colorize:
+            del moved["kept_frequencies"]  # those of grey photos are grey
+        return self.model_copy(update={**moved, "added_noise_level": None})
+
     @model_validator(mode="before")
     @classmethod
     def _colorization_defaults(cls, values: Any) -> Any:
@@ -156,6 +141,8 @@ class SamplingSettings(Settings):
         if self.colorize and self.color_fix not in (ColorFix.LUMA, ColorFix.NONE):
             fix = self.color_fix.value
             raise ValueError(f"color_fix {fix} would bring back the grey; with colorize set it to luma or none")
+        if self.colorize and self.kept_frequencies:
+            raise ValueError("kept_frequencies would bring back the grey; with colorize leave them out")
         return self
 
     @model_validator(mode="after")

@@ -55,6 +55,7 @@ class ManifestColumns(Settings):
         "scale",
         "seed",
         "steps",
+        "fidelity",
         "guidance_scale",
         "alpha_a",
         "conditioning_scale",
@@ -83,6 +84,9 @@ class ManifestColumns(Settings):
 
     steps: str | None = None
     """Column with a photo's own `steps`."""
+
+    fidelity: str | None = None
+    """Column with a photo's own `fidelity`."""
 
     guidance_scale: str | None = None
     """Column with a photo's own `guidance_scale`."""

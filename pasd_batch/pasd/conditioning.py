@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pasd_batch.config.restoration import TilePlacement
+from pasd_batch.config.tiling import TilePlacement
 from pasd_batch.pasd.degradation_removal import DegradationRemovalModule
 from pasd_batch.pasd.geometry import LATENT_FACTOR
 from pasd_batch.pasd.tiling import Tile, TileGrid

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from pasd_batch.config.restoration import SamplingSettings, TilingSettings
+from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd import framing
 from pasd_batch.pasd.color_fix import fix_color
 from pasd_batch.pasd.conditioning import condition
@@ -14,6 +15,7 @@ from pasd_batch.pasd.device import start_copy_to_host, wait_for
 from pasd_batch.pasd.framing import Frame, Image
 from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser
+from pasd_batch.pasd.kept_frequencies import keep_frequencies
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits
 from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.noise_draws import NoiseDraws
@@ -35,7 +37,7 @@ class Pipeline:
 
     def __init__(self, models: Models, sampling: SamplingSettings) -> None:
         self.models = models
-        self.sampling = sampling
+        self.sampling = sampling = sampling.at_fidelity()
         guidance = Guidance(
             sampling.guidance_scale,
             sampling.conditioning_scale,
@@ -157,6 +159,8 @@ class Pipeline:
         source = framing.leave(framed.to(device), sizes)
         soundness = measure_soundness(restored, source)
         image = fix_color(restored.clamp(0.0, 1.0), source, self.sampling.color_fix).clamp(0.0, 1.0)
+        kept = self.sampling.kept_frequencies * sizes.original.width / sizes.working.width
+        image = keep_frequencies(image, source, kept).clamp(0.0, 1.0)
         image = framing.resize(image, sizes.target)
         if image.device.type == "cuda":
             # In the order of files, into which the processor would take ten times as long to bring it.
@@ -176,6 +180,7 @@ class Pipeline:
             steps=sampling.steps,
             guidance_scale=sampling.guidance_scale,
             conditioning_scale=sampling.conditioning_scale,
+            fidelity=sampling.fidelity,
             alpha_a=None if sampling.pure_noise_start else self.noise_schedule.alpha_a,
             negative_prompt=sampling.negative_prompt if self.denoiser.guidance.is_active else None,
             tiles=len(grid.tiles),

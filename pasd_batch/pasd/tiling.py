@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pasd_batch.config.restoration import TilePlacement, TilingSettings
+from pasd_batch.config.tiling import TilePlacement, TilingSettings
 from pasd_batch.pasd.geometry import Size
 
 VARIANCE = 0.01

@@ -77,6 +77,12 @@ class RestorationReport:
     steps: int = result_column(pa.int32(), "Denoising steps.")
     guidance_scale: float = result_column(pa.float64(), "Classifier-free guidance; 1 and below: none.")
     conditioning_scale: float = result_column(pa.float64(), "Factor on the control branch's residuals.")
+    fidelity: float | None = result_column(
+        pa.float64(),
+        "The dial of fidelity, which then moved `alpha_a`, `guidance_scale` and the frequencies of the input that are "
+        "kept; null without it.",
+        default=None,
+    )
     alpha_a: float | None = result_column(
         pa.float64(), "Share of the photo in the noise that sampling began with; null for a start from pure noise."
     )

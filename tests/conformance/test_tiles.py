@@ -4,7 +4,7 @@ import golden_data
 import pytest
 import torch
 
-from pasd_batch.config.restoration import TilePlacement, TilingSettings
+from pasd_batch.config.tiling import TilePlacement, TilingSettings
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.tiling import plan_tiles, tile_weights
 

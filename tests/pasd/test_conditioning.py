@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pasd_batch.config.restoration import TilePlacement, TilingSettings
+from pasd_batch.config.tiling import TilePlacement, TilingSettings
 from pasd_batch.pasd.conditioning import condition
 from pasd_batch.pasd.degradation_removal import DegradationRemovalModule
 from pasd_batch.pasd.geometry import Size

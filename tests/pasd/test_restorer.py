@@ -6,8 +6,10 @@ import pytest
 import torch
 from tiny_model import levels_apart, tiny_settings
 
+from pasd_batch.config.fidelity import FidelityDial
 from pasd_batch.config.model import Precision
-from pasd_batch.config.restoration import ColorFix, TilingSettings
+from pasd_batch.config.restoration import ColorFix
+from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.records import PhotoFailure
 
@@ -71,6 +73,24 @@ def test_guidance_may_act_in_a_part_of_the_steps_and_be_rescaled(make_restorer, 
     assert torch.equal(made["plain"].image, made["whole"].image)
     assert not torch.equal(made["plain"].image, made["part"].image)
     assert not torch.equal(made["plain"].image, made["rescaled"].image)
+
+
+def test_the_dial_of_fidelity_goes_from_the_models_photo_to_the_inputs(make_restorer, photos):
+    """Nearer to the input at each step; without it, and with nothing kept, the pixels are those of before."""
+    dial = {"alpha_a": (0.3, 0.3), "guidance_scale": (1.0, 1.0), "kept_frequencies": (0.0, 0.5)}
+    settings = {"scale": 2.0, "steps": 2, "guidance_scale": 1.0, "alpha_a": 0.3}
+
+    def restored(**changes):
+        return restore_one(make_restorer(**settings, **changes), photos[0])
+
+    enlarged = torch.nn.functional.interpolate(photos[0][None], (128, 128), mode="bicubic", antialias=True)[0]
+    plain = restored()
+    turned = [restored(fidelity=value, fidelity_dial=FidelityDial(**dial)) for value in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert torch.equal(turned[0].image, plain.image)
+    distances = [float((result.image - enlarged).square().mean()) for result in turned]
+    assert distances == sorted(distances, reverse=True)
+    assert distances[-1] < distances[0] / 4
+    assert [result.report.fidelity for result in (plain, turned[1])] == [None, 0.25]
 
 
 @pytest.mark.parametrize("tile_batch", [1, 4])

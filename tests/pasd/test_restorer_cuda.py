@@ -11,7 +11,8 @@ from kernel_errors import geglu_errors, group_norm_errors
 from tiny_model import tiny_settings
 
 from pasd_batch.config.model import ModelSettings, Precision
-from pasd_batch.config.restoration import RestorationSettings, TilingSettings
+from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd.channels_last import working_kernels
 from pasd_batch.pasd.device import float32_products
 from pasd_batch.pasd.graphs import CudaRecorder, NetworkGraphs

@@ -8,7 +8,7 @@ import torch
 from tiny_model import levels_apart, tiny_settings
 
 from pasd_batch.config.model import Precision
-from pasd_batch.config.restoration import TilingSettings
+from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.records import PhotoFailure
 

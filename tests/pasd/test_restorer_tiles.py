@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny_model import levels_apart
 
-from pasd_batch.config.restoration import TilingSettings
+from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
 from pasd_batch.pasd.tiling import plan_tiles
 

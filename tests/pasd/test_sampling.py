@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny_model import ARCHITECTURE, tiny_networks
 
-from pasd_batch.config.restoration import TilingSettings
+from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser
 from pasd_batch.pasd.sampling import DenoisingPhoto, Scheduler, build_scheduler, denoise

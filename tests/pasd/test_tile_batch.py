@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_model import tiny_settings
 
-from pasd_batch.config.restoration import TilingSettings
+from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd.restorer import Restorer
 from pasd_batch.pasd.tile_batch import filling_tile_batch
 

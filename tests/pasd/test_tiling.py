@@ -6,7 +6,7 @@ from math import ceil
 import pytest
 import torch
 
-from pasd_batch.config.restoration import TilePlacement, TilingSettings
+from pasd_batch.config.tiling import TilePlacement, TilingSettings
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.tiling import WEIGHT_FLOOR, plan_tiles, tile_weights
 

@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderKL
 from golden_data import model_folder
 
-from pasd_batch.config.restoration import TilePlacement, TilingSettings
+from pasd_batch.config.tiling import TilePlacement, TilingSettings
 from pasd_batch.pasd import vae_tiling
 from pasd_batch.pasd.checkpoint import load_control_branch, load_unet
 from pasd_batch.pasd.conditioning import condition

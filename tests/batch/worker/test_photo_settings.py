@@ -93,6 +93,7 @@ def test_every_setting_of_the_columns_is_one_of_sampling():
         "scale",
         "seed",
         "steps",
+        "fidelity",
         "guidance_scale",
         "alpha_a",
         "conditioning_scale",
@@ -137,3 +138,13 @@ def test_settings_in_the_plan_are_json_in_one_column(tmp_path):
     rows = rows_of(manifest, ManifestColumns(scale="zoom", steps="steps"))
     assert json.loads(rows[0]["settings"]) == {"scale": 3}
     assert rows[1]["settings"] is None
+
+
+def test_an_own_fidelity_is_the_photos_and_an_own_alpha_goes_before_the_runs_fidelity():
+    run = SamplingSettings(fidelity=0.5, guidance_scale=3.0)
+    assert sampling_of(run, {"fidelity": "0.75"}).fidelity == 0.75
+    own = sampling_of(run, {"alpha_a": 0.2}).at_fidelity()
+    assert (own.fidelity, own.alpha_a, own.guidance_scale) == (None, 0.2, 3.0)
+    assert sampling_of(run, {"steps": 3}).fidelity == 0.5
+    with pytest.raises(ConfigError, match="fidelity"):
+        sampling_of(run, {"fidelity": 1.5})

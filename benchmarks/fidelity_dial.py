@@ -1,0 +1,94 @@
+"""Measures what the dial of fidelity does: photos degraded by seed, restored at several values of `sampling.fidelity`.
+
+    python benchmarks/fidelity_dial.py PHOTOS                                          # the embedded model
+    python benchmarks/fidelity_dial.py PHOTOS --set model.base=... --set model.control=... --set sampling.scale=2
+
+PHOTOS is a folder; of each photo the middle square of --side pixels is degraded by Real-ESRGAN's chain, halved and
+restored at twice the size. Prints a Markdown table of means: nearness to the input (the result scaled back), nearness
+to the true photo, and quality without a reference.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from pasd_batch import Restorer, RestoreSettings
+from pasd_batch.config.base import with_overrides
+from pasd_batch.config.degradation import RealEsrganSettings
+from pasd_batch.config.metrics import MetricsSettings
+from pasd_batch.degradation.chain import degrade_photo
+from pasd_batch.metrics.fidelity import psnr, scaled_to
+from pasd_batch.metrics.iqa import Metric, build_metrics
+from pasd_batch.pasd.restorer import Restoration
+
+VALUES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--count", type=int, default=12, help="photos, spread over the folder (default 12)")
+    parser.add_argument("--side", type=int, default=384)
+    parser.add_argument("--strength", type=float, default=0.5, help="of the degradation, 0 to 1")
+    parser.add_argument("--values", type=float, nargs="+", default=VALUES)
+    parser.add_argument("--metric", action="append", dest="metrics", help="without a reference (default piqe)")
+    parser.add_argument("--weights-dir", type=Path, help="of the metrics")
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="key=value")
+    options = parser.parse_args()
+    pairs = list(_pairs(options))
+    chosen = MetricsSettings(
+        no_reference=tuple(options.metrics or ["piqe"]), full_reference=(), weights_dir=options.weights_dir
+    )
+    metrics, _ = build_metrics(chosen)
+    names = " | ".join(metric.name for metric in metrics)
+    print(f"{len(pairs)} photos of {options.side} pixels, strength {options.strength:g}\n")
+    print(f"| fidelity | alpha_a | guidance | kept | dB to the input | dB to the true photo | {names} |")
+    print("|---:|---:|---:|---:|---:|---:|" + "---:|" * len(metrics))
+    for value in options.values:
+        print(_line(value, options.overrides, pairs, metrics), flush=True)
+
+
+def _line(
+    value: float, overrides: Sequence[str], pairs: Sequence[tuple[np.ndarray, np.ndarray]], metrics: Sequence[Metric]
+) -> str:
+    given = with_overrides({"sampling": {"scale": 2, "fidelity": value}}, overrides, RestoreSettings)
+    restorer = Restorer.from_settings(RestoreSettings.parse(given))
+    moved = RestoreSettings.parse(given).sampling.at_fidelity()
+    scores = np.mean([_scores(restorer, number, *pair, metrics) for number, pair in enumerate(pairs)], axis=0)
+    settings = (value, moved.alpha_a, moved.guidance_scale, moved.kept_frequencies)
+    return "| " + " | ".join([*(f"{each:.3g}" for each in settings), *(f"{each:.2f}" for each in scores)]) + " |"
+
+
+def _scores(
+    restorer: Restorer, seed: int, true: np.ndarray, small: np.ndarray, metrics: Sequence[Metric]
+) -> list[float]:
+    photo = torch.from_numpy(small).permute(2, 0, 1)
+    (result,) = restorer.restore([photo], prompts=[""], seeds=[seed])
+    assert isinstance(result, Restoration), result
+    image = result.image.permute(1, 2, 0).numpy()
+    back = scaled_to(image, height=small.shape[0], width=small.shape[1])
+    return [psnr(back, small), psnr(image, true), *(metric(image) for metric in metrics)]
+
+
+def _pairs(options: argparse.Namespace) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """True photos and their degraded halves, float32 (height, width, 3) in [0, 1]."""
+    paths = sorted(path for path in options.photos.iterdir() if path.is_file())
+    places = np.linspace(0, len(paths) - 1, min(options.count, len(paths))).astype(int)
+    half = options.side // 2
+    for seed, path in enumerate(paths[place] for place in places):
+        photo = Image.open(path).convert("RGB")
+        left, top = photo.width // 2 - half, photo.height // 2 - half
+        true = np.asarray(photo.crop((left, top, left + 2 * half, top + 2 * half)), np.float32) / 255
+        settings = RealEsrganSettings(strength=options.strength)
+        degraded = degrade_photo(torch.from_numpy(true).permute(2, 0, 1), seed=seed, settings=settings)
+        levels = (degraded.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+        small = Image.fromarray(levels).resize((half, half), Image.Resampling.BOX)
+        yield true, np.asarray(small, np.float32) / 255
+
+
+if __name__ == "__main__":
+    main()
