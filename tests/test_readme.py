@@ -11,6 +11,8 @@ from PIL import Image
 from tiny_run import TinyRun
 
 import pasd_batch
+from pasd_batch.config.run import RunSettings
+from pasd_batch.config.strict_yaml import load_strictly
 
 README = Path(__file__).parent.parent / "README.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
@@ -29,6 +31,12 @@ def run_example(about: str, capsys) -> str:
     (example,) = [each for each in EXAMPLES if about in each]
     exec(compile(example, f"<{about} in README.md>", "exec"), {})
     return capsys.readouterr().out
+
+
+def test_the_shortest_configuration_is_one():
+    (text,) = re.findall(r"```yaml\n(manifest:.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    settings = RunSettings.parse(load_strictly(text))
+    assert (settings.manifest.path, settings.output.root) == ("photos", "runs/photos")
 
 
 def test_every_example_is_run_here():

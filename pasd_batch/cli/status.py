@@ -1,6 +1,7 @@
 """`pasd-batch status RUN`: how far a run is and what has failed, read from storage alone."""
 
 import argparse
+import json
 import math
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ def add_command(commands: Any) -> None:
         metavar="[TYPE=]PRICE",
         help="price of a worker's hour, or of one on nodes of a type; repeat for several (default: the run's own)",
     )
+    parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
     add_storage_options(parser)
     parser.set_defaults(run=run)
 
@@ -34,6 +36,9 @@ def run(options: argparse.Namespace) -> int:
 
     prices = prices_of(options.price_per_hour)
     status = read_status(options.uri, storage_settings_from(options), examples=options.examples, prices=prices)
+    if options.json:
+        sys.stdout.write(json.dumps(status.values(), indent=2) + "\n")
+        return 0
     sys.stdout.writelines(f"{printable_line(line)}\n" for line in status.lines())
     return 0
 

@@ -1,7 +1,8 @@
 """`status RUN`: how far a run is and what has failed, from storage alone; needs neither Ray nor the driver."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import pyarrow.compute as pc
 
@@ -42,6 +43,23 @@ class RunStatus:
     examples: tuple[FailedPhoto, ...]
     cost: RunCost | None = None
     """Cost of what is committed, where a price is known."""
+
+    def values(self) -> dict[str, Any]:
+        """The status for programs, as plain values."""
+        return {
+            "uri": self.uri,
+            "complete": self.complete,
+            "begun_at": self.run.created_at,
+            "software": self.run.provenance.software,
+            "config_fingerprint": self.run.config_fingerprint,
+            "planned_photos": self.run.photos,
+            "planned_shards": self.run.shards,
+            "begun_shards": self.begun_shards,
+            **asdict(self.counts),
+            "error_rate": self.counts.error_rate,
+            "cost": None if self.cost is None else asdict(self.cost),
+            "examples": [asdict(photo) for photo in self.examples],
+        }
 
     def lines(self) -> list[str]:
         """The status for people."""
