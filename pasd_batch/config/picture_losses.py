@@ -19,8 +19,9 @@ class AdversarialSettings(Settings):
     width: int = Field(default=64, ge=8, multiple_of=8)
     """Channels of its first layer; the last one has eight times as many."""
 
-    penalty: float = Field(default=0.01, ge=0.0)
-    """Weight of the squared slope of its outputs at clean pictures, which keeps it from becoming too sure."""
+    penalty: float = Field(default=0.001, ge=0.0)
+    """Weight of the squared slope of its outputs at clean pictures, which keeps it from becoming too sure; 0.01 keeps it
+    from learning."""
 
 
 class PictureLossSettings(Settings):
