@@ -20,8 +20,8 @@ class AdversarialSettings(Settings):
     """Channels of its first layer; the last one has eight times as many."""
 
     penalty: float = Field(default=0.001, ge=0.0)
-    """Weight of the squared slope of its outputs at clean pictures, which keeps it from becoming too sure; 0.01 keeps it
-    from learning."""
+    """Weight of the squared slope of its outputs at clean pictures, which keeps it from becoming too sure; 0.01 keeps
+    it from learning."""
 
 
 class PictureLossSettings(Settings):
