@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from pasd_batch.cli.archive_options import add_storage_options, storage_settings_from
-from pasd_batch.runs.cost import OTHER_TYPES
 from pasd_batch.storage.printable import printable_line
 
 
@@ -53,4 +52,6 @@ def price(text: str) -> tuple[str, float]:
 
 def prices_of(given: Sequence[tuple[str, float]]) -> dict[str, float] | None:
     """Prices by type of node, as `workers.price_per_hour` has them; None if none is given."""
+    from pasd_batch.runs.cost import OTHER_TYPES
+
     return {name or OTHER_TYPES: value for name, value in given} or None

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -142,7 +142,7 @@ def _call(wanted: OnFinishSettings, body: bytes) -> None:
     _logger.log(level, "on_finish.command ended with %d: %s", done.returncode, text)
 
 
-def _guarded(what: str, call: Any) -> None:
+def _guarded(what: str, call: Callable[[], None]) -> None:
     """Log what goes wrong, which is never the run's doing."""
     try:
         call()
