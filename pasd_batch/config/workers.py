@@ -32,8 +32,8 @@ class WorkerSettings(Settings):
     while they are decoded at once; one photo always may, if it is within `limits.max_decoded_mib`."""
 
     photo_batch: int | None = Field(default=None, ge=1)
-    """Most photos of like size that are restored together; none: 8 on a GPU, which fills calls of the networks
-    (`tiling.tile_batch`), 4 on the CPU."""
+    """Most photos with tiles of like size that are restored together; none: 8 on a GPU, which fills calls of the
+    networks (`tiling.tile_batch`), 4 on the CPU."""
 
     price_per_hour: Annotated[float, Field(ge=0.0)] | dict[str, Annotated[float, Field(ge=0.0)]] | None = None
     """Price of a worker for an hour, in any currency: one for all, or by the type of its node (column `node_type`),

@@ -1,19 +1,22 @@
-"""Batching of photos: those of like size and with the same settings are restored together, as many as may be.
+"""Batching of photos: those with like tiles and the same settings are restored together, as many as may be.
 
 The networks take batches of one fixed shape, and one that is only partly filled costs as much as a full one. So a
 full batch goes before the photo that came first, and one that is not full yet is waited for a moment.
 """
 
-import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from functools import lru_cache
 
 from pasd_batch.batch.worker.photo_loader import LoadedPhoto
 from pasd_batch.config.restoration import SamplingSettings
 from pasd_batch.config.run import RunSettings
 
 SIZE_STEP = 64
-"""Photos are of like size if their sides, rounded up to this many pixels, agree."""
+"""Pixels to whose multiples Stable Diffusion's networks pad a photo; others only have their batches less full."""
+
+_KINDS = 4096
+"""Sizes of photos of which the tiles are remembered."""
 
 BATCH_PIXELS = 4 * 2**20
 """Most input pixels that are restored together; a larger photo is restored alone."""
@@ -51,7 +54,7 @@ def take_batch(ready: deque[LoadedPhoto], most: int) -> list[LoadedPhoto]:
 
 
 def holds_full_batch(ready: Iterable[LoadedPhoto], most: int) -> bool:
-    """True if no further photo could make the largest batch of `ready` larger."""
+    """True if no further photo as large as its first could make a batch of `ready` larger."""
     return any(
         len(batch) == most or _pixels_of(batch) + _pixels(batch[0]) > BATCH_PIXELS for batch in _batches(ready, most)
     )
@@ -59,17 +62,26 @@ def holds_full_batch(ready: Iterable[LoadedPhoto], most: int) -> bool:
 
 def _batches(ready: Iterable[LoadedPhoto], most: int) -> list[list[LoadedPhoto]]:
     """For every kind its first photo, and others like it up to the limits; in the order of the first ones."""
-    batches: dict[tuple[int, int, SamplingSettings], list[LoadedPhoto]] = {}
+    batches: dict[Hashable, list[LoadedPhoto]] = {}
     for photo in ready:
-        batch = batches.setdefault(_kind(photo), [])
+        kind = 0 if most == 1 else _kind(photo.photo.height, photo.photo.width, photo.state.sampling)
+        batch = batches.setdefault(kind, [])
         if not batch or (len(batch) < most and _pixels_of(batch) + _pixels(photo) <= BATCH_PIXELS):
             batch.append(photo)
     return list(batches.values())
 
 
-def _kind(loaded: LoadedPhoto) -> tuple[int, int, SamplingSettings]:
-    height, width = (math.ceil(side / SIZE_STEP) for side in (loaded.photo.height, loaded.photo.width))
-    return height, width, loaded.state.sampling
+@lru_cache(_KINDS)
+def _kind(height: int, width: int, sampling: SamplingSettings) -> Hashable:
+    """What photos have in common whose tiles go through the networks together: the tiles' size, and the settings."""
+    from pasd_batch.pasd import framing
+    from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
+    from pasd_batch.pasd.tiling import plan_tiles
+
+    original, least = Size(height, width), sampling.min_short_side
+    padded = framing.frame(original, scale=sampling.scale, min_short_side=least, multiple=SIZE_STEP).padded
+    latents = Size(padded.height // LATENT_FACTOR, padded.width // LATENT_FACTOR)
+    return plan_tiles(latents, sampling.tiling).tile_size, sampling
 
 
 def _pixels_of(batch: Iterable[LoadedPhoto]) -> int:

@@ -12,12 +12,20 @@ def numbers(photos):
     return [photo.state.record.row for photo in photos]
 
 
-def test_a_batch_is_of_like_size_and_the_largest_goes_first():
-    ready = deque([loaded(0, 400, 60), loaded(1, 40, 60), loaded(2, 64, 64), loaded(3, 30, 30), loaded(4, 65, 60)])
-    assert numbers(take_batch(ready, 4)) == [1, 2, 3]
+def test_a_batch_has_tiles_of_one_size_and_the_largest_goes_first():
+    """Photos of other sizes have the same tiles where small ones are worked on enlarged, or large ones cut alike."""
+    sizes = [(400, 60), (40, 60), (600, 900), (60, 400), (64, 64)]
+    ready = deque(loaded(number, *size) for number, size in enumerate(sizes))
+    assert numbers(take_batch(ready, 4)) == [1, 2, 4]
     assert numbers(take_batch(ready, 4)) == [0]
-    assert numbers(take_batch(ready, 4)) == [4]
+    assert numbers(take_batch(ready, 4)) == [3]
     assert not ready
+
+
+def test_a_batch_of_one_is_whoever_came_first():
+    ready = deque([loaded(0, 400, 60), loaded(1), loaded(2)])
+    assert numbers(take_batch(ready, 1)) == [0]
+    assert holds_full_batch(ready, 1)
 
 
 def test_a_batch_is_bounded_in_photos_and_pixels():
@@ -32,7 +40,7 @@ def test_a_batch_is_full_when_no_further_photo_fits():
     assert not holds_full_batch([loaded(0), loaded(1, 400, 60), loaded(2)], 3)
     assert holds_full_batch([loaded(0), loaded(1, 400, 60), loaded(2), loaded(3)], 3)
     side = int((BATCH_PIXELS / 2) ** 0.5) + 64
-    assert holds_full_batch([loaded(0), loaded(1, side, side)], 3)
+    assert holds_full_batch([loaded(0, side, side), loaded(1)], 3)
 
 
 @pytest.mark.parametrize(
