@@ -73,7 +73,7 @@ def _batches(ready: Iterable[LoadedPhoto], most: int) -> list[list[LoadedPhoto]]
 
 @lru_cache(_KINDS)
 def _kind(height: int, width: int, sampling: SamplingSettings) -> Hashable:
-    """What photos have in common whose tiles go through the networks together: the tiles' size, and the settings."""
+    """Properties that photos share whose tiles go through the networks together: the tiles' size, and the settings."""
     from pasd_batch.pasd import framing
     from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
     from pasd_batch.pasd.tiling import plan_tiles

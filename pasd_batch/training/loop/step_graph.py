@@ -26,7 +26,7 @@ class Recordable(Protocol):
     """An objective whose losses are a function of tensors on the device."""
 
     def inputs(self, made: NumberedBatch) -> StepInputs:
-        """What the losses of a batch depend on, beside the networks."""
+        """All that the losses of a batch depend on, beside the networks."""
         ...
 
     def losses(self, inputs: StepInputs) -> dict[str, Tensor]:

@@ -54,7 +54,7 @@ class PasdObjective(nn.Module):
         return self.losses(self.inputs(made))
 
     def inputs(self, made: NumberedBatch) -> StepInputs:
-        """What the losses of a batch depend on, beside the networks."""
+        """All that the losses of a batch depend on, beside the networks."""
         steps = 1
         if self._losses.picture is not None:
             drawn = SampleDraws(self._seed, torch.tensor(made.numbers[:1]))
