@@ -48,6 +48,8 @@ def test_a_full_disk_is_noticed_once_and_costs_no_attempts(monkeypatch):
             yield ShardOutcome(shard, states[shard], message="StorageFull: /run: free some space")
 
     class Results:
+        storage = SimpleNamespace(uri=lambda: "/run")
+
         def committed(self):
             return [shard for shard in given if states[shard] is ShardState.COMMITTED]
 
@@ -56,8 +58,9 @@ def test_a_full_disk_is_noticed_once_and_costs_no_attempts(monkeypatch):
     monkeypatch.setattr(dispatch, "read_board", lambda board: [ShardProgress(7, 2, 1, 0)])
     monkeypatch.setattr(dispatch, "expected_photos", lambda run, shard: 1)
     monkeypatch.setattr(dispatch, "_withdraw_attempts", lambda spec, running: withdrawn.extend(running))
-    run = SimpleNamespace(shards=20, photos=20)
-    message = dispatch.work_off(run, SimpleNamespace(), Results(), resumed=False, show_progress=False)
+    run, workers = SimpleNamespace(shards=20, photos=20), SimpleNamespace(price_per_hour=None)
+    spec = SimpleNamespace(settings=SimpleNamespace(workers=workers))
+    message = dispatch.work_off(run, spec, Results(), resumed=False, show_progress=False)
     assert message == "19 of 20 shards are left: StorageFull: /run: free some space"
     assert given == [0, 1]
     assert [each.shard for each in withdrawn] == [7]
