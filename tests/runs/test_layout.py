@@ -16,6 +16,19 @@ OTHER_MEANINGS = {
     ("pasd_batch/cli/report.py", "report"): "a command",
     ("pasd_batch/config/run.py", "images"): "a format of manifests",
     ("pasd_batch/config/passes.py", "passes"): "a setting",
+    ("benchmarks/harm.py", "passes"): "a setting",
+    **dict.fromkeys(
+        (
+            ("benchmarks/audit.py", "issues"),
+            ("pasd_batch/audit/columns.py", "issues"),
+            ("pasd_batch/audit/conditions.py", "issues"),
+            ("pasd_batch/audit/table.py", "issues"),
+            ("pasd_batch/report/audit_tables.py", "issues"),
+            ("pasd_batch/report/html/audit_digest.py", "issues"),
+            ("pasd_batch/report/html/rows_data.py", "issues"),
+        ),
+        "a column",
+    ),
     ("pasd_batch/config/restoration.py", "passes"): "a setting",
     ("pasd_batch/batch/worker/shard_worker.py", "damaged"): "a state",
     **{
