@@ -22,6 +22,7 @@ from PIL import Image, ImageFilter
 
 from pasd_batch.config.base import load_yaml
 from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.pasd.restoration import Restoration
 from pasd_batch.pasd.restorer import Restorer
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -127,6 +128,7 @@ def measured(
     spoiled = spoil(small)
     pixels = torch.from_numpy(np.asarray(spoiled, np.float32) / 255).permute(2, 0, 1)
     (restored,) = restorer.restore([pixels], prompts=[""], seeds=[0])
+    assert isinstance(restored, Restoration), restored
     result = restored.image.permute(1, 2, 0).numpy()
     enlarged = spoiled.resize(original.size, Image.Resampling.LANCZOS)
     truth = np.asarray(original, np.float32) / 255

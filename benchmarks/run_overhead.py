@@ -27,6 +27,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from pasd_batch.batch.worker.batching import photo_batch
 from pasd_batch.config.run import RunSettings
 from pasd_batch.photos.photo import Photo, to_tensor, with_restored_image
 from pasd_batch.records import PhotoFailure
@@ -210,10 +211,11 @@ def loop(settings: RunSettings, read: Callable[[Path], Photo], write: Callable[[
 
 def batches(files: Sequence[Path], settings: RunSettings) -> Iterator[tuple[int, Sequence[Path]]]:
     """The run's batches, with the number of the first photo of each: none reaches over the end of a shard."""
+    size = photo_batch(settings)
     for shard in range(0, len(files), settings.shard_size):
         end = min(len(files), shard + settings.shard_size)
-        for start in range(shard, end, settings.workers.photo_batch):
-            yield start, files[start : min(end, start + settings.workers.photo_batch)]
+        for start in range(shard, end, size):
+            yield start, files[start : min(end, start + size)]
 
 
 def whole_run(settings: RunSettings) -> Pace:

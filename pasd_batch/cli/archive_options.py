@@ -18,12 +18,12 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(takes_overrides=True)
 
 
-def add_log_format(parser: argparse.ArgumentParser, **default: str) -> None:
+def add_log_format(parser: argparse.ArgumentParser, *, default: str) -> None:
     """The format of log lines."""
     parser.add_argument(
         "--log-format",
         choices=("text", "json"),
-        **default,
+        default=default,
         help="json: a JSON object a line, each with run, shard, photo and worker, of workers too (default: text)",
     )
 

@@ -62,10 +62,10 @@ def webdataset_path(shard: int) -> str:
 
 def encode_webdataset(table: pa.Table) -> bytes:
     """A tar archive: for each photo the file as it was stored, `KEY.png`, and its row, `KEY.json`."""
-    import webdataset
+    from webdataset.writer import TarWriter
 
     buffer = io.BytesIO()
-    with webdataset.TarWriter(buffer, encoder=False, mtime=0) as archive:
+    with TarWriter(buffer, encoder=False, mtime=0) as archive:
         for number, row in enumerate(table.to_pylist()):
             image = row.pop(IMAGE_COLUMN)
             suffix = PurePosixPath(image["path"]).suffix.removeprefix(".").lower()

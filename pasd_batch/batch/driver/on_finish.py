@@ -93,7 +93,7 @@ def _post(wanted: OnFinishSettings, body: bytes) -> None:
     opener = urllib.request.build_opener(_NoRedirects())
     for attempt in range(1, wanted.attempts + 1):
         try:
-            request = urllib.request.Request(address, data=body, headers=headers, method="POST")
+            request = urllib.request.Request(address, data=body, headers=dict(headers), method="POST")
             with opener.open(request, timeout=wanted.timeout) as answer:
                 _logger.info("the webhook answered %d", answer.status)
                 return

@@ -157,7 +157,7 @@ class _Left:
                 yield self._manifest(table.append_column("given_id", pa.array(ids, pa.string())).filter(left))
 
     def _is_done(self, row: Mapping[str, Any]) -> bool:
-        photo = self.known.get(_key(row | {"uri": redact_uri(row["uri"])}, row["settings"]))
+        photo = self.known.get(_key({**row, "uri": redact_uri(row["uri"])}, row["settings"]))
         return photo is not None and is_unchanged(photo, row["uri"], self.storage_settings)
 
     def _manifest(self, table: pa.Table) -> pa.Table:

@@ -7,6 +7,7 @@ full batch goes before the photo that came first, and one that is not full yet i
 from collections import deque
 from collections.abc import Hashable, Iterable
 from functools import lru_cache
+from typing import Any, cast
 
 from pasd_batch.batch.worker.photo_loader import LoadedPhoto
 from pasd_batch.config.restoration import SamplingSettings
@@ -64,7 +65,7 @@ def _batches(ready: Iterable[LoadedPhoto], most: int) -> list[list[LoadedPhoto]]
     """For every kind its first photo, and others like it up to the limits; in the order of the first ones."""
     batches: dict[Hashable, list[LoadedPhoto]] = {}
     for photo in ready:
-        kind = 0 if most == 1 else _kind(photo.photo.height, photo.photo.width, photo.state.sampling)
+        kind = 0 if most == 1 else _kind(photo.photo.height, photo.photo.width, cast(Any, photo.state.sampling))
         batch = batches.setdefault(kind, [])
         if not batch or (len(batch) < most and _pixels_of(batch) + _pixels(photo) <= BATCH_PIXELS):
             batch.append(photo)
