@@ -5,23 +5,24 @@ in memory. But torch's group normalisation on CUDA copies such features into pla
 them back; diffusers' spatial transformers do that at their end, too. Together a fifth of the kernels' time.
 """
 
-import logging
-from collections.abc import Callable
-from functools import cache
-from typing import NamedTuple
+from typing import cast
 
 import torch
 from diffusers.models.activations import GEGLU
 from diffusers.models.attention_processor import Attention
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
+from diffusers.models.upsampling import Upsample2D
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu, silu
+from torch.nn.functional import interpolate, silu
+from torch.utils.checkpoint import checkpoint
 
+from pasd_batch.pasd.fused import geglu, group_norm
 from pasd_batch.pasd.paca import PixelAwareTransformer, pixel_tokens
 
-logger = logging.getLogger(__name__)
+_MOST_VALUES = 2**31
+"""Of what torch enlarges channels-last (pytorch/pytorch#141831)."""
 
 Features = Float[Tensor, "batch channels height width"]
 
@@ -29,7 +30,7 @@ Features = Float[Tensor, "batch channels height width"]
 def run_channels_last(network: nn.Module) -> None:
     """Lay a network's weights out channels-last, and have its layers keep features so; parameters keep their names.
 
-    For inference. Results differ from the network's by roundings: sums have another order, and what is one kernel is
+    Results differ from the network's by roundings: sums have another order, and what is one kernel is
     rounded once.
     """
     # Not through diffusers' own `to`, which warns about float32 parts that these networks do not have.
@@ -42,14 +43,18 @@ def run_channels_last(network: nn.Module) -> None:
 
 
 def keep_norms_channels_last(network: nn.Module) -> None:
-    """Have a network's group normalisations outside attention keep features in their layout; no other layer changes.
+    """Have a VAE's layers outside attention keep features in their layout.
 
-    For a VAE, whose normalisations are watched one by one where it works in tiles.
+    Normalisations that are watched, as they are where it works in tiles, are then layers by themselves.
     """
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.GroupNorm) and not isinstance(parent, Attention):
                 setattr(parent, name, ChannelsLastGroupNorm(child))
+            elif isinstance(child, ResnetBlock2D):
+                setattr(parent, name, ChannelsLastResidualBlock(child))
+            elif isinstance(child, Upsample2D):
+                setattr(parent, name, ChannelsLastUpsampling(child))
 
 
 def _channels_last(layer: nn.Module) -> nn.Module | None:
@@ -70,83 +75,10 @@ def _channels_last(layer: nn.Module) -> nn.Module | None:
             return FusedGeglu(layer)
         case nn.Conv2d(kernel_size=(1, 1)):
             return PointwiseConvolution(layer)
+        case Upsample2D():
+            return ChannelsLastUpsampling(layer)
         case _:
             return None
-
-
-def group_norm(
-    norm: nn.GroupNorm,
-    features: Features,
-    *,
-    shift: Float[Tensor, "batch channels"] | None = None,
-    with_silu: bool = False,
-) -> Features:
-    """Add `shift` to features, normalise them, and apply SiLU to them, in the layout in which they are."""
-    kernels = _kernels_for(features) if features.is_contiguous(memory_format=torch.channels_last) else None
-    if kernels is not None:
-        of_norm = norm.num_groups, norm.weight, norm.bias, norm.eps
-        return kernels.group_norm(features, *of_norm, shift=shift, with_silu=with_silu)
-    features = features if shift is None else features + shift[:, :, None, None]
-    normalised = nn.functional.group_norm(features, norm.num_groups, norm.weight, norm.bias, norm.eps)
-    return silu(normalised) if with_silu else normalised
-
-
-def geglu(projected: Float[Tensor, "batch tokens both"]) -> Float[Tensor, "batch tokens half"]:
-    """The first half of the channels times GELU of the second (arXiv 2002.05202)."""
-    kernels = _kernels_for(projected) if projected.is_contiguous() else None
-    if kernels is None:
-        values, gate = projected.chunk(2, dim=-1)
-        return values * gelu(gate)
-    return kernels.geglu(projected)
-
-
-class Kernels(NamedTuple):
-    """Kernels that work on this machine."""
-
-    group_norm: Callable[..., Tensor]
-    geglu: Callable[[Tensor], Tensor]
-
-
-def _kernels_for(features: Tensor) -> Kernels | None:
-    # A compiler makes kernels of its own, and these have no gradients.
-    if not features.is_cuda or torch.is_grad_enabled() or torch.compiler.is_compiling():
-        return None
-    return working_kernels(features.device)
-
-
-@cache
-def working_kernels(device: torch.device) -> Kernels | None:
-    """Kernels for a GPU; None where Triton is missing or cannot compile, as without a C compiler."""
-    try:
-        from pasd_batch.pasd import kernels
-
-        found = Kernels(kernels.group_norm_channels_last, kernels.geglu)
-        _try_out(found, device)
-    except torch.OutOfMemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001 (errors of Triton, compilers and drivers have nothing in common)
-        logger.warning("features take more passes over memory, since Triton does not work here: %s", error)
-        return None
-    return found
-
-
-def _try_out(kernels: Kernels, device: torch.device) -> None:
-    """Compare the kernels with torch's, once in a process."""
-    features = torch.linspace(-3, 3, 2 * 16 * 5 * 7, device=device).sin().reshape(2, 16, 5, 7)
-    features = features.contiguous(memory_format=torch.channels_last)
-    weight, bias, *shifts = torch.linspace(-1, 1, 64, device=device).reshape(4, 16)
-    shift = torch.stack(shifts)
-    normalised = kernels.group_norm(features, 4, weight, bias, 1e-5, shift=shift, with_silu=True)
-    tokens = features.reshape(2, 35, 16)
-    values, gate = tokens.chunk(2, dim=-1)
-    shifted = features + shift[:, :, None, None]
-    for name, result, expected in (
-        ("group normalisation", normalised, silu(nn.functional.group_norm(shifted, 4, weight, bias, 1e-5))),
-        ("GEGLU", kernels.geglu(tokens), values * gelu(gate)),
-    ):
-        error = float((result - expected).abs().max())
-        if not error < 1e-4:
-            raise RuntimeError(f"{name} is off by {error:.2g} from torch's")
 
 
 class ChannelsLastGroupNorm(nn.GroupNorm):
@@ -206,26 +138,54 @@ class PlainAttention:
         return attn.to_out[0](attended.transpose(1, 2).flatten(2))
 
 
+class ChannelsLastUpsampling(nn.Module):
+    """diffusers' enlargement by repetition and a convolution, which makes planes of batches of 64 and more."""
+
+    def __init__(self, layer: Upsample2D) -> None:
+        super().__init__()
+        self.conv = layer.conv
+
+    def forward(
+        self, features: Features, output_size: tuple[int, int] | None = None
+    ) -> Float[Tensor, "batch _c _h _w"]:
+        """Enlarge features to twice their sides, or to a size."""
+        size = output_size or (2 * features.shape[2], 2 * features.shape[3])
+        if features.shape[0] * features.shape[1] * size[0] * size[1] >= _MOST_VALUES:
+            features = features.contiguous()
+        return self.conv(interpolate(features, size=size, mode="nearest"))
+
+
 class ChannelsLastResidualBlock(nn.Module):
     """diffusers' residual block of the same parts, with normalisation and SiLU in one."""
 
     def __init__(self, block: ResnetBlock2D) -> None:
         super().__init__()
-        self.norm1, self.conv1 = block.norm1, block.conv1
+        self.norm1, self.conv1 = ChannelsLastGroupNorm(block.norm1), block.conv1
         self.time_emb_proj = block.time_emb_proj
-        self.norm2, self.conv2 = block.norm2, block.conv2
+        self.norm2, self.conv2 = ChannelsLastGroupNorm(block.norm2), block.conv2
         self.conv_shortcut = None if block.conv_shortcut is None else PointwiseConvolution(block.conv_shortcut)
 
     def forward(
-        self, features: Features, time: Float[Tensor, "batch time_channels"]
+        self, features: Features, temb: Float[Tensor, "batch time_channels"] | None = None
     ) -> Float[Tensor, "batch _c _h _w"]:
-        """Add what two convolutions make of the features; the time embedding is added between them."""
-        hidden = group_norm(self.norm1, features, with_silu=True)
+        """Add what two convolutions make of the features; a UNet's time embedding is added between them."""
+        hidden = _norm_and_silu(self.norm1, features)
         # Its bias would be a pass of its own; here it goes with the time embedding, which costs none.
         hidden = nn.functional.conv2d(hidden, self.conv1.weight, stride=self.conv1.stride, padding=self.conv1.padding)
-        shift = self.time_emb_proj(silu(time)) + self.conv1.bias
-        hidden = self.conv2(group_norm(self.norm2, hidden, shift=shift, with_silu=True))
+        shift = self.conv1.bias.expand(len(features), -1)
+        if temb is not None:
+            shift = self.time_emb_proj(silu(temb)) + shift
+        hidden = self.conv2(_norm_and_silu(self.norm2, hidden, shift))
         return (features if self.conv_shortcut is None else self.conv_shortcut(features)) + hidden
+
+
+def _norm_and_silu(
+    norm: nn.GroupNorm, features: Features, shift: Float[Tensor, "batch channels"] | None = None
+) -> Features:
+    if not norm._forward_hooks:
+        return group_norm(norm, features, shift=shift, with_silu=True)
+    # Hooks see what a normalisation is given, and change what it gives.
+    return silu(norm(features if shift is None else features + shift[:, :, None, None]))
 
 
 class ChannelsLastTransformer(nn.Module):
@@ -236,6 +196,7 @@ class ChannelsLastTransformer(nn.Module):
         self.norm, self.proj_in = transformer.norm, PointwiseConvolution(transformer.proj_in)
         self.transformer_blocks = transformer.transformer_blocks
         self.proj_out = PointwiseConvolution(transformer.proj_out)
+        self.gradient_checkpointing = transformer.gradient_checkpointing
 
     def forward(
         self, hidden_states: Features, encoder_hidden_states: Float[Tensor, "batch words _c"], **unused: object
@@ -247,7 +208,10 @@ class ChannelsLastTransformer(nn.Module):
         """Attend to a context."""
         tokens = pixel_tokens(self.proj_in(group_norm(self.norm, features)))
         for block in self.transformer_blocks:
-            tokens = block(tokens, encoder_hidden_states=context)
+            if self.gradient_checkpointing and torch.is_grad_enabled():
+                tokens = cast(Tensor, checkpoint(block, tokens, encoder_hidden_states=context, use_reentrant=False))
+            else:
+                tokens = block(tokens, encoder_hidden_states=context)
         return self.proj_out(tokens.transpose(1, 2).unflatten(2, features.shape[2:])) + features
 
 

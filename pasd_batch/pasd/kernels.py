@@ -40,10 +40,10 @@ def _moments_kernel(features, means, squares, rows, channels, ROWS: tl.constexpr
 @triton.jit
 @no_type_check
 def _scales_kernel(
-    means, squares, shift, weight, centre, scale, rows, parts, channels, width, eps,
+    means, squares, shift, centre, scale, rows, parts, channels, width, eps,
     WITH_SHIFT: tl.constexpr, ROWS: tl.constexpr, PARTS: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
-    """Centres and factors of a group's channels, from the moments of all parts (law of total variance).
+    """Centre and scale of a group, for each of its channels, from the moments of all parts (law of total variance).
 
     What is added to a channel moves its mean alone: features + shift are centred at mean - shift, without being made.
     """
@@ -71,20 +71,18 @@ def _scales_kernel(
         apart = tl.load(means + at, mask=inside, other=0.0) + moved[None, :] - mean
         within = tl.load(squares + at, mask=inside, other=0.0)
         total += tl.sum(tl.where(inside, within + count[:, None] * apart * apart, 0.0))
-    factor = 1.0 / tl.sqrt(total / (rows * width) + eps)
-    factor *= tl.load(weight + channel, mask=inner < width, other=0.0).to(tl.float32)
     out = sample * channels + channel
     tl.store(centre + out, mean - moved, mask=inner < width)
-    tl.store(scale + out, factor, mask=inner < width)
+    tl.store(scale + out, 1.0 / tl.sqrt(total / (rows * width) + eps), mask=inner < width)
 
 
 @triton.jit
 @no_type_check
 def _normalise_kernel(
-    features, centre, scale, bias, normalised, rows, channels,
+    features, centre, scale, weight, bias, normalised, rows, channels,
     WITH_SILU: tl.constexpr, ROWS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
-    """Distance of each value from its group's mean, times its channel's factor, plus its bias; and SiLU of that."""
+    """Distance of each value from its group's mean, times scale and weight, plus the bias; and SiLU of that."""
     sample, part, first = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2) * CHANNELS
     row = part * ROWS + tl.arange(0, ROWS)
     channel = first + tl.arange(0, CHANNELS)
@@ -92,6 +90,7 @@ def _normalise_kernel(
     at = row[:, None] * channels + channel[None, :]
     mean = tl.load(centre + sample * channels + channel, mask=channel < channels, other=0.0)
     factor = tl.load(scale + sample * channels + channel, mask=channel < channels, other=0.0)
+    factor *= tl.load(weight + channel, mask=channel < channels, other=0.0).to(tl.float32)
     summand = tl.load(bias + channel, mask=channel < channels, other=0.0).to(tl.float32)
     values = tl.load(features + sample * rows * channels + at, mask=inside, other=0.0).to(tl.float32)
     values = (values - mean[None, :]) * factor[None, :] + summand[None, :]
@@ -116,24 +115,38 @@ def group_norm_channels_last(
 
     Computed in float32 whatever the features' precision, and for each sample by itself.
     """
+    return normalise(features, groups, weight, bias, eps, shift=shift, with_silu=with_silu)[0]
+
+
+def normalise(
+    features: Tensor,
+    groups: int,
+    weight: Tensor,
+    bias: Tensor,
+    eps: float,
+    *,
+    shift: Tensor | None,
+    with_silu: bool,
+) -> tuple[Tensor, Tensor]:
+    """The same, and (2, batch, channels) in float32: each channel's centre, and one over its group's deviation."""
     samples, channels, height, width = features.shape
     rows, parts = height * width, triton.cdiv(height * width, _ROWS)
     moments = torch.empty(2, samples, parts, channels, device=features.device)
-    centre, scale = torch.empty(2, samples, channels, device=features.device)
+    statistics = torch.empty(2, samples, channels, device=features.device)
     normalised = torch.empty_like(features)
     blocks = (samples, parts, triton.cdiv(channels, _CHANNELS))
     of_group = channels // groups
     with torch.cuda.device_of(features):
         _moments_kernel[blocks](features, *moments, rows, channels, ROWS=_ROWS, CHANNELS=_CHANNELS, num_warps=_WARPS)
         _scales_kernel[(samples, groups)](
-            *moments, weight if shift is None else shift, weight, centre, scale, rows, parts, channels, of_group, eps,
+            *moments, weight if shift is None else shift, *statistics, rows, parts, channels, of_group, eps,
             WITH_SHIFT=shift is not None, ROWS=_ROWS, PARTS=_PARTS, WIDTH=triton.next_power_of_2(of_group),
         )  # fmt: skip
         _normalise_kernel[blocks](
-            features, centre, scale, bias, normalised, rows, channels,
+            features, *statistics, weight, bias, normalised, rows, channels,
             WITH_SILU=with_silu, ROWS=_ROWS, CHANNELS=_CHANNELS, num_warps=_WARPS,
         )  # fmt: skip
-    return normalised
+    return normalised, statistics
 
 
 @triton.jit

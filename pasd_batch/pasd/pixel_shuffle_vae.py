@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import wraps
 from typing import Any, cast
 
+import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -45,7 +46,17 @@ class PixelShuffle(nn.Module):
         self, hidden: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch out_channels 2*height 2*width"]:
         """Enlarge features to twice their sides."""
-        return pixel_shuffle(self.conv(hidden), _FACTOR)
+        return shuffled(self.conv(hidden))
+
+
+def shuffled(features: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch _c _h _w"]:
+    """torch's pixel shuffle by 2; of channels-last features, which it makes planes of, channels-last."""
+    if features.is_contiguous() or not features.is_contiguous(memory_format=torch.channels_last):
+        return pixel_shuffle(features, _FACTOR)
+    batch, channels, height, width = features.shape
+    pixels = features.permute(0, 2, 3, 1).unflatten(3, (channels // _FACTOR**2, _FACTOR, _FACTOR))
+    pixels = pixels.permute(0, 1, 4, 2, 5, 3).reshape(batch, _FACTOR * height, _FACTOR * width, -1)
+    return pixels.permute(0, 3, 1, 2)
 
 
 def vae_class(config: dict[str, Any]) -> type[AutoencoderKL]:

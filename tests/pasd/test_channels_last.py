@@ -13,7 +13,8 @@ from tiny_model import ARCHITECTURE, tiny_networks
 from torch.profiler import ProfilerActivity, profile
 
 import pasd_batch.pasd
-from pasd_batch.pasd.channels_last import run_channels_last, working_kernels
+from pasd_batch.pasd.channels_last import run_channels_last
+from pasd_batch.pasd.fused import working_kernels
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser, TileBatch
 
 LAYOUT_COPIES = ("aten::contiguous", "aten::clone")

@@ -13,8 +13,8 @@ from tiny_model import tiny_settings
 from pasd_batch.config.model import ModelSettings, Precision
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.tiling import TilingSettings
-from pasd_batch.pasd.channels_last import working_kernels
 from pasd_batch.pasd.device import float32_products
+from pasd_batch.pasd.fused import working_kernels
 from pasd_batch.pasd.graphs import CudaRecorder, NetworkGraphs
 from pasd_batch.pasd.models import load_models
 from pasd_batch.pasd.restorer import Restoration, Restorer
