@@ -4,7 +4,12 @@
 
 Each way of running the networks (as they are, channels last, recorded as a CUDA graph, compiled) is measured for so
 many seconds after a warm-up.
-With `--profile` the operations that took longest follow, kernels on a GPU. Nothing is written.
+With `--profile` the operations that took longest follow, kernels on a GPU; with `--parts` the time of each network's
+forward and backward passes alone, which on a GPU takes some seconds:
+
+    python benchmarks/training_pace.py configs/train_tiny_gan.yaml --seconds 3 --parts --ways "recorded, channels last"
+
+Nothing is written.
 """
 
 import argparse
@@ -16,6 +21,7 @@ from itertools import count
 import torch
 from evaluation.machine import hardware
 from torch.profiler import ProfilerActivity, profile
+from training_parts import show_parts
 
 from pasd_batch.config.training import AnyTraining, load_training
 from pasd_batch.pasd.device import choose_device
@@ -25,6 +31,8 @@ from pasd_batch.training.data.prefetch import prefetched
 from pasd_batch.training.loop.acceleration import accelerate
 from pasd_batch.training.loop.placement import Placement
 from pasd_batch.training.loop.stepping import Stepper
+from pasd_batch.training.networks.judges import prepare_judges
+from pasd_batch.training.pasd_task import PasdTask
 from pasd_batch.training.trainer import build_feed
 from pasd_batch.training.work import build_task
 
@@ -63,6 +71,7 @@ def measure(name: str, settings: AnyTraining, placement: Placement, feed: Feed, 
     task.objective.to(placement.device)
     task.prepare()
     accelerate(task.networks_in_use, settings)
+    prepare_judges(task.judges, settings.precision, placement.device)
     stepper = Stepper(task.objective, settings, placement.device, workers=1)
     with closing(feed(range(1))) as one:  # pyright: ignore[reportArgumentType]
         same = next(one).to(placement.device)
@@ -71,6 +80,8 @@ def measure(name: str, settings: AnyTraining, placement: Placement, feed: Feed, 
         together = steps_a_second(stepper, batches, placement.device, options.seconds)
     size = settings.batch_size
     print(f"| {name} | {alone * size:,.0f} | {together * size:,.0f} |", flush=True)
+    if options.parts and isinstance(task, PasdTask):
+        show_parts(task, stepper, same, placement.device)
     if options.profile:
         show_profile(stepper, same, placement.device)
 
@@ -127,6 +138,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings in place of the file's")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each measurement")
     parser.add_argument("--ways", nargs="+", choices=list(_WAYS), default=list(_WAYS), help="what is compared")
+    parser.add_argument("--parts", action="store_true", help="also print the time of each network alone")
     parser.add_argument("--profile", action="store_true", help="also print the operations that took longest")
     return parser.parse_intermixed_args()
 

@@ -52,7 +52,7 @@ def keep_norms_channels_last(network: nn.Module) -> None:
             if isinstance(child, nn.GroupNorm) and not isinstance(parent, Attention):
                 setattr(parent, name, ChannelsLastGroupNorm(child))
             elif isinstance(child, ResnetBlock2D):
-                setattr(parent, name, ChannelsLastResidualBlock(child))
+                setattr(parent, name, TimelessResidualBlock(child))
             elif isinstance(child, Upsample2D):
                 setattr(parent, name, ChannelsLastUpsampling(child))
 
@@ -160,32 +160,42 @@ class ChannelsLastResidualBlock(nn.Module):
 
     def __init__(self, block: ResnetBlock2D) -> None:
         super().__init__()
-        self.norm1, self.conv1 = ChannelsLastGroupNorm(block.norm1), block.conv1
+        self.norm1, self.conv1 = block.norm1, block.conv1
         self.time_emb_proj = block.time_emb_proj
-        self.norm2, self.conv2 = ChannelsLastGroupNorm(block.norm2), block.conv2
+        self.norm2, self.conv2 = block.norm2, block.conv2
         self.conv_shortcut = None if block.conv_shortcut is None else PointwiseConvolution(block.conv_shortcut)
 
     def forward(
-        self, features: Features, temb: Float[Tensor, "batch time_channels"] | None = None
+        self, features: Features, time: Float[Tensor, "batch time_channels"]
     ) -> Float[Tensor, "batch _c _h _w"]:
-        """Add what two convolutions make of the features; a UNet's time embedding is added between them."""
-        hidden = _norm_and_silu(self.norm1, features)
+        """Add what two convolutions make of the features; the time embedding is added between them."""
+        hidden = group_norm(self.norm1, features, with_silu=True)
         # Its bias would be a pass of its own; here it goes with the time embedding, which costs none.
         hidden = nn.functional.conv2d(hidden, self.conv1.weight, stride=self.conv1.stride, padding=self.conv1.padding)
-        shift = self.conv1.bias.expand(len(features), -1)
-        if temb is not None:
-            shift = self.time_emb_proj(silu(temb)) + shift
-        hidden = self.conv2(_norm_and_silu(self.norm2, hidden, shift))
+        shift = self.time_emb_proj(silu(time)) + self.conv1.bias
+        hidden = self.conv2(group_norm(self.norm2, hidden, shift=shift, with_silu=True))
         return (features if self.conv_shortcut is None else self.conv_shortcut(features)) + hidden
 
 
-def _norm_and_silu(
-    norm: nn.GroupNorm, features: Features, shift: Float[Tensor, "batch channels"] | None = None
-) -> Features:
-    if not norm._forward_hooks:
-        return group_norm(norm, features, shift=shift, with_silu=True)
+class TimelessResidualBlock(nn.Module):
+    """The same of a VAE, whose normalisations may be watched."""
+
+    def __init__(self, block: ResnetBlock2D) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = ChannelsLastGroupNorm(block.norm1), block.conv1
+        self.norm2, self.conv2 = ChannelsLastGroupNorm(block.norm2), block.conv2
+        self.conv_shortcut = block.conv_shortcut
+
+    def forward(self, features: Features, temb: None = None) -> Float[Tensor, "batch _c _h _w"]:
+        """Add what two convolutions make of the features; called as diffusers' blocks call theirs."""
+        hidden = self.conv1(_norm_and_silu(self.norm1, features))
+        hidden = self.conv2(_norm_and_silu(self.norm2, hidden))
+        return (features if self.conv_shortcut is None else self.conv_shortcut(features)) + hidden
+
+
+def _norm_and_silu(norm: nn.GroupNorm, features: Features) -> Features:
     # Hooks see what a normalisation is given, and change what it gives.
-    return silu(norm(features if shift is None else features + shift[:, :, None, None]))
+    return silu(norm(features)) if norm._forward_hooks else group_norm(norm, features, with_silu=True)
 
 
 class ChannelsLastTransformer(nn.Module):

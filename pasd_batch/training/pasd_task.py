@@ -55,8 +55,16 @@ class PasdTask:
         used = [networks.unet, networks.control_branch, embedding, cast(nn.Module, networks.vae.encoder)]
         if picture is None:
             return used
-        judges = (picture.teacher, picture.perceptual, picture.discriminator)
-        return [*used, cast(nn.Module, networks.vae.decoder), *(judge for judge in judges if judge is not None)]
+        learning = () if picture.discriminator is None else (picture.discriminator,)
+        return [*used, cast(nn.Module, networks.vae.decoder), *self.judges, *learning]
+
+    @property
+    def judges(self) -> Sequence[nn.Module]:
+        """The teacher and the perceptual distance."""
+        picture = self.objective.picture
+        if picture is None:
+            return ()
+        return [judge for judge in (picture.teacher, picture.perceptual) if judge is not None]
 
     def model_files(self, precision: Precision) -> ModelFiles:
         """The PASD folder."""

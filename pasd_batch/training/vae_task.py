@@ -46,6 +46,12 @@ class VaeTask:
         halves = [cast(nn.Module, vae.encoder), cast(nn.Module, vae.decoder)]
         return halves if predictor is None else [*halves, predictor.unet, predictor.control_branch]
 
+    @property
+    def judges(self) -> Sequence[nn.Module]:
+        """The perceptual distance."""
+        perceptual = self.objective.perceptual
+        return () if perceptual is None else (perceptual,)
+
     def model_files(self, precision: Precision) -> ModelFiles:
         """The `vae/` folder, with the factor that brings its latents to mean square 1."""
         self.objective.vae.register_to_config(scaling_factor=self.objective.scaling_factor)

@@ -274,6 +274,9 @@ def test_channels_last_changes_no_more_than_rounding(work):
         train(settings(work, output=str(work / name), steps=2, channels_last=layout))
     plain, last = losses(work / "plain"), losses(work / "last")
     assert plain == {step: pytest.approx(loss, rel=1e-4) for step, loss in last.items()}
+    for file in ("unet/diffusion_pytorch_model.safetensors", "checkpoints/step-00000002/training/weights.safetensors"):
+        names = [list(load_file(work / name / file)) for name in ("plain", "last")]
+        assert names[0] == names[1]
 
 
 def test_compiled_networks_are_those_that_the_objective_calls(work, monkeypatch):

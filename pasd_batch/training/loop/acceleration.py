@@ -1,13 +1,14 @@
 """Memory layout and compiling of the networks on the training's device: a matter of speed alone."""
 
 from collections.abc import Sequence
-from typing import Any, cast
 
 import torch
+from diffusers.models.autoencoders.vae import Decoder, Encoder
 from torch import nn
 
 from pasd_batch.config.model import Precision
 from pasd_batch.config.trainer import TrainerSettings
+from pasd_batch.pasd.channels_last import keep_norms_channels_last, run_channels_last
 
 
 def accelerate(networks: Sequence[nn.Module], settings: TrainerSettings) -> None:
@@ -17,8 +18,17 @@ def accelerate(networks: Sequence[nn.Module], settings: TrainerSettings) -> None
     """
     for network in networks:
         if settings.channels_last:
-            cast(Any, network).to(memory_format=torch.channels_last)
+            _lay_out(network)
         if settings.compile:
             network.compile()
     if settings.precision is not Precision.FLOAT32:
         torch.backends.cuda.matmul.allow_tf32 = True
+
+
+def _lay_out(network: nn.Module) -> None:
+    if isinstance(network, Encoder | Decoder):
+        # A VAE, whose attention is another than a UNet's.
+        nn.Module.to(network, memory_format=torch.channels_last)
+        keep_norms_channels_last(network)
+    else:
+        run_channels_last(network)

@@ -77,7 +77,7 @@ class Stepper:
         self._scaler = torch.GradScaler(device.type, enabled=settings.precision is Precision.FLOAT16)
         self.average = None if settings.ema_decay is None else WeightAverage(self.parameters, settings.ema_decay)
         graphed = settings.cuda_graph and device.type == "cuda"
-        self._graph = StepGraph(cast(Recordable, objective), self.parameters, self._autocast) if graphed else None
+        self._graph = StepGraph(cast(Recordable, objective), self.parameters, self.autocast) if graphed else None
         self._updates = torch.zeros((), device=device)
         self._unsound = torch.zeros((), device=device)
         """Steps in a row without finite gradients. On the device, as `_updates` is: no step waits to read them."""
@@ -90,17 +90,26 @@ class Stepper:
         """
         losses = self._gradients(list(batches))
         rate = learning_rate(self._settings.optimizer, step, self._settings.steps)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        norm = self._clip()
-        updated = torch.isfinite(norm)
-        self._update(updated)
+        norm, updated = self.update(rate)
         self._optimizer.zero_grad(set_to_none=True)
         if (step + 1) % _MOST_UNSOUND == 0:
             self._refuse_unsound()
         return StepReport(losses, norm, rate, updated)
 
-    def _autocast(self) -> AbstractContextManager[Any]:
+    def update(self, rate: float) -> tuple[Tensor, Tensor]:
+        """Clip the gradients that the parameters have, and update these; the norm before, and true where it was finite.
+
+        Both are scalars on the device.
+        """
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        norm = self._clip()
+        updated = torch.isfinite(norm)
+        self._update(updated)
+        return norm, updated
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The precision that the networks are called in."""
         if self._settings.precision is Precision.FLOAT32:
             return nullcontext()
         return torch.autocast(self._device.type, dtype=getattr(torch, self._settings.precision.value))
@@ -158,7 +167,7 @@ class Stepper:
         sums: dict[str, Tensor] = {}
         for index, made in enumerate(batches):
             with self._unless_last(index == len(batches) - 1):
-                with self._autocast():
+                with self.autocast():
                     losses = cast(dict[str, Tensor], self._forward(made.to(self._device)))
                 self._scaler.scale(losses["loss"] / len(batches)).backward()
             for name, loss in losses.items():

@@ -28,6 +28,11 @@ class TrainingTask(Protocol):
         """The modules that the objective calls, each of which may be compiled by itself."""
         ...
 
+    @property
+    def judges(self) -> Sequence[nn.Module]:
+        """Those that judge pictures and never learn."""
+        ...
+
     def model_files(self, precision: Precision) -> ModelFiles:
         """The present model's files."""
         ...

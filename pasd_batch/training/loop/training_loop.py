@@ -17,6 +17,7 @@ from pasd_batch.training.loop.step_window import StepWindow
 from pasd_batch.training.loop.stepping import Stepper
 from pasd_batch.training.loop.task import TrainingTask
 from pasd_batch.training.networks.frozen import check_frozen, frozen_digests
+from pasd_batch.training.networks.judges import prepare_judges
 
 OnLog = Callable[[Mapping[str, float]], None]
 """Called on every worker whenever a line is written."""
@@ -46,6 +47,7 @@ def train_loop(
     accelerate(task.networks_in_use, settings)
     stepper = Stepper(task.objective, settings, placement.device, workers=placement.workers)
     frozen = frozen_digests(task.objective, stepper.state().weights)
+    prepare_judges(task.judges, settings.precision, placement.device)
     checkpoint = load_latest(storage)
     first_step, skipped = 0, 0
     if checkpoint is not None:

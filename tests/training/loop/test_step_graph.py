@@ -48,7 +48,7 @@ def eager_stepper(work):
 def recorded_stepper(work, record=None):
     stepper, maker = eager_stepper(work)
     recorder = Recorder(stepper)
-    stepper._graph = StepGraph(stepper.objective, stepper.parameters, stepper._autocast, record or recorder)
+    stepper._graph = StepGraph(stepper.objective, stepper.parameters, stepper.autocast, record or recorder)
     return stepper, maker, recorder
 
 
