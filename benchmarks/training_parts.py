@@ -60,7 +60,7 @@ def show_parts(task: PasdTask, stepper: Stepper, made: NumberedBatch, device: to
         )
         total += whole
     # The fused optimizer refuses to be recorded, and has few kernels.
-    updating = seconds(lambda: stepper.update(_LEARNING_RATE), device, recorded=False)
+    updating = seconds(lambda: _update(stepper), device, recorded=False)
     print(f"| optimizer and average | 1 | | {1e3 * updating:.2f} | | |")
     print(f"\nsum of the parts: {1e3 * (total + updating):.1f} ms; {len(made.numbers)} crops\n", flush=True)
 
@@ -107,6 +107,10 @@ def _listening(parts: Mapping[str, Part], device: torch.device) -> Iterator[None
             handle.remove()
 
 
+def _update(stepper: Stepper) -> None:
+    stepper.update(_LEARNING_RATE)
+
+
 def run_calls(part: Part, stepper: Stepper, *, learning: bool) -> None:
     """All calls of a part; with gradients of its weights and inputs where the step has them."""
     for call in part.calls:
@@ -129,7 +133,7 @@ def operations(part: Part, stepper: Stepper) -> float:
     return counter.get_total_flops()
 
 
-def seconds(work: Callable[[], object], device: torch.device, *, recorded: bool = True) -> float:
+def seconds(work: Callable[[], None], device: torch.device, *, recorded: bool = True) -> float:
     """Time of some work: of its kernels alone on a GPU, where it is recorded, as training steps are."""
     work()
     if device.type != "cuda":

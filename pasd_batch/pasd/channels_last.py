@@ -5,7 +5,7 @@ in memory. But torch's group normalisation on CUDA copies such features into pla
 them back; diffusers' spatial transformers do that at their end, too. Together a fifth of the kernels' time.
 """
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from diffusers.models.activations import GEGLU
@@ -67,7 +67,7 @@ def _channels_last(layer: nn.Module) -> nn.Module | None:
         case ResnetBlock2D():
             return ChannelsLastResidualBlock(layer)
         case Attention():
-            layer.set_processor(PlainAttention())
+            layer.set_processor(cast(Any, PlainAttention()))
             return None
         case nn.GroupNorm():
             return ChannelsLastGroupNorm(layer)
@@ -132,10 +132,14 @@ class PlainAttention:
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         query, key, value = (
             project(tokens).unflatten(2, (attn.heads, -1)).transpose(1, 2)
-            for project, tokens in ((attn.to_q, hidden_states), (attn.to_k, context), (attn.to_v, context))
+            for project, tokens in (
+                (attn.to_q, hidden_states),
+                (cast(nn.Module, attn.to_k), context),
+                (cast(nn.Module, attn.to_v), context),
+            )
         )
         attended = nn.functional.scaled_dot_product_attention(query, key, value)
-        return attn.to_out[0](attended.transpose(1, 2).flatten(2))
+        return cast(nn.ModuleList, attn.to_out)[0](attended.transpose(1, 2).flatten(2))
 
 
 class ChannelsLastUpsampling(nn.Module):
@@ -143,7 +147,7 @@ class ChannelsLastUpsampling(nn.Module):
 
     def __init__(self, layer: Upsample2D) -> None:
         super().__init__()
-        self.conv = layer.conv
+        self.conv = cast(nn.Conv2d, layer.conv)
 
     def forward(
         self, features: Features, output_size: tuple[int, int] | None = None
@@ -161,7 +165,7 @@ class ChannelsLastResidualBlock(nn.Module):
     def __init__(self, block: ResnetBlock2D) -> None:
         super().__init__()
         self.norm1, self.conv1 = block.norm1, block.conv1
-        self.time_emb_proj = block.time_emb_proj
+        self.time_emb_proj = cast(nn.Linear, block.time_emb_proj)
         self.norm2, self.conv2 = block.norm2, block.conv2
         self.conv_shortcut = None if block.conv_shortcut is None else PointwiseConvolution(block.conv_shortcut)
 
@@ -203,9 +207,9 @@ class ChannelsLastTransformer(nn.Module):
 
     def __init__(self, transformer: Transformer2DModel) -> None:
         super().__init__()
-        self.norm, self.proj_in = transformer.norm, PointwiseConvolution(transformer.proj_in)
+        self.norm, self.proj_in = transformer.norm, PointwiseConvolution(cast(nn.Conv2d, transformer.proj_in))
         self.transformer_blocks = transformer.transformer_blocks
-        self.proj_out = PointwiseConvolution(transformer.proj_out)
+        self.proj_out = PointwiseConvolution(cast(nn.Conv2d, transformer.proj_out))
         self.gradient_checkpointing = transformer.gradient_checkpointing
 
     def forward(

@@ -4,9 +4,9 @@ Forwards are those of `kernels.py`. Sums over pixels are taken in float32 of par
 additions, so that a resumed training takes the very same steps. Importing it needs Triton.
 """
 
-# The arguments of kernels have no types of Python's.
+# The arguments of kernels have no types of Python's, and Triton adds options to each launch.
 # ruff: noqa: ANN001, ANN202
-# pyright: basic
+# pyright: basic, reportCallIssue=false
 
 from typing import Any, no_type_check
 

@@ -4,9 +4,9 @@ Features lie in memory as (batch, rows, channels), a row for each pixel. Importi
 torch for CUDA.
 """
 
-# The arguments of kernels have no types of Python's.
+# The arguments of kernels have no types of Python's, and Triton adds options to each launch.
 # ruff: noqa: ANN001, ANN202
-# pyright: basic
+# pyright: basic, reportCallIssue=false
 
 from typing import no_type_check
 
