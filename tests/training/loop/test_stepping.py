@@ -3,9 +3,15 @@ import math
 
 import pytest
 import torch
-from tiny_training import largest_difference, scratch, stepper_and_maker, weights
+from tiny_training import largest_difference, scratch, settings, stepper_and_maker, weights
 
+from pasd_batch.training.data.batch_maker import BatchMaker
+from pasd_batch.training.data.photo_index import list_photos
 from pasd_batch.training.errors import TrainingError
+from pasd_batch.training.loop.stepping import Stepper
+from pasd_batch.training.work import build_task
+
+CPU = torch.device("cpu")
 
 
 def test_a_tiny_model_learns_one_batch_by_heart(work, one_thread):
