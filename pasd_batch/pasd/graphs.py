@@ -9,7 +9,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -202,7 +202,9 @@ class CudaRecorder:
         torch.cuda.empty_cache()
         before = torch.cuda.memory_reserved(self.device)
         # Other threads may go on using the GPU meanwhile.
-        capturing = torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local")
+        capturing = torch.cuda.graph(
+            graph, pool=cast(Any, self._pool), stream=self._stream, capture_error_mode="thread_local"
+        )
         try:
             with capturing:
                 output = network(*buffers)
