@@ -165,7 +165,8 @@ class PromptKeeper:
 
 def test_the_prompt_is_composed_of_own_prompt_and_description_with_substitutions():
     keeper = PromptKeeper()
-    run = settings("/run", restoration={"sampling": {"prompt": "an archive"}})
+    named = {"base": "base", "control": "control"}
+    run = settings("/run", restoration={"model": named, "sampling": {"prompt": "an archive"}})
     batch = [loaded(0), loaded(1), loaded(2)]
     own = dataclasses.replace(batch[1].state.record, prompt="Uncle Joe")
     batch[1] = dataclasses.replace(batch[1], state=dataclasses.replace(batch[1].state, record=own))
