@@ -175,7 +175,9 @@ class PassSettings(Settings):
         usual = {"", QUALITY_SUFFIX, NEGATIVE_PROMPT, COLORIZATION_NEGATIVE_PROMPT}
         words = ("prompt", "trigger_words", "added_prompt", "negative_prompt")
         names = [name for name in words if getattr(sampling, name) not in {*usual, own.get(name)}]
-        return [*names, "guidance_scale"] if sampling.guidance_scale > max(1, own.get("guidance_scale", 1)) else names
+        # A model that says nothing of guidance has the usual one.
+        guided = "guidance_scale" in own and sampling.guidance_scale > max(1, own["guidance_scale"])
+        return [*names, "guidance_scale"] if guided else names
 
     @model_validator(mode="before")
     @classmethod
