@@ -141,7 +141,8 @@ def test_a_folder_of_another_format_or_of_strangers_is_refused(storage):
 @pytest.fixture(autouse=True)
 def _published_defaults(monkeypatch):
     """The published sampling defaults, whether or not the package has weights with their own."""
-    monkeypatch.setattr("pasd_batch.config.embedded_model.embedded_sampling", dict)
+    for reader in ("embedded_model", "restoration"):
+        monkeypatch.setattr(f"pasd_batch.config.{reader}.embedded_sampling", dict)
 
 
 @pytest.mark.parametrize(
