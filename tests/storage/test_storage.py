@@ -138,7 +138,9 @@ def test_other_uris_are_refused(uri, message):
     assert "hush" not in str(error.value)
 
 
-def test_a_scheme_needs_its_package():
+def test_a_scheme_needs_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "gs", raising=False)
     with pytest.raises(StorageError, match=r"gs:// needs another package.*gcsfs"):
         Storage.open("gs://bucket/run")
 

@@ -191,4 +191,4 @@ def test_images_may_lie_on_another_disk(root):
 def test_a_link_for_images_that_leads_nowhere_is_refused_before_the_work(root):
     (root / "images").symlink_to(root.parent / "no disk")
     with pytest.raises(StorageError, match="images is a link, and nothing can be stored where it leads"):
-        _check_storage(RunFolder.open(str(root), StorageSettings()).storage)
+        _check_storage(settings(root), RunFolder.open(str(root), StorageSettings()).storage)
