@@ -19,7 +19,7 @@ NO_FILE = "neither files nor folders"
 
 
 def files_below(top: Path, skip: Skip | None) -> Iterator[str]:
-    """Paths of all files below a folder but temporary ones, in no set order; linked folders are left out.
+    """Paths of all files below a folder but temporary ones, a folder's own before those below it, by name; no linked folders.
 
     With `skip` it is told of what cannot be listed below the folder, and of what is no file; else that is an error, or
     listed. A folder that is not there has no files.
@@ -36,11 +36,13 @@ def files_below(top: Path, skip: Skip | None) -> Iterator[str]:
                 raise
             skip(str(folder), _reason(error))
             continue
+        below: list[Path] = []
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                folders.append(Path(entry.path))
+                below.append(Path(entry.path))
             elif not is_partial(entry.name) and not _left_out(entry, skip):
                 yield entry.path
+        folders += reversed(below)
 
 
 def _left_out(entry: os.DirEntry[str], skip: Skip | None) -> bool:

@@ -167,6 +167,14 @@ def test_a_killed_writer_leaves_whole_files_only(tmp_path):
     assert sorted(os.listdir(tmp_path)) == sorted(names)
 
 
+def test_folders_are_listed_by_name_and_each_before_those_below_it(tmp_path):
+    paths = ["b.jpg", "z.jpg", "a/2.jpg", "a/deep/1.jpg", "c/1.jpg", "d/1.jpg"]
+    for path in reversed(paths):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    assert list(Storage.open(str(tmp_path)).list()) == paths
+
+
 def test_a_create_without_marks_compares_bytes(tmp_path, monkeypatch):
     storage = Storage.open(f"memory://{tmp_path.name}", retry=QUICK, allowed_schemes=frozenset({"memory"}))
     filesystem, left = storage.files.filesystem, [1]
