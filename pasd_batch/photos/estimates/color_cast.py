@@ -11,9 +11,6 @@ import numpy as np
 
 from pasd_batch.photos.estimates.levels import as_levels, checked_pixels
 
-_PLAIN = 0.1
-"""Spread below which rounding decides."""
-
 _LEAST = 0.02
 """Quantile of chroma that every colour is said to have."""
 
@@ -42,16 +39,6 @@ class ColorCast:
     spread: float
     chroma_99: float
     chroma_02: float | None
-
-    @property
-    def distance(self) -> float:
-        """Distance of the mean from grey."""
-        return math.hypot(self.a, self.b)
-
-    @property
-    def strength(self) -> float | None:
-        """Gasparini and Schettini's D: (distance - spread) / spread, a cast if above 0; None for a photo of one hue."""
-        return None if self.spread < _PLAIN else (self.distance - self.spread) / self.spread
 
 
 def measure_color_cast(pixels: np.ndarray) -> ColorCast:
