@@ -11,13 +11,14 @@ from PIL import Image
 from pasd_batch.config.photos import ImageFormat, OutputSettings
 from pasd_batch.photos.color_profile import UnusableProfile, color_space, from_srgb
 from pasd_batch.photos.errors import PhotoNotWritable, Warn
+from pasd_batch.photos.exif_resolution import with_own_resolution, with_resolution
 from pasd_batch.photos.jpeg_file import jpeg_file
 from pasd_batch.photos.jpeg_segments import LARGEST_ICC, is_jpeg_comment
-from pasd_batch.photos.metadata import output_exif, with_iptc, with_resolution
+from pasd_batch.photos.metadata import output_exif, with_iptc
 from pasd_batch.photos.photo import Photo, PhotoMetadata, laid_over
 from pasd_batch.photos.pixel_measures import PixelScale, scale_exif
 from pasd_batch.photos.png_file import png_file
-from pasd_batch.photos.resolution import LengthUnit, Resolution
+from pasd_batch.photos.resolution import LengthUnit, Resolution, scaled, turned
 from pasd_batch.photos.texts import SOFTWARE, Text
 from pasd_batch.photos.tiff_directory import TiffDirectories
 from pasd_batch.photos.tiff_file import tiff_file
@@ -77,9 +78,11 @@ def _attachments(
     )
     scale = _pixel_scale(photo)
     scale_exif(exif, scale, warn)
+    resolution = _resolution(photo)
+    exif = with_own_resolution(exif, resolution)
     texts, others = _texts(photo.metadata, image_format)
     xmp = marked_xmp(photo.metadata.xmp, marker, warn, texts=others, scale=scale)
-    return _Attachments(marker.summary, exif, xmp, photo.metadata.iptc, icc, photo.metadata.resolution, texts)
+    return _Attachments(marker.summary, exif, xmp, photo.metadata.iptc, icc, resolution, texts)
 
 
 def _file(samples: np.ndarray, beside: _Attachments, settings: OutputSettings, warn: Warn) -> bytes:
@@ -124,6 +127,14 @@ def _with_profile_that_fits(photo: Photo, image_format: ImageFormat, warn: Warn)
         return photo
     warn(f"the photo's ICC profile is left out: it has more than the {LARGEST_ICC:,} bytes that JPEG can hold")
     return replace(photo, metadata=replace(photo.metadata, icc=None))
+
+
+def _resolution(photo: Photo) -> Resolution | None:
+    """The source's resolution, grown with the photo."""
+    given, size = photo.metadata.resolution, (photo.width, photo.height)
+    if given is None:
+        return None
+    return scaled(turned(given, photo.metadata.orientation), photo.metadata.size or size, size)
 
 
 def _pixel_scale(photo: Photo) -> PixelScale:

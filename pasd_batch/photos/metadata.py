@@ -10,6 +10,13 @@ from PIL import ExifTags
 from pasd_batch.photos.bmp_header import profile_of_bmp
 from pasd_batch.photos.errors import Warn
 from pasd_batch.photos.exif_colors import is_adobe_rgb, say_srgb
+from pasd_batch.photos.exif_resolution import (
+    RESOLUTION_UNIT,
+    X_RESOLUTION,
+    Y_RESOLUTION,
+    resolution_of_exif,
+    resolution_of_xmp,
+)
 from pasd_batch.photos.formats import SourceFormat
 from pasd_batch.photos.gif_extensions import profile_of_gif, xmp_of_gif
 from pasd_batch.photos.heif_items import read_heif, without_exif
@@ -28,7 +35,7 @@ from pasd_batch.photos.metadata_blocks import (
 )
 from pasd_batch.photos.photo import PhotoMetadata
 from pasd_batch.photos.png_chunks import read_png
-from pasd_batch.photos.resolution import LengthUnit, Resolution, from_metres, resolution
+from pasd_batch.photos.resolution import LengthUnit, from_metres
 from pasd_batch.photos.texts import SOFTWARE, Text, comment
 from pasd_batch.photos.tiff_directory import (
     CAMERA,
@@ -44,7 +51,6 @@ from pasd_batch.photos.tiff_directory import (
 )
 from pasd_batch.photos.xmp_encoding import in_utf8
 
-_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 40962, 40963
 _YCBCR_POSITIONING, _EXIF_VERSION, _COMPONENTS, _FLASHPIX_VERSION, _COLOR_SPACE = 531, 36864, 37121, 40960, 40961
 _CENTRED, _SRGB, _UNCALIBRATED = 1, 1, 0xFFFF
@@ -82,14 +88,14 @@ def read_metadata(
     orientation = _taken_orientation(blocks)
     _take_software(blocks)
     iptc = blocks.iptc or _taken_iptc(exif, warn)
-    own_resolution = None if exif is None else _exif_resolution(exif)
+    own_resolution = None if exif is None else resolution_of_exif(exif)
     metadata = PhotoMetadata(
         source_format=kind,
         exif=None if exif is None or not any(exif.directories()) else exif.to_bytes(),
         xmp=blocks.xmp,
         iptc=iptc,
         icc=_profile(blocks.icc or _bytes(info.get("icc_profile")), warn),
-        resolution=blocks.resolution or own_resolution,
+        resolution=blocks.resolution or own_resolution or resolution_of_xmp(blocks.xmp),
         texts=tuple(blocks.texts),
         orientation=orientation if orientation in _TURNED else 1,
     )
@@ -121,24 +127,12 @@ def output_exif(metadata: PhotoMetadata, *, software: str, width: int, height: i
     return exif
 
 
-def with_resolution(exif: TiffDirectories, found: Resolution | None) -> TiffDirectories:
-    """The record with the resolution in it, for formats that hold it nowhere else; its own stands if it has one."""
-    if found is None or _exif_resolution(exif) is not None:
-        return exif
-    tags = {
-        _X_RESOLUTION: exif.rational(found.x),
-        _Y_RESOLUTION: exif.rational(found.y),
-        _RESOLUTION_UNIT: exif.integers(SHORT, found.unit),
-    }
-    return replace(exif, main={**exif.main, **tags})
-
-
 def complete_for_jpeg(exif: TiffDirectories, *, width: int, height: int, is_srgb: bool) -> TiffDirectories:
     """The record with the tags that EXIF demands of every JPEG; those that are there stand."""
     main = {
-        _X_RESOLUTION: exif.rational(_UNKNOWN_RESOLUTION),
-        _Y_RESOLUTION: exif.rational(_UNKNOWN_RESOLUTION),
-        _RESOLUTION_UNIT: exif.integers(SHORT, LengthUnit.INCH),
+        X_RESOLUTION: exif.rational(_UNKNOWN_RESOLUTION),
+        Y_RESOLUTION: exif.rational(_UNKNOWN_RESOLUTION),
+        RESOLUTION_UNIT: exif.integers(SHORT, LengthUnit.INCH),
         _YCBCR_POSITIONING: exif.integers(SHORT, _CENTRED),
     }
     camera = {
@@ -232,12 +226,6 @@ def _taken_iptc(exif: TiffDirectories | None, warn: Warn) -> bytes | None:
     values = () if exif is None else (exif.main.pop(IPTC_TAG, None), exif.main.pop(PHOTOSHOP_TAG, None))
     found = (iptc_record(value.data, warn) for value in values if value is not None)
     return next((iptc for iptc in found if iptc is not None), None)
-
-
-def _exif_resolution(exif: TiffDirectories) -> Resolution | None:
-    unit = exif.numbers(_RESOLUTION_UNIT) or (LengthUnit.INCH,)
-    x, y = exif.fraction(_X_RESOLUTION), exif.fraction(_Y_RESOLUTION)
-    return resolution(x or y, y or x, unit[0])
 
 
 def _bytes(value: Any) -> bytes | None:

@@ -37,6 +37,7 @@ _AXES: dict[PropertyName, int] = {
     (_DIMENSIONS, "h"): 1,
 }
 _PAIRS = frozenset({(_EXIF, "SubjectArea"), (_EXIF, "SubjectLocation")})
+_RATIONALS: dict[PropertyName, int] = {(_EXIF, "FocalPlaneXResolution"): 0, (_EXIF, "FocalPlaneYResolution"): 1}
 
 
 @dataclass(frozen=True)
@@ -103,18 +104,19 @@ def scale_xmp(document: minidom.Document, scale: PixelScale, warn: Warn) -> None
         return
     if scale.is_turned:
         stated = {name for description in descriptions(document) for name, _ in properties(description)}
-        if left_out := stated & (_AXES.keys() | _PAIRS):
+        if left_out := stated & (_AXES.keys() | _RATIONALS.keys() | _PAIRS):
             remove_properties(document, left_out)
             names = ", ".join(sorted(name for _, name in left_out))
             warn(f"XMP properties in pixels of the photo as it was stored are left out: {names}")
         return
     for element in rdf_root(document).getElementsByTagName("*"):
         for attribute in element.attributes.values():
-            if (axis := _AXES.get((attribute.namespaceURI or "", attribute.localName))) is not None:
+            name = (attribute.namespaceURI or "", attribute.localName)
+            if (axis := _AXES.get(name, _RATIONALS.get(name))) is not None:
                 attribute.value = _times(attribute.value, scale.factors[axis])
         own = (element.namespaceURI or "", element.localName)
-        if own in _AXES:
-            _scale_text(element, scale.factors[_AXES[own]])
+        if (axis := _AXES.get(own, _RATIONALS.get(own))) is not None:
+            _scale_text(element, scale.factors[axis])
         elif own in _PAIRS:
             for at, item in enumerate(element.getElementsByTagNameNS(RDF, "li")):
                 _scale_text(item, scale.factors[at % 2])
@@ -127,8 +129,10 @@ def _scale_text(element: minidom.Element, factor: float) -> None:
 
 
 def _times(number: str, factor: float) -> str:
-    """A number of pixels; what is no number stays."""
+    """A number of pixels, or a fraction; what is no number stays."""
     try:
+        if "/" in number:
+            return str(Fraction(Fraction(number) * Fraction(factor)).limit_denominator(10_000))
         return str(round(float(number) * factor))
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, ZeroDivisionError):
         return number

@@ -1,9 +1,11 @@
-"""Resolution: how many pixels a length of print or scan holds, the same number in every format's own notation.
+"""Resolution: how many pixels a length of print or scan holds, in every format's own notation.
 
-The number is carried over as it is, whatever the scale: a photo restored at twice the size prints at twice the size.
+The length stays and the number grows with the photo: a scan of 300 dpi restored at twice the size says 600 dpi, prints
+as large as before, and still tells how large the original was.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from fractions import Fraction
 
@@ -17,8 +19,16 @@ class LengthUnit(IntEnum):
 
 
 _INCHES_PER_METRE = Fraction(10_000, 254)
+_CENTIMETRES = Fraction(254, 100)
+"""In an inch."""
+
 _LARGEST_JFIF = 65535
 _LARGEST_PHYS = 2**31 - 1
+_FINEST_SCALE = 100
+"""Denominator up to which a scale such as 3/2 is looked for."""
+
+_LYING = range(5, 9)
+"""EXIF's orientations of photos whose rows are stored as columns."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +53,47 @@ def resolution(x: Fraction | None, y: Fraction | None, unit: int) -> Resolution 
     return found if found.says_something else None
 
 
+def turned(given: Resolution, orientation: int) -> Resolution:
+    """The resolution of a photo that was turned upright as EXIF's `orientation` says."""
+    return replace(given, x=given.y, y=given.x) if orientation in _LYING else given
+
+
+def scaled(given: Resolution, before: tuple[int, int], after: tuple[int, int]) -> Resolution:
+    """The resolution of a photo of `before` (width, height) at the size `after`: its print stays as large."""
+    across, down = _scales(before, after)
+    if given.unit is LengthUnit.NONE:
+        return replace(given, x=given.x * across / down)
+    return replace(given, x=given.x * across, y=given.y * down)
+
+
+def _scales(before: tuple[int, int], after: tuple[int, int]) -> tuple[Fraction, Fraction]:
+    """The plainest scale that rounds to these sizes, across and down; where there is none, the sizes' own ratios.
+
+    So 300 dpi are 450 at 1.5 times the size, whatever half pixels were rounded away.
+    """
+    sides = list(zip(before, after, strict=True))
+    lowest = max(Fraction(2 * new - 1, 2 * old) for old, new in sides)
+    highest = min(Fraction(2 * new + 1, 2 * old) for old, new in sides)
+    for denominator in range(1, _FINEST_SCALE + 1):
+        scale = Fraction(math.ceil(lowest * denominator), denominator)
+        if 0 < scale <= highest:
+            return scale, scale
+    across, down = (Fraction(new, old) for old, new in sides)
+    return across, down
+
+
 def from_jfif(unit: int, x: int, y: int) -> Resolution | None:
     """JFIF's density: units 0 to 2 are TIFF's 1 to 3."""
     return resolution(Fraction(x), Fraction(y), unit + 1)
 
 
 def to_jfif(given: Resolution) -> tuple[int, int, int] | None:
-    """JFIF's unit and densities, rounded to whole numbers; None where they are too large or too small for it."""
+    """JFIF's unit and densities, rounded to whole numbers; None where they are too large or too small for it.
+
+    What is not whole in centimetres is told in inches, in which rounding costs less.
+    """
+    if given.unit is LengthUnit.CENTIMETRE and max(given.x.denominator, given.y.denominator) > 1:
+        given = Resolution(given.x * _CENTIMETRES, given.y * _CENTIMETRES)
     x, y = round(given.x), round(given.y)
     return (given.unit - 1, x, y) if min(x, y) >= 1 and max(x, y) <= _LARGEST_JFIF else None
 

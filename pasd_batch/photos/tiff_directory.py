@@ -87,8 +87,9 @@ class TiffDirectories:
         return Value(kind, struct.pack(f"{self.order}{len(values)}{_CODES[kind]}", *values))
 
     def rational(self, value: Fraction) -> Value:
-        """A value of one unsigned rational, in this record's byte order."""
-        nearest = value.limit_denominator(10_000)
+        """A value of one unsigned rational, the nearest that 32 bits hold, in this record's byte order."""
+        finest = max(1, min(10_000, int(2**32 / max(value, 1)) - 1))
+        nearest = min(value, Fraction(2**32 - 1)).limit_denominator(finest)
         return Value(RATIONAL, struct.pack(f"{self.order}II", nearest.numerator, nearest.denominator))
 
     def to_bytes(self) -> bytes:

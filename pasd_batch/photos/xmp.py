@@ -33,7 +33,7 @@ RESTORATION = "urn:pasd-batch:restoration#"
 _TIFF = "http://ns.adobe.com/tiff/1.0/"
 _EXIF = "http://ns.adobe.com/exif/1.0/"
 _SHAPE = "Orientation ImageWidth ImageLength BitsPerSample Compression PhotometricInterpretation SamplesPerPixel"
-_SHAPE += " PlanarConfiguration YCbCrSubSampling YCbCrPositioning"
+_SHAPE += " PlanarConfiguration YCbCrSubSampling YCbCrPositioning XResolution YResolution ResolutionUnit"
 
 # What no longer holds: the mark's own properties are set anew, the rest described the file the photo came from.
 _OUTDATED = frozenset(

@@ -4,7 +4,6 @@ import hashlib
 import io
 import re
 import struct
-from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -13,8 +12,7 @@ from PIL import Image, PngImagePlugin
 
 from pasd_batch.config.photos import ImageFormat, OutputSettings
 from pasd_batch.photos.iptc_record import photoshop_block
-from pasd_batch.photos.photo_io import Photo, PhotoMetadata, RestorationMarker, decode_photo, encode_photo
-from pasd_batch.photos.resolution import LengthUnit, Resolution, from_metres, to_jfif, to_metres
+from pasd_batch.photos.photo_io import RestorationMarker, decode_photo, encode_photo
 from pasd_batch.photos.texts import Text
 from pasd_batch.photos.tiff_directory import read_directories
 
@@ -244,53 +242,6 @@ def test_the_camera_makers_block_keeps_its_place_and_its_bytes(name, order):
     start = data.index(record[:4])
     assert data[start + 300 : start + 300 + len(note)] == note
     assert decode_photo(data).warnings == ()
-
-
-@pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize(
-    "given",
-    [
-        Resolution(Fraction(300), Fraction(300)),
-        Resolution(Fraction(600), Fraction(300)),
-        Resolution(Fraction(118), Fraction(118), LengthUnit.CENTIMETRE),
-        Resolution(Fraction(2), Fraction(1), LengthUnit.NONE),
-    ],
-)
-def test_the_resolution_is_kept_in_every_format_at_any_scale(name, given):
-    photo = decode_photo(JPEG)
-    source = Photo(photo.pixels, None, 8, False, PhotoMetadata("JPEG", resolution=given))
-    data = encode_photo(source, settings=OutputSettings(format=name), marker=MARKER)
-    found = decode_photo(data).metadata.resolution
-    assert found is not None
-    assert to_metres(found) == to_metres(given)
-    larger = encode_photo(
-        Photo(np.tile(photo.pixels, (2, 2, 1)), None, 8, False, source.metadata),
-        settings=OutputSettings(format=name),
-        marker=MARKER,
-    )
-    assert decode_photo(larger).metadata.resolution == found
-
-
-@pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF", "BMP"])
-@pytest.mark.parametrize("output", FORMATS)
-def test_300_dpi_are_300_dpi(name, output):
-    data, _ = restored(saved(IMAGE, name, dpi=(300, 300)), output)
-    exif = Image.open(io.BytesIO(data)).getexif()
-    found = Image.open(io.BytesIO(data)).info.get("dpi") or (exif[282], exif[283])
-    assert [round(float(number), 2) for number in found] == [300, 300]
-
-
-def test_resolutions_out_of_a_formats_range_are_named():
-    assert from_metres(11811, 11811) == Resolution(Fraction(300), Fraction(300))
-    assert to_jfif(Resolution(Fraction(70_000), Fraction(70_000))) is None
-    photo = decode_photo(JPEG)
-    source = Photo(
-        photo.pixels, None, 8, False, PhotoMetadata("TIFF", resolution=Resolution(Fraction(70_000), Fraction(70_000)))
-    )
-    warnings: list[str] = []
-    data = encode_photo(source, settings=OutputSettings(format="jpeg"), marker=MARKER, warn=warnings.append)
-    assert warnings == ["a resolution of 70000 has no place in JPEG's header; EXIF keeps it"]
-    assert decode_photo(data).metadata.resolution == Resolution(Fraction(70_000), Fraction(70_000))
 
 
 @pytest.mark.parametrize("name", FORMATS)
