@@ -3,11 +3,12 @@
 import pyarrow as pa
 
 from pasd_batch.audit.issues import ISSUES
-from pasd_batch.records import RENAMED_PREFIX, PhotoMeasures
+from pasd_batch.records import RENAMED_PREFIX, PhotoMeasures, ResultRow
 from pasd_batch.records.columns import Column, columns_of
 
 SEVERITIES_TYPE = pa.struct([(issue.name, pa.float32()) for issue in ISSUES])
 
+_RESULTS = {column.name: column for column in columns_of(ResultRow)}
 _MEASURED = {column.name: column for column in columns_of(PhotoMeasures)}
 
 
@@ -57,6 +58,7 @@ COLUMNS = (
     _number("side", "Side of a square of the same area, pixels."),
     _number("size_deviation", "Interquartile ranges that `side` is off the middle half of all photos, 1,000 at most."),
     *map(_same, ("grayscale", "bit_depth", "transparent", "colors", "profile", "camera", "taken_at", "orientation")),
+    *(_RESULTS[name] for name in ("color_mode", "page", "pages")),
     *map(_same, ("pixel_hash", "perceptual_hash")),
     Column(
         name="duplicate_of",

@@ -21,7 +21,7 @@ from pasd_batch.runs.row_file import AUDIT_COLUMN
 
 LARGEST_DEVIATION = 1000.0
 _BITS = 64
-_AS_IN_RESULTS = ("photo_id", "uri", "status", "error_message", "jpeg_quality", "shard")
+_AS_IN_RESULTS = ("photo_id", "uri", "status", "error_message", "jpeg_quality", "color_mode", "page", "pages", "shard")
 
 NEEDED = (*_AS_IN_RESULTS, *RENAMED.values(), AUDIT_COLUMN, "scores")
 """Columns of the results that rows are made of, besides those of the manifest."""

@@ -31,8 +31,8 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def decode_photo(data: bytes, *, limits: DecodeLimits | None = None) -> Photo:
-    """Decode a photo; of an animation or a document of several pages, the first picture.
+def decode_photo(data: bytes, *, limits: DecodeLimits | None = None, page: int | None = None) -> Photo:
+    """Decode a photo; of an animation or a document of several pages, the first picture, or that of number `page`.
 
     Colours go by the ICC profile, else by HEIC's, AVIF's or PNG's codes of ITU-T H.273, else by PNG's gAMA and cHRM or
     a camera's Adobe RGB, else they are sRGB's; what is unusable is ignored. Where other primaries than sRGB's are
@@ -40,27 +40,27 @@ def decode_photo(data: bytes, *, limits: DecodeLimits | None = None) -> Photo:
     ignored, left out or repaired is in `Photo.warnings`.
 
     Raises:
-        EmptyPhoto, UnsupportedPhoto, TruncatedPhoto, CorruptPhoto: as their names say.
+        EmptyPhoto, UnsupportedPhoto, TruncatedPhoto, CorruptPhoto, NoSuchPage: as their names say.
         PhotoTooLarge: over a limit; found from the header, before pixels are decoded.
     """
     limits = limits or DecodeLimits()
-    checked_cost(data, limits)
+    checked_cost(data, limits, page)
     kind = source_format(data)
     warnings: list[str] = []
     match kind:
         case SourceFormat.HEIF:
-            file = decode_heif(data, limits, warnings.append)
+            file = decode_heif(data, limits, warnings.append, page)
         case SourceFormat.TIFF:
-            file = decode_tiff(data, limits, warnings.append)
+            file = decode_tiff(data, limits, warnings.append, page)
         case _:
-            file = decode_with_pillow(data, kind, limits, warnings.append)
+            file = decode_with_pillow(data, kind, limits, warnings.append, page)
     has_profile = file.metadata.icc is not None or file.raster.is_srgb
     stated = None if has_profile else stated_colors(data, kind, warnings.append, exif=file.metadata.exif)
     photo = _upright_in_srgb(file, stated, warnings.append)
     metadata = replace(photo.metadata, size=(photo.width, photo.height))
     if metadata.colors is ColorSource.NONE and states_any_colors(data, kind, exif=metadata.exif):
         metadata = replace(metadata, colors=ColorSource.STATED)
-    return replace(photo, metadata=metadata, warnings=tuple(warnings))
+    return replace(photo, metadata=metadata, warnings=tuple(warnings), form=file.form)
 
 
 def _upright_in_srgb(file: DecodedFile, stated: StatedColors | None, warn: Warn) -> Photo:

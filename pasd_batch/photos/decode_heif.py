@@ -8,25 +8,40 @@ import numpy as np
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.photos.decoded_file import DecodedFile
 from pasd_batch.photos.decoder_errors import as_photo_errors
-from pasd_batch.photos.errors import UnsupportedPhoto, Warn
+from pasd_batch.photos.errors import NoSuchPage, UnsupportedPhoto, Warn, tell_other_pages
 from pasd_batch.photos.formats import SourceFormat
 from pasd_batch.photos.limits import check_pixels
 from pasd_batch.photos.metadata import read_metadata
 from pasd_batch.photos.raster import Raster, raster_from_channels
+from pasd_batch.photos.stored_form import form_of_heif
 
 
-def decode_heif(data: bytes, limits: DecodeLimits, warn: Warn) -> DecodedFile:
-    """Decode the main picture of a HEIF file."""
+def decode_heif(data: bytes, limits: DecodeLimits, warn: Warn, page: int | None = None) -> DecodedFile:
+    """Decode the main picture of a HEIF file, or that of number `page`; all have the main one's EXIF and XMP."""
     with as_photo_errors(SourceFormat.HEIF):
         file = open_heif(data)
-        width, height = file.size
+        tell_other_pages(len(file), page, "pictures", warn)
+        picture = picture_of(file, page)
+        width, height = picture.size
+        form = form_of_heif(picture, len(file))
     check_pixels(width, height, limits)
     with as_photo_errors(SourceFormat.HEIF):
-        raster = raster_from_heif(file)
-    if len(file) > 1:
-        warn(f"{len(file) - 1} further pictures of the HEIF file are left out")
-    metadata, _ = read_metadata(data, SourceFormat.HEIF, file.info, warn)
-    return DecodedFile(raster, metadata, 1)
+        raster = raster_from_heif(picture)
+    metadata, _ = read_metadata(data, SourceFormat.HEIF, picture.info, warn)
+    return DecodedFile(raster, metadata, form, 1)
+
+
+def picture_of(file: Any, page: int | None) -> Any:
+    """The picture of that number, from 1; the main one is the first, whatever its place.
+
+    Raises:
+        NoSuchPage: there are fewer.
+    """
+    others = [number for number in range(len(file)) if number != file.primary_index]
+    numbers = [file.primary_index, *others]
+    if page is not None and page > len(numbers):
+        raise NoSuchPage(page, len(numbers))
+    return file[numbers[(page or 1) - 1]]
 
 
 def raster_from_heif(file: Any) -> Raster:

@@ -18,6 +18,7 @@ from pasd_batch.photos.limits import check_pixels
 from pasd_batch.photos.metadata import read_metadata
 from pasd_batch.photos.pillow_image import pillow_raster
 from pasd_batch.photos.raster import Raster, raster_from_channels
+from pasd_batch.records import StoredForm
 
 _COLORS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 _END_MARKER = b"\xff\xd9"
@@ -89,4 +90,5 @@ def decode_deep_jpeg(data: bytes, frame: Frame, limits: DecodeLimits, warn: Warn
         decode = imagecodecs.jpegls_decode if frame.is_jpeg_ls else imagecodecs.jpeg8_decode
         samples = np.asarray(decode(data))
     metadata, orientation = read_metadata(data, SourceFormat.JPEG, {}, warn)
-    return DecodedFile(raster_from_channels(samples, bits=frame.bits), metadata, orientation)
+    form = StoredForm(bit_depth=frame.bits, color_mode="L" if frame.components == 1 else "RGB", pages=1)
+    return DecodedFile(raster_from_channels(samples, bits=frame.bits), metadata, form, orientation)

@@ -8,64 +8,85 @@ from pasd_batch.photos.animation_canvas import first_picture_place, hide_rest
 from pasd_batch.photos.decode_jpeg import decode_deep_jpeg, raster_from_jpeg
 from pasd_batch.photos.decoded_file import DecodedFile
 from pasd_batch.photos.decoder_errors import as_photo_errors
-from pasd_batch.photos.errors import Warn, animation_warning
+from pasd_batch.photos.errors import Warn, tell_other_pages
 from pasd_batch.photos.formats import SourceFormat
 from pasd_batch.photos.heif_items import clean_aperture
 from pasd_batch.photos.jpeg_scans import frame
 from pasd_batch.photos.metadata import pixels_only, read_metadata
 from pasd_batch.photos.metadata_blocks import ORIENTATION_TAG
 from pasd_batch.photos.pillow_image import open_with_pillow, pillow_raster
-from pasd_batch.photos.png_pixels import png_of_pixels
+from pasd_batch.photos.png_pixels import png_of_pixels, png_pictures
 from pasd_batch.photos.raster import Raster, raster_from_channels
+from pasd_batch.photos.stored_form import form_with_pillow
+from pasd_batch.records import StoredForm
 
-_AV1_CONFIGURATION, _HIGH_BIT_DEPTH, _TWELVE_BIT = b"av1C", 0x40, 0x20
 
-
-def decode_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits, warn: Warn) -> DecodedFile:
-    """Decode the first picture of any format but TIFF and HEIF."""
+def decode_with_pillow(
+    data: bytes, kind: SourceFormat, limits: DecodeLimits, warn: Warn, page: int | None = None
+) -> DecodedFile:
+    """Decode the first picture of any format but TIFF and HEIF, or that of number `page`."""
+    number = page or 1
     if kind is SourceFormat.JPEG and (header := frame(data)) is not None and (header.bits != 8 or header.is_jpeg_ls):
+        tell_other_pages(1, page, "pictures", warn)
         return decode_deep_jpeg(data, header, limits, warn)
-    # Junk in metadata makes Pillow refuse some files, and metadata is read from the file itself anyhow.
-    pixels = png_of_pixels(data, limits, warn) if kind is SourceFormat.PNG else pixels_only(data, kind)
+    pixels = _without_junk(data, kind, number, limits, warn)
     with open_with_pillow(pixels, kind, limits) as image:
         with as_photo_errors(kind):
+            pages = _pictures(data, kind, image)
+            tell_other_pages(pages, page, "pictures of an animation", warn)
+            form = form_with_pillow(data, kind, image.mode, pages)
             if kind is not SourceFormat.JPEG:
-                _tell_animation(image, warn)
+                if number > 1:
+                    image.seek(number - 1)
                 image.load()
             turned = image.getexif().get(ORIENTATION_TAG, 1) if kind is SourceFormat.AVIF else None
         metadata, stated = read_metadata(data, kind, image.info, warn)
         orientation = stated if turned is None else turned  # what AVIF's container says is the last word, as in HEIC
         with as_photo_errors(kind):
-            raster = _raster(pixels, image, metadata.icc, limits, warn)
-    if kind is SourceFormat.WEBP and (place := first_picture_place(data)) is not None:
+            raster = _raster(pixels, image, metadata.icc, form, limits, warn)
+    if kind is SourceFormat.WEBP and number == 1 and (place := first_picture_place(data)) is not None:
         hide_rest(raster, place)
     if kind is SourceFormat.AVIF:
         _crop_to_aperture(raster, data, warn)  # before it is turned, as the container wants it
-    return DecodedFile(raster, metadata, orientation)
+    return DecodedFile(raster, metadata, form, orientation)
 
 
-def _raster(data: bytes, image: ImageFile, icc: bytes | None, limits: DecodeLimits, warn: Warn) -> Raster:
+def _without_junk(data: bytes, kind: SourceFormat, number: int, limits: DecodeLimits, warn: Warn) -> bytes:
+    """The file without metadata, which make Pillow refuse some files, and are read from the file itself anyhow."""
+    if kind is SourceFormat.PNG:
+        first = png_of_pixels(data, limits, warn)
+        return first if number == 1 else data
+    return pixels_only(data, kind)
+
+
+def _raster(
+    data: bytes, image: ImageFile, icc: bytes | None, form: StoredForm, limits: DecodeLimits, warn: Warn
+) -> Raster:
     """The samples, not turned upright, by whichever library reads them at their depth and tells of damage."""
-    match image.format:
+    kind, is_single = image.format, form.pages == 1
+    match kind:
         case "JPEG" | "MPO":
             return raster_from_jpeg(data, image, icc, limits, warn)
-        case SourceFormat.PNG if data[24] == 16:
+        case SourceFormat.PNG if form.bit_depth == 16 and (is_single or image.tell() == 0):
             return raster_from_png(data)
-        case SourceFormat.AVIF if (bits := avif_bits(data)) > 8:
-            if getattr(image, "n_frames", 1) == 1:
-                return raster_from_avif(data, bits)
-            # imagecodecs writes all pictures of an animation where it has room for one.
-            warn(f"the photo keeps 8 of its {bits} bits: it is the first picture of an animation")
+        case SourceFormat.AVIF if form.bit_depth > 8 and is_single:
+            return raster_from_avif(data, form.bit_depth)
+        case SourceFormat.PNG | SourceFormat.AVIF if form.bit_depth > 8:
+            # imagecodecs writes all pictures of an AVIF animation where it has room for one, and reads PNG's first.
+            warn(f"the photo keeps 8 of its {form.bit_depth} bits: it is a picture of an animation")
     return pillow_raster(image, icc, warn)
 
 
-def _tell_animation(image: ImageFile, warn: Warn) -> None:
+def _pictures(data: bytes, kind: SourceFormat, image: ImageFile) -> int:
+    """Number of pictures of an animation; those that go with a JPEG (MPO) are none, but previews or second views."""
+    if kind is SourceFormat.JPEG:
+        return 1
+    if kind is SourceFormat.PNG:
+        return png_pictures(data)
     try:
-        count = getattr(image, "n_frames", 1)
+        return max(1, getattr(image, "n_frames", 1))
     except Exception:  # noqa: BLE001 (what follows the first picture costs nothing, whatever is wrong with it)
-        return
-    if count > 1:
-        warn(animation_warning(count))
+        return 1
 
 
 def _crop_to_aperture(raster: Raster, data: bytes, warn: Warn) -> None:
@@ -82,15 +103,6 @@ def raster_from_png(data: bytes) -> Raster:
     import imagecodecs
 
     return raster_from_channels(np.asarray(imagecodecs.png_decode(data)))
-
-
-def avif_bits(data: bytes) -> int:
-    """Bits per channel of an AVIF file (8, 10 or 12), from its first picture's AV1 configuration; 8 if it has none."""
-    box = data.find(_AV1_CONFIGURATION)
-    flags = data[box + 6] if 0 <= box < len(data) - 6 else 0
-    if not flags & _HIGH_BIT_DEPTH:
-        return 8
-    return 12 if flags & _TWELVE_BIT else 10
 
 
 def raster_from_avif(data: bytes, bits: int) -> Raster:

@@ -9,8 +9,7 @@ from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, JpegImagePlugin
 from PIL.ImageFile import ImageFile
 
 from pasd_batch.config.photos import DecodeLimits
-from pasd_batch.photos.decode_heif import open_heif
-from pasd_batch.photos.decode_pillow import avif_bits
+from pasd_batch.photos.decode_heif import open_heif, picture_of
 from pasd_batch.photos.decoding_path import DecodingCost, DecodingPath
 from pasd_batch.photos.errors import EmptyPhoto, PhotoTooLarge
 from pasd_batch.photos.formats import SourceFormat, source_format
@@ -22,6 +21,7 @@ from pasd_batch.photos.metadata import pixels_only, read_metadata
 from pasd_batch.photos.metadata_blocks import ORIENTATION_TAG
 from pasd_batch.photos.png_chunks import header_chunks
 from pasd_batch.photos.stated_colors import stated_colors
+from pasd_batch.photos.stored_form import avif_bits
 from pasd_batch.photos.tiff_cost import tiff_cost
 
 _MIB = 1 << 20
@@ -50,8 +50,8 @@ _WORK_OF_A_BMP_RUN = 200
 """Runs are decoded in Python, and each byte of them takes as long as this many pixels elsewhere."""
 
 
-def checked_cost(data: bytes, limits: DecodeLimits) -> DecodingCost:
-    """Cost of decoding a file, within its limits.
+def checked_cost(data: bytes, limits: DecodeLimits, page: int | None = None) -> DecodingCost:
+    """Cost of decoding a file's first picture, or that of number `page`, within its limits.
 
     Raises:
         EmptyPhoto, UnsupportedPhoto, CorruptPhoto: as their names say.
@@ -61,7 +61,7 @@ def checked_cost(data: bytes, limits: DecodeLimits) -> DecodingCost:
         raise EmptyPhoto("the file is empty; fetch it again from its source")
     check_file_size(len(data), limits)
     most = limits.max_decoded_mib * _MIB
-    cost = decoding_cost(data, source_format(data))
+    cost = decoding_cost(data, source_format(data), page or 1)
     if cost is None:
         return DecodingCost(1, 1, most, 1, is_told=False)
     check_pixels(cost.width, cost.height, limits)
@@ -73,24 +73,32 @@ def checked_cost(data: bytes, limits: DecodeLimits) -> DecodingCost:
     return cost
 
 
-def decoding_cost(data: bytes, kind: SourceFormat) -> DecodingCost | None:
-    """The cost of a photo of that kind; None if its header cannot be read, as of most files that are damaged there."""
+def decoding_cost(data: bytes, kind: SourceFormat, page: int = 1) -> DecodingCost | None:
+    """The cost of a page of a file of that kind; None if its header cannot be read, as of most that are damaged."""
     try:
         match kind:
             case SourceFormat.JPEG if (header := frame(data)) is not None and (header.bits != 8 or header.is_jpeg_ls):
                 return _of_deep_jpeg(data, header)
             case SourceFormat.PNG:
-                return _of_png(data)
+                return _moved_on(_of_png(data), page)
             case SourceFormat.WEBP:
-                return _of_webp(data)
+                return _moved_on(_of_webp(data), page)
             case SourceFormat.TIFF:
-                return tiff_cost(data)
+                return tiff_cost(data, page)
             case SourceFormat.HEIF:
-                return _of_heif(data)
+                return _of_heif(data, page)
             case _:
-                return _of_pillow(data, kind)
+                return _moved_on(_of_pillow(data, kind), page)
     except Exception:  # noqa: BLE001 (readers raise almost anything on hostile files; decoding says what is wrong)
         return _of_container(data) if kind in (SourceFormat.AVIF, SourceFormat.HEIF) else None
+
+
+def _moved_on(cost: DecodingCost, page: int) -> DecodingCost:
+    """Cost of a later picture of an animation, before which all others are drawn on a canvas of 8 bits."""
+    if page == 1:
+        return cost
+    canvas = _WEBP_HELD * cost.width * cost.height
+    return replace(cost, nbytes=cost.nbytes + canvas, work=cost.work * page)
 
 
 def _of_container(data: bytes) -> DecodingCost | None:
@@ -183,8 +191,8 @@ def _of_webp(data: bytes) -> DecodingCost:
     return DecodingPath(width, height, 3, has_alpha, 1, _WEBP_HELD, turns=True, converts=has_profile).cost()
 
 
-def _of_heif(data: bytes) -> DecodingCost:
-    file = open_heif(data)
+def _of_heif(data: bytes, page: int) -> DecodingCost:
+    file = picture_of(open_heif(data), page)
     name, sample_bytes = file.mode.split(";")[0], 2 if ";16" in file.mode else 1
     color = 1 if name.startswith("L") else 3
     converts = bool(file.info.get("icc_profile")) or stated_colors(data, SourceFormat.HEIF, _unheard) is not None

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,16 @@ _THREADS = 4
 _STATUS = Path("/proc/self/status")
 
 
+@dataclass(frozen=True)
+class _Job:
+    """A file, and what of it is to be decoded within which limits."""
+
+    data: bytes
+    limits: DecodeLimits
+    page: int | None
+    cost: DecodingCost
+
+
 class PhotoDecoder:
     """Decodes photos as `decode_photo` does; safe in threads. Its processes start when needed and stay for more."""
 
@@ -45,35 +56,44 @@ class PhotoDecoder:
         self._lock = threading.Lock()
 
     def decode(
-        self, data: bytes, *, limits: DecodeLimits, cost: DecodingCost | None = None, seconds: float | None = None
+        self,
+        data: bytes,
+        *,
+        limits: DecodeLimits,
+        page: int | None = None,
+        cost: DecodingCost | None = None,
+        seconds: float | None = None,
     ) -> Photo:
-        """Decode a photo, of the `cost` that `checked_cost` gives, within its limits and `seconds` (None: no limit).
+        """Decode a photo, of a file with several the first or that of number `page`.
+
+        It is as `decode_photo` has it, within limits and `seconds` (None: any); `cost` is what `checked_cost` gives.
 
         Raises:
             PhotoError: as `decode_photo`, and `PhotoTooSlow` and `DecoderCrashed`.
             TimeoutError: it took more than `seconds`; decoding has ended.
         """
-        cost = cost or checked_cost(data, limits)
+        cost = cost or checked_cost(data, limits, page)
         if cost.is_small:
-            return decode_photo(data, limits=limits)
+            return decode_photo(data, limits=limits, page=page)
+        job = _Job(data, limits, page, cost)
         most = limits.max_decode_seconds
         if most is None or (seconds is not None and seconds < most):
-            return self._decode_surely(data, limits, cost, seconds)
+            return self._decode_surely(job, seconds)
         try:
-            return self._decode_surely(data, limits, cost, most)
+            return self._decode_surely(job, most)
         except TimeoutError:
             raise PhotoTooSlow(
                 f"decoding {cost.width} x {cost.height} pixels took more than the limit of {most:g} s and was ended; "
                 "raise limits.max_decode_seconds if the photo is meant to take that long, or save it anew"
             ) from None
 
-    def _decode_surely(self, data: bytes, limits: DecodeLimits, cost: DecodingCost, seconds: float | None) -> Photo:
+    def _decode_surely(self, job: _Job, seconds: float | None) -> Photo:
         """Decode in a process of its own, and once again if that process dies."""
         deadline = None if seconds is None else time.monotonic() + seconds
         deaths = []
         while len(deaths) < _TRIES:
             try:
-                return self._decode_apart(data, limits, cost, deadline)
+                return self._decode_apart(job, deadline)
             except ChildProcessError as death:
                 deaths.append(str(death))
         raise DecoderCrashed(
@@ -81,12 +101,12 @@ class PhotoDecoder:
             "or made to do that: fetch it again, or save it anew"
         )
 
-    def _decode_apart(self, data: bytes, limits: DecodeLimits, cost: DecodingCost, deadline: float | None) -> Photo:
+    def _decode_apart(self, job: _Job, deadline: float | None) -> Photo:
         with self._lock:
             process = self._idle.pop() if self._idle else None
         process = process or LinkedProcess.start("pasd_batch.photos.decoding_process")
         try:
-            answer = _answer(process, data, limits, cost, deadline)
+            answer = _answer(process, job, deadline)
         except (EOFError, ConnectionError):
             raise ChildProcessError(process.end(patience=_END_SECONDS)) from None
         except BaseException:
@@ -105,8 +125,8 @@ def main(descriptor: int) -> None:
     _use_few_threads()
     while True:
         try:
-            limits, cost = connection.recv()
-            answer = _decoded(connection.recv_bytes(), limits, cost)
+            limits, page, cost = connection.recv()
+            answer = _decoded(_Job(connection.recv_bytes(), limits, page, cost))
         except EOFError:
             return
         buffers: list[pickle.PickleBuffer] = []
@@ -117,9 +137,7 @@ def main(descriptor: int) -> None:
             _send(connection, buffers.pop(0).raw())
 
 
-def _answer(
-    process: LinkedProcess, data: bytes, limits: DecodeLimits, cost: DecodingCost, deadline: float | None
-) -> Any:
+def _answer(process: LinkedProcess, job: _Job, deadline: float | None) -> Any:
     """The photo, or the error; its pixels come beside the pickle, into the memory where they stay.
 
     Raises:
@@ -127,8 +145,8 @@ def _answer(
         EOFError, ConnectionError: the process ended.
     """
     connection = process.connection
-    connection.send((limits, cost))
-    connection.send_bytes(data)
+    connection.send((job.limits, job.page, job.cost))
+    connection.send_bytes(job.data)
     if not connection.poll(None if deadline is None else max(0.0, deadline - time.monotonic())):
         raise TimeoutError("decoding took too long and was ended")
     pickled = connection.recv_bytes()
@@ -153,12 +171,13 @@ def _receive(connection: Connection, array: np.ndarray) -> None:
             view = view[count:]
 
 
-def _decoded(data: bytes, limits: DecodeLimits, cost: DecodingCost) -> Photo | Exception:
+def _decoded(job: _Job) -> Photo | Exception:
+    limits, cost = job.limits, job.cost
     told, allowed = cost.nbytes + int(cost.nbytes * _SPARE_SHARE), limits.max_decoded_mib << 20
     most = min(told, allowed) + _SPARE_BYTES
     try:
         with _memory_limited(most):
-            return decode_photo(data, limits=limits)
+            return decode_photo(job.data, limits=limits, page=job.page)
     except MemoryError:
         return PhotoTooLarge(
             f"decoding it takes more than {most >> 20:,} MiB, though its header lets expect {cost.nbytes >> 20:,} at "

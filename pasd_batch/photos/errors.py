@@ -11,9 +11,16 @@ Warn = Callable[[str], None]
 """Takes a sentence for a person about what was left out, repaired or guessed; it ends in a row's `warnings`."""
 
 
-def animation_warning(count: int) -> str:
-    """The warning about all but the first picture of an animation of `count`."""
-    return f"the file is an animation of {count} pictures, of which only the first is restored"
+def tell_other_pages(pages: int, page: int | None, what: str, warn: Warn) -> None:
+    """Tell that all but the first of the file's `pages`, which are `what`, are left out, unless a `page` is asked for.
+
+    Raises:
+        NoSuchPage: it is not there.
+    """
+    if page is not None and page > pages:
+        raise NoSuchPage(page, pages)
+    if page is None and pages > 1:
+        warn(f"the file has {pages} {what}, of which only the first is taken; with `pages: every` each is a photo")
 
 
 class PhotoError(PasdBatchError):
@@ -30,6 +37,15 @@ class PhotoTooLarge(PhotoError):
 
 class UnsupportedPhoto(PhotoError):
     """Not an image, or of a kind that is not read here."""
+
+
+class NoSuchPage(PhotoError):
+    """The file has fewer pages than the one that is asked for."""
+
+    def __init__(self, page: int, pages: int) -> None:
+        super().__init__(
+            f"page {page} is asked for, and the file has {pages}; mend its row in the manifest, or list the pages anew"
+        )
 
 
 class TruncatedPhoto(PhotoError):

@@ -60,12 +60,13 @@ _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)\s*([1-8])\b")
 
 
 def read_metadata(
-    data: bytes, kind: SourceFormat, info: dict[Any, Any], warn: Warn, *, page: int | None = None
+    data: bytes, kind: SourceFormat, info: dict[Any, Any], warn: Warn, *, page: int | None = None, inherits: bool = True
 ) -> tuple[PhotoMetadata, int]:
     """Metadata that the file carries, and how it says its pixels are to be turned (1 to 8 as EXIF numbers it).
 
     `info` is what the decoder found: blocks of formats whose containers are not read here, and the ICC profile;
-    `page` is where the directory of a TIFF file's page begins whose metadata go before the first one's.
+    `page` is where the directory of a TIFF file's page begins; its metadata go before the first one's, of which it
+    has none unless it `inherits` them.
     Nothing in metadata costs the photo: what cannot be read is left out with a warning.
     """
     match kind:
@@ -74,7 +75,7 @@ def read_metadata(
         case SourceFormat.PNG:
             blocks = read_png(data, warn)
         case SourceFormat.TIFF:
-            blocks = _of_tiff(data, page, warn)
+            blocks = _of_tiff(data, page, inherits, warn)
         case SourceFormat.HEIF | SourceFormat.AVIF:
             blocks = read_heif(data, warn)
         case SourceFormat.WEBP | SourceFormat.GIF | SourceFormat.BMP:
@@ -175,9 +176,9 @@ def _profile(icc: bytes | None, warn: Warn) -> bytes | None:
     return icc
 
 
-def _of_tiff(data: bytes, page: int | None, warn: Warn) -> MetadataBlocks:
-    blocks = MetadataBlocks(exif=exif_directories(data, warn))
-    own = None if page is None else exif_directories(data, warn, start=page)
+def _of_tiff(data: bytes, page: int | None, inherits: bool, warn: Warn) -> MetadataBlocks:
+    blocks = MetadataBlocks(exif=exif_directories(data, warn, start=None if inherits else page))
+    own = exif_directories(data, warn, start=page) if inherits and page is not None else None
     if blocks.exif is not None and own is not None:
         blocks.exif.main.update(own.main)
         blocks.exif.others.update(own.others)

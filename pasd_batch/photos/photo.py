@@ -10,6 +10,7 @@ from PIL import Image
 from pasd_batch.luma import BT709
 from pasd_batch.photos.resolution import Resolution
 from pasd_batch.photos.texts import Text
+from pasd_batch.records import StoredForm
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,12 +70,13 @@ class Photo:
         pixels: float32 (height, width, 3), RGB, sRGB in [0, 1].
         alpha: float32 (height, width) in [0, 1], not multiplied into `pixels`; None if the file has none. Where it
             hides colours, `pixels` has those of the visible edge.
-        bit_depth: 8, or 16 if the source had more than 8 bits per channel.
+        bit_depth: 8, or 16 if the source had more than 8 bits per channel, which are worked with and written.
         grayscale: the source's channels are all equal, or it has but one.
         metadata: what the file carries besides pixels.
         beyond_srgb: float16 (height, width, 3), what the colours have that `pixels` cannot say: to be added once these
             are in the space of the profile; None if nothing.
         warnings: what was wrong with the file or left out of it, a sentence each; usually none.
+        form: the form in which the file had it; None for a photo that is from none.
     """
 
     pixels: np.ndarray
@@ -84,6 +86,7 @@ class Photo:
     metadata: PhotoMetadata
     beyond_srgb: np.ndarray | None = None
     warnings: tuple[str, ...] = ()
+    form: StoredForm | None = None
 
     @property
     def height(self) -> int:

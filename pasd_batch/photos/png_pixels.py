@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.photos.decoder_errors import tell_damage
-from pasd_batch.photos.errors import CorruptPhoto, UnsupportedPhoto, Warn, animation_warning
+from pasd_batch.photos.errors import CorruptPhoto, UnsupportedPhoto, Warn
 from pasd_batch.photos.png_chunks import png_chunk
 
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
@@ -45,8 +45,6 @@ def png_of_pixels(data: bytes, limits: DecodeLimits, warn: Warn) -> bytes:
                 kept.append(png_chunk(chunk.name, chunk.content))
             else:
                 warn(f"a {chunk.name.decode()} chunk is damaged and is left out")
-        elif chunk.name == b"acTL" and chunk.is_sound and (count := int.from_bytes(chunk.content[:4], "big")) > 1:
-            warn(animation_warning(count))
         elif chunk.name[:1].isupper() and chunk.is_sound:
             raise UnsupportedPhoto(f"a PNG variant with {chunk.name!r} chunks; save the photo as an ordinary PNG")
     if damaged:
@@ -54,6 +52,22 @@ def png_of_pixels(data: bytes, limits: DecodeLimits, warn: Warn) -> bytes:
     if not end:
         tell_damage("the PNG file lacks its end", limits, warn)
     return b"".join([*kept, png_chunk(b"IEND", b"")])
+
+
+def png_pictures(data: bytes) -> int:
+    """Number of pictures: 1, or those of an animation and the one that others see, if it is no part of it."""
+    count, is_part = 1, False
+    for chunk in _chunks(data):
+        match chunk.name:
+            case b"acTL" if chunk.is_sound:
+                count = max(1, int.from_bytes(chunk.content[:4], "big"))
+            case b"fcTL":
+                is_part = True
+            case b"IDAT" | b"IEND":
+                break
+            case _:
+                pass
+    return count if is_part or count == 1 else count + 1
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:

@@ -4,9 +4,10 @@ from typing import Any
 
 from PIL import ExifTags
 
-from pasd_batch.photos.decode_tiff import main_page, open_tiff
+from pasd_batch.photos.decode_tiff import open_tiff
 from pasd_batch.photos.decoding_path import DecodingCost, DecodingPath
 from pasd_batch.photos.metadata import ICC_TAG
+from pasd_batch.photos.tiff_pages import find_page
 from pasd_batch.photos.tiff_samples import LZW, is_left_to_pillow
 
 _JPEG = (6, 7)
@@ -25,10 +26,10 @@ _THREADS = 16
 _READ_BYTES = 1 << 28
 
 
-def tiff_cost(data: bytes) -> DecodingCost:
+def tiff_cost(data: bytes, number: int = 1) -> DecodingCost:
     """The cost of the page that is decoded."""
     with open_tiff(data) as file:
-        _, page = main_page(file)
+        _, page = find_page(file, number)
         return _of_page(page, data)
 
 

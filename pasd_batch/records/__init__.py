@@ -1,7 +1,14 @@
 """Types that a photo passes from manifest row to result row, and the schemas of plan and results."""
 
 from pasd_batch.records.description import DESCRIPTION_TYPE, Description, FoundObject
-from pasd_batch.records.photo_facts import PASS_TYPE, DegradationEstimate, ImageFacts, PassResult, RestorationReport
+from pasd_batch.records.photo_facts import (
+    PASS_TYPE,
+    DegradationEstimate,
+    ImageFacts,
+    PassResult,
+    RestorationReport,
+    StoredForm,
+)
 from pasd_batch.records.photo_measures import AUDIT_TYPE, PhotoMeasures
 from pasd_batch.records.plan import (
     PLAN_SCHEMA,
@@ -54,6 +61,7 @@ __all__ = [
     "ScoreColumn",
     "Stage",
     "Status",
+    "StoredForm",
     "WorkOrigin",
     "extra_column_name",
     "extra_columns",

@@ -24,6 +24,26 @@ class ImageFacts:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class StoredForm:
+    """Form in which a file has its photo."""
+
+    pages: int = result_column(
+        pa.int32(),
+        "Pages of a TIFF file, pictures of an animation (GIF, WebP, PNG, AVIF) or of a HEIF file; 1 for all else. "
+        "Thumbnails, masks, reduced copies, previews and second views (MPF) are none ([pages](#pages)).",
+    )
+    bit_depth: int = result_column(
+        pa.int32(),
+        "Bits a channel as the file has them (1, 4, 8, 10, 12, 16, 32); of a palette those of its numbers.",
+    )
+    color_mode: str = result_column(
+        pa.string(),
+        "Kind of the colours as the file has them: `1` (black and white), `L` (grey), `RGB` (YCbCr too), `CMYK`, `LAB` "
+        "or `P` (a palette), followed by `A` where there is a channel of transparency.",
+    )
+
+
 PASS_TYPE = pa.struct(
     [
         ("uri", pa.string()),

@@ -32,7 +32,7 @@ class PhotoMeasures:
     border_right: int = result_column(pa.int32(), "Pixels of a plain border at the right edge.")
     border_bottom: int = result_column(pa.int32(), "Pixels of a plain border at the bottom edge.")
     grayscale: bool = result_column(pa.bool_(), "All channels are equal.")
-    bit_depth: int = result_column(pa.int32(), "8, or 16 for more than 8 bits a channel.")
+    bit_depth: int = result_column(pa.int32(), "Bits a channel as the file has them, as in the results.")
     transparent: bool = result_column(pa.bool_(), "The file has transparency.")
     colors: str = result_column(
         pa.string(),

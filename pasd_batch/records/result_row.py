@@ -9,7 +9,14 @@ import pyarrow as pa
 
 from pasd_batch.records.columns import columns_of, result_column, result_columns, values_of
 from pasd_batch.records.description import DESCRIPTION_TYPE, Description
-from pasd_batch.records.photo_facts import PASS_TYPE, DegradationEstimate, ImageFacts, PassResult, RestorationReport
+from pasd_batch.records.photo_facts import (
+    PASS_TYPE,
+    DegradationEstimate,
+    ImageFacts,
+    PassResult,
+    RestorationReport,
+    StoredForm,
+)
 from pasd_batch.records.photo_measures import AUDIT_TYPE, PhotoMeasures
 
 IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -146,6 +153,12 @@ class ResultRow:
         "change. Only in runs with `manifest.only_new`.",
         default=None,
     )
+    page: int | None = result_column(
+        pa.int32(),
+        "Page of the file, counted from 1, that the row is of, where the manifest names one; null: the first.",
+        default=None,
+    )
+    stored_form: StoredForm | None = result_columns(StoredForm, default=None)
     degradation: DegradationEstimate | None = result_columns(DegradationEstimate, default=None)
     output: ImageFacts | None = result_columns(
         ImageFacts, prefix="output_", subject="the stored photo", of_result=True, default=None

@@ -1,31 +1,17 @@
-"""What a file holds beside its first picture is left out, and told: frames, pages, gain maps, what follows the end."""
+"""What a file holds beside its photo is left out, and told: gain maps, previews, segments, what follows the end."""
 
-import io
 import struct
 
 import numpy as np
-import pillow_heif
 import pytest
-import tifffile
 from judges import judge
-from photo_files import avif, heif, picture, saved, tiff
+from photo_files import avif, heif, picture, saved
 from PIL import Image
 
 from pasd_batch.photos.heif_items import read_heif
 from pasd_batch.photos.photo_io import decode_photo
 
 FRAMES = [Image.fromarray(np.roll(picture(64, 64), 8 * step, axis=1)) for step in range(3)]
-
-
-@pytest.mark.parametrize("name", ["GIF", "WEBP", "PNG", "AVIF"])
-def test_animations_are_told(name):
-    options = {"lossless": True} if name == "WEBP" else {}
-    moving = saved(FRAMES[0], name, save_all=True, append_images=FRAMES[1:], **options)
-    still = decode_photo(saved(FRAMES[0], name, **options))
-    photo = decode_photo(moving)
-    assert photo.warnings == ("the file is an animation of 3 pictures, of which only the first is restored",)
-    np.testing.assert_allclose(photo.pixels, still.pixels, atol=0.05 if name == "AVIF" else 0)
-    assert still.warnings == ()
 
 
 def webp_chunk(name: bytes, content: bytes) -> bytes:
@@ -52,14 +38,6 @@ def test_what_the_first_picture_leaves_free_of_its_canvas_is_transparent(tmp_pat
     np.testing.assert_array_equal(photo.alpha * 255, shown[..., 3])
     assert photo.alpha.sum() == 24 * 40
     np.testing.assert_allclose(photo.pixels[20:44, 10:50] * 255, picture(24, 40), atol=1e-3)
-
-
-def test_pictures_of_a_burst_are_told():
-    file = io.BytesIO()
-    burst = pillow_heif.from_pillow(FRAMES[0])
-    burst.add_from_pillow(FRAMES[1])
-    burst.save(file, quality=-1)
-    assert decode_photo(file.getvalue()).warnings == ("1 further pictures of the HEIF file are left out",)
 
 
 @pytest.mark.parametrize(
@@ -154,14 +132,3 @@ def test_a_preview_within_a_jpeg_is_not_what_follows_it():
     preview = saved(FRAMES[1], "JPEG")
     segment = b"\xff\xe5" + (len(preview) + 2).to_bytes(2, "big") + preview
     assert decode_photo(data[:2] + segment + data[2:]).warnings == ()
-
-
-@pytest.mark.parametrize("subfiletype", [0, 1, 4])
-def test_masks_and_reduced_pages_are_no_photos(subfiletype):
-    file = io.BytesIO()
-    with tifffile.TiffWriter(file) as writer:
-        writer.write(picture(), photometric="rgb")
-        page = picture()[..., 0] > 99 if subfiletype == 4 else picture()
-        writer.write(page, photometric="rgb" if page.ndim == 3 else "minisblack", subfiletype=subfiletype)
-    assert len(decode_photo(file.getvalue()).warnings) == (subfiletype == 0)
-    assert decode_photo(tiff(picture(), photometric="rgb")).warnings == ()

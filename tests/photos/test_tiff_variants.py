@@ -168,11 +168,3 @@ def test_transparency_is_found_among_further_channels_and_others_are_told(bits, 
     assert photo.alpha is None or np.allclose(photo.alpha, 0.4)
     left_out = [warning for warning in photo.warnings if "neither colour nor transparency" in warning]
     assert len(left_out) == ("unspecified" in kinds)
-
-
-def test_pages_that_are_left_out_are_told_but_no_reduced_ones():
-    file = io.BytesIO()
-    with tifffile.TiffWriter(file) as writer:
-        for size, kind in ((1, 0), (1, 0), (1, 0), (2, 1), (4, 0)):
-            writer.write(picture()[::size, ::size], photometric="rgb", subfiletype=kind)
-    assert decode_photo(file.getvalue()).warnings == ("2 further pages of the TIFF file are left out",)

@@ -76,12 +76,13 @@ class PhotoLoader:
             data = self._fetch(record.uri, record.source_root)
             fetched = state.row.input = ImageFacts(hashlib.sha256(data).hexdigest(), len(data))
         with state.through(Stage.DECODE):
-            photo = self._decode(data, state, began)
+            photo = self._decode(data, state, began, state.row.page)
             for message in photo.warnings:
                 state.warn(message)
             state.row.input = replace(
                 fetched, width=photo.width, height=photo.height, format=photo.metadata.source_format
             )
+            state.row.stored_form = photo.form
             state.row.degradation = estimate_degradation(photo.pixels, alpha=photo.alpha, file=data)
             if self.settings.mode is RunMode.AUDIT:
                 state.row.audit = measure_photo(photo)
@@ -94,16 +95,16 @@ class PhotoLoader:
                     state.warn(f"reference: {message}")
         return LoadedPhoto(state, photo, reference)
 
-    def _decode(self, data: bytes, state: PhotoState, began: float) -> Photo:
+    def _decode(self, data: bytes, state: PhotoState, began: float, page: int | None = None) -> Photo:
         """Decode when there is memory for it, until the deadline of a photo whose loading `began` then."""
         limits, most = self.settings.limits, self.settings.deadlines.fetch
-        cost = checked_cost(data, limits)
+        cost = checked_cost(data, limits, page)
         with ExitStack() as held:
             with state.waiting():
                 held.enter_context(self.memory.taking(cost.nbytes))
             left = None if most is None else max(0.0, began + most + state.waited - time.monotonic())
             try:
-                return self.decoder.decode(data, limits=limits, cost=cost, seconds=left)
+                return self.decoder.decode(data, limits=limits, page=page, cost=cost, seconds=left)
             except TimeoutError as error:
                 raise DeadlineExceeded(
                     f"{FETCHING} took longer than {most:g} s; raise deadlines.fetch, or look at the file"

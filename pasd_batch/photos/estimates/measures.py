@@ -41,7 +41,7 @@ def measure_photo(photo: Photo) -> PhotoMeasures:
         border_right=borders.right,
         border_bottom=borders.bottom,
         grayscale=photo.grayscale,
-        bit_depth=photo.bit_depth,
+        bit_depth=photo.bit_depth if photo.form is None else photo.form.bit_depth,
         transparent=photo.alpha is not None,
         colors=colors.value,
         profile=None if icc is None else profile_name(icc),

@@ -29,7 +29,7 @@ class WatchedDecoder(PhotoDecoder):
     most: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def decode(self, data, *, limits, cost=None, seconds=None):
+    def decode(self, data, *, limits, page=None, cost=None, seconds=None):
         with self.lock:
             self.seconds.append(seconds)
             self.running += 1
@@ -37,7 +37,7 @@ class WatchedDecoder(PhotoDecoder):
         self.together.wait(60)
         with self.lock:
             self.running -= 1
-        return PhotoDecoder().decode(data, limits=limits, cost=cost)
+        return PhotoDecoder().decode(data, limits=limits, page=page, cost=cost)
 
 
 def states(folder, count=PHOTOS):
