@@ -31,7 +31,8 @@ from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser
 from pasd_batch.pasd.models import Models, load_models
 from pasd_batch.pasd.prompts import PromptEncoder
-from pasd_batch.pasd.sampling import DenoisingPhoto, build_scheduler, denoise
+from pasd_batch.pasd.sampling import DenoisingPhoto, denoise
+from pasd_batch.pasd.schedulers import build_scheduler
 from pasd_batch.pasd.tiling import Tile, TileGrid, plan_tiles
 from pasd_batch.pasd.untrained import STABLE_DIFFUSION_15, TINY, save_untrained
 

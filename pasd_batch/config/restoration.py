@@ -14,6 +14,7 @@ from pasd_batch.config.fidelity import FidelityDial
 from pasd_batch.config.intervals import NonNegativeInterval
 from pasd_batch.config.model import ModelSettings
 from pasd_batch.config.passes import with_whole_passes
+from pasd_batch.config.scheduler import SchedulerOptions
 from pasd_batch.config.tiling import TilingSettings
 
 LARGEST_SCALE = 16.0
@@ -52,6 +53,9 @@ class SamplingSettings(Settings):
     scheduler: str = "UniPCMultistepScheduler"
     """Any diffusers scheduler class that has `set_timesteps`, `scale_model_input` and `step`."""
 
+    scheduler_options: SchedulerOptions = SchedulerOptions()
+    """Options of the scheduler."""
+
     guidance_scale: float = Field(default=9.0, ge=0.0)
     """Classifier-free guidance; at 1 or below the negative prompt is not evaluated at all."""
 
@@ -63,6 +67,10 @@ class SamplingSettings(Settings):
     guidance_rescale: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of the guided noise whose spread is brought back to that of the prompt's noise, against colours that
     guidance makes too strong (phi in section 3.4 of arXiv 2305.08891, which found 0.7)."""
+
+    step_cache: int = Field(default=1, ge=1)
+    """Steps for which deep features of the networks serve, by a fixed schedule (DeepCache, arXiv 2312.00858). After the
+    first of them only the outermost layers run, about a tenth of the work (docs/few_steps.md)."""
 
     guess_mode: bool = False
     """Run the control branch on the prompt's half only, with residuals growing from shallow to deep."""

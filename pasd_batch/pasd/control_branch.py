@@ -105,6 +105,18 @@ class ControlBranch(DiffusionEncoder):
         ]
         return ControlResiduals(skips, _scaled(self.controlnet_mid_block(features.middle), scales[-1]))
 
+    def first_residual(
+        self,
+        sample: Float[Tensor, "batch channels height width"],
+        embedding: Float[Tensor, "batch width0 height width"],
+        *,
+        conditioning_scale: float = 1.0,
+        guess_mode: bool = False,
+    ) -> Float[Tensor, "batch width0 height width"]:
+        """The first residual alone, which depends on no other layer; arguments as for all of them."""
+        scale = residual_scales(len(self.controlnet_down_blocks) + 1, conditioning_scale, guess_mode)[0]
+        return _scaled(self.controlnet_down_blocks[0](self.enter(sample, embedding)), scale)
+
 
 def _scaled(residual: Tensor, scale: float) -> Tensor:
     # A factor of 1 would only be another pass over memory.

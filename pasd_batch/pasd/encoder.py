@@ -98,6 +98,21 @@ class DiffusionEncoder(ModelMixin, AttentionMixin, ConfigMixin, PeftAdapterMixin
             "upcast_attention": config.upcast_attention,
         }
 
+    def embed_time(
+        self, timestep: Int[Tensor, " batch"] | Float[Tensor, " batch"], dtype: torch.dtype
+    ) -> Float[Tensor, "batch time_channels"]:
+        """The time embedding, whose sinusoid is computed in float32 whatever the model's precision."""
+        return self.time_embedding(self.time_proj(timestep).to(dtype))
+
+    def enter(
+        self,
+        sample: Float[Tensor, "batch channels height width"],
+        embedding: Float[Tensor, "batch width0 height width"] | None = None,
+    ) -> Float[Tensor, "batch width0 height width"]:
+        """Features behind the first convolution, the first of the skips; `embedding` is added to them."""
+        hidden = self.conv_in(sample)
+        return hidden if embedding is None else hidden + embedding
+
     def encode(
         self,
         sample: Float[Tensor, "batch channels height width"],
@@ -106,11 +121,8 @@ class DiffusionEncoder(ModelMixin, AttentionMixin, ConfigMixin, PeftAdapterMixin
         embedding: Float[Tensor, "batch width0 height width"] | None = None,
     ) -> EncoderFeatures:
         """Run the encoder; `embedding` is added behind the first convolution."""
-        # The sinusoid is computed in float32 whatever the model's precision.
-        time = self.time_embedding(self.time_proj(timestep).to(sample.dtype))
-        hidden = self.conv_in(sample)
-        if embedding is not None:
-            hidden = hidden + embedding
+        time = self.embed_time(timestep, sample.dtype)
+        hidden = self.enter(sample, embedding)
         skips = [hidden]
         for kind, block in zip(self._options.down_block_types, self.down_blocks, strict=True):
             text = {"encoder_hidden_states": text_states} if kind == TEXT_DOWN_BLOCK else {}

@@ -58,6 +58,9 @@ class TileBatch:
     negative_prompts: Float[Tensor, "batch words text_channels"] | None
     """None when guidance is off."""
 
+    number: int = 0
+    """Number among the batches of a sampling; its tiles are the same at every step."""
+
 
 @dataclass(frozen=True)
 class GuidedDenoiser:
@@ -71,40 +74,96 @@ class GuidedDenoiser:
 
     def __call__(self, batch: TileBatch, timestep: int | float | Tensor) -> Latents:
         """Predict the noise of a batch at one timestep."""
-        timestep = torch.as_tensor(timestep, device=batch.latents.device)
-        inputs = (batch.latents, timestep, batch.embeddings, batch.prompts)
+        return self._guided(self._run("whole", self._predict, *_inputs(batch, timestep)), batch)
+
+    def deep_features(
+        self, batch: TileBatch, timestep: int | float | Tensor
+    ) -> Float[Tensor, "halves _c height width"]:
+        """Features that the UNet's last layer is given, of one half or both; the negative one first."""
+        return self._run("deep", self._deep, *_inputs(batch, timestep))
+
+    def predict_from(
+        self, deep: Float[Tensor, "halves _c height width"], batch: TileBatch, timestep: int | float | Tensor
+    ) -> Latents:
+        """Predict noise from deep features, of this step or of another one, by the outermost layers alone."""
+        return self._guided(self._run("outermost", self._outermost, deep, *_inputs(batch, timestep)), batch)
+
+    def _guided(self, noise: Tensor, batch: TileBatch) -> Latents:
         if batch.negative_prompts is None:
-            return self._run(self._predict, *inputs)
-        both = self._run(self._predict_both, *inputs, batch.negative_prompts)
-        negative, positive = both.float().chunk(2)
+            return noise
+        negative, positive = noise.float().chunk(2)
         guided = negative + self.guidance.scale * (positive - negative)
         return rescaled(guided, positive, self.guidance.rescale) if self.guidance.rescale else guided
 
-    def _run(self, network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    def _run(self, name: str, network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         if self.graphs is None:
             return network(*inputs)
         # The scale of guidance is applied behind it, so that photos which differ in that share a recording.
-        constants = (self.guidance.conditioning_scale, self.guidance.guess_mode)
+        constants = (name, self.guidance.conditioning_scale, self.guidance.guess_mode)
         return self.graphs.run(constants, network, inputs)
 
-    def _predict(self, latents: Latents, timestep: Tensor, embeddings: Tensor, prompts: Tensor) -> Tensor:
-        return self.unet(latents, timestep, prompts, self._residuals(latents, timestep, prompts, embeddings))
-
-    def _predict_both(
-        self, latents: Latents, timestep: Tensor, embeddings: Tensor, prompts: Tensor, negative_prompts: Tensor
+    def _predict(
+        self,
+        latents: Latents,
+        timestep: Tensor,
+        embeddings: Tensor,
+        prompts: Tensor,
+        negative_prompts: Tensor | None = None,
     ) -> Tensor:
-        """Noise of both halves, the negative one first."""
-        both, both_prompts = torch.cat([latents, latents]), torch.cat([negative_prompts, prompts])
+        """Noise of one half or both, the negative one first."""
+        residuals = self._residuals(latents, timestep, embeddings, prompts, negative_prompts)
+        return self.unet(*_halves(latents, timestep, prompts, negative_prompts), residuals)
+
+    def _deep(
+        self,
+        latents: Latents,
+        timestep: Tensor,
+        embeddings: Tensor,
+        prompts: Tensor,
+        negative_prompts: Tensor | None = None,
+    ) -> Tensor:
+        residuals = self._residuals(latents, timestep, embeddings, prompts, negative_prompts)
+        return self.unet.deep_features(*_halves(latents, timestep, prompts, negative_prompts), residuals)
+
+    def _outermost(
+        self,
+        deep: Tensor,
+        latents: Latents,
+        timestep: Tensor,
+        embeddings: Tensor,
+        prompts: Tensor,
+        negative_prompts: Tensor | None = None,
+    ) -> Tensor:
+        residual = self.control_branch.first_residual(
+            latents,
+            embeddings,
+            conditioning_scale=self.guidance.conditioning_scale,
+            guess_mode=self.guidance.guess_mode,
+        )
+        if negative_prompts is not None:
+            # It is the same for both, as it depends on no prompt.
+            residual = _behind_zeros(residual) if self.guidance.guess_mode else torch.cat([residual, residual])
+        return self.unet.predict_from(deep, *_halves(latents, timestep, prompts, negative_prompts), residual)
+
+    def _residuals(
+        self,
+        latents: Latents,
+        timestep: Tensor,
+        embeddings: Tensor,
+        prompts: Tensor,
+        negative_prompts: Tensor | None,
+    ) -> ControlResiduals:
+        if negative_prompts is None:
+            return self._branch(latents, timestep, prompts, embeddings)
         if self.guidance.guess_mode:
-            residuals = self._residuals(latents, timestep, prompts, embeddings)
-            residuals = ControlResiduals(
+            residuals = self._branch(latents, timestep, prompts, embeddings)
+            return ControlResiduals(
                 [_behind_zeros(residual) for residual in residuals.skips], _behind_zeros(residuals.middle)
             )
-        else:
-            residuals = self._residuals(both, timestep, both_prompts, torch.cat([embeddings, embeddings]))
-        return self.unet(both, timestep, both_prompts, residuals)
+        both = _halves(latents, timestep, prompts, negative_prompts)
+        return self._branch(*both, torch.cat([embeddings, embeddings]))
 
-    def _residuals(self, latents: Latents, timestep: Tensor, prompts: Tensor, embeddings: Tensor) -> ControlResiduals:
+    def _branch(self, latents: Latents, timestep: Tensor, prompts: Tensor, embeddings: Tensor) -> ControlResiduals:
         return self.control_branch(
             latents,
             timestep,
@@ -113,6 +172,25 @@ class GuidedDenoiser:
             conditioning_scale=self.guidance.conditioning_scale,
             guess_mode=self.guidance.guess_mode,
         )
+
+
+def _inputs(batch: TileBatch, timestep: int | float | Tensor) -> tuple[Tensor, ...]:
+    inputs = (
+        batch.latents,
+        torch.as_tensor(timestep, device=batch.latents.device),
+        batch.embeddings,
+        batch.prompts,
+    )
+    return inputs if batch.negative_prompts is None else (*inputs, batch.negative_prompts)
+
+
+def _halves(
+    latents: Latents, timestep: Tensor, prompts: Tensor, negative_prompts: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Latents, timestep and prompts of all that the networks work on."""
+    if negative_prompts is None:
+        return latents, timestep, prompts
+    return torch.cat([latents, latents]), timestep, torch.cat([negative_prompts, prompts])
 
 
 def rescaled(guided: Latents, positive: Latents, share: float) -> Latents:

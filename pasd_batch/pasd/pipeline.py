@@ -23,8 +23,10 @@ from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule, pure_noise_s
 from pasd_batch.pasd.prompts import compose_prompt
 from pasd_batch.pasd.restoration import Finished, PhotoRequest, Restoration
 from pasd_batch.pasd.running_vae import RunningVae
-from pasd_batch.pasd.sampling import DenoisingPhoto, Scheduler, StepCallback, build_scheduler, denoise
+from pasd_batch.pasd.sampling import DenoisingPhoto, StepCallback, denoise
+from pasd_batch.pasd.schedulers import Scheduler, build_scheduler
 from pasd_batch.pasd.soundness import measure_soundness
+from pasd_batch.pasd.step_cache import StepCache
 from pasd_batch.pasd.tiling import TileGrid, plan_tiles
 from pasd_batch.records import PhotoFailure, RestorationReport
 
@@ -134,14 +136,16 @@ class Pipeline:
     def _denoise(
         self, photos: Sequence[DenoisingPhoto], limits: MemoryLimits, on_step: StepCallback | None
     ) -> list[Tensor]:
+        interval = self.sampling.step_cache
         return denoise(
-            self.denoiser,
+            self.denoiser if interval == 1 else StepCache(self.denoiser, interval),
             photos,
             self._scheduler,
             tile_batch=limits.tiles_together,
             fill_batches=self.sampling.tiling.fill_batches,
             dtype=self.models.dtype,
             guides=lambda timestep: self.denoiser.guidance.acts_at(self.noise_schedule.noise_level(timestep)),
+            eta=self.sampling.scheduler_options.eta,
             on_step=on_step,
         )
 
@@ -211,7 +215,9 @@ class Pipeline:
         return self.models.prompt_encoder.encode(prompt).to(self.models.device, self.models.dtype)
 
     def _scheduler(self) -> Scheduler:
-        return build_scheduler(self.sampling.scheduler, self.models.scheduler_config, self.sampling.steps)
+        sampling = self.sampling
+        config = self.models.scheduler_config
+        return build_scheduler(sampling.scheduler, config, sampling.steps, sampling.scheduler_options)
 
     def _tiling(self, limits: MemoryLimits) -> TilingSettings:
         overlap = min(self.sampling.tiling.overlap, limits.tile_size // 2)

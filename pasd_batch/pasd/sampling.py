@@ -8,40 +8,19 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-import diffusers
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.guidance import TileBatch
+from pasd_batch.pasd.schedulers import Scheduler
 from pasd_batch.pasd.tiling import Tile, TileGrid
 
 StepCallback = Callable[[int, int], None]
 """Called after every step with the steps done and the steps in all."""
-
-
-@runtime_checkable
-class Scheduler(Protocol):
-    """Interface of a diffusers scheduler that sampling needs."""
-
-    timesteps: Tensor
-    alphas_cumprod: Tensor
-    init_noise_sigma: float
-
-    def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
-        """Choose the timesteps."""
-        ...
-
-    def scale_model_input(self, sample: Tensor, timestep: Tensor) -> Tensor:
-        """Scale latents to what the networks expect."""
-        ...
-
-    def step(self, model_output: Tensor, timestep: Tensor, sample: Tensor, **options: Any) -> Any:
-        """Take one step."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -67,24 +46,6 @@ Denoiser = Callable[[TileBatch, Tensor], Tensor]
 """Noise prediction for a batch of tiles at one timestep, such as `GuidedDenoiser`."""
 
 
-def build_scheduler(name: str, config: Mapping[str, Any], steps: int) -> Scheduler:
-    """Build a diffusers scheduler by class name from the base model's scheduler configuration.
-
-    Raises:
-        ValueError: diffusers has no scheduler of that name with the methods sampling needs.
-    """
-    kind = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
-    scheduler = None if kind is None else kind.from_config(dict(config))
-    if not isinstance(scheduler, Scheduler):
-        raise ValueError(
-            f"scheduler {name!r} is not a diffusers scheduler with alphas_cumprod, set_timesteps, scale_model_input "
-            "and step; try UniPCMultistepScheduler, DPMSolverMultistepScheduler, DDIMScheduler or "
-            "EulerDiscreteScheduler"
-        )
-    scheduler.set_timesteps(steps)
-    return scheduler
-
-
 @torch.inference_mode()
 def denoise(
     denoiser: Denoiser,
@@ -95,6 +56,7 @@ def denoise(
     fill_batches: bool = True,
     dtype: torch.dtype = torch.float32,
     guides: Callable[[float], bool] = lambda timestep: True,
+    eta: float | None = None,
     on_step: StepCallback | None = None,
 ) -> list[Float[Tensor, "1 channels _h _w"]]:
     """Run photos through a scheduler's timesteps; returns clean latents in float32.
@@ -108,9 +70,10 @@ def denoise(
             and with it every rounding, is the same whatever the neighbours are.
         dtype: precision of the networks' inputs; latents and the solver stay in float32.
         guides: tells of a timestep whether guidance acts; elsewhere negative prompts are not evaluated.
+        eta: how much noise a step draws anew, for schedulers that take it; none: their own default.
         on_step: called after each step.
     """
-    solvers = [_Solver.of(photos, members, make_scheduler()) for members in _by_size(photos)]
+    solvers = [_Solver.of(photos, members, make_scheduler(), eta) for members in _by_size(photos)]
     batches = _batches(photos, tile_batch, fill_batches)
     timesteps = solvers[0].scheduler.timesteps
     on_device = timesteps.to(photos[0].start.device)
@@ -146,9 +109,11 @@ class _Solver:
     options: Mapping[str, Any]
 
     @classmethod
-    def of(cls, photos: Sequence[DenoisingPhoto], members: Sequence[int], scheduler: Scheduler) -> "_Solver":
+    def of(
+        cls, photos: Sequence[DenoisingPhoto], members: Sequence[int], scheduler: Scheduler, eta: float | None
+    ) -> "_Solver":
         """A solver at the start."""
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {} if eta is None else {"eta": eta}
         if "generator" in inspect.signature(scheduler.step).parameters:
             options["generator"] = [photos[photo].generator for photo in members]
         return cls(members, scheduler, torch.cat([photos[photo].start for photo in members]), options)
@@ -179,6 +144,7 @@ def _in_order(solvers: Sequence[_Solver], values: Sequence[Tensor]) -> list[Tens
 class _Batch:
     """Tiles that go through the networks together, with what steers them at every step."""
 
+    number: int
     members: Sequence[tuple[int, int]]
     """Numbers of photo and tile."""
 
@@ -192,7 +158,8 @@ class _Batch:
     def at(self, latents: Sequence[Tensor], dtype: torch.dtype, *, guided: bool) -> TileBatch:
         """The networks' inputs with the photos' latents at one step; one that is not guided has no negative prompts."""
         tiles = torch.cat([tile.crop(latents[photo]) for photo, tile in self.tiles])
-        return TileBatch(tiles.to(dtype), self.embeddings, self.prompts, self.negative_prompts if guided else None)
+        negatives = self.negative_prompts if guided else None
+        return TileBatch(tiles.to(dtype), self.embeddings, self.prompts, negatives, self.number)
 
 
 def _batches(
@@ -209,15 +176,17 @@ def _batches(
         members = list(group)
         most = tile_batch if isinstance(tile_batch, int) else tile_batch(size)
         for start in range(0, len(members), most):
-            batches.append(_batch(photos, members[start : start + most], most if fill_batches else 1))
+            least = most if fill_batches else 1
+            batches.append(_batch(len(batches), photos, members[start : start + most], least))
     return batches
 
 
-def _batch(photos: Sequence[DenoisingPhoto], members: list[tuple[int, int]], least: int) -> _Batch:
+def _batch(number: int, photos: Sequence[DenoisingPhoto], members: list[tuple[int, int]], least: int) -> _Batch:
     """A batch of these tiles, the last one again until there are `least`."""
     filled = members + [members[-1]] * (least - len(members))
     negatives = [negative for photo, _ in filled if (negative := photos[photo].negative_prompt) is not None]
     return _Batch(
+        number=number,
         members=members,
         tiles=[(photo, photos[photo].grid.tiles[tile]) for photo, tile in filled],
         embeddings=_embeddings(photos, filled),

@@ -66,10 +66,11 @@ class PixelAwareUpBlock(nn.Module):
         contexts: list[Float[Tensor, "batch _c height width"]],
         time: Float[Tensor, "batch time_channels"],
         text_states: Float[Tensor, "batch words text_channels"],
+        first: int = 0,
     ) -> Float[Tensor, "batch channels height width"]:
-        """Decode one level; `skips` and `contexts` in the order of the layers, deep to shallow."""
-        for layer in range(len(self.resnets)):
-            inputs = (layer, hidden, skips[layer], contexts[layer], time, text_states)
+        """Run layers from `first` on, one for each skip; `skips` and `contexts` in their order, deep to shallow."""
+        for layer, (skip, context) in enumerate(zip(skips, contexts, strict=True), start=first):
+            inputs = (layer, hidden, skip, context, time, text_states)
             if self.gradient_checkpointing and torch.is_grad_enabled():
                 hidden = checkpoint(self._layer, *inputs, use_reentrant=False)
             else:

@@ -69,6 +69,7 @@ def test_the_files_are_what_their_names_say():
         "restore_archive.yaml": RunMode.RESTORE,
         "restore_old_photos.yaml": RunMode.RESTORE,
         "restore_preview.yaml": RunMode.RESTORE,
+        "restore_turbo.yaml": RunMode.RESTORE,
         "score_only.yaml": RunMode.SCORE,
         "stylize.yaml": RunMode.RESTORE,
     }

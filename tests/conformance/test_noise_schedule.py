@@ -10,7 +10,7 @@ from golden_data import assert_close, load, model_folder
 from pasd_batch.config.restoration import SamplingSettings
 from pasd_batch.pasd import vae_tiling
 from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule, pure_noise_start
-from pasd_batch.pasd.sampling import build_scheduler
+from pasd_batch.pasd.schedulers import build_scheduler
 
 CASES = load("initial_latents").description["cases"] if golden_data.names("initial_latents") else {}
 BASE = golden_data.FOLDER / "tiny/stable-diffusion-v1-5"

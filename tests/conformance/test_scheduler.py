@@ -6,7 +6,7 @@ import golden_data
 import pytest
 import torch
 
-from pasd_batch.pasd.sampling import build_scheduler
+from pasd_batch.pasd.schedulers import build_scheduler
 
 CONFIGS = {
     "std": golden_data.FOLDER / "tiny/stable-diffusion-v1-5/scheduler/scheduler_config.json",

@@ -1,38 +1,12 @@
 """Guidance: what the two halves of a batch are, and that the negative half is not computed when it is not used."""
 
-from contextlib import contextmanager
-
 import pytest
 import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
-from tiny_model import ARCHITECTURE, tiny_networks
+from sampled_photos import rows_seen, tile_batch
+from tiny_model import tiny_networks
 
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser, TileBatch, rescaled
-
-WIDTH = ARCHITECTURE.unet_widths[0]
-
-
-def batch(*, guided=True):
-    generator = torch.Generator().manual_seed(1)
-
-    def draw(*shape):
-        return torch.randn(shape, generator=generator)
-
-    prompts, negatives = draw(3, 5, 16), draw(3, 5, 16)
-    return TileBatch(draw(3, 4, 8, 8), draw(3, WIDTH, 8, 8), prompts, negatives if guided else None)
-
-
-@contextmanager
-def rows_seen(*networks):
-    """The number of rows of every call of each network."""
-    seen = [[] for _ in networks]
-    handles = [
-        network.register_forward_pre_hook(lambda _module, inputs, rows=rows: rows.append(len(inputs[0])))
-        for network, rows in zip(networks, seen, strict=True)
-    ]
-    yield seen
-    for handle in handles:
-        handle.remove()
 
 
 def predict(batch, *, networks=None, **guidance):
@@ -49,26 +23,26 @@ def test_guidance_is_active_above_one(scale, active):
 def test_no_negative_half_when_guidance_is_off():
     networks = tiny_networks()
     with rows_seen(*networks) as (unet_rows, branch_rows):
-        predict(batch(guided=False), networks=networks, scale=1.0)
+        predict(tile_batch(guided=False), networks=networks, scale=1.0)
     assert (unet_rows, branch_rows) == ([3], [3])
 
 
 def test_both_halves_in_one_call_when_it_is_on():
     networks = tiny_networks()
     with rows_seen(*networks) as (unet_rows, branch_rows):
-        predict(batch(), networks=networks, scale=9.0)
+        predict(tile_batch(), networks=networks, scale=9.0)
     assert (unet_rows, branch_rows) == ([6], [6])
 
 
 def test_guess_mode_runs_the_control_branch_on_one_half():
     networks = tiny_networks()
     with rows_seen(*networks) as (unet_rows, branch_rows):
-        predict(batch(), networks=networks, scale=9.0, guess_mode=True)
+        predict(tile_batch(), networks=networks, scale=9.0, guess_mode=True)
     assert (unet_rows, branch_rows) == ([6], [3])
 
 
 def test_guided_noise_leads_away_from_the_negative_prompt():
-    both = batch()
+    both = tile_batch()
     positive = predict(TileBatch(both.latents, both.embeddings, both.prompts, None), scale=1.0)
     negative = predict(TileBatch(both.latents, both.embeddings, both.negative_prompts, None), scale=1.0)
     assert not torch.allclose(positive, negative, rtol=1e-3)
@@ -94,29 +68,31 @@ def test_rescaled_guidance_has_the_spread_of_the_prompts_noise_tile_by_tile():
 
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_rescaled_guidance_is_that_of_diffusers(share):
-    both = batch()
+    both = tile_batch()
     positive = predict(TileBatch(both.latents, both.embeddings, both.prompts, None), scale=1.0)
     expected = rescale_noise_cfg(predict(both, scale=9.0), positive, guidance_rescale=share)
     torch.testing.assert_close(predict(both, scale=9.0, rescale=share), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_without_rescaling_the_numbers_are_those_of_before():
-    plain = predict(batch(), scale=9.0)
-    assert torch.equal(plain, predict(batch(), scale=9.0, rescale=0.0))
+    plain = predict(tile_batch(), scale=9.0)
+    assert torch.equal(plain, predict(tile_batch(), scale=9.0, rescale=0.0))
 
 
 def test_guess_mode_differs_from_both_halves_steered():
-    assert not torch.allclose(predict(batch(), scale=3.0, guess_mode=True), predict(batch(), scale=3.0), rtol=1e-3)
+    assert not torch.allclose(
+        predict(tile_batch(), scale=3.0, guess_mode=True), predict(tile_batch(), scale=3.0), rtol=1e-3
+    )
 
 
 def test_conditioning_scale_changes_the_prediction():
-    weak = predict(batch(), scale=3.0, conditioning_scale=0.1)
-    assert not torch.allclose(weak, predict(batch(), scale=3.0), rtol=1e-3)
+    weak = predict(tile_batch(), scale=3.0, conditioning_scale=0.1)
+    assert not torch.allclose(weak, predict(tile_batch(), scale=3.0), rtol=1e-3)
 
 
 def test_half_precision_is_combined_in_float32():
     unet, branch = tiny_networks()
-    half = batch()
+    half = tile_batch()
     rounded = TileBatch(
         *(tensor.bfloat16() for tensor in (half.latents, half.embeddings, half.prompts, half.negative_prompts))
     )

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from tiny_model import ARCHITECTURE, tiny_networks
+from sampled_photos import SMALL, maker, photo
+from tiny_model import tiny_networks
 
-from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser
-from pasd_batch.pasd.sampling import DenoisingPhoto, Scheduler, build_scheduler, denoise
-from pasd_batch.pasd.tiling import plan_tiles
+from pasd_batch.pasd.sampling import DenoisingPhoto, denoise
+from pasd_batch.pasd.schedulers import Scheduler, build_scheduler
 from pasd_batch.pasd.untrained import SCHEDULER_CONFIG
 
 SCHEDULERS = [
@@ -19,9 +19,6 @@ SCHEDULERS = [
     "EulerAncestralDiscreteScheduler",
 ]
 UNIPC = SCHEDULERS[0]
-WIDTH = ARCHITECTURE.unet_widths[0]
-SMALL = Size(8, 8)
-TILES = TilingSettings(tile_size=8, overlap=4)
 
 
 class CountingDenoiser:
@@ -36,26 +33,8 @@ class CountingDenoiser:
         return self.denoiser(batch, timestep)
 
 
-def photo(seed, size=SMALL, *, guided=False):
-    generator = torch.Generator().manual_seed(seed)
-    grid = plan_tiles(size, TILES)
-    tile = grid.tile_size
-    return DenoisingPhoto(
-        start=torch.randn(1, 4, size.height, size.width, generator=generator),
-        grid=grid,
-        embeddings=torch.randn(len(grid.tiles), WIDTH, tile.height, tile.width, generator=generator),
-        prompt=torch.randn(5, 16, generator=generator),
-        negative_prompt=torch.randn(5, 16, generator=generator) if guided else None,
-        generator=generator,
-    )
-
-
 def sample(photos, denoiser=None, *, name=UNIPC, steps=2, tile_batch=1, on_step=None):
     return denoise(denoiser or CountingDenoiser(), photos, maker(name, steps), tile_batch=tile_batch, on_step=on_step)
-
-
-def maker(name=UNIPC, steps=2):
-    return lambda: build_scheduler(name, SCHEDULER_CONFIG, steps)
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)

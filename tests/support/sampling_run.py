@@ -18,7 +18,8 @@ from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser
 from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule, pure_noise_start
 from pasd_batch.pasd.prompts import PromptEncoder
-from pasd_batch.pasd.sampling import DenoisingPhoto, Scheduler, build_scheduler, denoise
+from pasd_batch.pasd.sampling import DenoisingPhoto, denoise
+from pasd_batch.pasd.schedulers import Scheduler, build_scheduler
 from pasd_batch.pasd.tiling import plan_tiles
 
 BASE = "tiny/stable-diffusion-v1-5"

@@ -6,7 +6,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
 from pasd_batch.config.losses import PredictionType
 from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule
-from pasd_batch.pasd.sampling import build_scheduler
+from pasd_batch.pasd.schedulers import build_scheduler
 from pasd_batch.pasd.untrained import SCHEDULER_CONFIG
 from pasd_batch.training.objectives.few_steps import (
     SPACING,
