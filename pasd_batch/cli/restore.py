@@ -9,6 +9,7 @@ from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupt
 from pasd_batch.cli.errors import EXIT_FAILED_PHOTOS
 from pasd_batch.config.base import with_overrides
 from pasd_batch.config.photos import ImageFormat
+from pasd_batch.config.restoration import ColorFix
 from pasd_batch.config.restore import RestoreSettings
 from pasd_batch.storage.printable import printable_line
 
@@ -41,6 +42,9 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--seed", type=int, help="the same seed gives the same photo (default 0)")
     parser.add_argument("--prompt", help="what is to be seen on the photos")
+    parser.add_argument(
+        "--color-reference", metavar="FILE", help="a photo whose palette the results get, such as for faded prints"
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: CUDA where there is one)")
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], help="precision of the networks")
     parser.add_argument(
@@ -78,7 +82,14 @@ def run(options: argparse.Namespace) -> int:
     code, bars, ended = 0, ProgressBars(), ""
     try:
         with signals_as_interrupts(), bars:
-            restore_photos(options.photos, options.output, settings, on_progress=bars.show, skip_done=options.skip_done)
+            restore_photos(
+                options.photos,
+                options.output,
+                settings,
+                on_progress=bars.show,
+                skip_done=options.skip_done,
+                color_reference=options.color_reference,
+            )
     except RestorationStopped as stopped:
         ended = str(stopped)
     except Interrupted as interrupt:
@@ -114,6 +125,7 @@ def settings_from(options: argparse.Namespace) -> RestoreSettings:
             "guidance_scale": options.guidance,
             "seed": options.seed,
             "prompt": options.prompt,
+            "color_fix": ColorFix.REFERENCE.value if options.color_reference else None,
         },
     }
     values: dict[str, Any] = {

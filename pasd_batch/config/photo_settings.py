@@ -6,7 +6,7 @@ from typing import Any
 
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.fidelity import FidelityDial
-from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.restoration import ColorFix, SamplingSettings
 
 
 def own_settings(given: str | None) -> Mapping[str, Any]:
@@ -40,3 +40,16 @@ def sampling_of(run: SamplingSettings, own: Mapping[str, Any], *, enlarged_befor
         ) from error
     scale = settled.scale / enlarged_before if "scale" in own else settled.scale
     return settled.model_copy(update={"seed": run.seed, "scale": scale})
+
+
+def refuse_unused_reference(sampling: SamplingSettings) -> None:
+    """Refuse the colour reference of a photo whose settings would make nothing of it.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    if sampling.color_fix is not ColorFix.REFERENCE:
+        raise ConfigError(
+            f"there is a colour reference, and sampling.color_fix is {sampling.color_fix.value}, which uses none; "
+            "set it to reference, or leave the colour reference (color_reference_uri) out"
+        )

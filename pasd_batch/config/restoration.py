@@ -35,6 +35,9 @@ class ColorFix(StrEnum):
     ADAIN = "adain"
     LUMA = "luma"
     """The input's brightness with the result's colours, for colorization."""
+    REFERENCE = "reference"
+    """As `wavelet`, and then the palette of another photo: the manifest's `color_reference_uri`, if the photo has one,
+    or `--color-reference`."""
     NONE = "none"
 
 

@@ -11,7 +11,7 @@ from pasd_batch.config.marks import RuntimeOnly
 from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.config.on_finish import OnFinishSettings
 from pasd_batch.config.photos import DecodeLimits, OutputSettings
-from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.config.restoration import ColorFix, RestorationSettings
 from pasd_batch.config.storage import LONGEST_WAIT, StorageSettings
 from pasd_batch.config.workers import WorkerSettings
 
@@ -74,6 +74,10 @@ class ManifestColumns(Settings):
 
     reference_uri: str | None = None
     """Column with the URI of the true photo; none: `reference_uri` where there is such a column."""
+
+    color_reference_uri: str | None = None
+    """Column with the URI of a photo whose palette the result takes, by `color_fix: reference`; none:
+    `color_reference_uri` where there is such a column."""
 
     scale: str | None = None
     """Column with a photo's own `restoration.sampling.scale`; like those below only taken if it is named here. Where a
@@ -245,6 +249,20 @@ class RunSettings(Settings):
     def _nothing_for_nothing(self) -> Self:
         if self.mode is RunMode.RESTORE:
             self.restoration.refuse_unused()
+        return self
+
+    @model_validator(mode="after")
+    def _references_for_colors(self) -> Self:
+        column = self.manifest.columns.color_reference_uri
+        if (
+            self.mode is RunMode.RESTORE
+            and column
+            and self.restoration.last.sampling.color_fix is not ColorFix.REFERENCE
+        ):
+            raise ValueError(
+                f"manifest.columns.color_reference_uri is {column}, which nothing uses; set "
+                "restoration.sampling.color_fix to reference, or leave it out"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,7 +1,8 @@
 """A manifest's rows in one form: absolute URIs, known columns under their own names, problems named by row.
 
-In this form a table has `uri`, `prompt` and `reference_uri`, `photo_id` where the manifest gives ids, and then the
-manifest's other columns under the names that a run carries them by.
+In this form a table has `uri`, `prompt` and `reference_uri`, `photo_id` where the manifest gives ids, also
+`color_reference_uri` and `settings` where it gives some, and then the manifest's other columns under the names that a
+run carries them by.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -23,12 +24,15 @@ from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.formats import read_tables
 from pasd_batch.manifests.own_settings import own_settings, plain_column
 from pasd_batch.manifests.pieces import KNOWN_NAMES_KEY, ManifestPiece
-from pasd_batch.records import PLAN_SCHEMA, extra_column_name
+from pasd_batch.records import PLAN_SCHEMA, URI_COLUMNS, extra_column_name
 from pasd_batch.storage.location import redact_uri
 from pasd_batch.storage.redaction import CREDENTIALS, lacks_slashes
 
-KNOWN_COLUMNS = ("photo_id", "uri", "prompt", "reference_uri", "settings")
-"""Columns of the common form; `photo_id` and `settings` are only there where the manifest gives some."""
+KNOWN_COLUMNS = ("photo_id", "uri", "prompt", "reference_uri", "color_reference_uri", "settings")
+"""Columns of the common form."""
+
+_WHERE_GIVEN = ("photo_id", "color_reference_uri", "settings")
+"""Those that are only there where the manifest gives some."""
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCHEME_IN_ARROW = r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
@@ -80,8 +84,9 @@ def row_problems(table: pa.Table, storage_settings: StorageSettings) -> Iterator
             )
     for row in _rows_where(_blank(table["uri"])):
         yield RowProblem(row, "has no URI; give it one, or remove the row")
-    for name in ("uri", "reference_uri"):
-        yield from _uri_problems(name, table[name], storage_settings)
+    for name in URI_COLUMNS:
+        if name in table.column_names:
+            yield from _uri_problems(name, table[name], storage_settings)
     yield from _shown_credentials(table)
 
 
@@ -139,7 +144,7 @@ def _uri_problems(name: str, uris: pa.ChunkedArray, storage_settings: StorageSet
 def _shown_credentials(table: pa.Table) -> Iterator[RowProblem]:
     """Rows whose prompt or other column, which results have as they are, holds a URI with a secret."""
     for column in table.schema:
-        if column.name in ("photo_id", "uri", "reference_uri") or not _is_text(column.type):
+        if column.name in ("photo_id", *URI_COLUMNS) or not _is_text(column.type):
             continue
         text = table[column.name].cast(pa.large_string())  # Arrow has no patterns for views
         for row in _rows_where(pc.fill_null(pc.match_substring_regex(text, CREDENTIALS), False)):
@@ -154,11 +159,11 @@ def _in_common_form(table: pa.Table, columns: ManifestColumns, base: str, piece:
         source = chosen.get(known)
         if source is not None:
             result[known] = _as_text(table[source], source, piece)
-        elif known not in ("photo_id", "settings"):
+        elif known not in _WHERE_GIVEN:
             result[known] = pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
-    for name in ("uri", "reference_uri"):
+    for name in (name for name in URI_COLUMNS if name in result):
         result[name] = _absolute(result[name], base)
-    for name in ("prompt", "reference_uri"):
+    for name in (name for name in ("prompt", *URI_COLUMNS[1:]) if name in result):
         result[name] = pc.if_else(_blank(result[name]), pa.scalar(None, pa.string()), result[name])
     own = own_settings(table, columns.of_settings(), piece)
     if own is not None:
@@ -176,6 +181,7 @@ def _chosen_columns(names: list[str], columns: ManifestColumns, piece: ManifestP
         "uri": ("uri", columns.uri),
         "prompt": ("prompt", columns.prompt),
         "reference_uri": ("reference_uri", columns.reference_uri),
+        "color_reference_uri": ("color_reference_uri", columns.color_reference_uri),
     }
     chosen: dict[str, str] = {}
     for known, (setting, configured) in settings.items():

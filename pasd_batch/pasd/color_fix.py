@@ -19,9 +19,12 @@ Image = Float[Tensor, "batch channels height width"]
 
 
 def fix_color(restored: Image, source: Image, kind: ColorFix) -> Image:
-    """Apply the chosen correction; `none` returns the restored photo as it is."""
+    """Apply the chosen correction; `none` returns the restored photo as it is.
+
+    The palette of a colour reference, which is no matter of the input, comes later: `color_reference.with_palette`.
+    """
     match kind:
-        case ColorFix.WAVELET:
+        case ColorFix.WAVELET | ColorFix.REFERENCE:
             return wavelet_color_fix(restored, source)
         case ColorFix.ADAIN:
             return adain_color_fix(restored, source)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pasd_batch.config.model import ModelSettings
 from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
+from pasd_batch.pasd.color_reference import Palette
 from pasd_batch.pasd.colorization import color_prompt
 from pasd_batch.pasd.models import Models, load_models
 from pasd_batch.pasd.restoration import Restoration
@@ -50,6 +51,7 @@ class PassingRestorer:
         prompts: Sequence[str],
         seeds: Sequence[int],
         samplings: Sequence[SamplingSettings] | None = None,
+        palettes: Sequence[Palette | None] | None = None,
         on_step: StepCallback | None = None,
     ) -> list[Restoration | PhotoFailure]:
         """Restore photos of any sizes, in their order; a photo's result does not depend on its neighbours.
@@ -57,9 +59,11 @@ class PassingRestorer:
         Args:
             photos, prompts, seeds: as `Restorer.restore`; each pass has noise of its own from a photo's seed.
             samplings: settings of each photo for the last pass; none: those of its restorer.
+            palettes: as `Restorer.restore`; the last pass gives them.
             on_step: as `Restorer.restore`, counted over all passes.
         """
         of_last = [self.restorers[-1].settings.sampling for _ in photos] if samplings is None else samplings
+        palettes = [None for _ in photos] if palettes is None else palettes
         steps = [restorer.settings.sampling.steps for restorer in self.restorers[:-1]]
         steps.append(max((sampling.steps for sampling in of_last), default=0))
         outcomes: dict[int, Restoration | PhotoFailure] = {}
@@ -74,6 +78,7 @@ class PassingRestorer:
                     prompts=[prompts[each] for each in images],
                     seeds=[pass_seed(seeds[each], number) for each in images],
                     samplings=[of_last[each] for each in images] if is_last else None,
+                    palettes=[palettes[each] for each in images] if is_last else None,
                     on_step=_counted(on_step, sum(steps[:number]), sum(steps[number + 1 :])),
                 )
             for each, outcome in zip(list(images), made, strict=True):

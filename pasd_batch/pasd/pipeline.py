@@ -10,6 +10,7 @@ from pasd_batch.config.restoration import SamplingSettings
 from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd import framing
 from pasd_batch.pasd.color_fix import fix_color
+from pasd_batch.pasd.color_reference import with_palette
 from pasd_batch.pasd.conditioning import condition
 from pasd_batch.pasd.device import start_copy_to_host, wait_for
 from pasd_batch.pasd.framing import Frame, Image
@@ -165,6 +166,8 @@ class Pipeline:
         image = fix_color(restored.clamp(0.0, 1.0), source, self.sampling.color_fix).clamp(0.0, 1.0)
         kept = self.sampling.kept_frequencies * sizes.original.width / sizes.working.width
         image = keep_frequencies(image, source, kept).clamp(0.0, 1.0)
+        if request.palette is not None:
+            image = with_palette(image, request.palette).clamp(0.0, 1.0)
         image = framing.resize(image, sizes.target)
         if image.device.type == "cuda":
             # In the order of files, into which the processor would take ten times as long to bring it.

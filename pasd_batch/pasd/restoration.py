@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from pasd_batch.pasd.color_reference import Palette
 from pasd_batch.pasd.framing import Image
 from pasd_batch.pasd.soundness import find_problem
 from pasd_batch.records import PhotoFailure, RestorationReport, Stage
@@ -19,6 +20,9 @@ class PhotoRequest:
 
     prompt: str
     seed: int
+
+    palette: Palette | None = None
+    """That of the photo's colour reference, which the result has in place of the input's."""
 
 
 @dataclass(frozen=True)

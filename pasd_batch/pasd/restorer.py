@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pasd_batch.config.restoration import PassSettings, RestorationSettings, SamplingSettings
+from pasd_batch.pasd.color_reference import Palette
 from pasd_batch.pasd.colorization import color_prompt, to_gray
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits, is_out_of_memory
@@ -55,6 +56,7 @@ class Restorer:
         prompts: Sequence[str],
         seeds: Sequence[int],
         samplings: Sequence[SamplingSettings] | None = None,
+        palettes: Sequence[Palette | None] | None = None,
         on_step: StepCallback | None = None,
     ) -> list[Restoration | PhotoFailure]:
         """Restore photos of any sizes, in their order; a photo's result does not depend on its neighbours.
@@ -64,15 +66,18 @@ class Restorer:
             prompts: one per photo, without the quality suffix; an empty one stays empty.
             seeds: one per photo.
             samplings: settings of each photo; none: those of the restorer for all. Photos that share them go together.
+            palettes: those of the photos' colour references, None for photos that have none; none: no photo has one.
             on_step: called after every denoising step with the steps done and the steps in all.
         """
         samplings = [self.settings.sampling for _ in photos] if samplings is None else samplings
+        palettes = [None for _ in photos] if palettes is None else palettes
         outcomes: dict[int, Restoration | PhotoFailure] = {}
         groups: dict[SamplingSettings, dict[int, PhotoRequest]] = {}
-        for number, (photo, prompt, seed, sampling) in enumerate(zip(photos, prompts, seeds, samplings, strict=True)):
+        given = zip(photos, prompts, seeds, samplings, palettes, strict=True)
+        for number, (photo, prompt, seed, sampling, palette) in enumerate(given):
             problem = _problem_with_input(photo)
             if problem is None:
-                groups.setdefault(sampling, {})[number] = _request(photo, prompt, seed, sampling)
+                groups.setdefault(sampling, {})[number] = _request(photo, prompt, seed, sampling, palette)
             else:
                 outcomes[number] = PhotoFailure(Stage.RESTORE, "InvalidPhoto", problem)
         for sampling, requests in groups.items():
@@ -161,10 +166,12 @@ class Restorer:
         return PhotoFailure(Stage.RESTORE, "OutOfMemory", message)
 
 
-def _request(photo: Tensor, prompt: str, seed: int, sampling: SamplingSettings) -> PhotoRequest:
+def _request(
+    photo: Tensor, prompt: str, seed: int, sampling: SamplingSettings, palette: Palette | None
+) -> PhotoRequest:
     if sampling.colorize:
         photo, prompt = to_gray(photo).clamp(max=1.0), color_prompt(prompt)
-    return PhotoRequest(photo[None], prompt, seed)
+    return PhotoRequest(photo[None], prompt, seed, palette)
 
 
 def _unsound(failure: PhotoFailure) -> PhotoFailure:

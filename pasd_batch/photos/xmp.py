@@ -77,6 +77,8 @@ class RestorationMarker:
     software: str
     model: str
     config_fingerprint: str
+    color_reference: str | None = None
+    """SHA-256 (hex) of the file whose palette the photo has."""
 
     @property
     def summary(self) -> str:
@@ -148,3 +150,5 @@ def _add_marker(document: minidom.Document, marker: RestorationMarker) -> None:
     description.setAttributeNS(RESTORATION, "pasd:Software", marker.software)
     description.setAttributeNS(RESTORATION, "pasd:Model", marker.model)
     description.setAttributeNS(RESTORATION, "pasd:ConfigFingerprint", marker.config_fingerprint)
+    if marker.color_reference is not None:
+        description.setAttributeNS(RESTORATION, "pasd:ColorReference", marker.color_reference)

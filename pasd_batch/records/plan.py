@@ -22,6 +22,7 @@ class PhotoRecord:
     """Relative to `RUN/images`, mirrored from the source, with the output format's suffix."""
     prompt: str | None = None
     reference_uri: str | None = None
+    color_reference_uri: str | None = None
     settings: str | None = None
     """Sampling settings that the manifest has for this photo, as a JSON object by their names."""
 
@@ -43,9 +44,13 @@ PLAN_SCHEMA = pa.schema(
         pa.field("prompt", pa.string()),
         pa.field("reference_uri", pa.string()),
         pa.field("settings", pa.string()),
+        pa.field("color_reference_uri", pa.string()),
     ]
 )
 """The first columns of every plan shard; the manifest's other columns follow, with their own types."""
+
+URI_COLUMNS = ("uri", "reference_uri", "color_reference_uri")
+"""Those of them that are URIs: resolved, checked, and sealed where they hide something."""
 
 RESERVED_COLUMNS = frozenset({*PLAN_SCHEMA.names, *(column.name for column in columns_of(ResultRow))})
 
@@ -88,6 +93,6 @@ def records_of(plan: pa.Table, source_root: str | None = None) -> list[PhotoReco
 
 
 def _record(values: Mapping[str, Any], row: int, source_root: str | None) -> PhotoRecord:
-    own = {name: values[name] for name in PLAN_SCHEMA.names if name in values}  # 0.1.0 planned no `settings`
+    own = {name: values[name] for name in PLAN_SCHEMA.names if name in values}  # earlier versions planned fewer
     extra = {name: value for name, value in values.items() if name not in own}
     return PhotoRecord(**own, extra=extra, row=row, source_root=source_root)

@@ -123,7 +123,8 @@ class ResultRow:
     warnings: list[str] = result_column(
         pa.list_(pa.string()),
         "What was wrong with a photo that was used all the same: metadata left out, a profile ignored, damage, words "
-        "that its prompt lacks. Empty where nothing was; the true photo's (`reference_uri`) begin with `reference:`.",
+        "that its prompt lacks. Empty where nothing was; the true photo's (`reference_uri`) begin with `reference:`, "
+        "those of `color_reference_uri` with `color reference:`.",
         default_factory=list,
     )
     output_path: str | None = result_column(
@@ -189,6 +190,14 @@ class ResultRow:
         pa.string(),
         "The true photo that full-reference metrics compare with, if the manifest names one.",
         default=None,
+    )
+    color_reference_uri: str | None = result_column(
+        pa.string(),
+        "The photo whose palette the result has, if the manifest names one ([color_reference](color_reference.md)).",
+        default=None,
+    )
+    color_reference_sha256: str | None = result_column(
+        pa.string(), "SHA-256 (hex) of the bytes of the colour reference.", default=None
     )
     restoration: RestorationReport | None = result_columns(RestorationReport, of_result=True, default=None)
     provenance: Provenance = result_columns(Provenance)

@@ -14,12 +14,12 @@ import hashlib
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pasd_batch.records import URI_COLUMNS
 from pasd_batch.storage.errors import StorageError
 from pasd_batch.storage.redaction import redact_uri
 
 _MARK = " sealed:"
 _MAY_HIDE = r"://.*([:?#@;=\s]|%3[abfABF])"
-_SEALED_COLUMNS = ("uri", "reference_uri")
 
 
 class WrongPlanKey(StorageError):
@@ -34,8 +34,8 @@ class SecretsDigest:
 
     def update(self, table: pa.Table) -> None:
         """Add the URIs of rows in the manifest's common form."""
-        for name in _SEALED_COLUMNS:
-            for row in _hiding(table[name]):
+        for name in URI_COLUMNS:
+            for row in _hiding(table[name]) if name in table.column_names else ():
                 data = table[name][row].as_py().encode("utf-8", "surrogatepass")
                 self._hash.update(len(data).to_bytes(8, "big") + data)
 
@@ -51,8 +51,8 @@ def plan_key(digests: list[str]) -> bytes:
 
 def sealed(rows: pa.Table, key: bytes) -> pa.Table:
     """Rows of a plan with what their URIs hide sealed; the same for the same rows and key."""
-    for name in _SEALED_COLUMNS:
-        hiding = _hiding(rows[name])
+    for name in URI_COLUMNS:
+        hiding = _hiding(rows[name]) if name in rows.column_names else []
         if hiding:
             texts, ids = rows[name].to_pylist(), rows["photo_id"]
             for row in hiding:
@@ -64,7 +64,7 @@ def sealed(rows: pa.Table, key: bytes) -> pa.Table:
 
 def has_sealed(rows: pa.Table) -> bool:
     """True if a key is needed to fetch the photos of some rows of a plan."""
-    return any(_sealed_rows(rows[name]) for name in _SEALED_COLUMNS if name in rows.column_names)
+    return any(_sealed_rows(rows[name]) for name in URI_COLUMNS if name in rows.column_names)
 
 
 def unsealed(rows: pa.Table, key: bytes) -> pa.Table:
@@ -75,7 +75,7 @@ def unsealed(rows: pa.Table, key: bytes) -> pa.Table:
     """
     from cryptography.exceptions import InvalidTag
 
-    for name in _SEALED_COLUMNS:
+    for name in URI_COLUMNS:
         closed = _sealed_rows(rows[name]) if name in rows.column_names else []
         if closed:
             texts, ids = rows[name].to_pylist(), rows["photo_id"]

@@ -19,6 +19,7 @@ def no_ray(monkeypatch):
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos.csv").write_text("uri,prompt\na.jpg,a dog\n")
+    (tmp_path / "colors.csv").write_text("uri,color_reference_uri\na.jpg,b.jpg\n")
     (tmp_path / "run.yaml").write_text("manifest: {path: photos.csv}\noutput: {root: run}\n")
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/a.jpg").touch()
@@ -35,6 +36,10 @@ def folder(tmp_path, monkeypatch):
         (["manifest.path=run.yaml"], ["run.yaml: no manifest"]),
         (["manifest.columns.prompt=caption"], ["photos.csv: no column 'caption'"]),
         (["manifest.columns.scale=factor"], ["photos.csv: no column 'factor'"]),
+        (["manifest.path=colors.csv"], ["sampling.color_fix is wavelet, which uses none; set it to reference"]),
+        (["restoration.sampling.color_fix=reference"], ["the manifest has no column color_reference_uri; add it"]),
+        (["restoration.sampling.color_fix=reference", "manifest.path=photos"], ["has no column color_reference_uri"]),
+        (["manifest.columns.color_reference_uri=like"], ["color_reference_uri is like, which nothing uses"]),
         (["manifest.path=photos", "output.root=photos/run"], ["is inside manifest.path"]),
         (["output.root=other"], ["has files (results/a.parquet) but no run.json"]),
         (

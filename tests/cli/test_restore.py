@@ -369,3 +369,32 @@ def test_photos_that_are_done_are_skipped_until_they_or_the_settings_change(quic
     os.utime(photos / "b.png", (later, later))
     assert told().startswith("restored 1 of 1")
     assert told("--seed", "1") == "restored 2 of 2 photos into out\n"
+
+
+def test_a_colour_reference_gives_all_results_its_palette_until_it_changes(quick_models, photos, tmp_path, capsys):
+    (photos / "broken.jpg").unlink()
+    like = tmp_path / "like.png"
+    Image.new("RGB", (9, 9), (200, 30, 30)).save(like)
+    command = ["restore", str(photos), "--output", str(tmp_path / "out"), "--skip-done", "--color-reference", str(like)]
+    for told in ("restored 2 of 2", "restored 0 of 0"):
+        assert main(command) == 0
+        assert capsys.readouterr().out.startswith(told)
+    Image.new("RGB", (9, 9), (30, 200, 30)).save(like)
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith("restored 2 of 2")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--color-reference", "gone.png"], "gone.png: no such file; name the photo whose palette"),
+        (["--color-reference", "a.jpg", "--set", "sampling.color_fix=adain"], "color_fix is adain, which uses none"),
+        (["--color-reference", "a.jpg", "--set", "sampling.colorize=true"], "reference would bring back the grey"),
+        (["--set", "sampling.color_fix=reference"], "name the photo of that palette with --color-reference"),
+    ],
+)
+def test_a_colour_reference_that_does_not_go_with_the_settings_is_refused(photos, monkeypatch, capsys, given, told):
+    monkeypatch.chdir(photos)
+    assert main(["restore", "b.png", "--output", "out", *given]) == 2
+    assert told in capsys.readouterr().err
+    assert not (photos / "out").exists()

@@ -39,11 +39,11 @@ OUTSIDE += ["{archive}/../x.png", "{archive}x/a.png", "file://{archive}/%2e%2e/e
 
 
 @pytest.mark.parametrize("uri", OUTSIDE)
-@pytest.mark.parametrize("column", ["uri", "reference_uri"])
+@pytest.mark.parametrize("column", ["uri", "color_reference_uri"])
 def test_local_files_outside_of_the_manifests_folder_are_refused_by_row(archive, uri, column):
     uri = uri.replace("{archive}", str(archive))
-    values = {"uri": "a.png", "reference_uri": "a.png", column: uri}
-    (archive / "m.csv").write_text(f"uri,reference_uri\nsub/b.png,\n{values['uri']},{values['reference_uri']}\n")
+    values = {"uri": "a.png", "reference_uri": "a.png", "color_reference_uri": "a.png", column: uri}
+    (archive / "m.csv").write_text(f"{','.join(values)}\nsub/b.png,,\n{','.join(values.values())}\n")
     settings = ManifestSettings(path=str(archive / "m.csv"))
     with pytest.raises(ManifestError) as error:
         survey(settings, STRICT)

@@ -47,7 +47,7 @@ def test_other_addresses_in_columns_are_carried(tmp_path, text):
     assert survey(ManifestSettings(path=str(tmp_path / "m.jsonl")), WEB).rows == 1
 
 
-@pytest.mark.parametrize("column", ["uri", "reference_uri"])
+@pytest.mark.parametrize("column", ["uri", "reference_uri", "color_reference_uri"])
 @pytest.mark.parametrize("uri", ["https:/me:HUSH@h/a.png", "https:h/a.png?sig=HUSH", "s3:/b/a.png", "file:/a.png"])
 def test_a_uri_that_has_lost_a_slash_is_no_local_path(tmp_path, column, uri):
     message = refusal(tmp_path / "m.jsonl", {column: uri})

@@ -14,6 +14,7 @@ HIDING = ["https://me:HUSH@h/a.jpg", "https://h/ü.jpg?sig=HUSH", "s3://b/a seal
 
 def plan(uris, references):
     columns = {"photo_id": [str(n) for n in range(len(uris))], "uri": uris, "reference_uri": references}
+    columns["color_reference_uri"] = references
     return pa.table(columns, schema=pa.schema([(name, pa.string()) for name in columns]))
 
 

@@ -2,9 +2,14 @@
 
 import os
 
+import pyarrow as pa
+
 from pasd_batch.batch.driver.preflight import PreflightFailed, attempt
 from pasd_batch.batch.driver.run_paths import with_absolute_paths
-from pasd_batch.config.run import RunSettings
+from pasd_batch.config.base import ConfigError
+from pasd_batch.config.photo_settings import refuse_unused_reference
+from pasd_batch.config.restoration import ColorFix, SamplingSettings
+from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.manifests.pieces import find_pieces, is_image_source
 from pasd_batch.manifests.rows import read_rows
 from pasd_batch.manifests.writing import refuse_other_formats
@@ -60,7 +65,22 @@ def _look_at_manifest(settings: RunSettings, storage: Storage) -> None:
     """Find the manifest, and read its first rows: whether it is there, of its format, and has its columns."""
     manifest = settings.manifest
     refuse_run_among_photos(manifest, storage, settings.storage)
-    if is_image_source(manifest, settings.storage):
-        return
-    first, *_ = find_pieces(manifest, settings.storage)
-    next(iter(read_rows(first, manifest.columns, settings.storage)), None)
+    rows = None
+    if not is_image_source(manifest, settings.storage):
+        first, *_ = find_pieces(manifest, settings.storage)
+        tables = read_rows(first, manifest.columns, settings.storage)
+        rows = next((table for table in tables if table.num_rows), None)
+    if settings.mode is RunMode.RESTORE:
+        _compare_color_references(settings.restoration.last.sampling, rows)
+
+
+def _compare_color_references(sampling: SamplingSettings, rows: pa.Table | None) -> None:
+    """Refuse colour references that the settings do not use, and settings that use some where there are none."""
+    if rows is not None and "color_reference_uri" in rows.column_names:
+        if rows["color_reference_uri"].null_count < rows.num_rows:
+            refuse_unused_reference(sampling)
+    elif sampling.color_fix is ColorFix.REFERENCE:
+        raise ConfigError(
+            "restoration.sampling.color_fix is reference, and the manifest has no column color_reference_uri; add it, "
+            "name another in manifest.columns.color_reference_uri, or set another color_fix"
+        )

@@ -1,12 +1,13 @@
 """Restoring local photos: the worker's pipeline over them, in this process."""
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pasd_batch import __version__
-from pasd_batch.batch.local.errors import RestorationStopped
+from pasd_batch.batch.local.errors import CannotRestore, RestorationStopped
 from pasd_batch.batch.local.finding import find_photos
 from pasd_batch.batch.local.output_folder import OutputFolder
 from pasd_batch.batch.local.targets import is_done, output_paths, refuse_losses, refuse_no_folder
@@ -17,6 +18,8 @@ from pasd_batch.batch.worker.process_name import process_name
 from pasd_batch.batch.worker.rows import Row
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.config.base import ConfigError
+from pasd_batch.config.photo_settings import refuse_unused_reference
+from pasd_batch.config.restoration import ColorFix
 from pasd_batch.config.restore import RestoreSettings
 from pasd_batch.config.run import RunSettings
 from pasd_batch.errors import TroubleAroundPhotos
@@ -53,6 +56,7 @@ def restore_photos(
     on_progress: ProgressListener = lambda _: None,
     loaders: ModelLoaders | None = None,
     skip_done: bool = False,
+    color_reference: str | Path | None = None,
 ) -> list[Row]:
     """Restore photos of this machine into a folder, with the bytes that a run over them gives.
 
@@ -64,6 +68,7 @@ def restore_photos(
         loaders: for other models than those that the settings name.
         skip_done: leave out photos whose results are in `output`, later than they and made with the same settings and
             model; they have no rows.
+        color_reference: file with the palette of all results, by `sampling.color_fix` reference.
 
     Returns:
         One row per photo, those that failed too, with the columns of a run's results (`docs/results.md`). A photo's
@@ -71,12 +76,13 @@ def restore_photos(
 
     Raises:
         CannotRestore: photos or output cannot be used; nothing was written.
-        ConfigError: the model cannot be loaded.
+        ConfigError: the model cannot be loaded, or a colour reference is there that the settings do not use, or lacks.
         DescriberUnavailable: a describer that the settings name cannot be loaded.
         StorageError, UnfitWeights: weights that are named by an address cannot be had, or are others than needed.
         RestorationStopped: the disk is full or in trouble, or the GPU is lost; it has the rows until then.
     """
     settings, root = settings or RestoreSettings(), os.path.abspath(output)
+    reference = _color_reference(color_reference, settings)
     found = find_photos([os.fspath(photo) for photo in photos], root)
     paths = output_paths(found, settings.output.file.format.suffix)
     refuse_losses(found, paths, root)
@@ -87,6 +93,8 @@ def restore_photos(
     todo = list(zip(found, paths, strict=True))
     if skip_done:
         marks = [spec.photo_fingerprint, str(spec.provenance.model_fingerprint)]
+        if reference is not None:
+            marks.append(hashlib.sha256(Path(reference).read_bytes()).hexdigest())
         todo = [(photo, path) for photo, path in todo if not is_done(photo, os.path.join(root, path), marks)]
     skipped = RestoreProgress(photos=len(todo), skipped=len(found) - len(todo))
     on_progress(skipped)
@@ -96,11 +104,37 @@ def restore_photos(
     folder = OutputFolder(root)
     folder.make()
     records = [
-        PhotoRecord(photo.photo_id, photo.path, path, row=number, source_root=photo.folder)
+        PhotoRecord(
+            photo.photo_id,
+            photo.path,
+            path,
+            color_reference_uri=reference,
+            row=number,
+            source_root=photo.folder,
+        )
         for number, (photo, path) in enumerate(todo)
     ]
     with folder:
         return _run(spec, models, folder, records, skipped, on_progress)
+
+
+def _color_reference(given: str | Path | None, settings: RestoreSettings) -> str | None:
+    """Absolute path of the colour reference.
+
+    Raises:
+        CannotRestore: it is no file.
+        ConfigError: the settings do not use it, or there is none and they need one.
+    """
+    sampling = settings.last.sampling
+    if given is None:
+        if sampling.color_fix is ColorFix.REFERENCE:
+            raise ConfigError("sampling.color_fix is reference; name the photo of that palette with --color-reference")
+        return None
+    refuse_unused_reference(sampling)
+    path = os.path.abspath(given)
+    if not os.path.isfile(path):
+        raise CannotRestore(f"{os.fspath(given)}: no such file; name the photo whose palette the results are to have")
+    return path
 
 
 def _prepare(settings: RestoreSettings, root: str, loaders: ModelLoaders) -> tuple[WorkerSpec, RunSettings]:

@@ -18,7 +18,7 @@ from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.rows import photo_ids, read_rows
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
 from pasd_batch.manifests.writing import write_tables
-from pasd_batch.records import Status
+from pasd_batch.records import URI_COLUMNS, Status
 from pasd_batch.runs.planned_manifest import as_manifest
 from pasd_batch.runs.run_differences import default_settings, flat_settings
 from pasd_batch.runs.run_set import FoundRun, find_runs
@@ -29,7 +29,7 @@ from pasd_batch.storage.threads import in_threads
 
 _logger = logging.getLogger(__name__)
 
-_ROW = ["photo_id", "uri", "prompt", "reference_uri", "status", "input_sha256", "input_bytes", "input_version"]
+_ROW = ["photo_id", "uri", "prompt", *URI_COLUMNS[1:], "status", "input_sha256", "input_bytes", "input_version"]
 _MATTERS_NOT = ("shard_size", "manifest", "limits.", "output.images", "output.max_shard_mib")
 """Settings that decide what comes out and not how a photo looks."""
 
@@ -130,7 +130,7 @@ def _done_photo(row: Mapping[str, Any]) -> DonePhoto | None:
 
 
 def _key(row: Mapping[str, Any], own_settings: str | None) -> bytes:
-    values = (row["photo_id"], row["uri"], row["prompt"], row["reference_uri"], own_settings)
+    values = (row["photo_id"], row["prompt"], *(row[name] for name in URI_COLUMNS), own_settings)
     return hashlib.blake2b(repr(values).encode(), digest_size=16).digest()
 
 
@@ -161,7 +161,8 @@ class _Left:
         return photo is not None and is_unchanged(photo, row["uri"], self.storage_settings)
 
     def _manifest(self, table: pa.Table) -> pa.Table:
-        hidden = next((uri for uri in table["uri"].to_pylist() if redact_uri(uri) != uri), None)
+        uris = [uri for name in URI_COLUMNS if name in table.column_names for uri in table[name].to_pylist() if uri]
+        hidden = next((uri for uri in uris if redact_uri(uri) != uri), None)
         if hidden is not None:
             raise ManifestError(
                 f"{redact_uri(hidden)}: a run with manifest.only_new keeps the list of its photos as text, and this "
@@ -169,7 +170,7 @@ class _Left:
             )
         survey = self.checked.survey
         columns = {"photo_id": table["given_id"], "uri": table["uri"]}
-        for name in ("prompt", "reference_uri", "settings"):
+        for name in ("prompt", *URI_COLUMNS[1:], "settings"):
             given = name in table.column_names
             columns[name] = table[name] if given else pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
         manifest = as_manifest(pa.table(columns | cast_extra(table, survey.extra)))
@@ -183,15 +184,15 @@ class _Left:
 
 def _rows(table: pa.Table, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Values that a photo is known by, row by row."""
-    names = [name for name in ("uri", "prompt", "reference_uri", "settings") if name in table.column_names]
+    names = [name for name in ("prompt", *URI_COLUMNS, "settings") if name in table.column_names]
     for photo_id, row in zip(ids, table.select(names).to_pylist(), strict=True):
-        reference = row.get("reference_uri")
+        beside = {name: redact_uri(uri) if (uri := row.get(name)) else None for name in URI_COLUMNS[1:]}
         yield {
             "photo_id": photo_id,
             "uri": row["uri"],
             "prompt": row.get("prompt"),
-            "reference_uri": redact_uri(reference) if reference else None,
             "settings": row.get("settings"),
+            **beside,
         }
 
 

@@ -148,7 +148,7 @@ def planned_rows(first_row: int, rows: pa.Table, colliding: np.ndarray, layout: 
     ]
     columns = {name: rows[name] for name in KNOWN_COLUMNS if name in rows.column_names}
     columns |= {"photo_id": pa.array(ids, pa.string()), "output_path": pa.array(outputs, pa.string())}
-    columns.setdefault("settings", pa.nulls(rows.num_rows, pa.string()))
+    columns = {name: pa.nulls(rows.num_rows, pa.string()) for name in KNOWN_COLUMNS} | columns
     columns |= cast_extra(rows, layout.extra)
     schema = plan_schema(layout.extra)
     return sealed(pa.table([columns[name] for name in schema.names], schema=schema), layout.plan_key)

@@ -140,6 +140,7 @@ class ModelStage:
                 prompts=[self.prompt(photo) for photo in batch],
                 seeds=[photo.state.row.seed or 0 for photo in batch],
                 samplings=[photo.state.sampling for photo in batch],
+                palettes=[photo.palette for photo in batch],
                 on_step=on_step,
             )
 

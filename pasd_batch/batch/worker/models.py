@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pasd_batch.config.restoration import SamplingSettings
     from pasd_batch.describe.describer import Describer
+    from pasd_batch.pasd.color_reference import Palette
     from pasd_batch.pasd.restorer import Restoration
 
 
@@ -31,12 +32,13 @@ class PhotoRestorer(Protocol):
         prompts: Sequence[str],
         seeds: Sequence[int],
         samplings: Sequence[SamplingSettings] | None = None,
+        palettes: Sequence[Palette | None] | None = None,
         on_step: Callable[[int, int], None] | None = None,
     ) -> Sequence[Restoration | PhotoFailure]:
         """One result per photo, in order; photos are float32 CPU tensors (3, height, width), sRGB in [0, 1].
 
         `samplings` are the settings of each photo, for the last pass where there are several; none: those that the
-        restorer was built with.
+        restorer was built with. `palettes` are those of their colour references, for photos that have one.
         """
         ...
 

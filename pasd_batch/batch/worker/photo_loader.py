@@ -1,11 +1,13 @@
-"""A photo on its way in: fetched, hashed, decoded and measured, and its true version with it where there is one."""
+"""A photo on its way in: fetched, hashed, decoded and measured, and with it what it is compared with or coloured by."""
+
+from __future__ import annotations
 
 import hashlib
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pasd_batch.batch.worker.memory_budget import MemoryBudget
 from pasd_batch.batch.worker.overlap import DeadlineExceeded
@@ -15,12 +17,15 @@ from pasd_batch.manifests.allowed_folders import refuse_outside
 from pasd_batch.photos.decoding_cost import checked_cost
 from pasd_batch.photos.estimates.degradation import estimate_degradation
 from pasd_batch.photos.estimates.measures import measure_photo
-from pasd_batch.photos.photo import Photo
+from pasd_batch.photos.photo import Photo, to_tensor
 from pasd_batch.photos.photo_io import PhotoDecoder
 from pasd_batch.records import ImageFacts, Stage
 from pasd_batch.storage.reading import read_uri, state_of
 from pasd_batch.storage.source_health import SourceInTrouble, trouble_of_source
 from pasd_batch.storage.storage import StorageError, TooLarge
+
+if TYPE_CHECKING:
+    from pasd_batch.pasd.color_reference import Palette
 
 Result = TypeVar("Result")
 
@@ -38,6 +43,8 @@ class LoadedPhoto:
     photo: Photo
     reference: Photo | None = None
     """The true photo, which full-reference metrics compare with."""
+    palette: Palette | None = None
+    """The palette of the photo's colour reference."""
     earlier: tuple[Photo, ...] = ()
     """Results of the passes before the last, to be stored, too."""
 
@@ -63,7 +70,7 @@ class PhotoLoader:
         """Fetch and decode a photo.
 
         Raises:
-            StageFailed: it, or its reference, cannot be had, or its own settings are refused.
+            StageFailed: it, or one of its references, cannot be had, or its own settings are refused.
             SourceInTrouble: where it comes from is in trouble, which says nothing about it.
         """
         if state.refused is not None:
@@ -90,10 +97,33 @@ class PhotoLoader:
         reference = None
         if record.reference_uri is not None:
             with state.through(Stage.REFERENCE, beyond=is_trouble_of_source):
-                reference = self._decode(self._fetch(record.reference_uri, None), state, began)
-                for message in reference.warnings:
-                    state.warn(f"reference: {message}")
-        return LoadedPhoto(state, photo, reference)
+                data = self._fetch(record.reference_uri, None)
+                reference = self._decode_beside(data, state, began, "reference")
+        return LoadedPhoto(state, photo, reference, self._palette(state, began))
+
+    def _palette(self, state: PhotoState, began: float) -> Palette | None:
+        """The palette of the photo's colour reference, if a restoration is to have it; its pixels are not kept."""
+        uri = state.record.color_reference_uri
+        if uri is None or self.settings.mode is not RunMode.RESTORE:
+            return None
+        from pasd_batch.pasd.color_reference import Palette
+
+        with state.through(Stage.REFERENCE, beyond=is_trouble_of_source):
+            try:
+                data = self._fetch(uri, None)
+                state.row.color_reference_sha256 = hashlib.sha256(data).hexdigest()
+                reference = self._decode_beside(data, state, began, "color reference")
+            except Exception as error:
+                error.add_note("this is about the photo's color_reference_uri")
+                raise
+            return Palette.of(to_tensor(reference)[None])
+
+    def _decode_beside(self, data: bytes, state: PhotoState, began: float, name: str) -> Photo:
+        """A photo that another one has beside it; what is wrong with it is told with its name."""
+        photo = self._decode(data, state, began)
+        for message in photo.warnings:
+            state.warn(f"{name}: {message}")
+        return photo
 
     def _decode(self, data: bytes, state: PhotoState, began: float, page: int | None = None) -> Photo:
         """Decode when there is memory for it, until the deadline of a photo whose loading `began` then."""

@@ -31,7 +31,9 @@ class PhotoStore:
         """
         state, photo, output_path = restored.state, restored.photo, restored.state.record.output_path
         with state.through(Stage.ENCODE):
-            data = encode_photo(photo, settings=self.spec.settings.output.file, marker=self._marker(), warn=state.warn)
+            data = encode_photo(
+                photo, settings=self.spec.settings.output.file, marker=self._marker(state), warn=state.warn
+            )
         state.row.passes = self._store_earlier(restored)
         if self.spec.keeps_files:
             data = self._store_file(state, self.files, data, photo)
@@ -52,7 +54,7 @@ class PhotoStore:
         if not restored.earlier:
             return None
         with state.through(Stage.ENCODE):
-            files = [encode_photo(each, settings=settings, marker=self._marker()) for each in restored.earlier]
+            files = [encode_photo(each, settings=settings, marker=self._marker(state)) for each in restored.earlier]
         results = []
         for photo, data, place in zip(restored.earlier, files, self.earlier, strict=True):
             stored = self._store_file(state, place, data, photo)
@@ -71,10 +73,11 @@ class PhotoStore:
         with state.through(Stage.STORE, beyond=files.is_in_trouble):
             return files.store(state.record.output_path, data, photo)
 
-    def _marker(self) -> RestorationMarker:
+    def _marker(self, state: PhotoState) -> RestorationMarker:
         provenance = self.spec.provenance
         return RestorationMarker(
             software=provenance.software,
             model=f"PASD {provenance.model_fingerprint}",
             config_fingerprint=self.spec.photo_fingerprint,
+            color_reference=state.row.color_reference_sha256,
         )

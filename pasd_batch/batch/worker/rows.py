@@ -9,7 +9,7 @@ from typing import Any
 from pasd_batch.batch.worker.photo_state import PhotoState
 from pasd_batch.batch.worker.spec import WorkerSpec, photo_seed
 from pasd_batch.config.base import ConfigError
-from pasd_batch.config.photo_settings import own_settings, sampling_of
+from pasd_batch.config.photo_settings import own_settings, refuse_unused_reference, sampling_of
 from pasd_batch.records import PhotoFailure, PhotoRecord, ResultRow, Stage, Status, WorkOrigin
 from pasd_batch.storage.location import redact_uri
 
@@ -31,6 +31,8 @@ class RowWriter:
         sampling, refused = run, None
         try:
             sampling = sampling_of(run, own, enlarged_before=before)
+            if self.spec.restores and record.color_reference_uri is not None:
+                refuse_unused_reference(sampling)
         except ConfigError as error:
             refused = PhotoFailure(Stage.SETTINGS, "InvalidSettings", str(error))
         row = ResultRow(
@@ -38,6 +40,7 @@ class RowWriter:
             uri=redact_uri(record.uri),
             prompt=record.prompt,
             reference_uri=redact_uri(record.reference_uri) if record.reference_uri else None,
+            color_reference_uri=redact_uri(record.color_reference_uri) if record.color_reference_uri else None,
             provenance=self.spec.provenance,
             origin=self.origin,
         )

@@ -30,6 +30,7 @@ DIGEST_COLUMNS = (
     "output_height",
     "tiles",
     "reference_uri",
+    "color_reference_uri",
     "prompt",
     "shard",
     "finished_at",

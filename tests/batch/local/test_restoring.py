@@ -128,10 +128,12 @@ def test_there_is_a_row_for_every_photo_with_all_columns_and_progress_tells_them
 
 def test_what_stops_all_photos_is_an_error_with_the_rows_until_then(folder, tmp_path, monkeypatch):
     class Lost(tiny_models.TinyRestorer):
-        def restore(self, photos, *, prompts, seeds, samplings=None, on_step=None):
+        def restore(self, photos, *, prompts, seeds, samplings=None, palettes=None, on_step=None):
             if self.batches:
                 raise ProcessPoisoned("the GPU is lost to this process: an illegal access")
-            return super().restore(photos, prompts=prompts, seeds=seeds, samplings=samplings, on_step=on_step)
+            return super().restore(
+                photos, prompts=prompts, seeds=seeds, samplings=samplings, palettes=palettes, on_step=on_step
+            )
 
     loaders = dataclasses.replace(tiny_models.TINY, restorer=lambda settings: Lost(2.0))
     with pytest.raises(
