@@ -6,6 +6,7 @@ from typing import Any
 
 from pasd_batch.cli.archive_options import add_storage_options, storage_settings_from
 from pasd_batch.cli.errors import UsageError
+from pasd_batch.config.run import Pages
 from pasd_batch.storage.printable import printable, printable_line
 
 
@@ -22,6 +23,13 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--failures-of", metavar="RUN", help="instead: the photos that failed in this run")
     parser.add_argument("--sizes", action="store_true", help="read every photo's header, so that plan can count tiles")
+    parser.add_argument(
+        "--pages",
+        choices=[each.value for each in Pages],
+        default=Pages.FIRST.value,
+        help="every: each page of a TIFF file, picture of an animation or of a burst is a photo of its own; files are "
+        "opened to count them (default: first)",
+    )
     add_storage_options(parser)
     parser.set_defaults(run=run)
 
@@ -36,7 +44,9 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("name either a SOURCE of photos or --failures-of RUN")
     storage_settings = storage_settings_from(options)
     if options.failures_of is None:
-        listed = make_manifest(options.source, options.output, storage_settings, measure=options.sizes)
+        listed = make_manifest(
+            options.source, options.output, storage_settings, measure=options.sizes, pages=Pages(options.pages)
+        )
         photos, lines = listed.photos, listed.left_out.lines()
     else:
         photos, lines = failures_of(options.failures_of, options.output, storage_settings), []

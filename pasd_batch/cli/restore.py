@@ -11,6 +11,7 @@ from pasd_batch.config.base import with_overrides
 from pasd_batch.config.photos import ImageFormat
 from pasd_batch.config.restoration import ColorFix
 from pasd_batch.config.restore import RestoreSettings
+from pasd_batch.config.run import Pages
 from pasd_batch.storage.printable import printable_line
 
 
@@ -47,6 +48,13 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: CUDA where there is one)")
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], help="precision of the networks")
+    parser.add_argument(
+        "--pages",
+        choices=[each.value for each in Pages],
+        default=Pages.FIRST.value,
+        help="every: each page of a TIFF file, picture of an animation or of a burst by itself, as NAME-p0002 "
+        "(default: first)",
+    )
     parser.add_argument(
         "--skip-done",
         action="store_true",
@@ -89,6 +97,7 @@ def run(options: argparse.Namespace) -> int:
                 on_progress=bars.show,
                 skip_done=options.skip_done,
                 color_reference=options.color_reference,
+                pages=options.pages,
             )
     except RestorationStopped as stopped:
         ended = str(stopped)

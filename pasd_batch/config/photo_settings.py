@@ -1,6 +1,7 @@
 """Settings of a single photo: the run's, but for those that its row of the manifest sets."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,14 +9,38 @@ from pasd_batch.config.base import ConfigError
 from pasd_batch.config.fidelity import FidelityDial
 from pasd_batch.config.restoration import ColorFix, SamplingSettings
 
+PAGE = "page"
+"""Name under which a photo's own settings have the page of its file."""
+
+_LARGEST_PAGE = 1_000_000
+
 
 def own_settings(given: str | None) -> Mapping[str, Any]:
     """Settings in a plan's `settings` of a photo, by their names."""
     return {} if given is None else json.loads(given)
 
 
+def page_of(own: Mapping[str, Any]) -> int | None:
+    """Page of the file, from 1, that a photo is; None: the first.
+
+    Raises:
+        ConfigError: it is no such number.
+    """
+    if PAGE not in own:
+        return None
+    try:
+        number = float(own[PAGE])
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (number.is_integer() and 1 <= number <= _LARGEST_PAGE):
+        raise ConfigError(
+            f"the photo's page in the manifest is {own[PAGE]!r}; pages are whole numbers from 1: mend its row there"
+        )
+    return int(number)
+
+
 def sampling_of(run: SamplingSettings, own: Mapping[str, Any], *, enlarged_before: float = 1.0) -> SamplingSettings:
-    """A run's settings with a photo's own ones in their place, but for `seed`, which is no setting of a batch.
+    """A run's settings with a photo's own ones in their place, but for `page`, and `seed`, which no batch has as one.
 
     Args:
         run: settings of the last pass.
@@ -25,6 +50,7 @@ def sampling_of(run: SamplingSettings, own: Mapping[str, Any], *, enlarged_befor
     Raises:
         ConfigError: naming each value that its setting does not take.
     """
+    own = {name: value for name, value in own.items() if name != PAGE}
     if not own:
         return run
     # What a photo has of its own goes before settings of the run that would decide the same.

@@ -48,6 +48,13 @@ class ImageDestination(StrEnum):
     BOTH = "both"
 
 
+class Pages(StrEnum):
+    """Pages that are taken of files with several."""
+
+    FIRST = "first"
+    EVERY = "every"
+
+
 class ManifestColumns(Settings):
     """Meanings of the manifest's columns; any others are carried through to the results."""
 
@@ -60,8 +67,9 @@ class ManifestColumns(Settings):
         "alpha_a",
         "conditioning_scale",
         "negative_prompt",
+        "page",
     )
-    """Those that set how a photo is restored, by the names of the settings."""
+    """Those that set what of a file is restored, and how, by the names of the settings."""
 
     uri: str = "uri"
     """Column with the photo's URI; relative ones are relative to the manifest."""
@@ -78,6 +86,9 @@ class ManifestColumns(Settings):
     color_reference_uri: str | None = None
     """Column with the URI of a photo whose palette the result takes, by `color_fix: reference`; none:
     `color_reference_uri` where there is such a column."""
+
+    page: str | None = None
+    """Column with the page of the file, from 1, that a row is of; none: `file_page` where there is such a column."""
 
     scale: str | None = None
     """Column with a photo's own `restoration.sampling.scale`; like those below only taken if it is named here. Where a
@@ -105,7 +116,7 @@ class ManifestColumns(Settings):
     """Column with a photo's own `negative_prompt`."""
 
     def of_settings(self) -> dict[str, str]:
-        """Columns that set how a photo is restored, by the names of the settings."""
+        """Columns that set what of a file is restored, and how, by the names of the settings."""
         return {name: column for name in self.SETTINGS if (column := getattr(self, name)) is not None}
 
 
@@ -124,6 +135,10 @@ class ManifestSettings(Settings):
 
     columns: ManifestColumns = ManifestColumns()
     """Meanings of the columns."""
+
+    pages: Pages = Pages.FIRST
+    """Of a folder of photos: `every` has each page of a file, picture of an animation or of a burst as a photo of its
+    own, `first` the first one. A manifest lists pages as rows (`columns.page`)."""
 
     only_new: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
     """Earlier runs, as `output.root`s or folders that have them in it (`s3://bucket/restored/*`): photos that they have

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 import pyarrow as pa
 from PIL import Image
 
+from pasd_batch.config.run import Pages
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
+from pasd_batch.manifests.file_pages import PAGE_COLUMN, page_id
 from pasd_batch.manifests.listing import FoundFiles, LeftOut, find_files
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
 from pasd_batch.manifests.writing import refuse_other_formats, write_file, write_tables
+from pasd_batch.photos.page_sizes import Sizes, page_sizes
 from pasd_batch.storage.location import redact_uri
 from pasd_batch.storage.reading import open_for_reading
-from pasd_batch.storage.storage import StorageError
+from pasd_batch.storage.storage import StorageError, TransientStorageError
 from pasd_batch.storage.threads import in_threads
 
 _logger = logging.getLogger(__name__)
@@ -34,23 +37,33 @@ class PhotoList:
     left_out: LeftOut
 
 
-def make_manifest(source: str, target: str, storage_settings: StorageSettings, *, measure: bool = False) -> PhotoList:
+def make_manifest(
+    source: str,
+    target: str,
+    storage_settings: StorageSettings,
+    *,
+    measure: bool = False,
+    pages: Pages = Pages.FIRST,
+) -> PhotoList:
     """Write a Parquet manifest of all photos in a folder, below a prefix or that match a glob.
 
     Columns: `id` (the path below the folder) and `uri`; with `measure` also `width` and `height`, read from each
-    photo's header (null where it cannot be), from which planning counts tiles.
+    photo's header (null where it cannot be), from which planning counts tiles. With every page of files, each is a row
+    with its number in `file_page` and behind its id (`scan.tif#page=2`); null: the file has but one.
 
     Raises:
         ManifestError: there are no photos, or the target is not called like a Parquet file.
         StorageError: the source cannot be listed, or the target not be written.
     """
     refuse_other_formats(target)
-    listed = list_photos(source, storage_settings, measure=measure)
+    listed = list_photos(source, storage_settings, measure=measure, pages=pages)
     write_file(target, listed.data, storage_settings)
     return listed
 
 
-def list_photos(source: str, storage_settings: StorageSettings, *, measure: bool) -> PhotoList:
+def list_photos(
+    source: str, storage_settings: StorageSettings, *, measure: bool = False, pages: Pages = Pages.FIRST
+) -> PhotoList:
     """The manifest that `make_manifest` writes.
 
     Raises:
@@ -59,12 +72,12 @@ def list_photos(source: str, storage_settings: StorageSettings, *, measure: bool
     """
     found = find_files(source, storage_settings)
     with tempfile.TemporaryFile() as file:
-        photos = write_tables(file, _photo_tables(found, storage_settings, measure=measure))
+        photos = write_tables(file, _photo_tables(found, storage_settings, measure=measure, pages=pages))
         _refuse_no_photos(source, photos, found.left_out)
         return PhotoList(file.read(), photos, found.left_out)
 
 
-def count_photos(source: str, storage_settings: StorageSettings) -> tuple[int, LeftOut]:
+def count_photos(source: str, storage_settings: StorageSettings, *, pages: Pages = Pages.FIRST) -> tuple[int, LeftOut]:
     """Numbers of photos and of other files in a folder, prefix or glob.
 
     Raises:
@@ -72,7 +85,11 @@ def count_photos(source: str, storage_settings: StorageSettings) -> tuple[int, L
         StorageError: the source cannot be listed.
     """
     found = find_files(source, storage_settings)
-    photos = sum(1 for _ in found.photos())
+    if pages is Pages.FIRST:
+        photos = sum(1 for _ in found.photos())
+    else:
+        tables = _photo_tables(found, storage_settings, measure=False, pages=pages)
+        photos = sum(table.num_rows for table in tables)
     _refuse_no_photos(source, photos, found.left_out)
     return photos, found.left_out
 
@@ -85,16 +102,50 @@ def _refuse_no_photos(source: str, photos: int, left_out: LeftOut) -> None:
         )
 
 
-def _photo_tables(found: FoundFiles, storage_settings: StorageSettings, *, measure: bool) -> Iterator[pa.Table]:
+@dataclass(frozen=True)
+class _Row:
+    """A photo as it is listed."""
+
+    uri: str
+    page: int | None = None
+    size: tuple[int, int] | None = None
+
+
+def _photo_tables(
+    found: FoundFiles, storage_settings: StorageSettings, *, measure: bool, pages: Pages
+) -> Iterator[pa.Table]:
+    def rows_of(uri: str) -> list[_Row]:
+        sizes = _page_sizes(uri, storage_settings) if pages is Pages.EVERY else []
+        if sizes:
+            return [_Row(uri, page, size) for page, size in enumerate(sizes, start=1)]
+        return [_Row(uri, size=_size_of(uri, storage_settings) if measure else None)]
+
     uris = found.photos()
     while batch := list(itertools.islice(uris, _BATCH_ROWS)):
-        columns = {"id": pa.array([found.name(uri) for uri in batch]), "uri": pa.array(batch)}
+        opens_files = measure or pages is Pages.EVERY
+        rows = [row for each in (in_threads if opens_files else map)(rows_of, batch) for row in each]
+        columns = {
+            "id": pa.array([page_id(found.name(row.uri), row.page) for row in rows]),
+            "uri": pa.array([row.uri for row in rows]),
+        }
+        if pages is Pages.EVERY:
+            columns[PAGE_COLUMN] = pa.array([row.page for row in rows], pa.int32())
         if measure:
-            sizes = list(in_threads(lambda uri: _size_of(uri, storage_settings), batch))
-            columns["width"] = pa.array([size[0] if size else None for size in sizes], pa.int32())
-            columns["height"] = pa.array([size[1] if size else None for size in sizes], pa.int32())
-        table = pa.table(columns)
-        yield table.replace_schema_metadata({SOURCE_ROOT_KEY: f"{found.folder}/"})
+            for side, name in enumerate(("width", "height")):
+                columns[name] = pa.array([row.size[side] if row.size else None for row in rows], pa.int32())
+        yield pa.table(columns).replace_schema_metadata({SOURCE_ROOT_KEY: f"{found.folder}/"})
+
+
+def _page_sizes(uri: str, storage_settings: StorageSettings) -> Sizes:
+    """Sizes of a file's pages; none for one with a single page, or whose pages cannot be counted, which is logged."""
+    try:
+        with open_for_reading(uri, storage_settings) as file:
+            return page_sizes(file)
+    except TransientStorageError:
+        raise  # its pages may be there
+    except Exception as error:  # noqa: BLE001 (readers raise almost anything at damaged files)
+        _logger.warning("%s: listed as one page, as its pages cannot be counted: %s", redact_uri(uri), error)
+        return []
 
 
 def _size_of(uri: str, storage_settings: StorageSettings) -> tuple[int, int] | None:

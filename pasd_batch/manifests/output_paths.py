@@ -52,12 +52,13 @@ class PlainPath:
         return f"{self.folder}{self.stem}{mark}{suffix}"
 
 
-def plain_path(uri: str, *, source_root: str, suffix: str) -> PlainPath:
+def plain_path(uri: str, *, source_root: str, suffix: str, page: int | None = None) -> PlainPath:
     """Mirror an absolute path or URI below `source_root`, a URI as `common_folder` gives it.
 
-    `suffix` is the output's, with its dot. Parts that could leave the root, or that a store would not take, are
-    replaced: `..` becomes `__`, control characters and backslashes `_`, over-long names are cut and marked, and of
-    paths over `LONGEST_PATH` the innermost folders are left out.
+    `suffix` is the output's, with its dot; the name of a `page` of a file ends in its number (`scan-p0002`). Parts that
+    could leave the root, or that a store would not take, are replaced: `..` becomes `__`, control characters and
+    backslashes `_`, over-long names are cut and marked, and of paths over `LONGEST_PATH` the innermost folders are left
+    out.
     """
     tree = _tree(uri)
     root = _tree(source_root).rstrip("/") + "/" if source_root else ""
@@ -67,6 +68,7 @@ def plain_path(uri: str, *, source_root: str, suffix: str) -> PlainPath:
     stem, extension = os.path.splitext(name)
     if extension.lower() not in IMAGE_SUFFIXES:
         stem = name
+    stem = stem if page is None else f"{stem}-p{page:04}"
     folders = _fitting(mirrored, LONGEST_PATH - len(f"{stem}~{suffix}".encode()) - _MARK_LENGTH)
     folder = "".join(f"{part}/" for part in folders)
     cut = len(folders) < len(mirrored) or any(cut for _, cut in parts)

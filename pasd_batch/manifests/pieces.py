@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pasd_batch.config.run import ManifestFormat, ManifestSettings
+from pasd_batch.config.run import ManifestFormat, ManifestSettings, Pages
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.listing import ending_of, find_files, is_image
@@ -60,6 +60,11 @@ def is_image_source(settings: ManifestSettings, storage_settings: StorageSetting
         ManifestError: nothing is there, `auto` finds both photos and manifests, or photos should have columns.
     """
     found = _names_photos(settings, storage_settings)
+    if not found and settings.pages is Pages.EVERY:
+        raise ManifestError(
+            f"{redact_uri(settings.path)}: is a manifest, which has pages as rows of their own, and manifest.pages is "
+            "every; leave it out, and list the photos with pasd-batch manifest --pages every"
+        )
     named = settings.columns.of_settings()
     if found and named:
         told = ", ".join(f"manifest.columns.{name}" for name in named)

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pasd_batch.config.photo_settings import PAGE
 from pasd_batch.config.run import ManifestColumns
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.allowed_folders import rows_outside, why_outside
 from pasd_batch.manifests.errors import ManifestError
+from pasd_batch.manifests.file_pages import PAGE_COLUMN, page_id, pages_of_rows
 from pasd_batch.manifests.formats import read_tables
 from pasd_batch.manifests.own_settings import own_settings, plain_column
 from pasd_batch.manifests.pieces import KNOWN_NAMES_KEY, ManifestPiece
@@ -91,10 +93,11 @@ def row_problems(table: pa.Table, storage_settings: StorageSettings) -> Iterator
 
 
 def photo_ids(table: pa.Table) -> list[str]:
-    """Ids of a table's photos in the common form: the manifest's own, else a hash of the absolute URI."""
+    """Ids of a table's photos in the common form: the manifest's own, else a hash of the absolute URI and the page."""
     if "photo_id" in table.column_names:
         return table["photo_id"].to_pylist()
-    return [hashlib.sha256(uri.encode()).hexdigest()[:32] for uri in table["uri"].to_pylist()]
+    names = map(page_id, table["uri"].to_pylist(), pages_of_rows(table))
+    return [hashlib.sha256(name.encode()).hexdigest()[:32] for name in names]
 
 
 def extra_fields(schema: pa.Schema) -> list[pa.Field]:
@@ -165,7 +168,10 @@ def _in_common_form(table: pa.Table, columns: ManifestColumns, base: str, piece:
         result[name] = _absolute(result[name], base)
     for name in (name for name in ("prompt", *URI_COLUMNS[1:]) if name in result):
         result[name] = pc.if_else(_blank(result[name]), pa.scalar(None, pa.string()), result[name])
-    own = own_settings(table, columns.of_settings(), piece)
+    named = columns.of_settings()
+    if PAGE_COLUMN in table.column_names and (named or "settings" not in chosen):
+        named = {PAGE: PAGE_COLUMN} | named
+    own = own_settings(table, named, piece)
     if own is not None:
         result["settings"] = own
     for name in table.column_names:

@@ -40,7 +40,7 @@ def picture_of(file: Any, page: int | None) -> Any:
     others = [number for number in range(len(file)) if number != file.primary_index]
     numbers = [file.primary_index, *others]
     if page is not None and page > len(numbers):
-        raise NoSuchPage(page, len(numbers))
+        raise NoSuchPage.of(page, len(numbers))
     return file[numbers[(page or 1) - 1]]
 
 

@@ -1,7 +1,7 @@
 """TIFF: which page is the photo, and which library reads it."""
 
 import io
-from typing import Any
+from typing import Any, BinaryIO
 
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.photos.decoded_file import DecodedFile
@@ -42,12 +42,12 @@ def decode_tiff(data: bytes, limits: DecodeLimits, warn: Warn, number: int | Non
     return DecodedFile(raster, metadata, form, orientation)
 
 
-def open_tiff(data: bytes) -> Any:
+def open_tiff(data: bytes | BinaryIO) -> Any:
     """tifffile's `TiffFile`, which logs nothing: what touches the photo is in its warnings or its error."""
     import tifffile
 
     tifffile.logger().disabled = True
-    return tifffile.TiffFile(io.BytesIO(data))
+    return tifffile.TiffFile(io.BytesIO(data) if isinstance(data, bytes) else data)
 
 
 def _raster_by_pillow(

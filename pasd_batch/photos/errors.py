@@ -18,7 +18,7 @@ def tell_other_pages(pages: int, page: int | None, what: str, warn: Warn) -> Non
         NoSuchPage: it is not there.
     """
     if page is not None and page > pages:
-        raise NoSuchPage(page, pages)
+        raise NoSuchPage.of(page, pages)
     if page is None and pages > 1:
         warn(f"the file has {pages} {what}, of which only the first is taken; with `pages: every` each is a photo")
 
@@ -42,8 +42,10 @@ class UnsupportedPhoto(PhotoError):
 class NoSuchPage(PhotoError):
     """The file has fewer pages than the one that is asked for."""
 
-    def __init__(self, page: int, pages: int) -> None:
-        super().__init__(
+    @classmethod
+    def of(cls, page: int, pages: int) -> "NoSuchPage":
+        """The error about page number `page` of a file with so many."""
+        return cls(
             f"page {page} is asked for, and the file has {pages}; mend its row in the manifest, or list the pages anew"
         )
 

@@ -44,7 +44,7 @@ def find_page(file: Any, number: int) -> tuple[Place, Any]:
     for count, found in enumerate(photo_pages(file), start=1):
         if count == number:
             return found
-    raise NoSuchPage(number, count)
+    raise NoSuchPage.of(number, count)
 
 
 def main_page(file: Any) -> tuple[Place, Any]:

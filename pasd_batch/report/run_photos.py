@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.manifests.allowed_folders import refuse_outside
+from pasd_batch.manifests.file_pages import pages_of_rows
 from pasd_batch.photos.photo_io import PhotoDecoder, decode_photo
 from pasd_batch.report.render import SheetPhoto, shrunk
 from pasd_batch.report.score_pairs import INPUT, score_pairs
@@ -69,10 +70,10 @@ def input_picture(row: Mapping[str, Any], shard: int, folder: RunFolder, limits:
     # A run folder of this machine is trusted with the photos that its plan names, as a local manifest's owner is.
     local = isinstance(folder.storage.files, LocalFiles)
     storage_settings = folder.storage_settings.with_folders({os.sep} if local else ())
-    uri = _planned_uri(folder, shard, row["photo_id"])
+    uri, page = _planned(folder, shard, row["photo_id"])
     refuse_outside(uri, storage_settings)
     source = read_uri(uri, storage_settings, max_bytes=limits.max_bytes)
-    return PhotoDecoder().decode(source, limits=limits).as_seen()
+    return PhotoDecoder().decode(source, limits=limits, page=page).as_seen()
 
 
 def result_picture(row: Mapping[str, Any], shard: int, folder: RunFolder) -> np.ndarray:
@@ -100,12 +101,13 @@ def _score_line(scores: Mapping[str, float | None]) -> str:
     return ", ".join(parts)
 
 
-def _planned_uri(folder: RunFolder, shard: int, photo_id: str) -> str:
-    """The photo's URI from the plan: results have it without the secrets that fetching it may need."""
+def _planned(folder: RunFolder, shard: int, photo_id: str) -> tuple[str, int | None]:
+    """The photo's URI and page from the plan: results have it without the secrets that fetching it may need."""
     planned = folder.plan(shard)
     row = planned.filter(pa.array([identity == photo_id for identity in planned["photo_id"].to_pylist()], pa.bool_()))
     if row.num_rows:
-        return (unsealed(row, key_of_run(folder)) if has_sealed(row) else row)["uri"][0].as_py()
+        whole = unsealed(row, key_of_run(folder)) if has_sealed(row) else row
+        return whole["uri"][0].as_py(), pages_of_rows(whole)[0]
     raise damaged(folder.storage, plan_path(shard), f"does not plan {photo_id}, of which there is a row")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from pasd_batch.config.run import ManifestFormat, ManifestSettings
+from pasd_batch.config.run import ManifestFormat, ManifestSettings, Pages
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.making import list_photos
@@ -39,7 +39,9 @@ def kept_list(storage: Storage, fingerprint: str) -> ManifestSettings | None:
 
 
 @contextmanager
-def draft_list(source: str, storage: Storage, storage_settings: StorageSettings) -> Iterator[DraftList]:
+def draft_list(
+    source: str, storage: Storage, storage_settings: StorageSettings, *, pages: Pages = Pages.FIRST
+) -> Iterator[DraftList]:
     """The photos of a folder, prefix or glob, listed in a file that is gone afterwards unless `keep_list` keeps it.
 
     Raises:
@@ -52,7 +54,7 @@ def draft_list(source: str, storage: Storage, storage_settings: StorageSettings)
             f"{redact_uri(source)}: a run keeps the list of its photos as text, and this address has something to "
             "hide; write it into a CSV manifest as a row below `uri`, and give that as manifest.path"
         )
-    listed = list_photos(source, storage_settings, measure=False)
+    listed = list_photos(source, storage_settings, pages=pages)
     listed.left_out.warn(source)
     with draft_of(listed.data, storage) as draft:
         yield draft

@@ -53,6 +53,23 @@ def test_photos_come_back_enlarged_and_a_broken_one_is_named(model, photos, tmp_
     assert Image.open(output / "b.png").mode == "L"
 
 
+def test_every_page_is_restored_by_itself(quick_models, tmp_path, capsys):
+    pages = [Image.new("RGB", (20, 30), color) for color in ("red", "blue")]
+    pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])
+    arguments = ["restore", str(tmp_path / "scan.tif"), "--output", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    assert "the file has 2 pages, of which only the first is taken" in capsys.readouterr().err
+    assert main([*arguments, "--pages", "every"]) == 0
+    assert capsys.readouterr().out == f"restored 2 of 2 photos into {tmp_path / 'out'}\n"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "scan-p0001.png",
+        "scan-p0002.png",
+        "scan.png",
+    ]
+    assert main([*arguments, "--pages", "every", "--skip-done"]) == 0
+    assert capsys.readouterr().out == f"restored 0 of 0 photos into {tmp_path / 'out'}; 2 were done before\n"
+
+
 @pytest.fixture
 def quick_models(monkeypatch):
     """Enlargement by a filter in place of PASD, for what does not depend on the model."""

@@ -34,7 +34,7 @@ def run_over_folder(folder: Path, root: Path, loaders: ModelLoaders, **changes) 
     manifest = root / "manifest.parquet"
     chosen = settings(root, manifest, **changes)
     access = chosen.storage.with_folders({str(folder)})
-    make_manifest(str(folder), str(manifest), access)
+    make_manifest(str(folder), str(manifest), access, pages=chosen.manifest.pages)
     piece = ManifestPiece(str(manifest), ManifestFormat.PARQUET)
     survey = merge_surveys([piece], [survey_piece(piece, ManifestColumns(), access)])
     table = pa.concat_tables(read_rows(piece, ManifestColumns(), access))

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from pasd_batch.batch.planning.only_new import NewPhotos, new_photos
@@ -79,16 +79,20 @@ def manifest_of_run(
         if not photos_themselves:
             yield None, None
             return
-        with draft_list(settings.manifest.path, storage, settings.storage) as draft:
+        with _listed(settings, storage) as draft:
             yield draft, None
         return
     if photos_themselves:
-        with draft_list(settings.manifest.path, storage, settings.storage) as draft:
+        with _listed(settings, storage) as draft:
             new = new_photos(_check(settings, draft.manifest, listed=True), settings, model_fingerprint)
     else:
         new = new_photos(_check(settings, settings.manifest, listed=False), settings, model_fingerprint)
     with draft_of(new.data, storage) as draft:
         yield draft, new
+
+
+def _listed(settings: RunSettings, storage: Storage) -> AbstractContextManager[DraftList]:
+    return draft_list(settings.manifest.path, storage, settings.storage, pages=settings.manifest.pages)
 
 
 def _check(settings: RunSettings, manifest: ManifestSettings, *, listed: bool) -> CheckedManifest:

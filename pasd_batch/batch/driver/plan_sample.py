@@ -30,7 +30,7 @@ def sampled_lines(settings: RunSettings, storage: Storage, loaders: ModelLoaders
     if not is_image_source(settings.manifest, settings.storage):
         return _lines(settings, settings.manifest, loaders, count)
     # A folder of photos is listed where all machines see the list, as a run lists it, and the list is gone afterwards.
-    with draft_list(settings.manifest.path, storage, settings.storage) as draft:
+    with draft_list(settings.manifest.path, storage, settings.storage, pages=settings.manifest.pages) as draft:
         return _lines(settings, draft.manifest, loaders, count)
 
 

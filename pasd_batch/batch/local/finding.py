@@ -1,15 +1,20 @@
 """Photos of this machine by file, folder or glob, each with the id that a manifest of what was given has it by."""
 
 import glob
+import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pasd_batch.batch.local.errors import CannotRestore
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.manifests.file_pages import page_id
 from pasd_batch.manifests.listing import NOT_UTF8, FoundFiles, find_files
+from pasd_batch.photos.page_sizes import page_sizes
 from pasd_batch.storage.errors import StorageError
 from pasd_batch.storage.redaction import lacks_slashes, redact_uri
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,8 @@ class LocalPhoto:
     """Its path below `folder`."""
     folder: str
     """Folder that the output tree mirrors from, absolute, a slash at its end."""
+    page: int | None = None
+    """Page of the file that the photo is, from 1; None: the first."""
 
 
 def find_photos(given: Sequence[str], output: str) -> list[LocalPhoto]:
@@ -37,6 +44,22 @@ def find_photos(given: Sequence[str], output: str) -> list[LocalPhoto]:
     if not any(os.path.isfile(photo.path) for photo in photos):
         raise CannotRestore(f"{', '.join(given) or 'no photos are named'}: no such file; check the path")
     return photos
+
+
+def every_page(photos: Sequence[LocalPhoto]) -> list[LocalPhoto]:
+    """Photos with each page of their files in their place; a file that cannot be read stays one."""
+    return [page for photo in photos for page in _pages_of(photo)]
+
+
+def _pages_of(photo: LocalPhoto) -> list[LocalPhoto]:
+    try:
+        with open(photo.path, "rb") as file:
+            count = len(page_sizes(file))
+    except Exception as error:  # noqa: BLE001 (readers raise almost anything at damaged files)
+        _logger.warning("%s: taken as one page, as its pages cannot be counted: %s", photo.path, error)
+        count = 0
+    pages = range(1, count + 1)
+    return [replace(photo, photo_id=page_id(photo.photo_id, page), page=page) for page in pages] or [photo]
 
 
 def _photos_of(name: str, output: str) -> list[LocalPhoto]:

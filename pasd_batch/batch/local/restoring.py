@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pasd_batch import __version__
 from pasd_batch.batch.local.errors import CannotRestore, RestorationStopped
-from pasd_batch.batch.local.finding import find_photos
+from pasd_batch.batch.local.finding import every_page, find_photos
 from pasd_batch.batch.local.output_folder import OutputFolder
 from pasd_batch.batch.local.targets import is_done, output_paths, refuse_losses, refuse_no_folder
 from pasd_batch.batch.worker.model_stage import ModelStage, ProcessPoisoned
@@ -21,8 +21,9 @@ from pasd_batch.config.base import ConfigError
 from pasd_batch.config.photo_settings import refuse_unused_reference
 from pasd_batch.config.restoration import ColorFix
 from pasd_batch.config.restore import RestoreSettings
-from pasd_batch.config.run import RunSettings
+from pasd_batch.config.run import Pages, RunSettings
 from pasd_batch.errors import TroubleAroundPhotos
+from pasd_batch.manifests.file_pages import page_settings
 from pasd_batch.records import RESULT_SCHEMA, PhotoRecord, Provenance, WorkOrigin
 from pasd_batch.runs.run_file import fingerprint
 from pasd_batch.weights_by_name import faults_on_this_machine, on_this_machine
@@ -57,6 +58,7 @@ def restore_photos(
     loaders: ModelLoaders | None = None,
     skip_done: bool = False,
     color_reference: str | Path | None = None,
+    pages: Pages | str = Pages.FIRST,
 ) -> list[Row]:
     """Restore photos of this machine into a folder, with the bytes that a run over them gives.
 
@@ -69,6 +71,7 @@ def restore_photos(
         skip_done: leave out photos whose results are in `output`, later than they and made with the same settings and
             model; they have no rows.
         color_reference: file with the palette of all results, by `sampling.color_fix` reference.
+        pages: `every` for each page of a file, picture of an animation or of a burst as a photo of its own.
 
     Returns:
         One row per photo, those that failed too, with the columns of a run's results (`docs/results.md`). A photo's
@@ -84,6 +87,7 @@ def restore_photos(
     settings, root = settings or RestoreSettings(), os.path.abspath(output)
     reference = _color_reference(color_reference, settings)
     found = find_photos([os.fspath(photo) for photo in photos], root)
+    found = every_page(found) if Pages(pages) is Pages.EVERY else found
     paths = output_paths(found, settings.output.file.format.suffix)
     refuse_losses(found, paths, root)
     refuse_no_folder(root)
@@ -109,6 +113,7 @@ def restore_photos(
             photo.path,
             path,
             color_reference_uri=reference,
+            settings=page_settings(photo.page),
             row=number,
             source_root=photo.folder,
         )

@@ -18,7 +18,7 @@ def output_paths(photos: Sequence[LocalPhoto], suffix: str) -> list[str]:
 
     The tree of what was given is mirrored, and names that differ in their endings alone are told apart by the id.
     """
-    plain = [plain_path(photo.path, source_root=photo.folder, suffix=suffix) for photo in photos]
+    plain = [plain_path(photo.path, source_root=photo.folder, suffix=suffix, page=photo.page) for photo in photos]
     keys = Counter(path.key(suffix) for path in plain if not path.marked)
     return [
         path.output_path(photo.photo_id, suffix, collides=keys[path.key(suffix)] > 1)
@@ -36,12 +36,12 @@ def refuse_losses(photos: Sequence[LocalPhoto], paths: Sequence[str], output: st
     sources = {os.path.realpath(photo.path) for photo in photos}
     longest = _longest_name(output)
     planned: set[str] = set()
-    given: set[str] = set()
+    given: set[tuple[str, int | None]] = set()
     for photo, path in zip(photos, paths, strict=True):
         target = os.path.join(output, path)
         if os.path.realpath(target) in sources:
             raise CannotRestore(f"{photo.path}: its result would replace the photo {target}; choose another --output")
-        real = os.path.realpath(photo.path)
+        real = os.path.realpath(photo.path), photo.page
         if real in given:
             raise CannotRestore(f"{photo.path}: named more than once, perhaps by a folder or glob, too; name it once")
         if target in planned:

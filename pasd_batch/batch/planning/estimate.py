@@ -66,7 +66,7 @@ def plan_summary(settings: RunSettings, *, suffix: str) -> PlanSummary:
         ManifestError, StorageError: as planning would.
     """
     if is_image_source(settings.manifest, settings.storage):
-        photos, left_out = count_photos(settings.manifest.path, settings.storage)
+        photos, left_out = count_photos(settings.manifest.path, settings.storage, pages=settings.manifest.pages)
         shards = number_of_shards(photos, settings.shard_size)
         return PlanSummary(photos=photos, shards=shards, left_out=tuple(left_out.lines()))
     restores = settings.mode is RunMode.RESTORE

@@ -14,7 +14,8 @@ from pasd_batch.config.run import ManifestColumns
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.carried import cast_extra
 from pasd_batch.manifests.errors import ManifestError
-from pasd_batch.manifests.output_paths import plain_path
+from pasd_batch.manifests.file_pages import pages_of_rows
+from pasd_batch.manifests.output_paths import PlainPath, plain_path
 from pasd_batch.manifests.pieces import ManifestPiece
 from pasd_batch.manifests.rows import KNOWN_COLUMNS, photo_ids, read_rows
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
@@ -109,7 +110,7 @@ def key_table(first_row: int, rows: pa.Table, paths: PathRules) -> pa.Table:
     whatever happens have no key, as they can collide with none.
     """
     ids = [identity.encode() for identity in photo_ids(rows)]
-    plain = [plain_path(uri, source_root=paths.source_root, suffix=paths.suffix) for uri in rows["uri"].to_pylist()]
+    plain = _plain_paths(rows, paths)
     numbers = np.arange(first_row, first_row + rows.num_rows)
     open_paths = [path.key(paths.suffix).encode("utf-8", "surrogatepass") for path in plain if not path.marked]
     unmarked = np.array([not path.marked for path in plain], dtype=bool)
@@ -141,10 +142,8 @@ def planned_rows(first_row: int, rows: pa.Table, colliding: np.ndarray, layout: 
     ids = photo_ids(rows)
     collides = np.isin(np.arange(first_row, first_row + rows.num_rows), colliding).tolist()
     outputs = [
-        plain_path(uri, source_root=rules.source_root, suffix=rules.suffix).output_path(
-            photo_id, rules.suffix, collides=collision
-        )
-        for uri, photo_id, collision in zip(rows["uri"].to_pylist(), ids, collides, strict=True)
+        path.output_path(photo_id, rules.suffix, collides=collision)
+        for path, photo_id, collision in zip(_plain_paths(rows, rules), ids, collides, strict=True)
     ]
     columns = {name: rows[name] for name in KNOWN_COLUMNS if name in rows.column_names}
     columns |= {"photo_id": pa.array(ids, pa.string()), "output_path": pa.array(outputs, pa.string())}
@@ -186,6 +185,13 @@ def write_shards(first_shard: int, shards: Iterable[pa.Table], storage: Storage,
         storage.write(plan_path(number), _encode(shard.replace_schema_metadata({SOURCE_ROOT_KEY: source_root})))
 
     return sum(1 for _ in in_threads(write, enumerate(shards, start=first_shard)))
+
+
+def _plain_paths(rows: pa.Table, rules: PathRules) -> list[PlainPath]:
+    return [
+        plain_path(uri, source_root=rules.source_root, suffix=rules.suffix, page=page)
+        for uri, page in zip(rows["uri"].to_pylist(), pages_of_rows(rows), strict=True)
+    ]
 
 
 def _keys(kind: int, values: list[bytes], rows: np.ndarray) -> pa.Table:

@@ -9,7 +9,7 @@ from typing import Any
 from pasd_batch.batch.worker.photo_state import PhotoState
 from pasd_batch.batch.worker.spec import WorkerSpec, photo_seed
 from pasd_batch.config.base import ConfigError
-from pasd_batch.config.photo_settings import own_settings, refuse_unused_reference, sampling_of
+from pasd_batch.config.photo_settings import own_settings, page_of, refuse_unused_reference, sampling_of
 from pasd_batch.records import PhotoFailure, PhotoRecord, ResultRow, Stage, Status, WorkOrigin
 from pasd_batch.storage.location import redact_uri
 
@@ -28,8 +28,9 @@ class RowWriter:
         restoration = self.spec.settings.restoration
         run, before = restoration.last.sampling, restoration.enlarged_before
         own = own_settings(record.settings)
-        sampling, refused = run, None
+        sampling, refused, page = run, None, None
         try:
+            page = page_of(own)
             sampling = sampling_of(run, own, enlarged_before=before)
             if self.spec.restores and record.color_reference_uri is not None:
                 refuse_unused_reference(sampling)
@@ -41,6 +42,7 @@ class RowWriter:
             prompt=record.prompt,
             reference_uri=redact_uri(record.reference_uri) if record.reference_uri else None,
             color_reference_uri=redact_uri(record.color_reference_uri) if record.color_reference_uri else None,
+            page=page,
             provenance=self.spec.provenance,
             origin=self.origin,
         )

@@ -94,6 +94,48 @@ def test_a_folder_comes_out_as_in_a_run_byte_for_byte(folder, untrained, tmp_pat
         }
 
 
+def test_every_page_comes_out_as_in_a_run_each_in_a_file_of_its_own(tmp_path):
+    pages = [Image.fromarray(np.roll(picture(), 5 * step, axis=1)) for step in range(3)]
+    store_photos(
+        tmp_path / "in",
+        {
+            "scan.tif": saved(pages[0], "TIFF", save_all=True, append_images=pages[1:]),
+            "scan-p0002.png": saved(pages[0], "PNG"),
+            "sub/moving.gif": saved(pages[0], "GIF", save_all=True, append_images=pages[1:]),
+            "broken.tif": b"II*\0 no directory",
+        },
+    )
+    manifest = {"path": str(tmp_path / "run/manifest.parquet"), "pages": "every"}
+    rows = run_over_folder(tmp_path / "in", tmp_path / "run", tiny_models.TINY, manifest=manifest)
+    told: list[int] = []
+    restored = restore_photos(
+        [tmp_path / "in"],
+        tmp_path / "out",
+        RestoreSettings(),
+        loaders=tiny_models.TINY,
+        pages="every",
+        on_progress=lambda now: told.append(now.photos),
+    )
+    made = files(tmp_path / "out")
+    assert made == files(tmp_path / "run" / "images")
+    marks = {name: hashlib.sha256(name.encode()).hexdigest()[:16] for name in ("scan.tif#page=2", "scan-p0002.png")}
+    assert set(made) == {
+        "scan-p0001.png",
+        *(f"scan-p0002~{mark}.png" for mark in marks.values()),
+        "scan-p0003.png",
+        *(f"sub/moving-p000{page}.png" for page in (1, 2, 3)),
+    }
+    assert set(told) == {8}
+    assert {row["photo_id"]: (row["page"], row["pages"]) for row in restored} == {
+        **{f"{name}#page={page}": (page, 3) for name in ("scan.tif", "sub/moving.gif") for page in (1, 2, 3)},
+        "scan-p0002.png": (None, 1),
+        "broken.tif": (None, None),
+    }
+    assert {name: row["status"] for name, row in rows.items()} == {row["photo_id"]: row["status"] for row in restored}
+    assert restore_photos([tmp_path / "in/scan.tif"], tmp_path / "first", loaders=tiny_models.TINY)[0]["page"] is None
+    assert set(files(tmp_path / "first")) == {"scan.png"}
+
+
 def test_a_photo_s_bytes_are_the_same_by_folder_glob_and_name(folder, tmp_path):
     def restored(name: str, *given: str) -> dict[str, bytes]:
         restore_photos(given, tmp_path / name, loaders=tiny_models.TINY)
