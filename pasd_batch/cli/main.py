@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pasd_batch import __version__
 from pasd_batch.batch.worker.log_lines import LogFormat, log_as
 from pasd_batch.cli import (
+    adapt,
     audit,
     compare,
     demo,
@@ -31,7 +32,7 @@ from pasd_batch.cli.errors import EXIT_INTERRUPTED, exit_with_message
 from pasd_batch.errors import PasdBatchError
 
 _FOR_PHOTOS = (restore, manifest, describe, audit, plan, run, status, results, verify, report, compare, export)
-_COMMANDS = (*_FOR_PHOTOS, evaluate, train, weights, settings, demo)
+_COMMANDS = (*_FOR_PHOTOS, evaluate, adapt, train, weights, settings, demo)
 """In the order of the help."""
 
 

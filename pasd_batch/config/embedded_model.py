@@ -5,12 +5,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pasd_batch.config.adaptation import AdaptedSettings, with_own_map
 from pasd_batch.config.base import load_yaml
 
 EMBEDDED_MODEL = Path(__file__).parent.parent / "weights" / "pasd-tiny"
 """Model folder, base and control in one; not there in packages built without weights."""
 
 _ONE_OF = ("alpha_a", "added_noise_level")
+_NOT_ADAPTED = {*AdaptedSettings.model_fields, "added_noise_level", "pure_noise_start", "colorize"}
 
 
 @lru_cache(maxsize=1)
@@ -21,8 +23,14 @@ def embedded_sampling() -> Mapping[str, Any]:
 
 
 def over_embedded_sampling(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings given, over the embedded model's own; a noise level given either way replaces the model's."""
-    return over_sampling(embedded_sampling(), given)
+    """The settings given, over the embedded model's own; a noise level given either way replaces the model's.
+
+    Who gives a setting that the model would adapt means it, and the model does not adapt unless that is given, too.
+    """
+    own = embedded_sampling()
+    if any(given.get(name) is not None and given[name] is not False for name in _NOT_ADAPTED):
+        own = {name: value for name, value in own.items() if name != "adapt"}
+    return with_own_map(over_sampling(own, given), EMBEDDED_MODEL)
 
 
 def over_sampling(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from pasd_batch.config.adaptation import AdaptationMap, Readings, replaced_by
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.fidelity import FidelityDial
 from pasd_batch.config.restoration import ColorFix, SamplingSettings
@@ -54,18 +55,35 @@ def sampling_of(run: SamplingSettings, own: Mapping[str, Any], *, enlarged_befor
     if not own:
         return run
     # What a photo has of its own goes before settings of the run that would decide the same.
-    replaced: dict[str, Any] = {"added_noise_level": None} if "alpha_a" in own else {}
-    if own.keys() & FidelityDial.model_fields.keys():
-        replaced["fidelity"] = None
     try:
-        settled = SamplingSettings.parse({**run.model_dump(), **replaced, **own})
+        settled = SamplingSettings.parse({**run.model_dump(), **replaced_by(own.keys()), **own})
     except ConfigError as error:
         told = "; ".join(line.strip() for line in str(error).splitlines()[1:])
         raise ConfigError(
             f"the photo's own settings in the manifest cannot be used: {told}; mend its row there, or leave them out"
         ) from error
     scale = settled.scale / enlarged_before if "scale" in own else settled.scale
-    return settled.model_copy(update={"seed": run.seed, "scale": scale})
+    return settled.model_copy(update={"seed": run.seed, "scale": scale, "adaptation": _adapting_the_rest(settled, own)})
+
+
+def _adapting_the_rest(settled: SamplingSettings, own: Mapping[str, Any]) -> AdaptationMap | None:
+    """The map of adaptation without what a photo has of its own, or what decides the same."""
+    if settled.adaptation is None:
+        return None
+    dial = FidelityDial.model_fields.keys()
+    return settled.adaptation.without({*own, *(dial if "fidelity" in own else ()), *replaced_by(own.keys())})
+
+
+def adapted(sampling: SamplingSettings, readings: Readings) -> tuple[SamplingSettings, float | None]:
+    """Settings that adapt, as they are for a photo with these readings, and its severity.
+
+    Settings that do not adapt stay as they are, and there is no severity. Photos of one class have equal settings.
+    """
+    if not sampling.adapt or sampling.adaptation is None:
+        return sampling, None
+    found = sampling.adaptation.at(readings, scale=sampling.scale)
+    chosen = {**replaced_by(found.settings.keys()), **found.settings, "adapt": False, "adaptation": None}
+    return sampling.model_copy(update=chosen), found.severity
 
 
 def refuse_unused_reference(sampling: SamplingSettings) -> None:

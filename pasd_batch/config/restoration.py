@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from pasd_batch.config.adaptation import MapOrFile, with_own_map
 from pasd_batch.config.base import Settings
 from pasd_batch.config.describe import DescribeSettings
 from pasd_batch.config.embedded_model import embedded_sampling, over_embedded_sampling
@@ -116,6 +118,14 @@ class SamplingSettings(Settings):
     fidelity_dial: FidelityDial = FidelityDial()
     """Settings that `fidelity` moves."""
 
+    adapt: bool = False
+    """Choose settings for each photo by the noise, blur and JPEG blocks that are estimated in it, with the map
+    `adaptation`; a photo's own settings in the manifest go before what the map says, the run's behind it."""
+
+    adaptation: MapOrFile | None = None
+    """Map from estimates to settings, or its file, as `pasd-batch adapt` fits it; none: the model folder's own
+    (`adaptation.yaml`), if settings adapt."""
+
     color_fix: ColorFix = ColorFix.WAVELET
     """Colour correction against the input."""
 
@@ -157,6 +167,17 @@ class SamplingSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _adapts_by_a_map(self) -> Self:
+        if self.adapt and self.colorize:
+            raise ValueError("adapt goes by what restoring improves, not colorizing; with colorize leave it out")
+        if self.adapt and self.adaptation is None:
+            raise ValueError(
+                "adapt needs a map, and this model has none of its own; fit one with `pasd-batch adapt` (docs/"
+                "adaptation.md), then name its file as sampling.adaptation"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_noise_level(self) -> Self:
         if self.added_noise_level is not None and self.alpha_a is not None:
             raise ValueError("added_noise_level and alpha_a both set the same thing; give one of them")
@@ -193,11 +214,14 @@ class PassSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _embedded_defaults(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping) or _names_a_model(values.get("model")):
+        if not isinstance(values, Mapping):
             return values
-        sampling = values.get("sampling", {})
-        # Settings that are already built are whole.
-        return {**values, "sampling": over_embedded_sampling(sampling)} if isinstance(sampling, Mapping) else values
+        sampling, model = values.get("sampling", {}), values.get("model")
+        if not isinstance(sampling, Mapping):
+            return values  # settings that are already built are whole
+        if _names_a_model(model):
+            return {**values, "sampling": with_own_map(sampling, _local_control(model))}
+        return {**values, "sampling": over_embedded_sampling(sampling)}
 
 
 class RestorationSettings(PassSettings):
@@ -289,3 +313,8 @@ class RestorationSettings(PassSettings):
 def _names_a_model(model: Any) -> bool:
     values = model.model_dump() if isinstance(model, ModelSettings) else model
     return isinstance(values, Mapping) and any(values.get(name) is not None for name in ("base", "control"))
+
+
+def _local_control(model: Any) -> Path | None:
+    control = model.control if isinstance(model, ModelSettings) else model.get("control")
+    return Path(control) if isinstance(control, str | Path) and "://" not in str(control) else None

@@ -188,6 +188,7 @@ class Pipeline:
             guidance_scale=sampling.guidance_scale,
             conditioning_scale=sampling.conditioning_scale,
             fidelity=sampling.fidelity,
+            kept_frequencies=sampling.kept_frequencies,
             alpha_a=None if sampling.pure_noise_start else self.noise_schedule.alpha_a,
             negative_prompt=sampling.negative_prompt if self.denoiser.guidance.is_active else None,
             tiles=len(grid.tiles),

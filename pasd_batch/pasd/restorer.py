@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pasd_batch.config.restoration import PassSettings, RestorationSettings, SamplingSettings
+from pasd_batch.pasd.adaptation import settled_for, with_severity
 from pasd_batch.pasd.color_reference import Palette
 from pasd_batch.pasd.colorization import color_prompt, to_gray
 from pasd_batch.pasd.geometry import Size
@@ -66,23 +67,27 @@ class Restorer:
             prompts: one per photo, without the quality suffix; an empty one stays empty.
             seeds: one per photo.
             samplings: settings of each photo; none: those of the restorer for all. Photos that share them go together.
+                Settings that adapt do so by estimates of the photo as it is given here.
             palettes: those of the photos' colour references, None for photos that have none; none: no photo has one.
             on_step: called after every denoising step with the steps done and the steps in all.
         """
         samplings = [self.settings.sampling for _ in photos] if samplings is None else samplings
         palettes = [None for _ in photos] if palettes is None else palettes
         outcomes: dict[int, Restoration | PhotoFailure] = {}
+        severities: dict[int, float | None] = {}
         groups: dict[SamplingSettings, dict[int, PhotoRequest]] = {}
         given = zip(photos, prompts, seeds, samplings, palettes, strict=True)
         for number, (photo, prompt, seed, sampling, palette) in enumerate(given):
             problem = _problem_with_input(photo)
             if problem is None:
+                sampling, severities[number] = settled_for(photo, sampling)
                 groups.setdefault(sampling, {})[number] = _request(photo, prompt, seed, sampling, palette)
             else:
                 outcomes[number] = PhotoFailure(Stage.RESTORE, "InvalidPhoto", problem)
         for sampling, requests in groups.items():
             restored = self._restore_together(list(requests.values()), sampling, on_step)
-            outcomes |= zip(requests, restored, strict=True)
+            for number, outcome in zip(requests, restored, strict=True):
+                outcomes[number] = with_severity(outcome, severities[number])
         return [outcomes[number] for number in range(len(photos))]
 
     def _restore_together(

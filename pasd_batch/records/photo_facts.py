@@ -103,6 +103,15 @@ class RestorationReport:
         "kept; null without it.",
         default=None,
     )
+    kept_frequencies: float = result_column(
+        pa.float64(), "Frequencies of the input that were kept, cycles per pixel of the input; 0: none, 0.5: all."
+    )
+    severity: float | None = result_column(
+        pa.float64(),
+        "Severity of what is wrong with the photo, 0 to 1, by which its settings were chosen where they adapt "
+        "(`sampling.adapt`); null where they do not. Noise, blur and JPEG that it goes by are columns, too.",
+        default=None,
+    )
     alpha_a: float | None = result_column(
         pa.float64(), "Share of the photo in the noise that sampling began with; null for a start from pure noise."
     )

@@ -28,6 +28,7 @@ REPORT = RestorationReport(
     steps=5,
     guidance_scale=1.0,
     conditioning_scale=1.0,
+    kept_frequencies=0.0,
     alpha_a=0.5,
     negative_prompt=None,
     tiles=1,

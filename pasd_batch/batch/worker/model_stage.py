@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -60,7 +61,9 @@ class ModelStage:
         for photo, outcome in zip(batch, outcomes, strict=True):
             photo.state.took(Stage.RESTORE, (time.monotonic() - began) / len(batch))
             if not isinstance(outcome, PhotoFailure):
-                photo.state.row.prompt_used, photo.state.row.restoration = outcome.prompt, outcome.report
+                severity = outcome.report.severity if photo.state.severity is None else photo.state.severity
+                photo.state.row.prompt_used = outcome.prompt
+                photo.state.row.restoration = dataclasses.replace(outcome.report, severity=severity)
                 for warning in outcome.warnings:
                     photo.state.warn(warning)
         return outcomes

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pasd_batch.batch.worker.memory_budget import MemoryBudget
 from pasd_batch.batch.worker.overlap import DeadlineExceeded
 from pasd_batch.batch.worker.photo_state import PhotoState, StageFailed
+from pasd_batch.config.photo_settings import adapted
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.manifests.allowed_folders import refuse_outside
 from pasd_batch.photos.decoding_cost import checked_cost
@@ -91,6 +92,9 @@ class PhotoLoader:
             )
             state.row.stored_form = photo.form
             state.row.degradation = estimate_degradation(photo.pixels, alpha=photo.alpha, file=data)
+            if not self.settings.restoration.passes:
+                # Before photos are batched by their settings; of several passes each adapts to what it gets.
+                state.sampling, state.severity = adapted(state.sampling, state.row.degradation)
             if self.settings.mode is RunMode.AUDIT:
                 state.row.audit = measure_photo(photo)
         del data

@@ -51,6 +51,9 @@ class PhotoState:
     sampling: SamplingSettings
     """Settings that it is restored with: the run's, or its own."""
 
+    severity: float | None = None
+    """Severity by which they were chosen, if they adapt and are settled."""
+
     refused: PhotoFailure | None = None
     """Failure that its own settings amount to, if they cannot be used."""
 

@@ -49,7 +49,7 @@ class RowWriter:
         if self.spec.restores and refused is None:
             row.scale = sampling.scale * before
             row.seed = int(own["seed"]) if "seed" in own else photo_seed(run.seed, record.photo_id)
-        return PhotoState(record, row, sampling, refused)
+        return PhotoState(record, row, sampling, refused=refused)
 
     def end(self, state: PhotoState, failure: PhotoFailure | None = None) -> Row:
         """The row of a photo that is done, or failed; what a late thread still sets in its state changes it no more."""

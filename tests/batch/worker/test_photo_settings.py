@@ -3,13 +3,16 @@
 import json
 from collections import deque
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from manifests import rows_of
 from photo_archive import begin_run, loaded, picture, record, results, settings, spec, store_photos, without_traces
+from PIL import Image
 
 from pasd_batch.batch.worker.batching import take_batch
+from pasd_batch.batch.worker.photo_loader import PhotoLoader
 from pasd_batch.batch.worker.rows import RowWriter
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
 from pasd_batch.batch.worker.spec import photo_seed
@@ -149,3 +152,43 @@ def test_an_own_fidelity_is_the_photos_and_an_own_alpha_goes_before_the_runs_fid
     assert sampling_of(run, {"steps": 3}).fidelity == 0.5
     with pytest.raises(ConfigError, match="fidelity"):
         sampling_of(run, {"fidelity": 1.5})
+
+
+CLASSES = [{"severity": 0, "kept_frequencies": 0.5}, {"severity": 0.5, "kept_frequencies": 0.1, "steps": 3}]
+ADAPTING = {"adapt": True, "adaptation": {"scales": [{"noise_sigma": [5, 10], "classes": CLASSES}]}, "steps": 8}
+
+
+def clean_and_noisy(folder):
+    """A smooth photo `0.png` and the same one under noise, `1.png`, of 64 pixels a side."""
+    smooth = np.add.outer(np.arange(64), np.arange(64))[..., None].repeat(3, 2) + 60.0
+    noise = np.random.default_rng(0).normal(0, 20, smooth.shape)
+    folder.mkdir()
+    for name, pixels in (("0.png", smooth), ("1.png", smooth + noise)):
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / name)
+    rows = [{"uri": f"in/{number}.png", "id": str(number), "album": "A", "n": n} for number, n in ((0, None), (1, 5))]
+    pq.write_table(pa.Table.from_pylist(rows), folder.parent / "manifest.parquet")
+    return folder.parent / "manifest.parquet"
+
+
+@pytest.mark.parametrize(("columns", "noisy_steps"), [({}, 3), ({"steps": "n"}, 5)])
+def test_photos_are_loaded_with_the_settings_that_their_estimates_ask_for(tmp_path, columns, noisy_steps):
+    manifest = {"path": str(clean_and_noisy(tmp_path / "in")), "columns": columns}
+    told = spec(settings(tmp_path / "run", manifest=manifest, restoration={"sampling": ADAPTING}))
+    own = None if not columns else json.dumps({"steps": 5})
+    records = [record(tmp_path / "in" / f"{n}.png", settings=own if n else None) for n in (0, 1)]
+    writer = RowWriter(told, WorkOrigin(0, 0, "w"))
+    clean, noisy = (PhotoLoader(told.settings).load(writer.begin(each)) for each in records)
+    chosen = [(each.state.sampling.kept_frequencies, each.state.sampling.steps) for each in (clean, noisy)]
+    assert chosen == [(0.5, 8), (0.1, noisy_steps)]
+    assert (clean.state.severity, noisy.state.severity) == (0.0, 1.0)
+    assert not any(each.state.sampling.adapt for each in (clean, noisy))
+    assert take_batch(deque([clean, noisy]), 4) == [clean]
+
+
+def test_rows_say_how_severe_and_runs_that_do_not_adapt_say_nothing(tmp_path):
+    manifest = clean_and_noisy(tmp_path / "in")
+    for sampling, severities in ((ADAPTING, [0.0, 1.0]), ({"adapt": False}, [None, None])):
+        root = tmp_path / f"run {len(sampling)}"
+        told, _, _ = begin_run(root, manifest, restoration={"sampling": sampling})
+        assert ShardWorker(told).run(0).state is ShardState.COMMITTED
+        assert [results(root)[number]["severity"] for number in "01"] == severities
