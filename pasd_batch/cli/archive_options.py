@@ -45,8 +45,7 @@ def read_config(options: argparse.Namespace) -> RunSettings:
         ConfigError: naming every setting that is wrong.
     """
     values = with_overrides(load_yaml(options.config), options.overrides, RunSettings)
-    source = f"{options.config} with the command line's settings" if options.overrides else options.config
-    return RunSettings.parse(values, source=source)
+    return RunSettings.parse(values, source=options.config, overrides=options.overrides)
 
 
 def add_storage_options(parser: argparse.ArgumentParser) -> None:

@@ -80,7 +80,8 @@ def _settings(options: argparse.Namespace) -> RunSettings:
     own = {"mode": "audit", "manifest.path": options.source, "output.root": options.output}
     values = load_yaml(options.config) if options.config else _WITHOUT_FILE
     said = [*(f"{name}={value}" for name, value in own.items()), *options.overrides]
-    return RunSettings.parse(with_overrides(values, said, RunSettings), source=options.config or "command line")
+    source = options.config or "command line"
+    return RunSettings.parse(with_overrides(values, said, RunSettings), source=source, overrides=said)
 
 
 def _condition(options: argparse.Namespace) -> ast.expr | None:

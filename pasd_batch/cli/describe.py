@@ -56,4 +56,5 @@ def _settings(options: argparse.Namespace) -> RunSettings:
     }
     values = load_yaml(options.config) if options.config else {}
     said = [*(f"{name}={value}" for name, value in own.items()), *describers, *options.overrides]
-    return RunSettings.parse(with_overrides(values, said, RunSettings), source=options.config or "command line")
+    source = options.config or "command line"
+    return RunSettings.parse(with_overrides(values, said, RunSettings), source=source, overrides=said)

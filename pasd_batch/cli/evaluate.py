@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     from pasd_batch.evaluation.pages import to_markdown
 
     values = with_overrides(load_yaml(options.config), options.overrides, EvaluationSettings)
-    settings = EvaluationSettings.parse(values, source=options.config)
+    settings = EvaluationSettings.parse(values, source=options.config, overrides=options.overrides)
     report = evaluate(
         settings,
         ray_address=options.ray_address,

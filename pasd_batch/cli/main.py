@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module.add_command(commands)
     options, left = parser.parse_known_args(arguments)
     if unknown := take_overrides(options, left):
-        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        told = f"unrecognized arguments: {' '.join(unknown)}; pasd-batch {options.command} --help lists all"
+        commands.choices[options.command].error(told)
     log_as(LogFormat(options.log_format), verbose=options.verbose)
     # A dependency of pyiqa that warns about missing quantisation kernels, which nothing here uses.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

@@ -1,12 +1,14 @@
 """`pasd-batch manifest SOURCE -o FILE`: list the photos of a folder, or those that failed in a run."""
 
 import argparse
+import os
 import sys
 from typing import Any
 
 from pasd_batch.cli.archive_options import add_storage_options, storage_settings_from
 from pasd_batch.cli.errors import UsageError
 from pasd_batch.config.run import Pages
+from pasd_batch.config.storage import StorageSettings
 from pasd_batch.storage.printable import printable, printable_line
 
 
@@ -14,12 +16,13 @@ def add_command(commands: Any) -> None:
     """Add the command to the parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "manifest",
-        help="list photos in a Parquet manifest",
-        description="Write a Parquet manifest of a folder, prefix or glob of photos, or of the photos a run failed on.",
+        help="list photos in a manifest",
+        description="Write a manifest of a folder, prefix or glob of photos, as Parquet or CSV, or a Parquet manifest "
+        "of the photos a run failed on.",
     )
     parser.add_argument("source", nargs="?", help="folder, prefix or glob of photos, local or s3://...")
     parser.add_argument(
-        "-o", "--output", required=True, metavar="FILE", help="manifest to write (.parquet), local or s3://..."
+        "-o", "--output", required=True, metavar="FILE", help="manifest to write (.parquet, .csv), local or s3://..."
     )
     parser.add_argument("--failures-of", metavar="RUN", help="instead: the photos that failed in this run")
     parser.add_argument("--sizes", action="store_true", help="read every photo's header, so that plan can count tiles")
@@ -30,24 +33,24 @@ def add_command(commands: Any) -> None:
         help="every: each page of a TIFF file, picture of an animation or of a burst is a photo of its own; files are "
         "opened to count them (default: first)",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     add_storage_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the manifest and say how many photos it has, and what was left out."""
-    from pasd_batch.manifests.making import make_manifest
+    from pasd_batch.manifests.writing import refuse_overwriting
     from pasd_batch.runs.failures import failures_of
     from pasd_batch.storage.storage import redact_uri
 
     if (options.source is None) == (options.failures_of is None):
         raise UsageError("name either a SOURCE of photos or --failures-of RUN")
     storage_settings = storage_settings_from(options)
+    if not options.overwrite:
+        refuse_overwriting(options.output, storage_settings)
     if options.failures_of is None:
-        listed = make_manifest(
-            options.source, options.output, storage_settings, measure=options.sizes, pages=Pages(options.pages)
-        )
-        photos, lines = listed.photos, listed.left_out.lines()
+        photos, lines = _list_photos(options, storage_settings)
     else:
         photos, lines = failures_of(options.failures_of, options.output, storage_settings), []
         if photos == 0:
@@ -56,3 +59,31 @@ def run(options: argparse.Namespace) -> int:
     told = [f"{photos:,} photos listed in {redact_uri(options.output)}", *lines]
     sys.stdout.writelines(f"{printable_line(line)}\n" for line in told)
     return 0
+
+
+def _list_photos(options: argparse.Namespace, storage_settings: StorageSettings) -> tuple[int, list[str]]:
+    """Write the manifest of a SOURCE, with a bar on terminals while files are opened; photos, and lines for people."""
+    import pyarrow as pa
+    from tqdm import tqdm
+
+    from pasd_batch.manifests.allowed_folders import granted_folders, rows_outside
+    from pasd_batch.manifests.making import make_manifest
+    from pasd_batch.manifests.writing import is_csv
+
+    access, pages = storage_settings, Pages(options.pages)
+    opens = options.sizes or pages is Pages.EVERY
+    with tqdm(desc="opened", unit=" files", disable=None if opens else True, leave=False) as bar:
+
+        def on_file(opened: int, found: int) -> None:
+            bar.total = found
+            bar.update(opened - bar.n)
+
+        listed = make_manifest(
+            options.source, options.output, access, measure=options.sizes, pages=pages, on_file=on_file
+        )
+    lines = listed.left_out.lines()
+    if is_csv(options.output) and "://" not in options.output:
+        place, photos = os.path.abspath(options.output), listed.folder or os.sep
+        if "://" not in photos and rows_outside(pa.array([photos]), granted_folders(place, None)):
+            lines.append(f"a run opens them with storage.allowed_folders=[{photos}]; a Parquet manifest says so itself")
+    return listed.photos, lines

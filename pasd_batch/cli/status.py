@@ -13,7 +13,13 @@ from pasd_batch.storage.printable import printable_line
 
 def add_command(commands: Any) -> None:
     """Add the command to the parser."""
-    parser: argparse.ArgumentParser = commands.add_parser("status", help="how far a run is and what has failed")
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "status",
+        help="how far a run is and what has failed",
+        description="Show how far a run is, its pace, what has failed and what it costs, from its folder alone: at any "
+        "moment, from any machine, without Ray. The exit code is 0 whatever has become of the run, and 2 where there "
+        "is none.",
+    )
     parser.add_argument("uri", metavar="RUN", help="the run's output.root")
     parser.add_argument("--examples", type=int, default=5, metavar="N", help="failed photos to show (default 5)")
     parser.add_argument(

@@ -95,7 +95,7 @@ def _read(options: argparse.Namespace) -> Settings:
         from pasd_batch.evaluation.weights import run_with_weights_of
 
         values = with_overrides(values, options.overrides, EvaluationSettings)
-        return run_with_weights_of(EvaluationSettings.parse(values, source=options.config))
+        return run_with_weights_of(EvaluationSettings.parse(values, source=options.config, overrides=options.overrides))
     return load_training(options.config, options.overrides)
 
 

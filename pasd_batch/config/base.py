@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 
 from pasd_batch.config.marks import RuntimeOnly, Weights
-from pasd_batch.config.setting_names import meant_by, takes_text, truths_for_numbers
+from pasd_batch.config.setting_names import meant_by, takes_text, truths_for_numbers, written_path
 from pasd_batch.config.strict_yaml import load_strictly
 from pasd_batch.errors import PasdBatchError
 
@@ -64,13 +64,15 @@ class Settings(BaseModel):
         return plain
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any], *, source: str = "configuration") -> Self:
-        """Validate plain values.
+    def parse(cls, values: Mapping[str, Any], *, source: str = "configuration", overrides: Sequence[str] = ()) -> Self:
+        """Validate plain values, which come from `source`, but for those that `overrides` have set.
 
         Raises:
             ConfigError: naming for every problem the dotted path, what is wrong and the value given.
         """
-        problems = [f"{path}: a number is needed (got {truth})" for path, truth in truths_for_numbers(cls, values)]
+        problems = [
+            (path, f"{path}: a number is needed (got {truth})") for path, truth in truths_for_numbers(cls, values)
+        ]
         try:
             settings = cls.model_validate(dict(values))
         except ValidationError as error:
@@ -78,7 +80,8 @@ class Settings(BaseModel):
         else:
             if not problems:
                 return settings
-        lines = [f"{source}: {len(problems)} invalid setting(s)", *(f"  {problem}" for problem in problems)]
+        blamed = _blamed(source, overrides, [path for path, _ in problems])
+        lines = [f"{blamed}: {len(problems)} invalid setting(s)", *(f"  {problem}" for _, problem in problems)]
         raise ConfigError("\n".join(lines))
 
 
@@ -155,16 +158,32 @@ def _assign(target: dict[str, Any], keys: list[str], value: Any) -> None:
     target[keys[-1]] = value
 
 
-def _problem(problem: Mapping[str, Any], settings: type[Settings]) -> str:
-    path, given = ".".join(str(part) for part in problem["loc"]), problem["input"]
+def _blamed(source: str, overrides: Sequence[str], paths: Sequence[str]) -> str:
+    """Name of the place where the settings at these paths were made: source, command line, or both or unknown."""
+    said = [override.partition("=")[0].split(".") for override in overrides]
+
+    def is_said(path: str) -> bool:
+        return any(all(a == b for a, b in zip(path.split("."), keys, strict=False)) for keys in said)
+
+    if said and all(path and is_said(path) for path in paths):
+        return "command line"
+    of_file = not said or all(path and not is_said(path) for path in paths)
+    return source if of_file or source == "command line" else f"{source} with the command line's settings"
+
+
+def _problem(problem: Mapping[str, Any], settings: type[Settings]) -> tuple[str, str]:
+    """Path of a problem, and a line about it."""
+    path, given = written_path(settings, problem["loc"]), problem["input"]
     match problem["type"]:
         case "extra_forbidden":
-            meant = meant_by(settings, path)
-            return f"{path}: unknown setting; {f'is {meant} meant?' if meant else 'check the spelling, or remove it'}"
+            meant = meant_by(settings, path, given)
+            alternatives = " or ".join([*([", ".join(meant[:-1])] if meant[1:] else []), *meant[-1:]])
+            asked = f"is {alternatives} meant?" if meant else "check the spelling, or remove it"
+            return path, f"{path}: unknown setting; {asked}"
         case "missing":
-            return f"{path}: required, but not given"
+            return path, f"{path}: required, but not given"
         case "finite_number":
-            return f"{path}: {given} is no number to work with; null stands for none where that may be"
+            return path, f"{path}: {given} is no number to work with; null stands for none where that may be"
         case "string_type":
             told = "a text is needed; write it in quotes"
         case "model_type" | "dict_type":
@@ -175,7 +194,9 @@ def _problem(problem: Mapping[str, Any], settings: type[Settings]) -> str:
             told = "the name of a setting is needed"
         case _:
             told = problem["msg"].removeprefix("Value error, ")
-    return f"{path or '(top level)'}: {told} (got {_shown(given)})"
+    if not path and problem["type"] == "value_error":
+        return path, told  # about several settings, which it names
+    return path, f"{path or '(top level)'}: {told} (got {_shown(given)})"
 
 
 def _shown(value: Any) -> str:

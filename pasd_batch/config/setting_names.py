@@ -11,6 +11,8 @@ from pydantic import BaseModel
 _LIKENESS = 0.75
 """Similarity above which a wrong name is a slip of the keys (difflib's ratio)."""
 
+_MOST_MEANT = 3
+
 
 def members_of(annotation: Any) -> Iterator[Any]:
     """The types that an annotation stands for, one of which a value has; containers are one type."""
@@ -50,15 +52,35 @@ def truths_for_numbers(settings: Any, values: Mapping[str, Any], before: str = "
             yield f"{before}{name}", value
 
 
-def meant_by(settings: Any, path: str) -> str | None:
-    """The path that somebody meant who wrote one that no setting has, as far as can be guessed."""
+def meant_by(settings: Any, path: str, value: Any = None) -> list[str]:
+    """The paths that somebody may have meant who wrote one that no setting has; few, the likeliest alone if it is sure.
+
+    `value` is what was given for it: a mapping is meant for a group.
+    """
     known = list(dict.fromkeys(_paths(settings)))
     group, dot, name = path.rpartition(".")
-    beside = [other.rpartition(".")[2] for other in known if other.rpartition(".")[0] == group]
+    leaves = {other: other.rpartition(".")[2] for other in known}
+    beside = [leaf for other, leaf in leaves.items() if other.rpartition(".")[0] == group]
     if near := get_close_matches(name, beside, n=1, cutoff=_LIKENESS):
-        return group + dot + near[0]
-    elsewhere = [other for other in known if other.rpartition(".")[2] == name]
-    return elsewhere[0] if len(elsewhere) == 1 else None
+        return [group + dot + near[0]]
+    if isinstance(value, Mapping):
+        leaves = {other: leaf for other, leaf in leaves.items() if any(each.startswith(f"{other}.") for each in known)}
+    alike = [name] if name in leaves.values() else get_close_matches(name, set(leaves.values()), n=1, cutoff=_LIKENESS)
+    return [other for other, leaf in leaves.items() if leaf in alike][:_MOST_MEANT]
+
+
+def written_path(settings: Any, location: Sequence[str | int]) -> str:
+    """The dotted path of a problem as people write it: without pydantic's names of the kinds that a group may be."""
+    found, parts = [settings], list[str]()
+    for place, part in enumerate(location):
+        members = [member for annotation in found for member in members_of(annotation)]
+        groups = [member for member in members if _is_group(member)]
+        fields = [group.model_fields[part].annotation for group in groups if part in group.model_fields]
+        if groups and not fields and isinstance(part, str) and place + 1 < len(location):
+            continue
+        parts.append(str(part))
+        found = fields or [each for member in members for each in get_args(member)]
+    return ".".join(parts)
 
 
 def _paths(settings: Any, before: str = "") -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Settings of PASD's training, and reading those of any training."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -114,19 +115,21 @@ def load_training(path: str | Path, overrides: list[str] | None = None) -> AnyTr
         ConfigError: naming every setting that is wrong.
     """
     values = with_overrides(load_yaml(path), overrides or [], AnyTraining)
-    return parse_training(values, source=str(path))
+    return parse_training(values, source=str(path), overrides=overrides or ())
 
 
-def parse_training(values: dict[str, object], *, source: str = "configuration") -> AnyTraining:
-    """Validate a training's plain values.
+def parse_training(
+    values: dict[str, object], *, source: str = "configuration", overrides: Sequence[str] = ()
+) -> AnyTraining:
+    """Validate a training's plain values, which come from `source`, but for those that `overrides` have set.
 
     Raises:
         ConfigError: naming every setting that is wrong.
     """
     match values.get("trains", "pasd"):
         case "pasd":
-            return TrainingSettings.parse(values, source=source)
+            return TrainingSettings.parse(values, source=source, overrides=overrides)
         case "vae":
-            return VaeTrainingSettings.parse(values, source=source)
+            return VaeTrainingSettings.parse(values, source=source, overrides=overrides)
         case other:
             raise ConfigError(f"{source}: trains is {other!r}; it must be pasd or vae")

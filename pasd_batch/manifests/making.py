@@ -3,8 +3,9 @@
 import itertools
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import pyarrow as pa
 from PIL import Image
@@ -15,7 +16,7 @@ from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.file_pages import PAGE_COLUMN, page_id
 from pasd_batch.manifests.listing import FoundFiles, LeftOut, find_files
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
-from pasd_batch.manifests.writing import refuse_other_formats, write_file, write_tables
+from pasd_batch.manifests.writing import csv_of, is_csv, refuse_other_formats, write_file, write_tables
 from pasd_batch.photos.page_sizes import Sizes, page_sizes
 from pasd_batch.storage.location import redact_uri
 from pasd_batch.storage.reading import open_for_reading
@@ -32,9 +33,19 @@ class PhotoList:
     """A manifest of photos that were found."""
 
     data: bytes
-    """The Parquet file."""
+    """The file."""
     photos: int
     left_out: LeftOut
+    folder: str
+    """Folder or prefix of the photos."""
+
+
+FileListener = Callable[[int, int], None]
+"""Told after every file that was opened how many were, and of how many that are found so far."""
+
+
+def _ignore_files(opened: int, found: int) -> None:
+    pass
 
 
 def make_manifest(
@@ -44,25 +55,36 @@ def make_manifest(
     *,
     measure: bool = False,
     pages: Pages = Pages.FIRST,
+    on_file: FileListener = _ignore_files,
 ) -> PhotoList:
-    """Write a Parquet manifest of all photos in a folder, below a prefix or that match a glob.
+    """Write a manifest of all photos in a folder, below a prefix or that match a glob: Parquet, or CSV by its name.
 
     Columns: `id` (the path below the folder) and `uri`; with `measure` also `width` and `height`, read from each
     photo's header (null where it cannot be), from which planning counts tiles. With every page of files, each is a row
     with its number in `file_page` and behind its id (`scan.tif#page=2`); null: the file has but one.
+    What is at the target is replaced.
 
     Raises:
-        ManifestError: there are no photos, or the target is not called like a Parquet file.
+        ManifestError: there are no photos, or the target is called like neither of these.
         StorageError: the source cannot be listed, or the target not be written.
     """
-    refuse_other_formats(target)
-    listed = list_photos(source, storage_settings, measure=measure, pages=pages)
+    as_csv = is_csv(target)
+    if not as_csv:
+        refuse_other_formats(target)
+    write = csv_of if as_csv else write_tables
+    listed = list_photos(source, storage_settings, measure=measure, pages=pages, on_file=on_file, write=write)
     write_file(target, listed.data, storage_settings)
     return listed
 
 
 def list_photos(
-    source: str, storage_settings: StorageSettings, *, measure: bool = False, pages: Pages = Pages.FIRST
+    source: str,
+    storage_settings: StorageSettings,
+    *,
+    measure: bool = False,
+    pages: Pages = Pages.FIRST,
+    on_file: FileListener = _ignore_files,
+    write: Callable[[BinaryIO, Iterable[pa.Table]], int] = write_tables,
 ) -> PhotoList:
     """The manifest that `make_manifest` writes.
 
@@ -71,10 +93,11 @@ def list_photos(
         StorageError: the source cannot be listed.
     """
     found = find_files(source, storage_settings)
+    tables = _photo_tables(found, storage_settings, measure=measure, pages=pages, on_file=on_file)
     with tempfile.TemporaryFile() as file:
-        photos = write_tables(file, _photo_tables(found, storage_settings, measure=measure, pages=pages))
+        photos = write(file, tables)
         _refuse_no_photos(source, photos, found.left_out)
-        return PhotoList(file.read(), photos, found.left_out)
+        return PhotoList(file.read(), photos, found.left_out, found.folder)
 
 
 def count_photos(source: str, storage_settings: StorageSettings, *, pages: Pages = Pages.FIRST) -> tuple[int, LeftOut]:
@@ -112,7 +135,7 @@ class _Row:
 
 
 def _photo_tables(
-    found: FoundFiles, storage_settings: StorageSettings, *, measure: bool, pages: Pages
+    found: FoundFiles, storage_settings: StorageSettings, *, measure: bool, pages: Pages, on_file: FileListener
 ) -> Iterator[pa.Table]:
     def rows_of(uri: str) -> list[_Row]:
         sizes = _page_sizes(uri, storage_settings) if pages is Pages.EVERY else []
@@ -121,9 +144,14 @@ def _photo_tables(
         return [_Row(uri, size=_size_of(uri, storage_settings) if measure else None)]
 
     uris = found.photos()
+    before = 0
     while batch := list(itertools.islice(uris, _BATCH_ROWS)):
         opens_files = measure or pages is Pages.EVERY
-        rows = [row for each in (in_threads if opens_files else map)(rows_of, batch) for row in each]
+        rows: list[_Row] = []
+        for number, each in enumerate((in_threads if opens_files else map)(rows_of, batch), start=1):
+            rows += each
+            on_file(before + number, before + len(batch))
+        before += len(batch)
         columns = {
             "id": pa.array([page_id(found.name(row.uri), row.page) for row in rows]),
             "uri": pa.array([row.uri for row in rows]),

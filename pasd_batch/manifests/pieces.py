@@ -78,6 +78,7 @@ def is_image_source(settings: ManifestSettings, storage_settings: StorageSetting
 def _names_photos(settings: ManifestSettings, storage_settings: StorageSettings) -> bool:
     wanted = _wanted_format(settings, storage_settings)
     if wanted is not ManifestFormat.AUTO:
+        _refuse_other_kind(settings, wanted, storage_settings)
         return wanted is ManifestFormat.IMAGES
     kinds: dict[str, str] = {}
     for count, uri in enumerate(find_files(settings.path, storage_settings).uris):
@@ -97,6 +98,24 @@ def _names_photos(settings: ManifestSettings, storage_settings: StorageSettings)
             "check manifest.path, or set manifest.format"
         )
     return "photos" in kinds
+
+
+def _refuse_other_kind(settings: ManifestSettings, wanted: ManifestFormat, storage_settings: StorageSettings) -> None:
+    """Refuse a format that is set for what is plainly something else."""
+    uris = find_files(settings.path, storage_settings).uris
+    if wanted is ManifestFormat.IMAGES:
+        if any(is_image(uri) for uri in uris):
+            return
+        there = "no photo is there, by the endings of names"
+    else:
+        photo = next((uri for uri in islice(uris, _PEEK) if is_image(uri)), None)
+        if photo is None:
+            return
+        there = f"photos are there ({redact_uri(photo)})"
+    raise ManifestError(
+        f"{redact_uri(settings.path)}: manifest.format is {wanted.value}, but {there}; leave manifest.format out, or "
+        "check manifest.path"
+    )
 
 
 def find_pieces(settings: ManifestSettings, storage_settings: StorageSettings) -> list[ManifestPiece]:

@@ -78,9 +78,14 @@ def _times(work: PhotoWork, count: int) -> Workload:
 
 
 def _lengths(table: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
-    if name not in table.column_names or not pa.types.is_integer(table.schema.field(name).type):
+    kind = table.schema.field(name).type if name in table.column_names else pa.null()
+    if pa.types.is_string(kind):  # as CSV has all columns
+        digits = pc.match_substring_regex(table[name], r"^[0-9]{1,9}$")
+        column = pc.fill_null(pc.if_else(digits, table[name], "0").cast(pa.int64()), 0)
+    elif pa.types.is_integer(kind):
+        column = pc.fill_null(table[name].cast(pa.int64(), safe=False), 0)
+    else:
         return pa.array([0] * table.num_rows, pa.int64())
-    column = pc.fill_null(table[name].cast(pa.int64(), safe=False), 0)
     return pc.if_else(pc.greater(column, 0), column, 0)
 
 

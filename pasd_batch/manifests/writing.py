@@ -1,10 +1,11 @@
-"""Writing of manifests that the product makes: as one Parquet file of a name that says so."""
+"""Writing of manifests that the product makes: as one Parquet file of a name that says so, or as CSV."""
 
 from collections.abc import Iterable
 from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import csv
 
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
@@ -41,6 +42,37 @@ def write_tables(file: BinaryIO, tables: Iterable[pa.Table]) -> int:
     return rows
 
 
+def is_csv(target: str) -> bool:
+    """True if the name says that the file is CSV."""
+    return ending_of(target) == ".csv"
+
+
+def csv_of(file: BinaryIO, tables: Iterable[pa.Table]) -> int:
+    """Write tables of one schema as CSV and go back to the file's start; the number of rows."""
+    writer: csv.CSVWriter | None = None
+    rows = 0
+    for table in tables:
+        writer = writer or csv.CSVWriter(file, table.schema)
+        writer.write_table(table)
+        rows += table.num_rows
+    if writer is not None:
+        writer.close()
+    file.seek(0)
+    return rows
+
+
+def refuse_overwriting(target: str, storage_settings: StorageSettings) -> None:
+    """Refuse a file that is there.
+
+    Raises:
+        ManifestError: naming it.
+        StorageError: the place cannot be looked at.
+    """
+    folder, name = _place_of(target)
+    if name and _storage(folder, storage_settings).exists(name):
+        raise ManifestError(f"{redact_uri(target)} is there already; give another name, or --overwrite to replace it")
+
+
 def write_file(target: str, data: bytes, storage_settings: StorageSettings) -> None:
     """Store a file at a local path or URI.
 
@@ -48,11 +80,18 @@ def write_file(target: str, data: bytes, storage_settings: StorageSettings) -> N
         ManifestError: the target is a folder.
         StorageError: it cannot be written.
     """
-    before, slash, name = target.rpartition("/")
-    folder = before + slash  # with its slash: keys of objects may have more of them
+    folder, name = _place_of(target)
     if not name:
         shown = redact_uri(target)
         raise ManifestError(f"{shown} is a folder; name the manifest file, such as {shown}manifest.parquet")
-    Storage.open(folder or ".", retry=storage_settings.retry, allowed_schemes=storage_settings.allowed_schemes).write(
-        name, data
-    )
+    _storage(folder, storage_settings).write(name, data)
+
+
+def _place_of(target: str) -> tuple[str, str]:
+    """Folder and name of a file; the folder with its slash, as keys of objects may have more of them."""
+    before, slash, name = target.rpartition("/")
+    return before + slash, name
+
+
+def _storage(folder: str, settings: StorageSettings) -> Storage:
+    return Storage.open(folder or ".", retry=settings.retry, allowed_schemes=settings.allowed_schemes)

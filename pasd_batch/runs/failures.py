@@ -27,7 +27,7 @@ def failures_of(run: str, target: str, storage_settings: StorageSettings) -> int
         NotFound: there is no run.
         StorageError: the run cannot be read, or the target not be written.
     """
-    refuse_other_formats(target)
+    refuse_other_formats(target)  # a CSV could not say how it is to be read
     folder = open_run(run, storage_settings)
     tables = with_whole_uris(in_threads(lambda shard: _failed_rows(shard, folder), folder.committed()), folder)
     filled = (table for table in tables if table.num_rows)

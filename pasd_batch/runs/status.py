@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow.compute as pc
@@ -10,6 +11,7 @@ from pasd_batch.config.storage import StorageSettings
 from pasd_batch.records import Status
 from pasd_batch.runs.cost import Prices, RunCost, run_cost
 from pasd_batch.runs.layout import ATTEMPTS_FOLDER, SUMMARY_FILE, shard_of_attempt
+from pasd_batch.runs.pace import RunPace, run_pace
 from pasd_batch.runs.run_file import RunFile, read_run
 from pasd_batch.runs.run_folder import RunFolder, no_run
 from pasd_batch.runs.summary import RunCounts, add_up, count_results
@@ -41,6 +43,7 @@ class RunStatus:
     complete: bool
     """True if the summary is written, which is the last thing a run does."""
     examples: tuple[FailedPhoto, ...]
+    pace: RunPace
     cost: RunCost | None = None
     """Cost of what is committed, where a price is known."""
 
@@ -57,6 +60,9 @@ class RunStatus:
             "begun_shards": self.begun_shards,
             **asdict(self.counts),
             "error_rate": self.counts.error_rate,
+            "last_activity": self.pace.last_activity.isoformat() if self.pace.last_activity else None,
+            "photos_per_hour": self.pace.photos_per_hour,
+            "seconds_left": self.pace.seconds_left,
             "cost": None if self.cost is None else asdict(self.cost),
             "examples": [asdict(photo) for photo in self.examples],
         }
@@ -71,6 +77,7 @@ class RunStatus:
             f"begun: {run.created_at}, {run.provenance.software}, config {run.config_fingerprint}",
             f"photos: {counts.photos:,} of {run.photos:,} ({share:.1%}), {counts.outcomes()}",
             f"shards: {counts.shards:,} of {run.shards:,} committed, {self.begun_shards:,} in work or interrupted",
+            *self.pace.lines(datetime.now(UTC)),
         ]
         if self.cost is not None:
             lines.append(self.cost.line())
@@ -105,6 +112,7 @@ def read_status(uri: str, storage_settings: StorageSettings, *, examples: int = 
         begun_shards=len(begun - set(committed)),
         complete=storage.exists(SUMMARY_FILE),
         examples=tuple(photo for photo, _ in zip(failed, range(examples), strict=False)),
+        pace=run_pace(shards, planned=run.photos),
         cost=run_cost(counts, run.prices if prices is None else prices, planned=run.photos),
     )
 

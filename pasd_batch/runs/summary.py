@@ -4,6 +4,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
@@ -33,6 +34,7 @@ _COLUMNS = [
     "seconds",
     "warnings",
     "scores",
+    "finished_at",
 ]
 
 
@@ -55,6 +57,8 @@ class ShardCounts:
     megapixels: float
     gone: tuple[str, ...]
     """Restored photos that rows describe and that are not stored; looked for if it is known which are."""
+    first_finished: datetime | None = None
+    last_finished: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -203,6 +207,7 @@ def _count_shard(folder: RunFolder, shard: int, stored: PathSet | None) -> Shard
     worker_seconds: dict[str, float] = defaultdict(float)
     for row in rows:
         worker_seconds[row["node_type"] or ""] += row["worker_seconds"] or 0.0
+    finished = [row["finished_at"] for row in rows if row["finished_at"] is not None]
     return ShardCounts(
         shard=shard,
         photos=len(rows),
@@ -217,6 +222,8 @@ def _count_shard(folder: RunFolder, shard: int, stored: PathSet | None) -> Shard
         worker_seconds=dict(worker_seconds),
         megapixels=sum((row["input_width"] or 0) * (row["input_height"] or 0) for row in rows) / 1e6,
         gone=() if stored is None else tuple(_gone(folder, rows, stored)),
+        first_finished=min(finished, default=None),
+        last_finished=max(finished, default=None),
     )
 
 

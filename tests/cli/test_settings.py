@@ -1,6 +1,9 @@
 """What the command line tells of itself: settings, version, and what is meant by a wrong name."""
 
+import shutil
 import signal
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,8 @@ from pasd_batch.batch.driver.interrupts import Interrupted
 from pasd_batch.cli import main
 from pasd_batch.config.listing import all_settings
 from pasd_batch.config.run import RunSettings
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def test_every_setting_has_a_meaning_and_is_listed_once():
@@ -53,14 +58,35 @@ def test_the_version_is_told(capsys):
     [
         (["restore", "a.jpg", "--output", "out", "--set", "color_fix=adain"], "is sampling.color_fix meant?"),
         (["run", "run.yaml", "color_fix=adain"], "is restoration.sampling.color_fix meant?"),
-        (["run", "run.yaml", "color_fix=adain"], "run.yaml with the command line's settings: 1 invalid"),
+        (["run", "run.yaml", "color_fix=adain"], "pasd-batch: command line: 1 invalid"),
         (["run", "run.yaml", "outptu.root=x"], "outptu: unknown setting; is output meant?"),
+        (["run", "run.yaml", "blurr=2"], "blurr: unknown setting; is audit.blurry meant?"),
+        (
+            ["run", "run.yaml", "describe.caption.threshold=1"],
+            "describe: unknown setting; is restoration.describe meant?",
+        ),
+        (["plan", "run.yaml", "scale=4"], "is manifest.columns.scale or restoration.sampling.scale meant?"),
+        (["audit", "in", "-o", "out", "blurr=2"], "command line: 1 invalid"),
+        (
+            ["train", "train.yaml", "stpes=2"],
+            "pasd-batch: command line: 1 invalid setting(s)\n  stpes: unknown setting; is st",
+        ),
+        (["train", "train.yaml", "model.pacca=x"], "  model.pacca: unknown setting; is model.paca meant?"),
+        (
+            ["run", "wrong.yaml", "shard_size=4"],
+            "wrong.yaml: 1 invalid setting(s)\n  ouput: unknown setting; is output",
+        ),
+        (["run", "wrong.yaml", "shard_size=0"], "wrong.yaml with the command line's settings: 2 invalid"),
+        (["run", "run.yaml", "--no-bar"], "unrecognized arguments: --no-bar; pasd-batch run --help lists all"),
     ],
 )
 def test_a_setting_in_the_wrong_place_is_told_its_right_one(tmp_path, monkeypatch, capsys, command, told):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run.yaml").write_text("manifest: {path: photos.csv}\noutput: {root: run}\n")
-    assert main(command) == 2
+    (tmp_path / "wrong.yaml").write_text("manifest: {path: photos.csv}\noutput: {root: run}\nouput: 1\n")
+    shutil.copy(CONFIGS / "train_tiny.yaml", tmp_path / "train.yaml")
+    with suppress(SystemExit):  # argparse's own way
+        assert main(command) == 2
     assert told in capsys.readouterr().err
 
 

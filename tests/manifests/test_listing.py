@@ -135,7 +135,7 @@ def test_what_is_there_instead_of_photos_is_told(tmp_path):
         count_photos(str(tmp_path), ACCESS)
 
 
-@pytest.mark.parametrize("name", ["list.csv", "list.jsonl", "list", "list.parquet.gz"])
+@pytest.mark.parametrize("name", ["list.tsv", "list.jsonl", "list", "list.parquet.gz"])
 def test_a_manifest_is_not_written_under_a_name_of_another_format(photos, capsys, name):
     target = photos.parent / name
     assert main(["manifest", str(photos), "-o", str(target)]) == 2

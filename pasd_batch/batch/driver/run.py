@@ -70,7 +70,8 @@ def run_from_config(path: str, overrides: Sequence[str] = (), *, log_format: str
 
 def _drive(path: str, overrides: Sequence[str], command: str) -> int:
     try:
-        settings = RunSettings.parse(with_overrides(load_yaml(path), overrides, RunSettings), source=path)
+        values = with_overrides(load_yaml(path), overrides, RunSettings)
+        settings = RunSettings.parse(values, source=path, overrides=overrides)
         refuse_relative_paths_of_job(settings)
     except ConfigError as error:
         _logger.error("%s", error)

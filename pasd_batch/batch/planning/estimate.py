@@ -31,6 +31,8 @@ class PlanSummary:
     """Of the manifest; None for a folder of photos, which is listed when the run is planned."""
     left_out: tuple[str, ...] = ()
     """Lines about what a folder of photos has besides them."""
+    restores: bool = True
+    """False for a run without tiles and results."""
 
     @property
     def tiles(self) -> int | None:
@@ -45,11 +47,8 @@ class PlanSummary:
 
     def lines(self) -> list[str]:
         """The summary for people."""
-        tiles = "unknown (the manifest has no width and height; make it with sizes to know)"
-        if self.tiles is not None:
-            sized = self.work.sized_rows
-            tiles = f"{self.tiles:,}{'' if sized == self.photos else f' (sizes known of {sized:,} photos)'}"
-        lines = [f"photos: {self.photos:,}", f"shards: {self.shards:,}", f"tiles: {tiles}"]
+        lines = [f"photos: {self.photos:,}", f"shards: {self.shards:,}"]
+        lines += [f"tiles: {self._told_tiles()}"] if self.restores else []
         if self.work.most_pixels:
             million, gib = self.work.most_pixels / 1e6, self.work.most_pixels * BYTES_A_PIXEL / 2**30
             lines.append(f"largest result: {million:,.1f} megapixels; making it takes up to {gib:,.1f} GiB of memory")
@@ -58,6 +57,12 @@ class PlanSummary:
         marked = [f"names told apart: {self.colliding_photos:,}"] if self.colliding_photos else []
         return [*lines, *marked, *self.left_out]
 
+    def _told_tiles(self) -> str:
+        if self.tiles is None:
+            return "unknown (the manifest has no width and height; make it with sizes to know)"
+        sized = self.work.sized_rows
+        return f"{self.tiles:,}{'' if sized == self.photos else f' (sizes known of {sized:,} photos)'}"
+
 
 def plan_summary(settings: RunSettings, *, suffix: str) -> PlanSummary:
     """Check a run's manifest as planning would, and sum it up; writes nothing. Ray must be running.
@@ -65,11 +70,11 @@ def plan_summary(settings: RunSettings, *, suffix: str) -> PlanSummary:
     Raises:
         ManifestError, StorageError: as planning would.
     """
+    restores = settings.mode is RunMode.RESTORE
     if is_image_source(settings.manifest, settings.storage):
         photos, left_out = count_photos(settings.manifest.path, settings.storage, pages=settings.manifest.pages)
         shards = number_of_shards(photos, settings.shard_size)
-        return PlanSummary(photos=photos, shards=shards, left_out=tuple(left_out.lines()))
-    restores = settings.mode is RunMode.RESTORE
+        return PlanSummary(photos=photos, shards=shards, left_out=tuple(left_out.lines()), restores=restores)
     work_of = photo_work(settings.restoration) if restores else None
     checked = check_manifest(settings.manifest, settings.storage, suffix=suffix, work_of=work_of)
     return PlanSummary(
@@ -78,6 +83,7 @@ def plan_summary(settings: RunSettings, *, suffix: str) -> PlanSummary:
         work=checked.survey.work,
         colliding_photos=len(checked.colliding),
         fingerprint=checked.fingerprint,
+        restores=restores,
     )
 
 
