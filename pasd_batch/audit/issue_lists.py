@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from pasd_batch.audit.columns import NAMES
 from pasd_batch.audit.issues import ISSUES, Issue
+from pasd_batch.manifests.file_pages import PAGE_COLUMN
 from pasd_batch.runs.layout import issue_list_path
 from pasd_batch.storage.storage import Storage
 
@@ -43,7 +44,7 @@ def _affected(audit: Path, issue: Issue) -> pa.Table:
     measure = [issue.measure] if issue.measure in NAMES else []
     duplicates = ["duplicate_of"] if issue.name.endswith("_duplicate") else []
     reason = ["error_message"] if issue.name == "unreadable" else []
-    columns = list(dict.fromkeys(["photo_id", "uri", *measure, *duplicates, *reason]))
+    columns = list(dict.fromkeys(["photo_id", "uri", "page", *measure, *duplicates, *reason]))
     severity = f"severities.{issue.name}"
     tables = []
     with pq.ParquetFile(audit) as file:
@@ -63,5 +64,7 @@ def _write_lines(rows: pa.Table, path: Path) -> None:
 
 def _line(row: dict[str, Any]) -> str:
     values = {"id": row.pop("photo_id"), "uri": row.pop("uri"), "severity": row.pop("severity"), **row}
+    page = values.pop("page")
+    values |= {} if page is None else {PAGE_COLUMN: page}
     rounded = {name: float(f"{value:.4g}") if isinstance(value, float) else value for name, value in values.items()}
     return json.dumps(rounded, ensure_ascii=False) + "\n"

@@ -17,7 +17,7 @@ from pasd_batch.evaluation.compared_runs import ComparedRun, ComparedRuns, Versu
 from pasd_batch.evaluation.comparison import MOST_CHANGED, PhotoChange
 from pasd_batch.report.html.pictures import MOST_BYTES, EncodedPictures, encoded_pictures
 from pasd_batch.report.render import SheetPhoto, shrunk
-from pasd_batch.report.run_photos import PHOTO_COLUMNS, input_picture, result_picture
+from pasd_batch.report.run_photos import PHOTO_COLUMNS, ground_of, input_picture, result_picture
 from pasd_batch.report.score_pairs import AFTER
 
 _logger = logging.getLogger(__name__)
@@ -80,9 +80,10 @@ def _rankings(compared: ComparedRuns) -> Iterator[tuple[Versus, str, tuple[Photo
 def _loaded(compared: ComparedRuns, chosen: _Chosen, limits: DecodeLimits, *, most_bytes: int) -> ComparedPhoto:
     first = compared.runs[0]
     row, shard = _row(first, chosen.change.first)
-    pictures = {INPUT: input_picture(row, shard, first.folder, limits)}
+    ground = ground_of(first.about)
+    pictures = {INPUT: input_picture(row, shard, first.folder, limits, ground)}
     for run in compared.runs:
-        result = _result(run, row["photo_id"])
+        result = _result(run, row["photo_id"], ground)
         if result is not None:
             pictures[run.letter] = result
     left, right = _sides(chosen.versus, pictures)
@@ -104,13 +105,13 @@ def _row(run: ComparedRun, number: int) -> tuple[dict[str, Any], int]:
     return row, shard
 
 
-def _result(run: ComparedRun, photo_id: str) -> np.ndarray | None:
+def _result(run: ComparedRun, photo_id: str, ground: np.ndarray) -> np.ndarray | None:
     """The photo as a run restored it; None where it did not."""
     number = pc.index(run.scores.ids, photo_id).as_py()
     if number < 0:
         return None
     row, shard = _row(run, number)
-    return None if row["output_path"] is None else result_picture(row, shard, run.folder)
+    return None if row["output_path"] is None else result_picture(row, shard, run.folder, ground)
 
 
 def _sides(versus: Versus, pictures: dict[str, np.ndarray]) -> tuple[str, str | None]:

@@ -103,9 +103,9 @@ class Photo:
         """Memory that colours and transparency take."""
         return sum(part.nbytes for part in (self.pixels, self.alpha, self.beyond_srgb) if part is not None)
 
-    def as_seen(self) -> np.ndarray:
-        """The pixels, transparent ones over a plain ground of grey, as what scores compare."""
-        return self.pixels if self.alpha is None else laid_over(self.pixels, self.alpha, GROUND)
+    def as_seen(self, ground: float | np.ndarray = GROUND) -> np.ndarray:
+        """The pixels, transparent ones over a plain ground (sRGB); that of grey is what scores compare."""
+        return self.pixels if self.alpha is None else laid_over(self.pixels, self.alpha, ground)
 
 
 def with_restored_pixels(photo: Photo, pixels: np.ndarray, *, colorized: bool = False) -> Photo:

@@ -19,6 +19,7 @@ from pasd_batch.report.score_pairs import INPUT, score_pairs
 from pasd_batch.runs.damage import damaged
 from pasd_batch.runs.layout import image_path, plan_path, result_path
 from pasd_batch.runs.plan_key import key_of_run
+from pasd_batch.runs.run_file import RunFile
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.local_files import LocalFiles
 from pasd_batch.storage.reading import read_uri
@@ -40,15 +41,22 @@ PHOTO_COLUMNS = (
 )
 
 
-def load_photo(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: DecodeLimits) -> SheetPhoto | None:
+def ground_of(about: RunFile) -> np.ndarray:
+    """The ground that transparent photos of a run lie on in reports, before and after alike: float32 (3,), sRGB."""
+    return np.asarray(about.background, np.float32) / 255.0
+
+
+def load_photo(
+    row: Mapping[str, Any], shard: int, folder: RunFolder, limits: DecodeLimits, ground: np.ndarray
+) -> SheetPhoto | None:
     """A row's photo before and, in a run that restores, after; None, with a warning, if it is not to be had any more.
 
     `row` has `PHOTO_COLUMNS`.
     """
     try:
-        pictures = [input_picture(row, shard, folder, limits)]
+        pictures = [input_picture(row, shard, folder, limits, ground)]
         if row["output_path"] is not None:
-            pictures.append(result_picture(row, shard, folder))
+            pictures.append(result_picture(row, shard, folder, ground))
     except PasdBatchError as error:
         _logger.warning("%s is not shown in the report: %s", row["photo_id"], error)
         return None
@@ -61,8 +69,10 @@ def load_photo(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: De
     return shrunk(SheetPhoto(row["output_path"] or row["photo_id"], tuple(pictures), notes))
 
 
-def input_picture(row: Mapping[str, Any], shard: int, folder: RunFolder, limits: DecodeLimits) -> np.ndarray:
-    """The photo of a row as it came, float32 (height, width, 3), sRGB in [0, 1].
+def input_picture(
+    row: Mapping[str, Any], shard: int, folder: RunFolder, limits: DecodeLimits, ground: np.ndarray
+) -> np.ndarray:
+    """The photo of a row as it came, over `ground` where it is transparent, float32 (height, width, 3), sRGB in [0, 1].
 
     Raises:
         PasdBatchError: it is not to be had any more, or may not be opened.
@@ -73,18 +83,18 @@ def input_picture(row: Mapping[str, Any], shard: int, folder: RunFolder, limits:
     uri, page = _planned(folder, shard, row["photo_id"])
     refuse_outside(uri, storage_settings)
     source = read_uri(uri, storage_settings, max_bytes=limits.max_bytes)
-    return PhotoDecoder().decode(source, limits=limits, page=page).as_seen()
+    return PhotoDecoder().decode(source, limits=limits, page=page).as_seen(ground)
 
 
-def result_picture(row: Mapping[str, Any], shard: int, folder: RunFolder) -> np.ndarray:
-    """The restored photo of a row that has one, float32 (height, width, 3), sRGB in [0, 1].
+def result_picture(row: Mapping[str, Any], shard: int, folder: RunFolder, ground: np.ndarray) -> np.ndarray:
+    """The restored photo of a row that has one, over `ground` where it is transparent, as `input_picture` has it.
 
     Raises:
         PasdBatchError: it is not there any more, or damaged.
     """
     restored = _restored_bytes(row, shard, folder)
     size = {"width": row["output_width"], "height": row["output_height"]}
-    return decode_photo(restored, limits=DecodeLimits.for_result(**size, nbytes=len(restored))).as_seen()
+    return decode_photo(restored, limits=DecodeLimits.for_result(**size, nbytes=len(restored))).as_seen(ground)
 
 
 def _score_line(scores: Mapping[str, float | None]) -> str:

@@ -1,7 +1,8 @@
 """The report of a run, beside its results: a page for browsers, one for terminals, and a contact sheet."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ from pasd_batch.report.html.pictures import MOST_BYTES
 from pasd_batch.report.html.rows_data import RowsData
 from pasd_batch.report.own_settings import own_setting_names, with_own_settings
 from pasd_batch.report.render import SheetPhoto, contact_sheet
-from pasd_batch.report.run_photos import PHOTO_COLUMNS, load_photo
+from pasd_batch.report.run_photos import PHOTO_COLUMNS, ground_of, load_photo
 from pasd_batch.report.statistics import to_markdown
 from pasd_batch.runs.cost import run_cost
 from pasd_batch.runs.layout import REPORT_PAGE, REPORT_SHEET, REPORT_SUMMARY, report_data_path
@@ -33,6 +34,9 @@ MOST_ON_SHEET = 12
 """Photos of the contact sheet."""
 
 _ROWS_AT_ONCE = 2_000
+
+_Load = Callable[[Mapping[str, Any], int], SheetPhoto | None]
+"""Loads the photo of a row and its shard; None if it is not to be had any more."""
 
 
 def write_report(
@@ -65,7 +69,8 @@ def write_report(
     cost = _cost_line(folder, about)
     summary = to_markdown(digest.statistics, title=f"Run {storage.uri()}", planned=about.photos, cost=cost)
     choices = choose(digest, photos) if audit is None else audit.choices(photos)
-    gallery = list(_gallery(folder, digest, choices, audit, limits))
+    load = partial(load_photo, folder=folder, limits=limits, ground=ground_of(about))
+    gallery = list(_gallery(folder, digest, choices, audit, load))
     if audit is None:
         page = render_page(about, storage.uri(), digest, rows, gallery, cost)
     else:
@@ -75,7 +80,7 @@ def write_report(
     storage.write(REPORT_SUMMARY, summary.encode())
     storage.write(REPORT_PAGE, page.encode())
     written = [REPORT_PAGE, REPORT_SUMMARY]
-    if sheet := _sheet(folder, min(photos, MOST_ON_SHEET), limits):
+    if sheet := _sheet(folder, min(photos, MOST_ON_SHEET), load):
         storage.write(REPORT_SHEET, sheet)
         written.append(REPORT_SHEET)
     return [storage.uri(path) for path in written]
@@ -99,7 +104,7 @@ def _cost_line(folder: RunFolder, about: RunFile) -> str | None:
 
 
 def _gallery(
-    folder: RunFolder, digest: RunDigest, choices: Sequence[Choice], audit: AuditDigest | None, limits: DecodeLimits
+    folder: RunFolder, digest: RunDigest, choices: Sequence[Choice], audit: AuditDigest | None, load: _Load
 ) -> Iterator[tuple[Choice, Sequence[ShownPhoto]]]:
     """The page's photos, choice by choice; those that are gone are left out."""
     most_bytes = MOST_BYTES // max(1, sum(len(choice.rows) for choice in choices))
@@ -108,7 +113,7 @@ def _gallery(
         for number in choice.rows:
             shard, place = digest.place(number)
             (row,) = folder.shard_rows(shard, PHOTO_COLUMNS).slice(place, 1).to_pylist()
-            photo = load_photo(row, shard, folder, limits)
+            photo = load(row, shard)
             if photo is not None:
                 before, after = photo.images[0], photo.images[1] if len(photo.images) > 1 else None
                 notes = photo.notes if audit is None else (audit.note(choice.title, number), *photo.notes)
@@ -117,9 +122,9 @@ def _gallery(
             yield choice, shown
 
 
-def _sheet(folder: RunFolder, photos: int, limits: DecodeLimits) -> bytes | None:
+def _sheet(folder: RunFolder, photos: int, load: _Load) -> bytes | None:
     """The contact sheet as PNG; None without a photo to show."""
-    chosen = sorted(_sheet_photos(folder, photos, limits), key=lambda photo: photo.name)
+    chosen = sorted(_sheet_photos(folder, photos, load), key=lambda photo: photo.name)
     if not chosen:
         return None
     buffer = io.BytesIO()
@@ -128,7 +133,7 @@ def _sheet(folder: RunFolder, photos: int, limits: DecodeLimits) -> bytes | None
     return buffer.getvalue()
 
 
-def _sheet_photos(folder: RunFolder, wanted: int, limits: DecodeLimits) -> Iterator[SheetPhoto]:
+def _sheet_photos(folder: RunFolder, wanted: int, load: _Load) -> Iterator[SheetPhoto]:
     """Restored photos spread evenly over the committed shards, as many as wanted; each shard is looked at once."""
     shards = folder.committed() if wanted else []
     missing = wanted
@@ -137,7 +142,7 @@ def _sheet_photos(folder: RunFolder, wanted: int, limits: DecodeLimits) -> Itera
         rows = [row for row in every if row["status"] == Status.OK and row["output_path"]]
         share = -(-missing // (len(shards) - visited))
         for row in _spread(rows)[:share]:
-            photo = load_photo(row, shard, folder, limits)
+            photo = load(row, shard)
             if photo is not None:
                 missing -= 1
                 yield photo

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from pasd_batch.config.photos import OutputSettings
 from pasd_batch.config.run import RunSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.records import Provenance, ScoreColumn
@@ -59,6 +60,11 @@ class RunFile:
         """Number of passes before the last whose results the run stores."""
         stores = self.config.get("output", {}).get("passes", False)
         return len(self.config["restoration"]["passes"]) - 1 if stores else 0
+
+    @property
+    def background(self) -> tuple[int, ...]:
+        """Colour, as 8-bit levels, that reports show transparent photos on, and that results have under it in JPEG."""
+        return tuple(self.config.get("output", {}).get("file", {}).get("background", OutputSettings().background))
 
     @property
     def prices(self) -> float | dict[str, float] | None:

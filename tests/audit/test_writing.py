@@ -85,6 +85,13 @@ def test_issues_are_told_with_the_worst_first_and_listed_so(tmp_path):
     assert summary.line().startswith("issues: 2 blurry, 1 ")
 
 
+def test_pages_of_files_stay_pages_in_lists_of_issues(tmp_path):
+    _, table = audit(tmp_path, [audited_row(number, failed=True, page=number or None, pages=2) for number in range(3)])
+    assert (table["page"].to_pylist(), table["pages"].to_pylist()) == ([None, 1, 2], [2, 2, 2])
+    lines = {line["id"]: line.get("file_page") for line in listed(tmp_path, "unreadable")}
+    assert lines == {"photo0": None, "photo1": 1, "photo2": 2}
+
+
 def test_duplicates_name_the_photo_to_keep(tmp_path):
     rows = [audited_row(number) for number in range(10)]
     alike = rows[2]["audit"]["perceptual_hash"]

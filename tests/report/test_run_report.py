@@ -1,5 +1,6 @@
 """The report of a run made by hand: what it counts, and a contact sheet with the right pixels in the right places."""
 
+import base64
 import io
 import json
 import re
@@ -192,6 +193,28 @@ def test_few_photos_are_chosen_from_all_over_the_run(tmp_path):
     sheet = np.asarray(Image.open(f"{run}/{REPORT_SHEET}").convert("RGB"))
     shown = [n for n, colour in enumerate(COLOURS) if (np.abs(sheet.astype(int) - colour).max(axis=-1) <= 1).any()]
     assert shown == [0, 4]
+
+
+@pytest.mark.parametrize("background", [None, (10, 200, 30)])
+def test_transparent_photos_lie_on_one_ground_before_and_after(tmp_path, background):
+    """Also where the result has none, as in JPEG, whose ground is the same setting."""
+    config = {"output": {"file": {"background": background}}} if background else {}
+    run = stored_run(
+        tmp_path / "run", [result_row(number) for number in range(2)], config={"mode": "restore", **config}
+    )
+    ground = background or (255, 255, 255)
+    for path, size in ((tmp_path / "0.png", (30, 20)), (tmp_path / "run/images/0.png", (60, 40))):
+        Image.new("RGBA", size, (200, 0, 90, 0)).save(path)
+    Image.new("RGBA", (30, 20), (200, 0, 90, 0)).save(tmp_path / "1.png")
+    Image.new("RGB", (60, 40), ground).save(tmp_path / "run/images/1.png")
+    write_report(run.storage.uri(), ACCESS, photos=2)
+    sheet = np.asarray(Image.open(tmp_path / "run" / REPORT_SHEET).convert("RGB"))
+    assert (sheet == ground).all(axis=-1).sum() == 2 * 2 * 60 * 40
+    shown = re.findall(r"data:image/webp;base64,([^\"]*)", (tmp_path / "run/report/index.html").read_text())
+    assert len(shown) == 4
+    for picture in shown:
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")).astype(int)
+        assert np.abs(pixels - ground).max() <= 4
 
 
 def test_a_page_has_at_most_8_megabytes_whatever_its_photos_are(tmp_path, monkeypatch):

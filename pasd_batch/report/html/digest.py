@@ -32,6 +32,7 @@ DIGEST_COLUMNS = (
     "reference_uri",
     "color_reference_uri",
     "prompt",
+    "page",
     "shard",
     "finished_at",
     "seconds",

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from photo_archive import record, results, settings, spec, store_photos, write_plan
 from photo_files import deep_picture, picture, png16, saved
@@ -78,7 +79,7 @@ def test_reports_show_the_page_that_a_row_is_of(tmp_path):
     worked_on(tmp_path)
     folder = RunFolder.open(str(tmp_path / "run"), settings(tmp_path / "run").storage)
     rows = {row["photo_id"]: row for row in folder.shard_rows(0, PHOTO_COLUMNS).to_pylist()}
-    first, second = (load_photo(rows[name], 0, folder, DecodeLimits()) for name in ("p1.tif", "p2.tif"))
+    first, second = (load_photo(rows[name], 0, folder, DecodeLimits(), np.ones(3)) for name in ("p1.tif", "p2.tif"))
     assert first is not None
     assert second is not None
     assert abs(first.images[0] + second.images[0] - 1.0).max() < 1e-6

@@ -117,6 +117,15 @@ def test_scores_stand_beside_the_photos_and_empty_columns_are_left_out(browser, 
     ]
 
 
+def test_pages_of_files_stay_pages_in_the_manifest_of_a_selection(browser, tmp_path):
+    rows = [result_row(number, page=number or None) for number in range(3)]
+    with opened(browser, make_page(tmp_path, rows)) as page:
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Selection as a manifest").click()
+        lines = [json.loads(line) for line in Path(download.value.path()).read_text().splitlines()]
+    assert [line.get("file_page") for line in lines] == [None, 1, 2]
+
+
 def test_hostile_names_and_messages_stay_text(browser, page_file):
     with opened(browser, page_file) as page:
         page.get_by_label("Text").fill("onerror")
