@@ -135,7 +135,12 @@ class _Row:
 
 
 def _photo_tables(
-    found: FoundFiles, storage_settings: StorageSettings, *, measure: bool, pages: Pages, on_file: FileListener
+    found: FoundFiles,
+    storage_settings: StorageSettings,
+    *,
+    measure: bool,
+    pages: Pages,
+    on_file: FileListener = _ignore_files,
 ) -> Iterator[pa.Table]:
     def rows_of(uri: str) -> list[_Row]:
         sizes = _page_sizes(uri, storage_settings) if pages is Pages.EVERY else []

@@ -1,4 +1,4 @@
-"""The place of an animation's first picture on its canvas: in WebP the rest of it is transparent, as viewers show it.
+"""The part of an animation's canvas that has been drawn on: in WebP the rest is transparent, as viewers show it.
 
 GIF has a colour for it, which Pillow paints; PNG's and AVIF's first pictures cover it.
 """
@@ -7,26 +7,30 @@ import numpy as np
 
 from pasd_batch.photos.raster import Raster
 
-Place = tuple[slice, slice]
-"""Rows and columns."""
+_IS_CLEARED = 0x01  # when its time is over: ANMF's disposal method (RFC 9649, section 2.7.1.1)
 
 
-def first_picture_place(data: bytes) -> Place | None:
-    """The part of a WebP animation's canvas that its first picture covers; None if it is no animation."""
-    at = 12
-    while at + 24 <= len(data):
+def hide_rest(raster: Raster, data: bytes, number: int) -> None:
+    """Make transparent what none of the pictures up to that number covers; nothing in a file that is no animation."""
+    covered = _covered(data, number, raster.color.shape[:2])
+    if covered is None or covered.all():
+        return
+    raster.alpha = covered.astype(np.float32) if raster.alpha is None else raster.alpha * covered
+
+
+def _covered(data: bytes, number: int, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Pixels of a WebP animation's canvas, bool (height, width), that are drawn on when that picture is shown."""
+    covered, cleared, at, count = np.zeros(shape, bool), None, 12, 0
+    while at + 24 <= len(data) and count < number:
         size = int.from_bytes(data[at + 4 : at + 8], "little")
         if data[at : at + 4] == b"ANMF":
+            if cleared is not None:
+                covered[cleared] = False
             places = (data[at + start : at + start + 3] for start in (8, 11, 14, 17))
             x, y, width, height = (int.from_bytes(place, "little") for place in places)
-            return slice(2 * y, 2 * y + height + 1), slice(2 * x, 2 * x + width + 1)
+            place = slice(2 * y, 2 * y + height + 1), slice(2 * x, 2 * x + width + 1)
+            covered[place] = True
+            cleared = place if data[at + 23] & _IS_CLEARED else None
+            count += 1
         at += 8 + size + size % 2
-    return None
-
-
-def hide_rest(raster: Raster, place: Place) -> None:
-    """Make all but that part transparent, if there is more."""
-    covered = np.zeros(raster.color.shape[:2], np.float32)
-    covered[place] = 1.0 if raster.alpha is None else raster.alpha[place]
-    if raster.alpha is not None or covered.min() < 1.0:
-        raster.alpha = covered
+    return covered if count else None

@@ -4,7 +4,7 @@ import numpy as np
 from PIL.ImageFile import ImageFile
 
 from pasd_batch.config.photos import DecodeLimits
-from pasd_batch.photos.animation_canvas import first_picture_place, hide_rest
+from pasd_batch.photos.animation_canvas import hide_rest
 from pasd_batch.photos.decode_jpeg import decode_deep_jpeg, raster_from_jpeg
 from pasd_batch.photos.decoded_file import DecodedFile
 from pasd_batch.photos.decoder_errors import as_photo_errors
@@ -44,8 +44,8 @@ def decode_with_pillow(
         orientation = stated if turned is None else turned  # what AVIF's container says is the last word, as in HEIC
         with as_photo_errors(kind):
             raster = _raster(pixels, image, metadata.icc, form, limits, warn)
-    if kind is SourceFormat.WEBP and number == 1 and (place := first_picture_place(data)) is not None:
-        hide_rest(raster, place)
+    if kind is SourceFormat.WEBP:
+        hide_rest(raster, data, number)
     if kind is SourceFormat.AVIF:
         _crop_to_aperture(raster, data, warn)  # before it is turned, as the container wants it
     return DecodedFile(raster, metadata, form, orientation)

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
@@ -12,7 +13,7 @@ from pasd_batch.photos.metadata_blocks import MetadataBlocks, exif_directories
 _EXIF, _MIME, _XMP_TYPE = b"Exif", b"mime", b"application/rdf+xml"
 _TONE_MAP, _AUXILIARY, _ALPHA = b"tmap", b"auxC", (b"alpha", b"auxid:1")
 _PARTS = {b"hdrgainmap": "a gain map", b"depth": "a depth map", b"auxid:2": "a depth map", b"matte": "a matte"}
-_IN_FILE, _IN_META = 0, 1
+_IN_FILE, _IN_META, _MOVIE = 0, 1, b"moov"
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,13 @@ def _tell_parts(data: bytes, boxes: dict[bytes, tuple[int, int]], warn: Warn) ->
         found.add("a gain map")
     if found:
         warn(f"pictures beside the photo are left out: {', '.join(sorted(found))}")
+
+
+def tell_sequence(data: bytes, warn: Warn) -> None:
+    """Tell of an image sequence beside the picture of a HEIF file (ISO 23008-12, section 7), which is not read."""
+    with suppress(ValueError, IndexError, struct.error):
+        if any(name == _MOVIE for name, _, _ in _boxes(data, 0, len(data))):
+            warn("an image sequence beside the HEIF file's picture is left out")
 
 
 def without_exif(data: bytes) -> bytes:

@@ -11,6 +11,7 @@ from photo_archive import store_photos
 from photo_files import picture, saved
 from PIL import Image
 
+from pasd_batch.batch.planning.estimate import plan_summary
 from pasd_batch.batch.planning.plan_stages import (
     PATH_KEY,
     PathRules,
@@ -20,7 +21,7 @@ from pasd_batch.batch.planning.plan_stages import (
     repeated_keys,
 )
 from pasd_batch.cli import main
-from pasd_batch.config.run import ManifestColumns, ManifestFormat, ManifestSettings, Pages
+from pasd_batch.config.run import ManifestColumns, ManifestFormat, ManifestSettings, Pages, RunSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.making import count_photos, make_manifest
 from pasd_batch.manifests.pieces import ManifestPiece, is_image_source
@@ -151,6 +152,10 @@ def test_a_run_keeps_the_list_of_all_pages_of_a_folder(folder, tmp_path, capsys)
     with draft_list(str(folder), storage, ACCESS, pages=Pages.EVERY) as draft:
         kept = survey(draft.manifest)
     made = tmp_path / "made.parquet"
+    planned_run = RunSettings.parse(
+        {"manifest": {"path": str(folder), "pages": "every"}, "output": {"root": str(tmp_path / "run")}}
+    )
+    assert plan_summary(planned_run, suffix=".png").photos == 14
     assert main(["manifest", str(folder), "-o", str(made), "--pages", "every"]) == 0
     assert capsys.readouterr().out.startswith("14 photos listed")
     assert survey(ManifestSettings(path=str(made))).fingerprint == kept.fingerprint

@@ -143,6 +143,14 @@ def test_second_views_and_previews_of_a_jpeg_are_no_pages():
     )
 
 
+def test_an_image_sequence_beside_a_heif_picture_is_told():
+    photo = decode_photo(heif(rgb()) + (16).to_bytes(4, "big") + b"moov" + bytes(8))
+    assert (form_of(photo).pages, photo.warnings) == (
+        1,
+        ("an image sequence beside the HEIF file's picture is left out",),
+    )
+
+
 def test_the_picture_that_others_see_of_an_animated_png_is_its_first_page():
     """Which is no part of the animation then."""
     data = animation("PNG", default_image=True)

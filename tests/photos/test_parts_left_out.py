@@ -22,22 +22,25 @@ def three(*numbers: int) -> bytes:
     return b"".join(number.to_bytes(3, "little") for number in numbers)
 
 
-def test_what_the_first_picture_leaves_free_of_its_canvas_is_transparent(tmp_path):
-    """As libvips has it, and browsers; what it covers is at its place."""
+@pytest.mark.parametrize("cleared", [False, True])
+def test_what_no_picture_has_covered_of_its_canvas_is_transparent(tmp_path, cleared):
+    """As libvips has it, and browsers; what they cover is at its place."""
     body = webp_chunk(b"VP8X", b"\x02\0\0\0" + three(63, 47)) + webp_chunk(b"ANIM", bytes(6))
-    for samples, left, top in ((picture(24, 40), 10, 20), (picture(48, 64), 0, 0)):
+    for samples, left, top in ((picture(24, 40), 10, 20), (picture(16, 20), 4, 8)):
         height, width = samples.shape[:2]
-        place = three(left // 2, top // 2, width - 1, height - 1, 100) + b"\0"
+        place = three(left // 2, top // 2, width - 1, height - 1, 100) + bytes([cleared])
         body += webp_chunk(b"ANMF", place + saved(Image.fromarray(samples), "WEBP", lossless=True)[12:])
     data = webp_chunk(b"RIFF", b"WEBP" + body)
     (tmp_path / "photo.webp").write_bytes(data)
-    judge("vips", "copy", str(tmp_path / "photo.webp"), str(tmp_path / "shown.png"))
-    shown = np.asarray(Image.open(tmp_path / "shown.png").convert("RGBA")).astype(float)
-    photo = decode_photo(data)
-    assert photo.alpha is not None
-    np.testing.assert_array_equal(photo.alpha * 255, shown[..., 3])
-    assert photo.alpha.sum() == 24 * 40
-    np.testing.assert_allclose(photo.pixels[20:44, 10:50] * 255, picture(24, 40), atol=1e-3)
+    for page, covered in ((1, 24 * 40), (2, 16 * 20 if cleared else 24 * 40 + 16 * 20 - 4 * 14)):
+        judge("vips", "copy", f"{tmp_path / 'photo.webp'}[page={page - 1}]", str(tmp_path / "shown.png"))
+        shown = np.asarray(Image.open(tmp_path / "shown.png").convert("RGBA")).astype(float)
+        photo = decode_photo(data, page=page)
+        assert photo.alpha is not None
+        np.testing.assert_array_equal(photo.alpha * 255, shown[..., 3])
+        assert photo.alpha.sum() == covered
+        seen = photo.alpha > 0
+        np.testing.assert_allclose(photo.pixels[seen] * 255, shown[..., :3][seen], atol=1e-3)
 
 
 @pytest.mark.parametrize(
