@@ -35,6 +35,9 @@ class DetectSettings(DescriberSettings):
     most: int = Field(default=5, ge=1)
     """Most names of objects that are taken, those with the highest scores."""
 
+    in_prompt: bool = True
+    """Objects' names go into the prompt; off where they are found for `sampling.regions` alone."""
+
 
 class CaptionSettings(DescriberSettings):
     """A captioner, BLIP or Florence-2: a sentence about the photo goes into its prompt."""

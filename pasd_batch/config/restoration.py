@@ -16,6 +16,7 @@ from pasd_batch.config.fidelity import FidelityDial
 from pasd_batch.config.intervals import NonNegativeInterval
 from pasd_batch.config.model import ModelSettings
 from pasd_batch.config.passes import with_whole_passes
+from pasd_batch.config.regions import RegionSettings, refuse_twice
 from pasd_batch.config.scheduler import SchedulerOptions
 from pasd_batch.config.tiling import TilingSettings
 
@@ -126,6 +127,13 @@ class SamplingSettings(Settings):
     """Map from estimates to settings, or its file, as `pasd-batch adapt` fits it; none: the model folder's own
     (`adaptation.yaml`), if settings adapt."""
 
+    regions: tuple[RegionSettings, ...] = ()
+    """Classes of things, such as faces or text, that are restored with a fidelity of their own wherever
+    `describe.detect` finds them; where they overlap the higher one holds."""
+
+    feather: int = Field(default=8, ge=0, le=128)
+    """Width in pixels of the photo over which what a mask lets through fades in, and regions fade out."""
+
     color_fix: ColorFix = ColorFix.WAVELET
     """Colour correction against the input."""
 
@@ -175,6 +183,11 @@ class SamplingSettings(Settings):
                 "adapt needs a map, and this model has none of its own; fit one with `pasd-batch adapt` (docs/"
                 "adaptation.md), then name its file as sampling.adaptation"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _regions_once(self) -> Self:
+        refuse_twice(self.regions)
         return self
 
     @model_validator(mode="after")
@@ -261,12 +274,22 @@ class RestorationSettings(PassSettings):
             "noisy lose detail; set that scale, or name a model"
         ]
 
+    @property
+    def regions(self) -> tuple[RegionSettings, ...]:
+        """Regions of all passes."""
+        return tuple(dict.fromkeys(region for each in self.in_order for region in each.sampling.regions))
+
     def refuse_unused(self) -> None:
         """Refuse what would change nothing.
 
         Raises:
             ValueError: naming the settings.
         """
+        if self.regions and self.describe.detect is None:
+            raise ValueError(
+                "sampling.regions are where a detector finds things, and there is none; name its weights in "
+                "describe.detect.weights, or leave the regions out"
+            )
         if names := dict.fromkeys(name for each in self.in_order for name in each.unused):
             told = ", ".join(f"sampling.{name}" for name in names)
             raise ValueError(

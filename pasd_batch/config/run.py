@@ -89,6 +89,9 @@ class ManifestColumns(Settings):
 
     page: str | None = None
     """Column with the page of the file, from 1, that a row is of; none: `file_page` where there is such a column."""
+    mask_uri: str | None = None
+    """Column with the URI of a mask: white is restored, black left as it is; none: `mask_uri` where there is such a
+    column."""
 
     scale: str | None = None
     """Column with a photo's own `restoration.sampling.scale`; like those below only taken if it is named here. Where a

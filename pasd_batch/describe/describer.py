@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from pasd_batch.records import Description
+from pasd_batch.records import Description, FoundBox
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,8 @@ class Finding:
     description: Description = field(default_factory=Description)
     doubt: str | None = None
     """Reason why nothing is said; None where something is."""
+    boxes: tuple[FoundBox, ...] = ()
+    """Places of the objects that it is sure of, the surest first."""
 
 
 class Describer(Protocol):

@@ -1,8 +1,8 @@
 """A manifest's rows in one form: absolute URIs, known columns under their own names, problems named by row.
 
 In this form a table has `uri`, `prompt` and `reference_uri`, `photo_id` where the manifest gives ids, also
-`color_reference_uri` and `settings` where it gives some, and then the manifest's other columns under the names that a
-run carries them by.
+`color_reference_uri`, `mask_uri` and `settings` where it gives some, and then the manifest's other columns under the
+names that a run carries them by.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -30,10 +30,10 @@ from pasd_batch.records import PLAN_SCHEMA, URI_COLUMNS, extra_column_name
 from pasd_batch.storage.location import redact_uri
 from pasd_batch.storage.redaction import CREDENTIALS, lacks_slashes
 
-KNOWN_COLUMNS = ("photo_id", "uri", "prompt", "reference_uri", "color_reference_uri", "settings")
+KNOWN_COLUMNS = ("photo_id", "uri", "prompt", "reference_uri", "color_reference_uri", "mask_uri", "settings")
 """Columns of the common form."""
 
-_WHERE_GIVEN = ("photo_id", "color_reference_uri", "settings")
+_WHERE_GIVEN = ("photo_id", "color_reference_uri", "mask_uri", "settings")
 """Those that are only there where the manifest gives some."""
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -188,6 +188,7 @@ def _chosen_columns(names: list[str], columns: ManifestColumns, piece: ManifestP
         "prompt": ("prompt", columns.prompt),
         "reference_uri": ("reference_uri", columns.reference_uri),
         "color_reference_uri": ("color_reference_uri", columns.color_reference_uri),
+        "mask_uri": ("mask_uri", columns.mask_uri),
     }
     chosen: dict[str, str] = {}
     for known, (setting, configured) in settings.items():

@@ -60,6 +60,8 @@ class TileBatch:
 
     number: int = 0
     """Number among the batches of a sampling; its tiles are the same at every step."""
+    guidance: Float[Tensor, "batch 1 height width"] | None = None
+    """Scale of guidance at every place; None: the denoiser's everywhere."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ class GuidedDenoiser:
         if batch.negative_prompts is None:
             return noise
         negative, positive = noise.float().chunk(2)
-        guided = negative + self.guidance.scale * (positive - negative)
+        scale = self.guidance.scale if batch.guidance is None else batch.guidance
+        guided = negative + scale * (positive - negative)
         return rescaled(guided, positive, self.guidance.rescale) if self.guidance.rescale else guided
 
     def _run(self, name: str, network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:

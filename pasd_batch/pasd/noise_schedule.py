@@ -56,13 +56,17 @@ class AdjustableNoiseSchedule:
         second_noise: Float[Tensor, "1 channels height width"],
         *,
         timestep: int,
+        alpha_a: Float[Tensor, "1 1 height width"] | None = None,
     ) -> Float[Tensor, "1 channels height width"]:
-        """Noise the photo's latent to `timestep` (the first of the sampling schedule), then by alpha_a again."""
+        """Noise the photo's latent to `timestep` (the first of the sampling schedule), then by alpha_a again.
+
+        `alpha_a` has it for every place; None: the schedule's everywhere.
+        """
         noised = _mix(latent, first_noise, float(self.alphas_cumprod[timestep]))
-        return _mix(noised, second_noise, self.alpha_a)
+        return _mix(noised, second_noise, self.alpha_a if alpha_a is None else alpha_a)
 
 
-def _mix(signal: Tensor, noise: Tensor, alpha: float) -> Tensor:
+def _mix(signal: Tensor, noise: Tensor, alpha: float | Tensor) -> Tensor:
     return alpha**0.5 * signal + (1 - alpha) ** 0.5 * noise
 
 

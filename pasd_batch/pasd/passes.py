@@ -12,6 +12,7 @@ from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
 from pasd_batch.pasd.color_reference import Palette
 from pasd_batch.pasd.colorization import color_prompt
 from pasd_batch.pasd.models import Models, load_models
+from pasd_batch.pasd.parts import PhotoParts
 from pasd_batch.pasd.restoration import Restoration
 from pasd_batch.pasd.restorer import Restorer
 from pasd_batch.pasd.sampling import StepCallback
@@ -52,6 +53,7 @@ class PassingRestorer:
         seeds: Sequence[int],
         samplings: Sequence[SamplingSettings] | None = None,
         palettes: Sequence[Palette | None] | None = None,
+        parts: Sequence[PhotoParts | None] | None = None,
         on_step: StepCallback | None = None,
     ) -> list[Restoration | PhotoFailure]:
         """Restore photos of any sizes, in their order; a photo's result does not depend on its neighbours.
@@ -60,6 +62,7 @@ class PassingRestorer:
             photos, prompts, seeds: as `Restorer.restore`; each pass has noise of its own from a photo's seed.
             samplings: settings of each photo for the last pass; none: those of its restorer.
             palettes: as `Restorer.restore`; the last pass gives them.
+            parts: as `Restorer.restore`, of the photos as they came, for all passes.
             on_step: as `Restorer.restore`, counted over all passes.
         """
         of_last = [self.restorers[-1].settings.sampling for _ in photos] if samplings is None else samplings
@@ -79,6 +82,7 @@ class PassingRestorer:
                     seeds=[pass_seed(seeds[each], number) for each in images],
                     samplings=[of_last[each] for each in images] if is_last else None,
                     palettes=[palettes[each] for each in images] if is_last else None,
+                    parts=None if parts is None else [parts[each] for each in images],
                     on_step=_counted(on_step, sum(steps[:number]), sum(steps[number + 1 :])),
                 )
             for each, outcome in zip(list(images), made, strict=True):

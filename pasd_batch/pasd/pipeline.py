@@ -13,14 +13,15 @@ from pasd_batch.pasd.color_fix import fix_color
 from pasd_batch.pasd.color_reference import with_palette
 from pasd_batch.pasd.conditioning import condition
 from pasd_batch.pasd.device import start_copy_to_host, wait_for
-from pasd_batch.pasd.framing import Frame, Image
+from pasd_batch.pasd.entered_photo import EnteredPhoto, Start
 from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser
-from pasd_batch.pasd.kept_frequencies import keep_frequencies
+from pasd_batch.pasd.kept_latents import KeptLatents
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits
 from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.noise_draws import NoiseDraws
 from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule, pure_noise_start
+from pasd_batch.pasd.parts import Map, at_latents, regions_of, settings_of_regions
 from pasd_batch.pasd.prompts import compose_prompt
 from pasd_batch.pasd.restoration import Finished, PhotoRequest, Restoration
 from pasd_batch.pasd.running_vae import RunningVae
@@ -41,8 +42,12 @@ class Pipeline:
     def __init__(self, models: Models, sampling: SamplingSettings) -> None:
         self.models = models
         self.sampling = sampling = sampling.at_fidelity()
-        guidance = Guidance(
+        self._guidance_scales = [
             sampling.guidance_scale,
+            *(each.guidance_scale for each in settings_of_regions(sampling)),
+        ]
+        guidance = Guidance(
+            max(self._guidance_scales),
             sampling.conditioning_scale,
             sampling.guess_mode,
             sampling.guidance_interval,
@@ -64,75 +69,88 @@ class Pipeline:
         Raises:
             torch.OutOfMemoryError: even the smallest limits of the budget do not fit.
         """
-        framed = [self._enter(request) for request in requests]
-        draws = [self._draw(request, image) for request, image in zip(requests, framed, strict=True)]
-        starts = [self._start(image, drawn, budget) for image, drawn in zip(framed, draws, strict=True)]
+        entered = [self._enter(request) for request in requests]
+        starts = [self._start(each, budget) for each in entered]
 
         def attempt(limits: MemoryLimits) -> list[tuple[Tensor, TileGrid]]:
-            parts = zip(requests, framed, draws, starts, strict=True)
-            photos = [self._condition(*each, limits) for each in parts]
+            photos = [self._condition(*each, limits) for each in zip(entered, starts, strict=True)]
             latents = self._denoise(photos, limits, on_step)
             return [(each, photo.grid) for each, photo in zip(latents, photos, strict=True)]
 
         denoised = budget.run(attempt, MemoryLimits.smaller_denoising)
-        finished = [self._finish(*each, budget) for each in zip(requests, framed, denoised, strict=True)]
+        finished = [self._finish(*each, budget) for each in zip(entered, denoised, strict=True)]
         wait_for(self.models.device)
         return [each.outcome() for each in finished]
 
-    def _enter(self, request: PhotoRequest) -> Image:
-        sizes = self._frame(request)
-        photo = request.image.to(self._place_for(max(sizes.original.area, sizes.padded.area)))
-        return framing.enter(photo, sizes).to(self.models.device)
-
-    def _place_for(self, pixels: int) -> torch.device:
-        """Device for what works on a whole picture."""
-        return torch.device("cpu") if pixels > _MOST_PIXELS_ON_DEVICE else self.models.device
-
-    def _frame(self, request: PhotoRequest) -> Frame:
-        return framing.frame(
+    def _enter(self, request: PhotoRequest) -> EnteredPhoto:
+        sizes = framing.frame(
             Size.of(request.image),
             scale=self.sampling.scale,
             min_short_side=self.sampling.min_short_side,
             multiple=self.models.pixel_multiple,
         )
+        photo = request.image.to(self._place_for(max(sizes.original.area, sizes.padded.area)))
+        framed = framing.enter(photo, sizes).to(self.models.device)
+        latent_size = Size(sizes.padded.height // LATENT_FACTOR, sizes.padded.width // LATENT_FACTOR)
+        draws = NoiseDraws.from_seed(request.seed, self.models.vae.config["latent_channels"], latent_size)
+        return EnteredPhoto(request, sizes, framed, draws, regions_of(request.parts, self.sampling))
 
-    def _draw(self, request: PhotoRequest, framed: Image) -> NoiseDraws:
-        padded = Size.of(framed)
-        latent_size = Size(padded.height // LATENT_FACTOR, padded.width // LATENT_FACTOR)
-        return NoiseDraws.from_seed(request.seed, self.models.vae.config["latent_channels"], latent_size)
+    def _place_for(self, pixels: int) -> torch.device:
+        """Device for what works on a whole picture."""
+        return torch.device("cpu") if pixels > _MOST_PIXELS_ON_DEVICE else self.models.device
 
-    def _start(self, framed: Image, draws: NoiseDraws, budget: MemoryBudget) -> Tensor:
-        device = self.models.device
-        if self.sampling.pure_noise_start:
-            start = pure_noise_start(draws.first, draws.offset, offset_noise_scale=self.sampling.offset_noise_scale)
-            start = start.to(device)
-        else:
+    def _start(self, photo: EnteredPhoto, budget: MemoryBudget) -> Start:
+        device, draws, sampling = self.models.device, photo.draws, self.sampling
+        parts = photo.request.parts
+        share = None if parts is None else parts.restored(sampling.feather)
+        own = None
+        if share is not None or not sampling.pure_noise_start:
             posterior = budget.run(
-                lambda limits: self.vae.encode(2 * framed - 1, tile_size=limits.vae_tile_size),
+                lambda limits: self.vae.encode(2 * photo.framed - 1, tile_size=limits.vae_tile_size),
                 MemoryLimits.smaller_vae,
             )
-            latent = posterior.sample(draws.posterior.to(device), self._scaling_factor).float()
+            own = posterior.sample(draws.posterior.to(device), self._scaling_factor).float()
+        if own is None or sampling.pure_noise_start:
+            start = pure_noise_start(draws.first, draws.offset, offset_noise_scale=sampling.offset_noise_scale)
+            start = start.to(device)
+        else:
+            alphas = [each.sampling.alpha_a for each in photo.regions]
             start = self.noise_schedule.start(
-                latent, draws.first.to(device), draws.second.to(device), timestep=self._first_timestep
+                own,
+                draws.first.to(device),
+                draws.second.to(device),
+                timestep=self._first_timestep,
+                alpha_a=photo.over_latents(self.noise_schedule.alpha_a, alphas).to(device) if alphas else None,
             )
-        return start * self._first_scale
+        kept = None
+        if share is not None and own is not None:
+            kept = KeptLatents(own, draws.first.to(device), at_latents(share, photo.sizes).to(device))
+        return Start(start * self._first_scale, kept)
 
-    def _condition(
-        self, request: PhotoRequest, framed: Image, draws: NoiseDraws, start: Tensor, limits: MemoryLimits
-    ) -> DenoisingPhoto:
-        grid = plan_tiles(Size.of(start), self._tiling(limits))
+    def _condition(self, photo: EnteredPhoto, start: Start, limits: MemoryLimits) -> DenoisingPhoto:
+        grid = plan_tiles(Size.of(start.latents), self._tiling(limits))
         removal = self.models.control_branch.controlnet_cond_embedding
         negative = self.sampling.negative_prompt if self.denoiser.guidance.is_active else None
         generator = Generator()
-        generator.set_state(draws.later)
+        generator.set_state(photo.draws.later)
         return DenoisingPhoto(
-            start=start,
+            start=start.latents,
             grid=grid,
-            embeddings=condition(removal, framed.to(self.models.dtype), grid),
-            prompt=self._text_states(self._whole_prompt(request)),
+            embeddings=condition(removal, photo.framed.to(self.models.dtype), grid),
+            prompt=self._text_states(self._whole_prompt(photo.request)),
             negative_prompt=None if negative is None else self._text_states(negative),
             generator=generator,
+            kept=start.kept,
+            guidance=self._guidance(photo),
         )
+
+    def _guidance(self, photo: EnteredPhoto) -> Map | None:
+        """Scales of guidance at every place, for all photos of settings whose regions have others than the rest."""
+        if len({*self._guidance_scales}) == 1:
+            return None
+        base, *_ = self._guidance_scales
+        scales = photo.over_latents(base, [each.sampling.guidance_scale for each in photo.regions])
+        return scales.clamp(min=1.0).to(self.models.device)
 
     def _denoise(
         self, photos: Sequence[DenoisingPhoto], limits: MemoryLimits, on_step: StepCallback | None
@@ -150,29 +168,26 @@ class Pipeline:
             on_step=on_step,
         )
 
-    def _finish(
-        self, request: PhotoRequest, framed: Image, denoised: tuple[Tensor, TileGrid], budget: MemoryBudget
-    ) -> Finished:
+    def _finish(self, photo: EnteredPhoto, denoised: tuple[Tensor, TileGrid], budget: MemoryBudget) -> Finished:
         latents, grid = denoised
         scaled = latents / self._scaling_factor
         decoded = budget.run(
             lambda limits: self.vae.decode(scaled, tile_size=limits.vae_tile_size), MemoryLimits.smaller_vae
         )
-        sizes = self._frame(request)
+        sizes = photo.sizes
         device = self._place_for(sizes.working.area)
         restored = framing.leave(decoded.to(device).float() / 2 + 0.5, sizes)
-        source = framing.leave(framed.to(device), sizes)
+        source = framing.leave(photo.framed.to(device), sizes)
         soundness = measure_soundness(restored, source)
         image = fix_color(restored.clamp(0.0, 1.0), source, self.sampling.color_fix).clamp(0.0, 1.0)
-        kept = self.sampling.kept_frequencies * sizes.original.width / sizes.working.width
-        image = keep_frequencies(image, source, kept).clamp(0.0, 1.0)
-        if request.palette is not None:
-            image = with_palette(image, request.palette).clamp(0.0, 1.0)
+        image = photo.with_frequencies(image, source, self.sampling)
+        if photo.request.palette is not None:
+            image = with_palette(image, photo.request.palette).clamp(0.0, 1.0)
         image = framing.resize(image, sizes.target)
         if image.device.type == "cuda":
             # In the order of files, into which the processor would take ten times as long to bring it.
             image = image.contiguous(memory_format=torch.channels_last)
-        prompt = self._whole_prompt(request)
+        prompt = self._whole_prompt(photo.request)
         return Finished(
             start_copy_to_host(image),
             start_copy_to_host(soundness),

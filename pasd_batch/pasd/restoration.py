@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pasd_batch.pasd.color_reference import Palette
 from pasd_batch.pasd.framing import Image
+from pasd_batch.pasd.parts import PhotoParts
 from pasd_batch.pasd.soundness import find_problem
 from pasd_batch.records import PhotoFailure, RestorationReport, Stage
 
@@ -20,6 +21,8 @@ class PhotoRequest:
 
     prompt: str
     seed: int
+    parts: PhotoParts | None = None
+    """Parts that are not restored as the rest is; None: there are none."""
 
     palette: Palette | None = None
     """That of the photo's colour reference, which the result has in place of the input's."""

@@ -15,6 +15,7 @@ from pasd_batch.pasd.colorization import color_prompt, to_gray
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits, is_out_of_memory
 from pasd_batch.pasd.models import Models, load_models
+from pasd_batch.pasd.parts import PhotoParts
 from pasd_batch.pasd.pipeline import Pipeline
 from pasd_batch.pasd.restoration import PhotoRequest, Restoration
 from pasd_batch.pasd.sampling import StepCallback
@@ -58,6 +59,7 @@ class Restorer:
         seeds: Sequence[int],
         samplings: Sequence[SamplingSettings] | None = None,
         palettes: Sequence[Palette | None] | None = None,
+        parts: Sequence[PhotoParts | None] | None = None,
         on_step: StepCallback | None = None,
     ) -> list[Restoration | PhotoFailure]:
         """Restore photos of any sizes, in their order; a photo's result does not depend on its neighbours.
@@ -69,25 +71,29 @@ class Restorer:
             samplings: settings of each photo; none: those of the restorer for all. Photos that share them go together.
                 Settings that adapt do so by estimates of the photo as it is given here.
             palettes: those of the photos' colour references, None for photos that have none; none: no photo has one.
+            parts: those that are left as they are or restored with another fidelity, as `palettes`.
             on_step: called after every denoising step with the steps done and the steps in all.
         """
         samplings = [self.settings.sampling for _ in photos] if samplings is None else samplings
         palettes = [None for _ in photos] if palettes is None else palettes
+        parts = [None for _ in photos] if parts is None else parts
         outcomes: dict[int, Restoration | PhotoFailure] = {}
         severities: dict[int, float | None] = {}
         groups: dict[SamplingSettings, dict[int, PhotoRequest]] = {}
-        given = zip(photos, prompts, seeds, samplings, palettes, strict=True)
-        for number, (photo, prompt, seed, sampling, palette) in enumerate(given):
+        given = zip(photos, prompts, seeds, samplings, strict=True)
+        for number, (photo, prompt, seed, sampling) in enumerate(given):
             problem = _problem_with_input(photo)
             if problem is None:
                 sampling, severities[number] = settled_for(photo, sampling)
-                groups.setdefault(sampling, {})[number] = _request(photo, prompt, seed, sampling, palette)
+                request = _request(photo, prompt, seed, sampling, palettes[number], parts[number])
+                groups.setdefault(sampling, {})[number] = request
             else:
                 outcomes[number] = PhotoFailure(Stage.RESTORE, "InvalidPhoto", problem)
         for sampling, requests in groups.items():
             restored = self._restore_together(list(requests.values()), sampling, on_step)
-            for number, outcome in zip(requests, restored, strict=True):
-                outcomes[number] = with_severity(outcome, severities[number])
+            for (number, request), outcome in zip(requests.items(), restored, strict=True):
+                left = _with_left_parts(request, outcome, sampling)
+                outcomes[number] = with_severity(left, severities[number])
         return [outcomes[number] for number in range(len(photos))]
 
     def _restore_together(
@@ -172,11 +178,25 @@ class Restorer:
 
 
 def _request(
-    photo: Tensor, prompt: str, seed: int, sampling: SamplingSettings, palette: Palette | None
+    photo: Tensor,
+    prompt: str,
+    seed: int,
+    sampling: SamplingSettings,
+    palette: Palette | None,
+    parts: PhotoParts | None,
 ) -> PhotoRequest:
     if sampling.colorize:
         photo, prompt = to_gray(photo).clamp(max=1.0), color_prompt(prompt)
-    return PhotoRequest(photo[None], prompt, seed, palette)
+    return PhotoRequest(photo[None], prompt, seed, palette=palette, parts=parts)
+
+
+def _with_left_parts(
+    request: PhotoRequest, outcome: Restoration | PhotoFailure, sampling: SamplingSettings
+) -> Restoration | PhotoFailure:
+    """The outcome with the photo's own pixels where a mask leaves them."""
+    if request.parts is None or isinstance(outcome, PhotoFailure):
+        return outcome
+    return replace(outcome, image=request.parts.left(outcome.image, sampling.feather))
 
 
 def _unsound(failure: PhotoFailure) -> PhotoFailure:

@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.guidance import TileBatch
+from pasd_batch.pasd.kept_latents import KeptLatents, noise_levels
 from pasd_batch.pasd.schedulers import Scheduler
 from pasd_batch.pasd.tiling import Tile, TileGrid
 
@@ -40,6 +41,12 @@ class DenoisingPhoto:
 
     generator: Generator
     """The photo's own CPU generator, for schedulers that draw noise."""
+
+    kept: KeptLatents | None = None
+    """The photo's own latents, where parts of it are left as they are; None: nowhere."""
+
+    guidance: Float[Tensor, "1 1 height width"] | None = None
+    """Scale of guidance at every place, where it is not the same everywhere; None: the denoiser's."""
 
 
 Denoiser = Callable[[TileBatch, Tensor], Tensor]
@@ -78,6 +85,8 @@ def denoise(
     timesteps = solvers[0].scheduler.timesteps
     on_device = timesteps.to(photos[0].start.device)
     for index, timestep in enumerate(timesteps):
+        for solver in solvers:
+            solver.keep(index)
         scaled = _in_order(solvers, [each.scheduler.scale_model_input(each.latents, timestep) for each in solvers])
         guided = guides(float(timestep))
         parts: list[list[Tensor]] = [[] for _ in photos]
@@ -90,6 +99,8 @@ def denoise(
             solver.step(torch.cat([noises[photo] for photo in solver.members]), timestep)
         if on_step is not None:
             on_step(index + 1, len(timesteps))
+    for solver in solvers:
+        solver.keep(len(timesteps))
     return _in_order(solvers, [each.latents for each in solvers])
 
 
@@ -107,6 +118,11 @@ class _Solver:
     scheduler: Scheduler
     latents: Tensor
     options: Mapping[str, Any]
+    kept: Mapping[int, KeptLatents]
+    """By the place among the members."""
+
+    levels: Sequence[tuple[float, float]]
+    """Factors on signal and noise before every step, and behind the last; empty where nothing is kept."""
 
     @classmethod
     def of(
@@ -116,7 +132,20 @@ class _Solver:
         options: dict[str, Any] = {} if eta is None else {"eta": eta}
         if "generator" in inspect.signature(scheduler.step).parameters:
             options["generator"] = [photos[photo].generator for photo in members]
-        return cls(members, scheduler, torch.cat([photos[photo].start for photo in members]), options)
+        kept = {place: own for place, photo in enumerate(members) if (own := photos[photo].kept) is not None}
+        levels = noise_levels(scheduler) if kept else ()
+        return cls(members, scheduler, torch.cat([photos[photo].start for photo in members]), options, kept, levels)
+
+    def keep(self, steps: int) -> None:
+        """Bring back, after so many steps, the latents of parts whose turn has not come."""
+        if not self.kept:
+            return
+        signal, noise = self.levels[steps]
+        left = 1.0 - steps / (len(self.levels) - 1)
+        latents = list(self.latents.split(1))
+        for place, own in self.kept.items():
+            latents[place] = own.over(latents[place], left=left, signal=signal, noise=noise)
+        self.latents = torch.cat(latents)
 
     def step(self, noises: Tensor, timestep: Tensor) -> None:
         """Take one step."""
@@ -154,12 +183,13 @@ class _Batch:
     embeddings: Tensor
     prompts: Tensor
     negative_prompts: Tensor | None
+    guidance: Tensor | None
 
     def at(self, latents: Sequence[Tensor], dtype: torch.dtype, *, guided: bool) -> TileBatch:
         """The networks' inputs with the photos' latents at one step; one that is not guided has no negative prompts."""
         tiles = torch.cat([tile.crop(latents[photo]) for photo, tile in self.tiles])
         negatives = self.negative_prompts if guided else None
-        return TileBatch(tiles.to(dtype), self.embeddings, self.prompts, negatives, self.number)
+        return TileBatch(tiles.to(dtype), self.embeddings, self.prompts, negatives, self.number, self.guidance)
 
 
 def _batches(
@@ -192,7 +222,15 @@ def _batch(number: int, photos: Sequence[DenoisingPhoto], members: list[tuple[in
         embeddings=_embeddings(photos, filled),
         prompts=torch.stack([photos[photo].prompt for photo, _ in filled]),
         negative_prompts=torch.stack(negatives) if negatives else None,
+        guidance=_guidance(photos, filled),
     )
+
+
+def _guidance(photos: Sequence[DenoisingPhoto], members: Sequence[tuple[int, int]]) -> Tensor | None:
+    """Scales of guidance over the tiles; all or none of the photos that go together have their own."""
+    maps = [(photos[photo].guidance, photos[photo].grid.tiles[tile]) for photo, tile in members]
+    parts = [tile.crop(scales) for scales, tile in maps if scales is not None]
+    return torch.cat(parts) if parts else None
 
 
 def _embeddings(photos: Sequence[DenoisingPhoto], members: Sequence[tuple[int, int]]) -> Tensor:

@@ -1,6 +1,6 @@
 """Types that a photo passes from manifest row to result row, and the schemas of plan and results."""
 
-from pasd_batch.records.description import DESCRIPTION_TYPE, Description, FoundObject
+from pasd_batch.records.description import DESCRIPTION_TYPE, REGION_TYPE, Description, FoundBox, FoundObject
 from pasd_batch.records.photo_facts import (
     PASS_TYPE,
     DegradationEstimate,
@@ -43,6 +43,7 @@ __all__ = [
     "DESCRIPTION_TYPE",
     "PASS_TYPE",
     "PLAN_SCHEMA",
+    "REGION_TYPE",
     "RENAMED_PREFIX",
     "RESERVED_COLUMNS",
     "RESULT_SCHEMA",
@@ -50,6 +51,7 @@ __all__ = [
     "URI_COLUMNS",
     "DegradationEstimate",
     "Description",
+    "FoundBox",
     "FoundObject",
     "ImageFacts",
     "PassResult",

@@ -26,6 +26,31 @@ class FoundObject:
     score: float
 
 
+REGION_TYPE = pa.struct(
+    [
+        ("name", pa.string()),
+        ("score", pa.float64()),
+        ("left", pa.int32()),
+        ("top", pa.int32()),
+        ("right", pa.int32()),
+        ("bottom", pa.int32()),
+    ]
+)
+"""Type of a region; its fields are those of `FoundBox`."""
+
+
+@dataclass(frozen=True)
+class FoundBox:
+    """Place of an object: a box in pixels of the photo, right and bottom excluded."""
+
+    name: str
+    score: float
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
 @dataclass(frozen=True)
 class Description:
     """High-level information about a photo, as far as describers were sure of it."""

@@ -23,6 +23,7 @@ class PhotoRecord:
     prompt: str | None = None
     reference_uri: str | None = None
     color_reference_uri: str | None = None
+    mask_uri: str | None = None
     settings: str | None = None
     """Sampling settings that the manifest has for this photo, as a JSON object by their names."""
 
@@ -45,11 +46,12 @@ PLAN_SCHEMA = pa.schema(
         pa.field("reference_uri", pa.string()),
         pa.field("settings", pa.string()),
         pa.field("color_reference_uri", pa.string()),
+        pa.field("mask_uri", pa.string()),
     ]
 )
 """The first columns of every plan shard; the manifest's other columns follow, with their own types."""
 
-URI_COLUMNS = ("uri", "reference_uri", "color_reference_uri")
+URI_COLUMNS = ("uri", "reference_uri", "color_reference_uri", "mask_uri")
 """Those of them that are URIs: resolved, checked, and sealed where they hide something."""
 
 RESERVED_COLUMNS = frozenset({*PLAN_SCHEMA.names, *(column.name for column in columns_of(ResultRow))})

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from pasd_batch.records.columns import columns_of, result_column, result_columns, values_of
-from pasd_batch.records.description import DESCRIPTION_TYPE, Description
+from pasd_batch.records.description import DESCRIPTION_TYPE, REGION_TYPE, Description, FoundBox
 from pasd_batch.records.photo_facts import (
     PASS_TYPE,
     DegradationEstimate,
@@ -30,6 +30,7 @@ class Stage(StrEnum):
     FETCH = "fetch"
     DECODE = "decode"
     REFERENCE = "reference"
+    MASK = "mask"
     DESCRIBE = "describe"
     RESTORE = "restore"
     SCORE = "score"
@@ -55,8 +56,9 @@ class PhotoFailure:
 
     stage: Stage = result_column(
         pa.string(),
-        "Where it failed: `settings` (its own in the manifest), `fetch`, `decode`, `reference`, `restore`, `encode`, "
-        "`store`, or `process` (it ended its process). Scores that cannot be had are no failure. Null when `ok`.",
+        "Where it failed: `settings` (its own in the manifest), `fetch`, `decode`, `reference`, `mask`, `restore`, "
+        "`encode`, `store`, or `process` (it ended its process). Scores that cannot be had are no failure. Null when "
+        "`ok`.",
     )
     error_type: str = result_column(pa.string(), "The error's class, to group failures by.", name="type")
     message: str = result_column(pa.string(), "What is wrong and what to do about it.")
@@ -199,6 +201,19 @@ class ResultRow:
     color_reference_sha256: str | None = result_column(
         pa.string(), "SHA-256 (hex) of the bytes of the colour reference.", default=None
     )
+    mask_uri: str | None = result_column(
+        pa.string(),
+        "The mask that says where the photo is restored, if the manifest names one ([regions](regions.md)).",
+        default=None,
+    )
+    mask_sha256: str | None = result_column(pa.string(), "SHA-256 (hex) of the mask's bytes.", default=None)
+    regions: list[FoundBox] | None = result_column(
+        pa.list_(REGION_TYPE),
+        "What a detector found of the classes in `sampling.regions`: `name`, `score` and the box (`left`, `top`, "
+        "`right`, `bottom`, in pixels of the photo as fetched, the last two excluded). Empty where nothing was found; "
+        "null without regions.",
+        default=None,
+    )
     restoration: RestorationReport | None = result_columns(RestorationReport, of_result=True, default=None)
     provenance: Provenance = result_columns(Provenance)
     origin: WorkOrigin = result_columns(WorkOrigin)
@@ -207,8 +222,8 @@ class ResultRow:
     )
     seconds: dict[Stage, float] = result_column(
         _SECONDS_TYPE,
-        "Time in each stage: `fetch`, `decode`, `reference`, `describe`, `restore`, `score`, `encode`, `store`. Photos "
-        "described or restored together share their time equally.",
+        "Time in each stage: `fetch`, `decode`, `reference`, `mask`, `describe`, `restore`, `score`, `encode`, "
+        "`store`. Photos described or restored together share their time equally.",
         default_factory=dict,
     )
     worker_seconds: float | None = result_column(

@@ -1,6 +1,7 @@
 """Checks that need no Ray, made before it begins: faults of settings, paths and manifest are told in seconds."""
 
 import os
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -10,6 +11,7 @@ from pasd_batch.config.base import ConfigError
 from pasd_batch.config.photo_settings import refuse_unused_reference
 from pasd_batch.config.restoration import ColorFix, SamplingSettings
 from pasd_batch.config.run import RunMode, RunSettings
+from pasd_batch.describe.region_classes import unknown_classes
 from pasd_batch.manifests.pieces import find_pieces, is_image_source
 from pasd_batch.manifests.rows import read_rows
 from pasd_batch.manifests.writing import refuse_other_formats
@@ -39,6 +41,9 @@ def refuse_early(settings: RunSettings, *, ray_address: str | None) -> None:
             attempt(problems, lambda: _look_at_manifest(settings, storage))
     if not (ray_address or os.environ.get("RAY_ADDRESS")):
         problems += faults_on_this_machine(settings)
+        detect, regions = settings.restoration.describe.detect, settings.restoration.regions
+        if detect is not None and isinstance(detect.weights, Path):
+            problems += filter(None, [unknown_classes(regions, detect.weights)])
     if problems:
         raise PreflightFailed(problems)
 

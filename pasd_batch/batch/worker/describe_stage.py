@@ -14,8 +14,9 @@ from pasd_batch.batch.worker.model_stage import raise_if_poisoned
 from pasd_batch.batch.worker.overlap import Deadline, DeadlineExceeded
 from pasd_batch.batch.worker.photo_loader import LoadedPhoto
 from pasd_batch.batch.worker.watchdog import process_ends_after, stuck_after
+from pasd_batch.config.regions import RegionSettings
 from pasd_batch.config.run import RunSettings
-from pasd_batch.records import Description, Stage
+from pasd_batch.records import Description, FoundBox, Stage
 
 if TYPE_CHECKING:
     from pasd_batch.describe.describer import Describer, Finding, Work
@@ -45,17 +46,26 @@ class DescribeStage:
         seconds = self.settings.deadlines.describe
         deadline = Deadline("describing", "deadlines.describe", seconds, len(batch))
         descriptions = [Description() for _ in batch]
+        regions, lost = self.settings.restoration.regions, "the prompt goes without what it would say"
         for describer in self.describers:
             with process_ends_after(stuck_after(seconds, len(batch))):
                 findings = _findings(describer, photos, Work(deadline.check))
             for number, (loaded, finding) in enumerate(zip(batch, findings, strict=True)):
                 if finding.doubt is not None:
-                    loaded.state.warn(f"{describer.name}: {finding.doubt}; the prompt goes without what it would say")
+                    loaded.state.warn(f"{describer.name}: {finding.doubt}; {lost}")
+                if describer.name == "detect" and regions:
+                    loaded.state.row.regions = _wanted(finding.boxes, regions)
                 descriptions[number] = _joined(descriptions[number], finding.description)
         taken = (time.monotonic() - began) / len(batch)
         for loaded, description in zip(batch, descriptions, strict=True):
             loaded.state.row.description = description
             loaded.state.took(Stage.DESCRIBE, taken)
+
+
+def _wanted(boxes: Sequence[FoundBox], regions: Sequence[RegionSettings]) -> list[FoundBox]:
+    """Boxes of the classes that have a fidelity of their own."""
+    keys = {region.key for region in regions}
+    return [box for box in boxes if box.name.strip().casefold() in keys]
 
 
 def _findings(describer: Describer, photos: Sequence[np.ndarray], work: Work) -> Sequence[Finding]:

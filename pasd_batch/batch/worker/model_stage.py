@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pasd_batch.batch.worker.models import PhotoScorer, WorkerModels
@@ -19,6 +19,7 @@ from pasd_batch.photos.photo import Photo, to_tensor, with_restored_image
 from pasd_batch.records import PhotoFailure, Score, Stage
 
 if TYPE_CHECKING:
+    from pasd_batch.pasd.parts import PhotoParts
     from pasd_batch.pasd.restorer import Restoration
 
 _logger = logging.getLogger(__name__)
@@ -73,9 +74,12 @@ class ModelStage:
         from pasd_batch.pasd.prompts import compose_prompt
 
         restoration, own = self.settings.restoration, loaded.state.record.prompt
+        detect, description = restoration.describe.detect, loaded.state.row.description
+        if description is not None and detect is not None and not detect.in_prompt:
+            description = replace(description, objects=())
         return compose_prompt(
             restoration.last.sampling.prompt if own is None else own,
-            description=loaded.state.row.description,
+            description=description,
             substitutions=restoration.describe.substitutions,
         )
 
@@ -144,8 +148,21 @@ class ModelStage:
                 seeds=[photo.state.row.seed or 0 for photo in batch],
                 samplings=[photo.state.sampling for photo in batch],
                 palettes=[photo.palette for photo in batch],
+                parts=[_parts_of(photo) for photo in batch],
                 on_step=on_step,
             )
+
+
+def _parts_of(loaded: LoadedPhoto) -> PhotoParts | None:
+    """Parts of a photo that a mask or what was found in it marks; None where there are none."""
+    if loaded.mask is None and not loaded.state.row.regions:
+        return None
+    import torch
+
+    from pasd_batch.pasd.parts import PhotoParts
+
+    mask = None if loaded.mask is None else torch.from_numpy(loaded.mask)
+    return PhotoParts(to_tensor(loaded.photo), mask, tuple(loaded.state.row.regions or ()))
 
 
 def _errors_of(scores: Sequence[Score]) -> str | None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pasd_batch.config.run import RunMode, RunSettings
+from pasd_batch.describe.region_classes import unknown_classes
 from pasd_batch.records import PhotoFailure, Score, ScoreColumn
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pasd_batch.config.restoration import SamplingSettings
     from pasd_batch.describe.describer import Describer
     from pasd_batch.pasd.color_reference import Palette
+    from pasd_batch.pasd.parts import PhotoParts
     from pasd_batch.pasd.restorer import Restoration
 
 
@@ -33,12 +36,14 @@ class PhotoRestorer(Protocol):
         seeds: Sequence[int],
         samplings: Sequence[SamplingSettings] | None = None,
         palettes: Sequence[Palette | None] | None = None,
+        parts: Sequence[PhotoParts | None] | None = None,
         on_step: Callable[[int, int], None] | None = None,
     ) -> Sequence[Restoration | PhotoFailure]:
         """One result per photo, in order; photos are float32 CPU tensors (3, height, width), sRGB in [0, 1].
 
         `samplings` are the settings of each photo, for the last pass where there are several; none: those that the
-        restorer was built with. `palettes` are those of their colour references, for photos that have one.
+        restorer was built with. `palettes` are those of their colour references, for photos that have one; `parts` what
+        is left as it is or restored with another fidelity, for photos that have any.
         """
         ...
 
@@ -99,7 +104,8 @@ def load_describers(settings: RunSettings) -> Sequence[Describer]:
     """The run's describers, beside the restorer on its device; none for a run without a model.
 
     Raises:
-        DescriberUnavailable: a folder is missing, or does not hold what it should.
+        DescriberUnavailable: a folder is missing, or does not hold what it should; or the detector does not know a
+            class of a region.
     """
     wanted = settings.restoration.describe
     if not settings.mode.has_model or not wanted.describers:
@@ -107,6 +113,11 @@ def load_describers(settings: RunSettings) -> Sequence[Describer]:
     from pasd_batch.describe import loading
     from pasd_batch.pasd.device import choose_device, choose_dtype
 
+    if wanted.detect is not None and isinstance(wanted.detect.weights, Path):
+        from pasd_batch.describe.model_folder import DescriberUnavailable
+
+        if problem := unknown_classes(settings.restoration.regions, wanted.detect.weights):
+            raise DescriberUnavailable(problem)
     model = settings.restoration.in_order[0].model
     device = choose_device(model.device)
     dtype = choose_dtype(model.dtype, device)

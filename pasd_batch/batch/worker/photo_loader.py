@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from pasd_batch.batch.worker.memory_budget import MemoryBudget
 from pasd_batch.batch.worker.overlap import DeadlineExceeded
 from pasd_batch.batch.worker.photo_state import PhotoState, StageFailed
@@ -18,6 +20,7 @@ from pasd_batch.manifests.allowed_folders import refuse_outside
 from pasd_batch.photos.decoding_cost import checked_cost
 from pasd_batch.photos.estimates.degradation import estimate_degradation
 from pasd_batch.photos.estimates.measures import measure_photo
+from pasd_batch.photos.mask import read_mask
 from pasd_batch.photos.photo import Photo, to_tensor
 from pasd_batch.photos.photo_io import PhotoDecoder
 from pasd_batch.records import ImageFacts, Stage
@@ -46,6 +49,8 @@ class LoadedPhoto:
     """The true photo, which full-reference metrics compare with."""
     palette: Palette | None = None
     """The palette of the photo's colour reference."""
+    mask: np.ndarray | None = None
+    """Share of restoration at every pixel (height, width), float32 in [0, 1]; None: all of it."""
     earlier: tuple[Photo, ...] = ()
     """Results of the passes before the last, to be stored, too."""
 
@@ -53,6 +58,7 @@ class LoadedPhoto:
     def nbytes(self) -> int:
         """Memory that the pixels take."""
         own = self.photo.nbytes + sum(each.nbytes for each in self.earlier)
+        own += 0 if self.mask is None else self.mask.nbytes
         return own + (0 if self.reference is None else self.reference.nbytes)
 
 
@@ -71,7 +77,7 @@ class PhotoLoader:
         """Fetch and decode a photo.
 
         Raises:
-            StageFailed: it, or one of its references, cannot be had, or its own settings are refused.
+            StageFailed: it, one of its references or its mask cannot be had, or its own settings are refused.
             SourceInTrouble: where it comes from is in trouble, which says nothing about it.
         """
         if state.refused is not None:
@@ -103,7 +109,8 @@ class PhotoLoader:
             with state.through(Stage.REFERENCE, beyond=is_trouble_of_source):
                 data = self._fetch(record.reference_uri, None)
                 reference = self._decode_beside(data, state, began, "reference")
-        return LoadedPhoto(state, photo, reference, self._palette(state, began))
+        mask = self._mask(photo, state, began)
+        return LoadedPhoto(state, photo, reference, self._palette(state, began), mask)
 
     def _palette(self, state: PhotoState, began: float) -> Palette | None:
         """The palette of the photo's colour reference, if a restoration is to have it; its pixels are not kept."""
@@ -121,6 +128,16 @@ class PhotoLoader:
                 error.add_note("this is about the photo's color_reference_uri")
                 raise
             return Palette.of(to_tensor(reference)[None])
+
+    def _mask(self, photo: Photo, state: PhotoState, began: float) -> np.ndarray | None:
+        """The photo's mask, if a restoration is to have it."""
+        uri = state.record.mask_uri
+        if uri is None or self.settings.mode is not RunMode.RESTORE:
+            return None
+        with state.through(Stage.MASK, beyond=is_trouble_of_source):
+            data = self._fetch(uri, None)
+            state.row.mask_sha256 = hashlib.sha256(data).hexdigest()
+            return read_mask(self._decode_beside(data, state, began, "mask"), photo)
 
     def _decode_beside(self, data: bytes, state: PhotoState, began: float, name: str) -> Photo:
         """A photo that another one has beside it; what is wrong with it is told with its name."""

@@ -43,6 +43,7 @@ class RowWriter:
             reference_uri=redact_uri(record.reference_uri) if record.reference_uri else None,
             color_reference_uri=redact_uri(record.color_reference_uri) if record.color_reference_uri else None,
             page=page,
+            mask_uri=redact_uri(record.mask_uri) if record.mask_uri else None,
             provenance=self.spec.provenance,
             origin=self.origin,
         )

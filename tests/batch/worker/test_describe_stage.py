@@ -158,7 +158,7 @@ def test_when_the_time_is_up_what_is_not_said_yet_is_missing(monkeypatch):
 
 
 class PromptKeeper:
-    def restore(self, photos, *, prompts, seeds, samplings=None, palettes=None, on_step=None):
+    def restore(self, photos, *, prompts, seeds, samplings=None, palettes=None, parts=None, on_step=None):
         self.prompts = prompts
         return [tiny_models.Restored(photo, prompt) for photo, prompt in zip(photos, prompts, strict=True)]
 
