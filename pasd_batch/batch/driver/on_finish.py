@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -32,7 +33,8 @@ SIGNATURE = "X-Pasd-Batch-Signature"
 TIMESTAMP = "X-Pasd-Batch-Timestamp"
 """Header with the seconds since 1970 of the first try, so that an old message is not taken for a new one."""
 DELIVERY = "X-Pasd-Batch-Delivery"
-"""Header that is the same in all tries of one message, so that the receiver can drop what came twice."""
+"""Header by which the receiver can drop what came twice: the same in all tries of a message, and each time that the end
+of a complete run is told, as where a driver was killed while it told it."""
 
 _PAUSES = RetryPolicy(first_delay=0.5, max_delay=5.0)
 _AGAIN = (408, 425, 429)
@@ -45,9 +47,11 @@ def tell_end(settings: RunSettings, exit_code: ExitCode, counts: RunCounts | Non
     end = RunEnd.SUCCESS if exit_code is ExitCode.DONE else RunEnd.FAILURE
     if end not in wanted.on or not (wanted.webhook or wanted.command):
         return
-    body = json.dumps(end_of_run(settings, exit_code, counts, message)).encode()
+    end_told = end_of_run(settings, exit_code, counts, message)
+    body = json.dumps(end_told).encode()
     if wanted.webhook is not None:
-        _guarded("webhook", lambda: _post(wanted, body))
+        delivery = uuid.uuid4().hex if end_told["results"] is None else _mark(end_told, counts)
+        _guarded("webhook", lambda: _post(wanted, body, delivery))
     if wanted.command:
         _guarded("command", lambda: _call(wanted, body))
 
@@ -75,6 +79,13 @@ def end_of_run(settings: RunSettings, exit_code: ExitCode, counts: RunCounts | N
     }
 
 
+def _mark(end_told: Mapping[str, Any], counts: RunCounts | None) -> str:
+    """Mark of a complete run's end, from its address, exit code and sums alone."""
+    sums = None if counts is None else asdict(counts)
+    text = json.dumps([end_told["run"], end_told["exit_code"], sums], sort_keys=True)
+    return uuid.uuid5(uuid.NAMESPACE_URL, text).hex
+
+
 def signature(secret: str, timestamp: str, body: bytes) -> str:
     """Value of the header `SIGNATURE`."""
     return f"sha256={hmac.new(secret.encode(), timestamp.encode() + b'.' + body, hashlib.sha256).hexdigest()}"
@@ -87,9 +98,9 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """Nothing to follow."""
 
 
-def _post(wanted: OnFinishSettings, body: bytes) -> None:
+def _post(wanted: OnFinishSettings, body: bytes, delivery: str) -> None:
     address = _address(wanted.webhook or "")
-    headers = _headers(os.environ.get(wanted.secret_variable), body)
+    headers = _headers(os.environ.get(wanted.secret_variable), body, delivery)
     opener = urllib.request.build_opener(_NoRedirects())
     for attempt in range(1, wanted.attempts + 1):
         try:
@@ -117,12 +128,12 @@ def _address(webhook: str) -> str:
     return address
 
 
-def _headers(secret: str | None, body: bytes) -> Mapping[str, str]:
+def _headers(secret: str | None, body: bytes, delivery: str) -> Mapping[str, str]:
     timestamp = str(int(time.time()))
     headers = {
         "Content-Type": "application/json",
         "User-Agent": f"pasd_batch/{version('pasd-batch')}",
-        DELIVERY: uuid.uuid4().hex,
+        DELIVERY: delivery,
         TIMESTAMP: timestamp,
     }
     return headers | ({SIGNATURE: signature(secret, timestamp, body)} if secret else {})

@@ -3,46 +3,22 @@
 The driver is the real one; what it hands to Ray is done in this process, one after the other.
 """
 
-import contextlib
-import itertools
+import json
 
+import killed
 import pytest
 import tiny_models
-from checked_manifests import checked
 from photo_archive import BAD, picture, results, settings, store_photos
+from without_ray import do_without_ray
 
-from pasd_batch.batch.driver import dry_run, manifest_check, preflight
-from pasd_batch.batch.driver import run as run_module
 from pasd_batch.batch.driver.dry_run import plan_archive
 from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.run import run_archive
-from pasd_batch.batch.planning import estimate, plan
-from pasd_batch.batch.worker.shard_worker import ShardWorker
-
-
-def do_shards(run, spec, folder, **_):
-    worker = ShardWorker(spec)
-    for shard in range(run.shards):
-        assert worker.run(shard).message is None
 
 
 @pytest.fixture
 def without_ray(monkeypatch):
-    def check(manifest, storage_settings, **_):
-        folders = storage_settings.allowed_folders
-        return checked(manifest.path, storage={"allowed_folders": sorted(folders)})
-
-    chained = itertools.chain.from_iterable
-    for module in (run_module, dry_run):
-        monkeypatch.setattr(module, "ray_session", lambda _: contextlib.nullcontext())
-    for module in (manifest_check, estimate):
-        monkeypatch.setattr(module, "check_manifest", check)
-    monkeypatch.setattr(plan, "rows_of", iter)
-    monkeypatch.setattr(plan, "dataset_of", lambda count, work: chained(work(part) for part in range(count)))
-    monkeypatch.setattr(preflight, "fetch_on_worker", lambda *_, **__: None)
-    monkeypatch.setattr(preflight, "run_on_worker", lambda function, *arguments, **_: function(*arguments))
-    monkeypatch.setattr(run_module, "work_off", do_shards)
-    monkeypatch.setattr(dry_run, "_time_lines", lambda *_: [])
+    do_without_ray(monkeypatch.setattr)
 
 
 def test_each_night_does_what_is_new_and_nothing_twice(tmp_path, without_ray):
@@ -92,4 +68,33 @@ def test_each_night_does_what_is_new_and_nothing_twice(tmp_path, without_ray):
     _, third = night("3")
     assert (third.exit_code, third.counts.photos) == (ExitCode.DONE, 0)
     assert third.message.startswith("nothing new\n")
+    assert not (runs / "3/run.json").exists()
+
+
+def test_a_night_that_is_killed_at_every_step_does_what_is_new_once(tmp_path):
+    photos, runs = tmp_path / "in", tmp_path / "runs"
+    store_photos(photos, {"a.png": picture(1), "b.png": picture(2), "gone.png": picture(6), "bad.png": BAD["corrupt"]})
+    changes = {
+        "manifest": {"only_new": f"{runs}/*"},
+        "shard_size": 1,
+        "max_attempts": 50,  # a photo is not to blame for these kills
+        "max_error_rate": 1.0,
+        "workers": {"max": 1},
+    }
+    first = killed.begin(killed.run, str(runs / "1"), str(photos), changes)
+    first.join()
+    assert first.exitcode == 0
+
+    (photos / "gone.png").unlink()
+    store_photos(photos, {"bad.png": picture(3), "c.png": picture(4)})
+    assert killed.kills_until_done(killed.run, str(runs / "2"), str(photos), changes) > 5
+    assert results(runs / "2").keys() == {"bad.png", "c.png"}
+    assert {row["status"] for row in results(runs / "2").values()} == {"ok"}
+    assert (runs / "2/deleted.txt").read_text() == "gone.png\n"
+    assert {path.name for path in (runs / "2/images").iterdir()} == {"bad.png", "c.png"}
+    assert json.loads((runs / "2/summary.json").read_text())["photos"] == 2
+
+    nothing = killed.begin(killed.run, str(runs / "3"), str(photos), changes)
+    nothing.join()
+    assert nothing.exitcode == 0
     assert not (runs / "3/run.json").exists()

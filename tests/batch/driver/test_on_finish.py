@@ -3,12 +3,14 @@
 import hmac
 import json
 import logging
+import signal
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import killed
 import pytest
-from photo_archive import settings
+from photo_archive import BAD, picture, settings, store_photos
 
 from pasd_batch.batch.driver import on_finish
 from pasd_batch.batch.driver import run as run_module
@@ -31,6 +33,8 @@ class Receiver(HTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.statuses, self.received = [], []
+        self.victim = None
+        """A process that is killed when a message has come, in place of an answer."""
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -42,6 +46,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.received.append((dict(self.headers), body))
+        if self.server.victim is not None:
+            self.server.victim().kill()
+            return
         self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
         self.send_header("Location", "/elsewhere")
         self.end_headers()
@@ -168,6 +175,37 @@ def test_a_run_ends_as_it_ends_whatever_becomes_of_the_call(tmp_path, monkeypatc
     monkeypatch.setattr(run_module, "_to_the_end", lambda *_: report)
     failing = {"webhook": "http://127.0.0.1:9/", "attempts": 1, "command": "/no/such/program"}
     assert run_archive(settings(tmp_path / "run", on_finish=failing)) is report
+
+
+def test_a_driver_that_is_killed_while_it_tells_the_end_tells_it_again_as_the_same(receiver, tmp_path):
+    store_photos(tmp_path / "in", {"a.png": picture(1), "bad.png": BAD["corrupt"]})
+    changes = {"on_finish": {"webhook": receiver.url, "attempts": 1}, "max_error_rate": 1.0}
+
+    def driver(**more):
+        return killed.begin(killed.run, str(tmp_path / "run"), str(tmp_path / "in"), changes | more)
+
+    drivers = []
+    receiver.victim = lambda: drivers[0]
+    drivers.append(driver())
+    drivers[0].join()
+    assert drivers[0].exitcode == -signal.SIGKILL
+    rows = {path: path.read_bytes() for path in (tmp_path / "run/results").iterdir()}
+    receiver.victim = None
+    # A command, too, may be the end of its driver.
+    script = f"test -e {tmp_path}/told && exit; cat > {tmp_path}/told; kill -9 $PPID"
+    telling = changes["on_finish"] | {"command": ["sh", "-c", script]}
+    for expected in (-signal.SIGKILL, 0):
+        again = driver(on_finish=telling)
+        again.join()
+        assert again.exitcode == expected
+    messages = [json.loads(body) for _, body in receiver.received]
+    assert [(each["exit"], each["photos"], each["failed"]) for each in messages] == [("done", 2, 1)] * 3
+    assert len({headers[DELIVERY] for headers, _ in receiver.received}) == 1
+    assert json.loads((tmp_path / "told").read_text())["photos"] == 2
+    assert {path: path.read_bytes() for path in (tmp_path / "run/results").iterdir()} == rows
+    another = driver(output={"root": str(tmp_path / "other")})
+    another.join()
+    assert len({headers[DELIVERY] for headers, _ in receiver.received}) == 2
 
 
 def test_settings_as_typed():
