@@ -6,14 +6,9 @@ r"""Train a model on the workers of a cluster; submitted again, it resumes where
 The job succeeds when the last step is done; docs/training.md says what it leaves and lists the exit codes.
 """
 
-import argparse
 import sys
 
-from pasd_batch.cli import main
+from pasd_batch.cli.job import run_job
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", help="a YAML file, such as those in configs/")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the file's")
-    options = parser.parse_args()
-    sys.exit(main(["--verbose", "train", options.config, *options.overrides]))
+    sys.exit(run_job(__doc__, "train"))

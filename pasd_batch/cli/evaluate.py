@@ -5,11 +5,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from pasd_batch.batch.worker.log_lines import tell
 from pasd_batch.cli.archive_options import add_config
+from pasd_batch.cli.driving import this_command
+from pasd_batch.cluster.submitted_job import refuse_relative_paths
 from pasd_batch.config.base import load_yaml, with_overrides
 from pasd_batch.config.evaluation import EvaluationSettings
 from pasd_batch.storage.printable import printable
-from pasd_batch.storage.redaction import shown_command
 
 
 def add_command(commands: Any) -> None:
@@ -27,34 +29,31 @@ def add_command(commands: Any) -> None:
     parser.set_defaults(run=run, supervise=supervise)
 
 
-def supervise(_: argparse.Namespace, driver: Callable[[], int]) -> int:
+def supervise(options: argparse.Namespace, driver: Callable[[], int]) -> int:
     """Run the evaluation in a child process, whose end without a word means that work is left."""
     from pasd_batch.batch.driver.exit_code import ExitCode
     from pasd_batch.batch.driver.supervisor import supervised
 
-    remedy = f"work may be left; everything done is kept, {_this_command()} goes on"
+    remedy = f"work may be left; everything done is kept, {this_command(options)} goes on"
     return supervised(driver, lost=ExitCode.INCOMPLETE, remedy=remedy)
 
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate to the end, and print the tables."""
+    values = with_overrides(load_yaml(options.config), options.overrides, EvaluationSettings)
+    settings = EvaluationSettings.parse(values, source=options.config, overrides=options.overrides)
+    refuse_relative_paths({"output": settings.output})
+    # Slow imports, after all that is told without them.
     from pasd_batch.evaluation.evaluate import evaluate
     from pasd_batch.evaluation.pages import to_markdown
 
-    values = with_overrides(load_yaml(options.config), options.overrides, EvaluationSettings)
-    settings = EvaluationSettings.parse(values, source=options.config, overrides=options.overrides)
     report = evaluate(
         settings,
         ray_address=options.ray_address,
-        show_progress=not options.no_progress,
-        resume_command=_this_command(),
+        show_progress=not options.no_progress and options.log_format == "text",
+        resume_command=this_command(options),
     )
     if report.outcome is not None:
         sys.stdout.write(printable(to_markdown(report.outcome)) + "\n")
-    stream = sys.stderr if report.outcome is None else sys.stdout
-    stream.write(printable(f"{report.message}\n"))
+    tell(report.message, failed=report.outcome is None)
     return report.exit_code
-
-
-def _this_command() -> str:
-    return shown_command(["pasd-batch", *sys.argv[1:]])

@@ -36,11 +36,11 @@ _COMMANDS = (*_FOR_PHOTOS, evaluate, adapt, train, weights, settings, demo)
 """In the order of the help."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, script: str | None = None) -> int:
     """Run a command; the exit code is 0 on success, 1 when photos failed, 2 when nothing could be started.
 
     `run` and `train` have more, see `pasd_batch.batch.driver.exit_code.ExitCode`. Without `arguments` they are those of
-    the process, and commands that drive Ray run in a child process.
+    the process. Then, and for a `script` that does nothing else, commands that drive Ray run in a child process.
     """
     parser = argparse.ArgumentParser(
         prog="pasd-batch",
@@ -56,10 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := take_overrides(options, left):
         told = f"unrecognized arguments: {' '.join(unknown)}; pasd-batch {options.command} --help lists all"
         commands.choices[options.command].error(told)
+    options.script = script
     log_as(LogFormat(options.log_format), verbose=options.verbose)
     # A dependency of pyiqa that warns about missing quantisation kernels, which nothing here uses.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    if arguments is None and (supervise := getattr(options, "supervise", None)) is not None:
+    supervise = getattr(options, "supervise", None)
+    if supervise is not None and (script is not None or arguments is None):
         return supervise(options, lambda: _run(options))
     return _run(options)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pasd_batch.cli.archive_options import add_config
 from pasd_batch.cli.errors import UsageError
+from pasd_batch.cluster.submitted_job import refuse_relative_paths
 from pasd_batch.config.training import AnyTraining, load_training
 from pasd_batch.storage.redaction import shown_command
 
@@ -29,10 +30,12 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         PasdBatchError: the training cannot start or go on.
     """
+    settings = load_training(options.config, options.overrides)
+    refuse_relative_paths({"output": settings.output})
+    # Slow imports, after all that is told without them.
     from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupts
     from pasd_batch.training.trainer import train
 
-    settings = load_training(options.config, options.overrides)
     try:
         with _ray(settings, options.ray_address), signals_as_interrupts():
             done = train(settings)

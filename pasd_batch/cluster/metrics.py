@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from pasd_batch.cluster.session import ray_runs
 from pasd_batch.storage.retry import retries_so_far
 
 
@@ -172,7 +173,7 @@ class RunMetrics:
 
     def _add(self, metric: Metric, value: float, **labels: str) -> None:
         """Take over a value: counters grow by it, gauges are set to it, histograms observe it."""
-        if not _ray_runs():
+        if not ray_runs():
             return
         of_ray, tags = self._metric_of_ray(metric), {"run": self._run, **labels}
         match metric.kind:
@@ -214,8 +215,3 @@ def gpu_memory() -> dict[str, int]:
         "used": total - free,
         "total": total,
     }
-
-
-def _ray_runs() -> bool:
-    ray = sys.modules.get("ray")
-    return ray is not None and ray.is_initialized()

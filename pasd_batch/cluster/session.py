@@ -71,6 +71,12 @@ def workers_now(settings: WorkerSettings) -> int:
     return fitting if settings.max is None else min(fitting, settings.max)
 
 
+def ray_runs() -> bool:
+    """True if this process is connected to a Ray."""
+    ray = sys.modules.get("ray")
+    return ray is not None and ray.is_initialized()
+
+
 @contextlib.contextmanager
 def ray_session(address: str | None) -> Iterator[None]:
     """Ray running: the one this process is connected to, a cluster (`address` or `RAY_ADDRESS`), or a local one.
@@ -147,9 +153,10 @@ def node_type() -> str | None:
 
     KubeRay labels nodes with their group; elsewhere `ray start --labels ray.io/node-group=NAME` does.
     """
-    ray = sys.modules.get("ray")
-    if ray is None or not ray.is_initialized():
+    if not ray_runs():
         return None
+    import ray
+
     labels = ray.get_runtime_context().get_node_labels()
     return next((labels[name] for name in _TYPE_LABELS if labels.get(name)), None)
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from pasd_batch.storage.errors import InvalidLocation
 from pasd_batch.storage.redaction import has_plain_authority, lacks_slashes, redact_uri
 
-__all__ = ["Location", "check_relative", "parse_location", "redact_uri"]
+__all__ = ["Location", "check_relative", "is_relative", "parse_location", "redact_uri"]
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://(.*)$", re.DOTALL)
 
@@ -22,6 +22,11 @@ class Location:
 
     scheme: str
     path: str
+
+
+def is_relative(path: str) -> bool:
+    """True for a local path that means another place in another working folder."""
+    return "://" not in path and not os.path.isabs(os.path.expanduser(path))
 
 
 def parse_location(uri: str, *, allowed_schemes: frozenset[str]) -> Location:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pasd_batch.batch.driver.preflight import PreflightFailed, attempt
-from pasd_batch.batch.driver.run_paths import with_absolute_paths
+from pasd_batch.batch.driver.run_paths import refuse_relative_paths_of_job, with_absolute_paths
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.photo_settings import refuse_unused_reference
 from pasd_batch.config.restoration import ColorFix, SamplingSettings
@@ -31,6 +31,7 @@ def refuse_early(settings: RunSettings, *, ray_address: str | None) -> None:
         PreflightFailed: naming all problems.
     """
     problems: list[str] = []
+    attempt(problems, lambda: refuse_relative_paths_of_job(settings))
     settings = attempt(problems, lambda: with_absolute_paths(settings)) or settings
     storage = attempt(problems, lambda: RunFolder.open(settings.output.root, settings.storage).storage)
     if (described := settings.output.manifest) is not None:

@@ -6,25 +6,23 @@ two of them at once make one result.
 
 import logging
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pasd_batch.batch.driver.dispatch import work_off
+from pasd_batch.batch.driver.early_checks import refuse_early
 from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.finishing import finish
 from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupts
 from pasd_batch.batch.driver.on_finish import tell_end
-from pasd_batch.batch.driver.preflight import Preflight, check_run
-from pasd_batch.batch.driver.run_paths import refuse_relative_paths_of_job, with_absolute_paths
-from pasd_batch.batch.driver.supervisor import supervised
+from pasd_batch.batch.driver.preflight import Preflight, PreflightFailed, check_run
+from pasd_batch.batch.driver.run_paths import with_absolute_paths
 from pasd_batch.batch.planning.only_new import NothingNew
 from pasd_batch.batch.planning.plan import plan_is_complete, write_plan
-from pasd_batch.batch.worker.log_lines import LogFormat, log_as, log_context, log_format_in_use
+from pasd_batch.batch.worker.log_lines import LogFormat, log_context, log_format_in_use
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.batch.worker.spec import WorkerSpec
-from pasd_batch.cluster.session import ClusterFailed, ray_session
-from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
+from pasd_batch.cluster.session import ClusterFailed, ray_runs, ray_session
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.errors import PasdBatchError, TroubleAroundPhotos
 from pasd_batch.manifests.errors import ManifestError
@@ -33,7 +31,7 @@ from pasd_batch.runs.layout import RESULTS_FOLDER
 from pasd_batch.runs.run_file import AnotherRun, RunFile, claim_run, describe_run, read_run
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.runs.summary import RunCounts
-from pasd_batch.storage.redaction import redact_uri, shown_command
+from pasd_batch.storage.redaction import redact_uri
 from pasd_batch.storage.storage import Storage
 from pasd_batch.weights_by_name import with_pins
 
@@ -55,34 +53,6 @@ class RunReport:
     """Command that shows what came out, in a sentence; empty where there is nothing to look at."""
 
 
-def run_from_config(path: str, overrides: Sequence[str] = (), *, log_format: str = LogFormat.TEXT) -> int:
-    """Begin or resume the run of a YAML file with `dotted.key=value` overrides; logs how it ended, gives its exit code.
-
-    For programs of their own, such as jobs, and nothing else that they do: this process's command line runs again in
-    a child process, and an interruption names it as what resumes.
-    """
-    command = shown_command(["python", *sys.argv])
-    remedy = f"photos without a row may be left; everything committed is safe, {command} resumes the run"
-    if log_format == LogFormat.JSON or not logging.getLogger().hasHandlers():
-        log_as(LogFormat(log_format), of_job=True)
-    return supervised(lambda: _drive(path, overrides, command), lost=ExitCode.INCOMPLETE, remedy=remedy)
-
-
-def _drive(path: str, overrides: Sequence[str], command: str) -> int:
-    try:
-        values = with_overrides(load_yaml(path), overrides, RunSettings)
-        settings = RunSettings.parse(values, source=path, overrides=overrides)
-        refuse_relative_paths_of_job(settings)
-    except ConfigError as error:
-        _logger.error("%s", error)
-        return ExitCode.CANNOT_START
-    report = run_archive(settings, resume_command=command)
-    _logger.log(logging.INFO if report.exit_code is ExitCode.DONE else logging.ERROR, "%s", report.message)
-    if report.hint:
-        _logger.info("%s", report.hint)
-    return report.exit_code
-
-
 def run_archive(
     settings: RunSettings,
     *,
@@ -91,8 +61,9 @@ def run_archive(
     resume_command: str = "the same command",
     loaders: ModelLoaders | None = None,
 ) -> RunReport:
-    """Begin a run, or resume it: plan, work off all shards that are not committed, add up.
+    """Begin a run, or resume it: check, plan, work off all shards that are not committed, add up.
 
+    Where no Ray runs yet, everything that can be told without one is told before it is begun.
     `resume_command` is what the report tells people to type after an interruption. Without a `ray_address` the
     cluster of `RAY_ADDRESS` is used, or a local Ray that ends with the call. What `on_finish` names is told the end.
     """
@@ -107,12 +78,15 @@ def _to_the_end(
 ) -> RunReport:
     try:
         # Before Ray begins, which may take minutes, and after, because Ray sets a handler of its own.
-        with signals_as_interrupts(), ray_session(ray_address), signals_as_interrupts():
-            return _run(settings, loaders, show_progress=show_progress, resume=resume)
+        with signals_as_interrupts():
+            if not ray_runs():
+                refuse_early(settings, ray_address=ray_address)
+            with ray_session(ray_address), signals_as_interrupts():
+                return _run(settings, loaders, show_progress=show_progress, resume=resume)
     except Interrupted as interrupt:
         message = f"ended by {interrupt}; everything committed is safe, {resume} resumes the run"
         return RunReport(ExitCode(128 + interrupt.number), None, message)
-    except ClusterFailed as error:
+    except (ClusterFailed, PreflightFailed) as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
     except Exception as error:
         # Python's own exit code would be 1, which says that every photo has its row.

@@ -58,6 +58,7 @@ def test_a_ray_that_cannot_be_joined_cannot_start(tmp_path, monkeypatch, begin, 
     monkeypatch.setattr("ray.is_initialized", lambda: False)
     monkeypatch.setattr("ray.init", refuse)
     monkeypatch.setattr("socket.create_connection", lambda *_, **__: io.BytesIO())
+    (tmp_path / "manifest.csv").write_text("uri\na.png\n")
     report = begin(settings(tmp_path / "run", tmp_path / "manifest.csv"), ray_address="head:6379")
     assert report.exit_code is ExitCode.CANNOT_START
     assert report.message == f"no Ray cluster at head:6379: {error}; check --ray-address or RAY_ADDRESS"
@@ -67,6 +68,7 @@ def test_a_ray_that_cannot_be_joined_cannot_start(tmp_path, monkeypatch, begin, 
 def test_the_address_of_the_job_api_is_told_from_a_clusters(tmp_path, monkeypatch, begin):
     monkeypatch.setattr("ray.is_initialized", lambda: False)
     monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:8265")
+    (tmp_path / "manifest.csv").write_text("uri\na.png\n")
     report = begin(settings(tmp_path / "run", tmp_path / "manifest.csv"))
     assert report.exit_code is ExitCode.CANNOT_START
     assert "Ray's job API" in report.message
