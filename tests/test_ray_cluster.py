@@ -1,6 +1,8 @@
 """`ray_cluster.yaml`: Ray's own validation, what Ray's misses, and which nodes Ray's scheduler would start from it."""
 
 import copy
+import os
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,21 @@ def test_ray_accepts_it(config):
     validate_config(prepared)
     assert prepared["head_node_type"] == "head"
     assert any("constraints.txt" in command for command in prepared["worker_setup_commands"])
+
+
+def test_nodes_install_the_wheel_that_is_mounted_with_its_constraints(config, tmp_path, monkeypatch):
+    """The set-up command in a shell, with a pip that says what it is asked for."""
+    (folder,) = config["file_mounts"]
+    (tmp_path / "pasd_batch-0.1.0-py3-none-any.whl").touch()
+    (tmp_path / "pip").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / "pip").chmod(0o755)
+    (command,) = config["setup_commands"]
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    done = subprocess.run(
+        ["bash", "-c", command.replace(folder, str(tmp_path))], capture_output=True, text=True, check=True
+    )
+    wheel, constraints = f"{tmp_path}/pasd_batch-0.1.0-py3-none-any.whl[metrics]", f"{tmp_path}/constraints.txt"
+    assert done.stdout.splitlines() == ["install", "--constraint", constraints, wheel, "boto3"]
 
 
 def test_nothing_is_wrong_that_ray_does_not_look_for(config, run_instances):

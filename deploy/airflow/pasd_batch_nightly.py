@@ -1,12 +1,13 @@
-"""A nightly run from Airflow (2.4 or newer) on a standing Ray cluster; a task that is tried again resumes its run.
+"""A nightly run from Airflow on a standing Ray cluster; a task that is tried again resumes its run.
 
-Airflow's workers need the `ray` command; the variable `ray_address` is the address of Ray's job API.
+For Airflow 3, whose standard provider brings the operator. Its workers need the `ray` command; the variable
+`ray_address` is the address of Ray's job API.
 """
 
 from datetime import datetime, timedelta
 
 from airflow import DAG
-from airflow.operators.bash import BashOperator
+from airflow.providers.standard.operators.bash import BashOperator
 
 with DAG(
     dag_id="pasd_batch_nightly",

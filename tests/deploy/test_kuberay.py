@@ -1,4 +1,4 @@
-"""Manifests for KubeRay, checked against the schemas of its resources, and what they refer to."""
+"""Manifests for Kubernetes, checked against the schemas of KubeRay's resources and its own, and what they refer to."""
 
 import gzip
 import json
@@ -6,11 +6,13 @@ import re
 from importlib.metadata import version
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
 from pasd_batch.batch.worker.node_end import NOTICE
+from pasd_batch.cli import main
 from pasd_batch.config.base import load_yaml
 from pasd_batch.config.run import RunSettings
 
@@ -18,6 +20,10 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy/kuberay"
 JOB = yaml.safe_load((DEPLOY / "rayjob.yaml").read_text())
 CRON = yaml.safe_load((DEPLOY / "raycronjob.yaml").read_text())
+FETCH = yaml.safe_load((DEPLOY / "fetch-weights.yaml").read_text())
+CLAIM, ACCOUNT = yaml.safe_load_all((DEPLOY / "weights.yaml").read_text())
+KUBERNETES = ("1.29", "1.37")
+"""The oldest that some cloud still runs, and the newest whose schemas there are."""
 
 
 def closed(schema):
@@ -63,6 +69,20 @@ def test_the_schema_refuses_what_is_wrong(change):
     assert problems("rayjobs", JOB | {"spec": JOB["spec"] | change})
 
 
+def test_the_schema_of_cron_jobs_refuses_what_is_wrong():
+    assert problems("raycronjobs", CRON | {"spec": CRON["spec"] | {"scedule": "15 2 * * *"}})
+    assert problems("raycronjobs", CRON | {"spec": CRON["spec"] | {"jobTemplate": {"entrypont": "python job.py"}}})
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+@pytest.mark.parametrize("manifest", [FETCH, CLAIM, ACCOUNT], ids=lambda manifest: manifest["kind"])
+def test_a_manifest_fits_the_schema_of_kubernetes(manifest, version):
+    kubernetes_validate.validate(manifest, version, strict=True)
+    for wrong in (manifest | {"spek": {}}, manifest | {"metadata": {"name": 7}}):
+        with pytest.raises(kubernetes_validate.ValidationError):
+            kubernetes_validate.validate(wrong, version, strict=True)
+
+
 def test_the_nightly_job_is_the_job():
     assert CRON["spec"]["jobTemplate"] == JOB["spec"]
     assert len(CRON["spec"]["schedule"].split()) == 5
@@ -75,6 +95,10 @@ def groups():
 
 def pods():
     return {name: group["template"]["spec"] for name, group in groups().items()}
+
+
+def all_pods():
+    return [*pods().values(), FETCH["spec"]["template"]["spec"]]
 
 
 def test_the_head_is_on_demand_without_work_and_workers_with_gpus_are_on_spot():
@@ -91,9 +115,8 @@ def test_the_head_is_on_demand_without_work_and_workers_with_gpus_are_on_spot():
 
 
 def test_pods_are_not_root_and_have_secrets_by_reference_alone():
-    for pod in pods().values():
-        assert pod["securityContext"]["runAsNonRoot"]
-        assert pod["securityContext"]["runAsUser"] == 1000
+    for pod in all_pods():
+        assert pod["securityContext"] == {"runAsNonRoot": True, "runAsUser": 1000, "fsGroup": 100}
         for container in pod["containers"]:
             assert container["envFrom"] == [{"secretRef": {"name": "pasd-batch", "optional": True}}]
             assert "env" not in container
@@ -101,19 +124,29 @@ def test_pods_are_not_root_and_have_secrets_by_reference_alone():
 
 
 def test_what_is_referred_to_is_there():
-    claim, account = yaml.safe_load_all((DEPLOY / "weights.yaml").read_text())
     assert JOB["spec"]["rayClusterSpec"]["rayVersion"] == version("ray")
-    for pod in pods().values():
-        assert pod["serviceAccountName"] == account["metadata"]["name"]
+    for pod in all_pods():
+        assert pod["serviceAccountName"] == ACCOUNT["metadata"]["name"]
         claims = [
             each["persistentVolumeClaim"]["claimName"] for each in pod["volumes"] if "persistentVolumeClaim" in each
         ]
-        assert claims == [claim["metadata"]["name"]]
+        assert claims == [CLAIM["metadata"]["name"]]
     script, config = re.match(r"python /app/(\S+) /etc/pasd-batch/(\S+) ", JOB["spec"]["entrypoint"]).groups()
     assert (ROOT / script).exists()
     settings = RunSettings.parse(load_yaml(DEPLOY / config))
     assert settings.workers.price_per_hour.keys() <= {*groups(), "default"}
     assert settings.restoration.model.base.is_relative_to("/weights")
+
+
+def test_weights_are_fetched_by_a_command_that_there_is_into_the_claim(capsys):
+    (container,) = FETCH["spec"]["template"]["spec"]["containers"]
+    program, *words = container["command"]
+    assert program == "pasd-batch"
+    assert (ROOT / words[2].removeprefix("/app/")).exists()
+    assert {"name": "weights", "mountPath": words[-1]} in container["volumeMounts"]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--help"])
+    assert ended.value.code == 0
 
 
 def test_the_operator_has_the_feature_gate_of_cron_jobs():
