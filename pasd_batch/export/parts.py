@@ -30,6 +30,7 @@ def export_parts(
         StorageError: rows cannot be read, or a part not be stored.
     """
     _claim(rows, target)
+    target.remove_partial()  # of exports that were killed
     count = 0
     for shard in rows.shards:
         path = path_of(shard)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import killed
 import numpy as np
@@ -15,6 +16,7 @@ from pasd_batch.config.storage import StorageSettings
 from pasd_batch.export.formats import ExportFailed, ExportFormat, require_package
 from pasd_batch.export.run_export import export_run
 from pasd_batch.export.run_rows import RunRows
+from pasd_batch.storage.partial_files import is_partial
 
 RESTORED = PHOTOS - 1
 SETTINGS = StorageSettings()
@@ -149,6 +151,13 @@ def test_an_export_that_is_killed_at_every_step_goes_on_and_has_every_row_once(r
     assert sorted(row["photo_id"] for row in rows) == sorted(expected)
     if to != "csv":
         assert export(run, to, target) == 0
+    if to in OF_PHOTOS:
+        left = [path for path in target.rglob("*") if is_partial(path.name)]
+        for path in left:
+            os.utime(path, (1, 1))
+        export(run, to, target)
+        assert left
+        assert not any(path.exists() for path in left)
 
 
 @pytest.mark.parametrize("to", READERS)
