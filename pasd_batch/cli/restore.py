@@ -44,6 +44,11 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--seed", type=int, help="the same seed gives the same photo (default 0)")
     parser.add_argument("--prompt", help="what is to be seen on the photos")
     parser.add_argument(
+        "--mask",
+        metavar="PATH",
+        help="the photo's mask: white is restored, black left as it is; or a folder of masks called as the photos are",
+    )
+    parser.add_argument(
         "--color-reference", metavar="FILE", help="a photo whose palette the results get, such as for faded prints"
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: CUDA where there is one)")
@@ -97,6 +102,7 @@ def run(options: argparse.Namespace) -> int:
                 on_progress=bars.show,
                 skip_done=options.skip_done,
                 color_reference=options.color_reference,
+                masks=options.mask,
                 pages=options.pages,
             )
     except RestorationStopped as stopped:

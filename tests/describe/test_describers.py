@@ -94,6 +94,19 @@ def test_objects_are_counted_by_name_the_surest_first(kind, describer_folder, sc
         }
         scores = [each.score for each in finding.description.objects]
         assert scores == sorted(scores, reverse=True)
+        assert [box.name for box in finding.boxes].count("dog") == names.count("dog")
+        height, width = scene.shape[:2]
+        scaled = processor.post_process_object_detection(
+            network(pixel_values=values), threshold=limit, target_sizes=[(height, width)]
+        )
+        corners = [box.clamp(min=0).tolist() for box in scaled[0]["boxes"]]
+        for box in finding.boxes:
+            own = [box.left, box.top, box.right, box.bottom]
+            ends = [
+                [min(each[0], width), min(each[1], height), min(each[2], width), min(each[3], height)]
+                for each in corners
+            ]
+            assert min(max(abs(a - b) for a, b in zip(own, each, strict=True)) for each in ends) <= 1.0
         assert bool(said) == (finding.doubt is None)
         several.update((name, count) for name, (count, _) in said.items())
     assert any(count > 1 for _, count in several)

@@ -9,6 +9,7 @@ from pathlib import Path
 from pasd_batch import __version__
 from pasd_batch.batch.local.errors import CannotRestore, RestorationStopped
 from pasd_batch.batch.local.finding import every_page, find_photos
+from pasd_batch.batch.local.masks import masks_of
 from pasd_batch.batch.local.output_folder import OutputFolder
 from pasd_batch.batch.local.targets import is_done, output_paths, refuse_losses, refuse_no_folder
 from pasd_batch.batch.worker.model_stage import ModelStage, ProcessPoisoned
@@ -58,6 +59,7 @@ def restore_photos(
     loaders: ModelLoaders | None = None,
     skip_done: bool = False,
     color_reference: str | Path | None = None,
+    masks: str | Path | None = None,
     pages: Pages | str = Pages.FIRST,
 ) -> list[Row]:
     """Restore photos of this machine into a folder, with the bytes that a run over them gives.
@@ -71,6 +73,7 @@ def restore_photos(
         skip_done: leave out photos whose results are in `output`, later than they and made with the same settings and
             model; they have no rows.
         color_reference: file with the palette of all results, by `sampling.color_fix` reference.
+        masks: file with the mask of the one photo, or folder of masks that are called as the photos are.
         pages: `every` for each page of a file, picture of an animation or of a burst as a photo of its own.
 
     Returns:
@@ -90,16 +93,19 @@ def restore_photos(
     found = every_page(found) if Pages(pages) is Pages.EVERY else found
     paths = output_paths(found, settings.output.file.format.suffix)
     refuse_losses(found, paths, root)
+    masked = masks_of(masks, found)
     refuse_no_folder(root)
     if faults := faults_on_this_machine(settings):
         raise ConfigError("\n".join(faults))
     spec, here = _prepare(settings, root, loaders or ModelLoaders())
-    todo = list(zip(found, paths, strict=True))
+    todo = list(zip(found, paths, masked, strict=True))
     if skip_done:
-        marks = [spec.photo_fingerprint, str(spec.provenance.model_fingerprint)]
-        if reference is not None:
-            marks.append(hashlib.sha256(Path(reference).read_bytes()).hexdigest())
-        todo = [(photo, path) for photo, path in todo if not is_done(photo, os.path.join(root, path), marks)]
+        marks = [str(spec.provenance.model_fingerprint), *filter(None, [_hash_of(reference)])]
+        todo = [
+            (photo, path, mask)
+            for photo, path, mask in todo
+            if not is_done(photo, os.path.join(root, path), [*marks, spec.fingerprint_with(_hash_of(mask))])
+        ]
     skipped = RestoreProgress(photos=len(todo), skipped=len(found) - len(todo))
     on_progress(skipped)
     if not todo:
@@ -113,14 +119,19 @@ def restore_photos(
             photo.path,
             path,
             color_reference_uri=reference,
+            mask_uri=mask,
             settings=page_settings(photo.page),
             row=number,
             source_root=photo.folder,
         )
-        for number, (photo, path) in enumerate(todo)
+        for number, (photo, path, mask) in enumerate(todo)
     ]
     with folder:
         return _run(spec, models, folder, records, skipped, on_progress)
+
+
+def _hash_of(path: str | None) -> str | None:
+    return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _color_reference(given: str | Path | None, settings: RestoreSettings) -> str | None:

@@ -78,6 +78,6 @@ class PhotoStore:
         return RestorationMarker(
             software=provenance.software,
             model=f"PASD {provenance.model_fingerprint}",
-            config_fingerprint=self.spec.photo_fingerprint,
+            config_fingerprint=self.spec.fingerprint_with(state.row.mask_sha256),
             color_reference=state.row.color_reference_sha256,
         )

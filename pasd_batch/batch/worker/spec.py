@@ -54,6 +54,11 @@ class WorkerSpec:
         settings = self.settings
         return fingerprint({"restoration": settings.restoration.decisive(), "file": settings.output.file.decisive()})
 
+    def fingerprint_with(self, mask_sha256: str | None) -> str:
+        """`photo_fingerprint`; another one for a photo that is restored with a mask, which decides its file, too."""
+        own = self.photo_fingerprint
+        return own if mask_sha256 is None else fingerprint({"photo": own, "mask": mask_sha256})
+
     @property
     def schema(self) -> pa.Schema:
         """Schema of the run's result shards."""

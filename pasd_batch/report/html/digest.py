@@ -31,6 +31,7 @@ DIGEST_COLUMNS = (
     "tiles",
     "reference_uri",
     "color_reference_uri",
+    "mask_uri",
     "prompt",
     "page",
     "shard",

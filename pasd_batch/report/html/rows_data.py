@@ -20,7 +20,17 @@ MOST_BYTES = 2_500_000
 COLUMNS = ("photo", "status", "issues", "cause", "message", "size", "result size", "tiles", "seconds", "warnings")
 """Columns of a row before its scores; the table shows the scores behind the status, and no column without content."""
 
-HIDDEN = ("photo_id", "uri", "reference_uri", "color_reference_uri", "prompt", "page", "output_path", OWN_SETTINGS)
+HIDDEN = (
+    "photo_id",
+    "uri",
+    "reference_uri",
+    "color_reference_uri",
+    "mask_uri",
+    "prompt",
+    "page",
+    "output_path",
+    OWN_SETTINGS,
+)
 """Columns behind the scores, which only exports of a selection have."""
 
 

@@ -15,7 +15,7 @@ from pasd_batch.batch.worker.models import ModelLoaders, WorkerModels
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
 from pasd_batch.describe.describer import Finding
 from pasd_batch.photos.photo import GROUND
-from pasd_batch.records import Description, FoundObject, Stage
+from pasd_batch.records import Description, FoundBox, FoundObject, Stage
 
 DOGS = (FoundObject("dog", 2, 0.9),)
 LAWN = Finding(Description(caption="a lawn"))
@@ -89,6 +89,32 @@ def test_describers_see_256_levels_of_photos_as_they_are_seen():
     assert (seen.dtype, seen.shape) == (np.uint8, (8, 8, 3))
     assert set(seen[:, :4].ravel()) == {255}
     assert set(seen[:, 4:].ravel()) == {round(GROUND * 255)}
+
+
+def test_found_things_that_have_a_fidelity_of_their_own_are_in_the_row_and_go_to_the_restorer():
+    """Names go into the prompt only if they should."""
+    dog, man = FoundBox("Dog", 0.9, 1, 1, 5, 6), FoundBox("man", 0.8, 0, 0, 4, 4)
+    seen = []
+
+    class Keeper(PromptKeeper):
+        def restore(self, photos, *, parts=None, **options):
+            seen.append(parts)
+            return super().restore(photos, **options)
+
+    detect = {"weights": "yolos", "in_prompt": False}
+    model = {"base": "base", "control": "control"}
+    sampling = {"prompt": "an archive", "regions": [{"class": "dog", "fidelity": 0.8}]}
+    changes = {"restoration": {"model": model, "sampling": sampling, "describe": {"detect": detect}}}
+    batch, keeper = [loaded(0), loaded(1)], Keeper()
+    found = FakeDescriber("detect", Finding(Description(objects=DOGS), boxes=(dog, man)))
+    rows = describe(batch[:1], found, **changes) + describe(batch[1:], FakeDescriber("detect", Finding()), **changes)
+    ModelStage(settings("/run", **changes), WorkerModels(keeper, None)).restore(batch)
+    assert [row.regions for row in rows] == [[dog], []]
+    assert rows[0].values()["regions"] == [dataclasses.asdict(dog)]
+    ((parts, none),) = seen
+    assert (parts.boxes, parts.mask, none) == ((dog,), None, None)
+    assert keeper.prompts == ["an archive", "an archive"]
+    assert describe([loaded(0)], found)[0].regions is None
 
 
 def test_a_doubt_is_a_warning_and_the_other_describers_words_stay():

@@ -111,7 +111,7 @@
   function exportManifest() {
     const lines = state.found.map((row) => {
       const line = { id: hidden(row, "photo_id"), uri: hidden(row, "uri") };
-      for (const name of ["reference_uri", "color_reference_uri", "prompt"]) if (hidden(row, name) !== null) line[name] = hidden(row, name);
+      for (const name of ["reference_uri", "color_reference_uri", "mask_uri", "prompt"]) if (hidden(row, name) !== null) line[name] = hidden(row, name);
       if (hidden(row, "page") !== null) line.file_page = hidden(row, "page");
       // Every line has all of them, since a manifest must have the columns that its run names.
       for (const name of data.own) line[name] = null;
