@@ -32,6 +32,9 @@ _PNG_MAY_TURN = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type")
 _WEBP_HELD = 18
 """Bytes a pixel: two pictures that an animation is drawn on, the decoder's, and Pillow's."""
 
+_CANVAS_HELD = 4
+"""Bytes a pixel of what an animation's pictures are drawn on, and left of the one before."""
+
 _HELD_INKS = 10
 """Bytes a pixel of a JPEG of CMYK: its samples, and what Pillow keeps of them."""
 
@@ -97,7 +100,7 @@ def _moved_on(cost: DecodingCost, page: int) -> DecodingCost:
     """Cost of a later picture of an animation, before which all others are drawn on a canvas of 8 bits."""
     if page == 1:
         return cost
-    canvas = _WEBP_HELD * cost.width * cost.height
+    canvas = _CANVAS_HELD * cost.width * cost.height
     return replace(cost, nbytes=cost.nbytes + canvas, work=cost.work * page)
 
 
