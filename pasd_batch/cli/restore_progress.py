@@ -12,6 +12,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from pasd_batch.batch.local.restoring import RestoreProgress
 from pasd_batch.batch.worker import photo_state
 from pasd_batch.batch.worker.rows import Row
+from pasd_batch.manifests.file_pages import page_id
 from pasd_batch.records import Status
 from pasd_batch.storage.printable import printable_line
 
@@ -69,10 +70,11 @@ def _move(bar: tqdm, done: int, total: int) -> None:
 
 
 def _lines(row: Row) -> list[str]:
-    lines = [f"{row['uri']}: warning: {message}" for message in row["warnings"]]
+    name = page_id(row["uri"], row["page"])
+    lines = [f"{name}: warning: {message}" for message in row["warnings"]]
     if row["status"] == Status.FAILED:
         message, kind = row["error_message"], row["error_type"]
         if hasattr(builtins, kind) and kind != message:  # Python's own errors say little without their names
             message = f"{kind}: {message}"
-        lines.append(message if message.startswith(f"{row['uri']}: ") else f"{row['uri']}: {message}")
+        lines.append(message if message.startswith(f"{row['uri']}: ") else f"{name}: {message}")
     return lines

@@ -103,7 +103,8 @@ class RunStatistics:
         self.failed += 1
         kind = (row["error_stage"] or "", row["error_type"] or "")
         self.failures[kind] += 1
-        self.examples.setdefault(kind, (photo_name(row["photo_id"], row["uri"]), row["error_message"] or ""))
+        name = photo_name(row["photo_id"], row["uri"], row.get("page"))
+        self.examples.setdefault(kind, (name, row["error_message"] or ""))
 
     def _add_scores(self, scores: Mapping[str, float | None]) -> None:
         pairs = score_pairs(scores)
@@ -127,7 +128,9 @@ class RunStatistics:
         stages = {stage: taken for stage, taken in (row["seconds"] or {}).items() if taken}
         self.stage_seconds.update(stages)  # type: ignore[arg-type]  # a Counter adds any numbers
         size = f"{row['input_width']} x {row['input_height']}" if row["input_width"] else "unknown"
-        photo = SlowPhoto(sum(stages.values()), photo_name(row["photo_id"], row["uri"]), size, row["tiles"])
+        photo = SlowPhoto(
+            sum(stages.values()), photo_name(row["photo_id"], row["uri"], row.get("page")), size, row["tiles"]
+        )
         keep = heapq.heappush if len(self.slowest) < SLOWEST else heapq.heappushpop
         keep(self.slowest, photo)
         finished = row["finished_at"]

@@ -94,7 +94,7 @@ def _values(row: Mapping[str, Any], score_names: list[str]) -> list[Any]:
     scores = row.get("scores") or {}
     seconds = sum(taken for taken in (row["seconds"] or {}).values() if taken)
     return [
-        photo_name(row["photo_id"], row["uri"]),
+        photo_name(row["photo_id"], row["uri"], row.get("page")),
         row["status"],
         ", ".join(row.get("issues") or ()),
         f"{row['error_stage']}: {row['error_type']}" if failed else "",
