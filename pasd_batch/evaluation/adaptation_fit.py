@@ -40,9 +40,8 @@ def fit_map(sweep: Sweep) -> AdaptationMap:
 
 def chosen_variants(fitted: AdaptationMap, sweep: Sweep) -> np.ndarray:
     """Number of the variant that a map of this sweep's settings chooses for each photo, (photos,)."""
-    found = (dict(fitted.at(photo, scale=photo.scale).settings) for photo in sweep.photos)
-    places = {str(dict(settings)): number for number, settings in enumerate(sweep.settings)}
-    return np.array([places[str(settings)] for settings in found])
+    known = [dict(settings) for settings in sweep.settings]
+    return np.array([known.index(dict(fitted.at(photo, scale=photo.scale).settings)) for photo in sweep.photos])
 
 
 @dataclass(frozen=True)

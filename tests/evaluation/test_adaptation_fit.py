@@ -20,7 +20,7 @@ from pasd_batch.evaluation.sweep import Sweep, SweptPhoto, read_sweep
 from pasd_batch.records import ScoreColumn, result_schema
 from pasd_batch.runs.run_folder import RunFolder
 
-SETTINGS = ({"kept_frequencies": 0.0}, {"kept_frequencies": 0.25}, {"kept_frequencies": 0.5})
+SETTINGS = ({"kept_frequencies": 0}, {"kept_frequencies": 0.25}, {"kept_frequencies": 0.5})
 
 
 def made_up(best_of, photos=200, scale=1.0, seed=0):
