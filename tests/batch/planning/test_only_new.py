@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from checked_manifests import checked
-from photo_archive import BAD, begin_run, picture, settings, store_photos
+from photo_archive import BAD, begin_run, picture, results, settings, store_photos
+from PIL import Image
 from tiny_models import fingerprint
 
 from pasd_batch.batch.planning.only_new import DonePhoto, NothingNew, is_unchanged, new_photos
@@ -25,7 +26,7 @@ NAMES = ["a.png", "b.png", "bad.png", "c.png"]
 
 def write_manifest(folder, names=NAMES, **columns):
     path = folder / "manifest.parquet"
-    pq.write_table(pa.table({"uri": names, "id": names, **columns}), path)
+    pq.write_table(pa.table({"uri": names, "id": names} | columns), path)
     return path
 
 
@@ -191,3 +192,28 @@ def test_the_latest_rows_have_one_for_each_photo(archive):
     assert written.rows == 7
     with pytest.raises(NotFound, match="there is no run"):
         write_rows([str(archive / "nowhere")], str(target), StorageSettings())
+
+
+def test_pages_of_a_file_are_photos_of_their_own(tmp_path):
+    pages = [Image.open(io.BytesIO(picture(number))) for number in range(3)]
+    pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])
+    names = [f"scan.tif#page={page}" for page in (1, 2, 3)]
+
+    def listed(count):
+        columns = {"id": names[:count], "file_page": pa.array(range(1, count + 1), pa.int32())}
+        return write_manifest(tmp_path, ["scan.tif"] * count, **columns)
+
+    do(tmp_path / "runs/1", listed(2))
+    listed(3)
+    found = new(tmp_path)
+    assert ids(found) == names[2:]
+    (tmp_path / "new.parquet").write_bytes(found.data)
+    do(tmp_path / "runs/2", tmp_path / "new.parquet")
+    rows = results(tmp_path / "runs/1") | results(tmp_path / "runs/2")
+    assert [(rows[name]["page"], rows[name]["pages"], rows[name]["status"]) for name in names] == [
+        (1, 3, "ok"),
+        (2, 3, "ok"),
+        (3, 3, "ok"),
+    ]
+    with pytest.raises(NothingNew):
+        new(tmp_path, root="3")
