@@ -41,9 +41,12 @@ def closed(schema):
     return inner
 
 
+def schema(kind):
+    return json.loads(gzip.decompress((Path(__file__).parent / f"kuberay/{kind}.schema.json.gz").read_bytes()))
+
+
 def validator(kind):
-    schema = json.loads(gzip.decompress((Path(__file__).parent / f"kuberay/{kind}.schema.json.gz").read_bytes()))
-    return Draft202012Validator(closed(schema))
+    return Draft202012Validator(closed(schema(kind)))
 
 
 def problems(kind, manifest):
@@ -54,6 +57,23 @@ def problems(kind, manifest):
 def test_a_manifest_fits_the_schema_of_its_resource(kind, manifest):
     assert problems(kind, manifest) == []
     assert manifest["apiVersion"] == "ray.io/v1"
+
+
+def ruled(schema, value):
+    """Rules in CEL about fields that a manifest has."""
+    yield from schema.get("x-kubernetes-validations", [])
+    if isinstance(value, dict):
+        for name in schema.get("properties", {}).keys() & value.keys():
+            yield from ruled(schema["properties"][name], value[name])
+    elif isinstance(value, list):
+        for each in value:
+            yield from ruled(schema.get("items", {}), each)
+
+
+def test_rules_in_cel_are_about_fields_that_no_manifest_has():
+    assert not list(ruled(schema("rayjobs"), JOB))
+    assert not list(ruled(schema("raycronjobs"), CRON))
+    assert list(ruled(schema("rayjobs"), {"spec": {"managedBy": "kueue.x-k8s.io/multikueue"}}))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Examples for cron and Airflow: what they would run is what there is."""
 
+import os
 import re
 import subprocess
 import sys
@@ -25,6 +26,21 @@ def test_a_line_of_the_crontab_is_five_times_a_user_and_a_command_that_a_shell_r
     assert user == "pasd"
     assert re.search(r"(?<!\\)%", command) is None, "cron takes a bare % for a line end"
     subprocess.run(["/bin/bash", "-n", "-c", command.replace("\\%", "%")], check=True)
+
+
+@pytest.mark.parametrize("code", [0, 3])
+@pytest.mark.parametrize("line", JOBS)
+def test_a_line_of_the_crontab_mails_the_end_of_what_failed_alone(line, code, tmp_path):
+    program = tmp_path / ".venv/bin/pasd-batch"
+    program.parent.mkdir(parents=True)
+    # A run tells its end in the log, on the error stream; others on the standard output.
+    program.write_text(f"#!/bin/sh\n[ $1 = run ] && exec >&2\necho the end\nexit {code}\n")
+    program.chmod(0o755)
+    command = line.split(maxsplit=6)[-1].replace("\\%", "%")
+    environment = os.environ | {"PASD": str(tmp_path)}
+    done = subprocess.run(["/bin/bash", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("", "the end\n" if code else "")
+    assert list((tmp_path / "log").iterdir())
 
 
 @pytest.mark.parametrize("line", JOBS)
