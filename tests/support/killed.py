@@ -21,6 +21,9 @@ from pasd_batch.export.formats import ExportFormat
 from pasd_batch.export.run_export import export_run
 from pasd_batch.export.run_rows import RunRows
 
+_LIBRARIES = ("datasets", "lance", "pyiceberg.catalog.sql")
+"""Those of exports that take long to import."""
+
 _MOST_STEPS = 60
 _SECONDS = 120.0
 _lock = threading.Lock()
@@ -33,7 +36,7 @@ def begin(work, *arguments, step=sys.maxsize):
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # multiprocessing gives its server no path
     try:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
+        context.set_forkserver_preload([__name__, *_LIBRARIES])
         multiprocessing.forkserver.ensure_running()
     finally:
         if before is None:
