@@ -19,7 +19,7 @@ NO_FILE = "neither files nor folders"
 
 
 def files_below(top: Path, skip: Skip | None) -> Iterator[str]:
-    """Paths of all files below a folder but temporary ones, a folder's own before those below it, by name; no linked folders.
+    """Paths of all files below a folder but temporary ones, by name, its own before those below it; no linked folders.
 
     With `skip` it is told of what cannot be listed below the folder, and of what is no file; else that is an error, or
     listed. A folder that is not there has no files.

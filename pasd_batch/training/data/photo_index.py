@@ -11,9 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pasd_batch.config.run import Pages
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.training_data import DataSource, PhotoSource, WebDatasetSource
 from pasd_batch.manifests.allowed_folders import granted_folders, rows_outside, why_outside
+from pasd_batch.manifests.file_pages import pages_of_rows
 from pasd_batch.manifests.listing import find_files
 from pasd_batch.manifests.pieces import ManifestPiece, find_pieces, is_image_source
 from pasd_batch.manifests.rows import photo_ids, read_rows
@@ -148,6 +150,11 @@ def _rows_of(source: DataSource, storage_settings: StorageSettings) -> Iterator[
                     "offset": sample.offset,
                     "size": sample.size,
                 }
+        case PhotoSource() if source.pages is Pages.EVERY:
+            raise TrainingError(
+                f"{redact_uri(source.path)}: pages are every, and training takes first pages alone; leave it out, or "
+                "save pages as files of their own"
+            )
         case PhotoSource() if is_image_source(source, storage_settings):
             found = find_files(source.path, storage_settings)
             for uri in sorted(found.photos()):
@@ -161,11 +168,23 @@ def _manifest_rows(source: PhotoSource, storage_settings: StorageSettings) -> It
     for piece in find_pieces(source, storage_settings):
         for table in read_rows(piece, source.columns, storage_settings):
             _refuse_outside(piece, table, storage_settings)
+            _refuse_pages(piece, table)
             columns = (photo_ids(table), table["uri"].to_pylist(), table["prompt"].to_pylist())
             for name, uri, prompt in zip(*columns, strict=True):
                 if not name or not uri:
                     raise TrainingError(f"{piece}: a row has no URI or id; complete or remove it")
                 yield _whole_file(name, uri, prompt or "")
+
+
+def _refuse_pages(piece: ManifestPiece, table: pa.Table) -> None:
+    """Make sure that no row is of a later page of its file, as photos are trained on by their files."""
+    for row, page in enumerate(pages_of_rows(table)):
+        if page not in (None, 1):
+            shown = redact_uri(table["uri"][row].as_py())
+            raise TrainingError(
+                f"{piece}: page {page} of {shown}: training takes first pages alone; save it as a file of its own, or "
+                "remove the row"
+            )
 
 
 def _refuse_outside(piece: ManifestPiece, table: pa.Table, storage_settings: StorageSettings) -> None:

@@ -147,3 +147,12 @@ def test_the_list_is_kept_whatever_happens_to_the_folder(folder, tmp_path):
     (folder / "photo-0.png").unlink()
     after = kept_index(storage, sources, ACCESS)
     assert [after.name(row) for row in range(len(after))] == [before.name(row) for row in range(3)]
+
+
+def test_later_pages_of_files_are_refused_by_name(folder, tmp_path):
+    with pytest.raises(TrainingError, match="pages are every, and training takes first pages alone"):
+        list_photos([PhotoSource(path=str(folder), pages="every")], ACCESS)
+    path = tmp_path / "m.csv"
+    path.write_text("uri,file_page\nphotos/scan.tif,1\nphotos/scan.tif,2\n")
+    with pytest.raises(TrainingError, match=r"m\.csv: page 2 of .*scan\.tif: training takes first pages alone"):
+        list_photos([PhotoSource(path=str(path))], ACCESS)
