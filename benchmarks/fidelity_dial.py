@@ -12,18 +12,16 @@ to the true photo, and quality without a reference. The curve of a table that wa
 
 import argparse
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from degraded_photos import degraded_pairs
 
 from pasd_batch import Restorer, RestoreSettings
 from pasd_batch.config.base import with_overrides
-from pasd_batch.config.degradation import RealEsrganSettings
 from pasd_batch.config.metrics import MetricsSettings
-from pasd_batch.degradation.chain import degrade_photo
 from pasd_batch.metrics.fidelity import psnr, scaled_to
 from pasd_batch.metrics.iqa import Metric, build_metrics
 from pasd_batch.pasd.restorer import Restoration
@@ -49,7 +47,7 @@ def main() -> None:
         return
     if options.photos is None:
         parser.error("PHOTOS is needed, or --table and --plot")
-    pairs = list(_pairs(options))
+    pairs = list(degraded_pairs(options.photos, count=options.count, side=options.side, strength=options.strength))
     chosen = MetricsSettings(
         no_reference=tuple(options.metrics or ["piqe"]), full_reference=(), weights_dir=options.weights_dir
     )
@@ -108,22 +106,6 @@ def _scores(
     image = result.image.permute(1, 2, 0).numpy()
     back = scaled_to(image, height=small.shape[0], width=small.shape[1])
     return [psnr(back, small), psnr(image, true), *(metric(image) for metric in metrics)]
-
-
-def _pairs(options: argparse.Namespace) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """True photos and their degraded halves, float32 (height, width, 3) in [0, 1]."""
-    paths = sorted(path for path in options.photos.iterdir() if path.is_file())
-    places = np.linspace(0, len(paths) - 1, min(options.count, len(paths))).astype(int)
-    half = options.side // 2
-    for seed, path in enumerate(paths[place] for place in places):
-        photo = Image.open(path).convert("RGB")
-        left, top = photo.width // 2 - half, photo.height // 2 - half
-        true = np.asarray(photo.crop((left, top, left + 2 * half, top + 2 * half)), np.float32) / 255
-        settings = RealEsrganSettings(strength=options.strength)
-        degraded = degrade_photo(torch.from_numpy(true).permute(2, 0, 1), seed=seed, settings=settings)
-        levels = (degraded.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-        small = Image.fromarray(levels).resize((half, half), Image.Resampling.BOX)
-        yield true, np.asarray(small, np.float32) / 255
 
 
 if __name__ == "__main__":

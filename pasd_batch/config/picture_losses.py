@@ -1,12 +1,13 @@
 """Settings of the losses on restored pictures: training end to end through the decoder, in one step or a few."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pasd_batch.config.base import Settings
 from pasd_batch.config.intervals import Probability
 from pasd_batch.config.marks import Weights
+from pasd_batch.config.restoration import NEGATIVE_PROMPT, QUALITY_SUFFIX
 from pasd_batch.config.weights import WeightsPath
 
 
@@ -24,11 +25,32 @@ class AdversarialSettings(Settings):
     it from learning."""
 
 
+class OwnTeacherSettings(Settings):
+    """The model that training starts from, sampled in many steps, as it stands when training begins.
+
+    Student and teacher begin with the same noised photo, so that what several guided steps make of it is learned as it
+    is (arXiv 2101.02388), guidance and words of quality included.
+    """
+
+    steps: int = Field(default=20, ge=2, le=100)
+    """DDIM steps; a sample costs as many calls of the networks, twice as many where it is guided."""
+
+    guidance_scale: float = Field(default=9.0, ge=1.0)
+    """Classifier-free guidance; at 1 the negative prompt is not evaluated."""
+
+    added_prompt: str = QUALITY_SUFFIX
+    """Behind every caption, for the teacher alone."""
+
+    negative_prompt: str = NEGATIVE_PROMPT
+    """Prompt that guidance steers away from."""
+
+
 class PictureLossSettings(Settings):
     """Pictures sampled as restoring does, compared with a target that the noise level alpha_a decides on.
 
     A sample's target is its clean picture at alpha_a = 1 and the teacher's at 0 (without a teacher the clean one), in
-    between a mixture. The perceptual and the adversarial term count by 1 - alpha_a.
+    between a mixture; with `own_teacher` it is what that makes of the photo at the same alpha_a. The perceptual and the
+    adversarial term count by 1 - alpha_a.
     """
 
     weight: float = Field(default=1.0, gt=0.0)
@@ -43,6 +65,9 @@ class PictureLossSettings(Settings):
     teacher: Annotated[WeightsPath | None, Weights()] = None
     """Weights of Real-ESRGAN x4plus (`benchmarks/convert_real_esrgan.py` makes the file); none: no teacher."""
 
+    own_teacher: OwnTeacherSettings | None = None
+    """The model that training starts from, in many steps, in the place of `teacher`: distillation to fewer steps."""
+
     perceptual: float = Field(default=0.0, ge=0.0)
     """Size of the gradient of ST-LPIPS on the pictures, as a multiple of the L1 error's; above 0 it needs the package
     `stlpips-pytorch`."""
@@ -52,3 +77,9 @@ class PictureLossSettings(Settings):
 
     adversarial: AdversarialSettings | None = None
     """A discriminator; none: no adversarial term."""
+
+    @model_validator(mode="after")
+    def _one_teacher(self) -> Self:
+        if self.teacher is not None and self.own_teacher is not None:
+            raise ValueError("teacher and own_teacher both set the target; give one of them")
+        return self

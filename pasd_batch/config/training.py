@@ -101,6 +101,21 @@ class TrainingSettings(TrainerSettings):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _own_teacher(self) -> Self:
+        if self.losses.picture is None or self.losses.picture.own_teacher is None:
+            return self
+        if not isinstance(self.model, FromPasd):
+            raise ValueError(
+                "losses.picture.own_teacher is the model that training starts from, which must be a trained one; set "
+                "model.start: pasd"
+            )
+        shared = {TrainablePart.DECODER, TrainablePart.TEXT_ENCODER} & {*self.trainable}
+        if shared:
+            parts = ", ".join(sorted(part.value for part in shared))
+            raise ValueError(f"trainable has {parts}, which losses.picture.own_teacher works with; leave it out")
+        return self
+
     def _exports_base(self) -> bool:
         return isinstance(self.model, FromScratch) or (isinstance(self.model, FromPasd) and self.model.carries_base)
 

@@ -25,6 +25,7 @@ from pasd_batch.training.networks.start import TrainingNetworks, build_start, si
 from pasd_batch.training.networks.trainable import choose_trainable
 from pasd_batch.training.objectives.few_steps import SPACING
 from pasd_batch.training.objectives.objective import PasdObjective
+from pasd_batch.training.objectives.own_teacher import OwnTeacher
 from pasd_batch.training.objectives.picture_loss import build_picture_loss
 
 
@@ -61,10 +62,11 @@ class PasdTask:
     @property
     def judges(self) -> Sequence[nn.Module]:
         """The teacher and the perceptual distance."""
-        picture = self.objective.picture
+        picture, own = self.objective.picture, self.objective.own_teacher
         if picture is None:
             return ()
-        return [judge for judge in (picture.teacher, picture.perceptual) if judge is not None]
+        judges = [judge for judge in (picture.teacher, picture.perceptual) if judge is not None]
+        return judges if own is None else [*judges, *own.networks]
 
     def model_files(self, precision: Precision) -> ModelFiles:
         """The PASD folder."""
@@ -118,12 +120,14 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
             "losses.gamma and losses.colorfulness need the to-RGB heads of the degradation removal module, which this "
             "model does not have; set both to 0, or start with heads (model.branch.return_rgbs: true)"
         )
-    picture = None
+    picture, own_teacher = None, None
     if losses.picture is not None:
         picture = build_picture_loss(losses.picture, seed=settings.seed)
         # What is learned is only right where sampling visits the same timesteps.
         networks.scheduler_config["timestep_spacing"] = SPACING
-    objective = PasdObjective(networks, losses, seed=settings.seed, picture=picture)
+        if losses.picture.own_teacher is not None:
+            own_teacher = OwnTeacher(networks, losses.picture.own_teacher)
+    objective = PasdObjective(networks, losses, seed=settings.seed, picture=picture, own_teacher=own_teacher)
     choose_trainable(
         objective,
         settings.trainable,

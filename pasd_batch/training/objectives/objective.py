@@ -18,6 +18,7 @@ from pasd_batch.training.networks.start import TrainingNetworks
 from pasd_batch.training.objectives.diffusion import Latents, diffuse, noise_towards, prediction_target
 from pasd_batch.training.objectives.few_steps import drawn_levels, sampled_latents, sampling_start, trailing_timesteps
 from pasd_batch.training.objectives.losses import Denoised, PasdLoss, Picture, pasd_loss
+from pasd_batch.training.objectives.own_teacher import OwnTeacher
 from pasd_batch.training.objectives.picture_loss import PictureLoss, PicturePair
 from pasd_batch.training.objectives.sample_draws import SampleDraws
 from pasd_batch.training.objectives.step_inputs import StepInputs, numbers_of
@@ -29,7 +30,13 @@ class PasdObjective(nn.Module):
     alphas_cumprod: Tensor
 
     def __init__(
-        self, networks: TrainingNetworks, losses: LossSettings, *, seed: int, picture: PictureLoss | None = None
+        self,
+        networks: TrainingNetworks,
+        losses: LossSettings,
+        *,
+        seed: int,
+        picture: PictureLoss | None = None,
+        own_teacher: OwnTeacher | None = None,
     ) -> None:
         super().__init__()
         self.unet = networks.unet
@@ -38,6 +45,7 @@ class PasdObjective(nn.Module):
         self.text_encoder = networks.text_encoder
         self.register_buffer("alphas_cumprod", networks.alphas_cumprod, persistent=False)
         self.picture = picture
+        self.own_teacher = own_teacher
         self._drawn = networks.drawn
         self.read = {"scheduler": networks.scheduler_config, "vae": networks.vae.config["scaling_factor"]}
         self._losses = losses
@@ -60,8 +68,9 @@ class PasdObjective(nn.Module):
             drawn = SampleDraws(self._seed, torch.tensor(made.numbers[:1]))
             steps += int(drawn.integers(self._losses.picture.steps))
         batch = made.batch
+        guides = () if self.own_teacher is None else self.own_teacher.guides(self._prompts, batch.captions)
         return StepInputs(
-            batch.clean, batch.degraded, numbers_of(made), self._text_states(batch.captions), sampled_steps=steps
+            batch.clean, batch.degraded, numbers_of(made), self._text_states(batch.captions), steps, guides
         )
 
     def losses(self, inputs: StepInputs) -> dict[str, Tensor]:
@@ -72,8 +81,8 @@ class PasdObjective(nn.Module):
         parts = _parts(pasd_loss(compared, seen.rgbs or (), inputs.clean, self._losses))
         if self.picture is None:
             return parts
-        restored, alpha_a = self._restore(inputs, seen.embedding, draws)
-        own = self.picture(restored, PicturePair(inputs.clean, inputs.degraded), alpha_a, draws)
+        restored, taught, alpha_a = self._restore(inputs, seen.embedding, draws)
+        own = self.picture(restored, PicturePair(inputs.clean, inputs.degraded, taught), alpha_a, draws)
         return parts | own | {"loss": parts["loss"] + own["loss"]}
 
     def _predict(self, inputs: StepInputs, embedding: Tensor, draws: SampleDraws) -> Denoised:
@@ -91,8 +100,10 @@ class PasdObjective(nn.Module):
         target = prediction_target(latents, noise, timesteps, self.alphas_cumprod, self._prediction_type)
         return Denoised(prediction, target)
 
-    def _restore(self, inputs: StepInputs, embedding: Tensor, draws: SampleDraws) -> tuple[Picture, Tensor]:
-        """Pictures in [-1, 1] as restoring samples them, and the alpha_a that was drawn for each."""
+    def _restore(
+        self, inputs: StepInputs, embedding: Tensor, draws: SampleDraws
+    ) -> tuple[Picture, Picture | None, Tensor]:
+        """Pictures in [-1, 1] as restoring samples them, the own teacher's, and the alpha_a drawn for each."""
         settings = cast(PictureLossSettings, self._losses.picture)
         own = self._encode(2.0 * inputs.degraded - 1.0, draws)
         levels = drawn_levels(draws.fractions(), settings.pure_noise_share)
@@ -106,7 +117,16 @@ class PasdObjective(nn.Module):
             return self.unet(noisy, at, text_states, self.control_branch(noisy, at, text_states, embedding))
 
         latents = sampled_latents(denoise, start, timesteps, self.alphas_cumprod, self._prediction_type)
-        return cast(Any, self.vae).decode(latents / self.vae.config["scaling_factor"]).sample, levels
+        return self._decode(latents), self._taught(start, inputs), levels
+
+    @torch.no_grad()
+    def _taught(self, start: Latents, inputs: StepInputs) -> Picture | None:
+        if self.own_teacher is None:
+            return None
+        return self._decode(self.own_teacher(start, inputs.degraded, inputs.guides, self.alphas_cumprod))
+
+    def _decode(self, latents: Latents) -> Picture:
+        return cast(Any, self.vae).decode(latents / self.vae.config["scaling_factor"]).sample
 
     @torch.no_grad()
     def _as_sampling_starts(

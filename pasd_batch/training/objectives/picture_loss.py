@@ -38,6 +38,8 @@ class PicturePair:
 
     clean: Picture
     degraded: Picture
+    taught: Picture | None = None
+    """The model's own teacher's pictures, in [-1, 1]; none without one."""
 
 
 class PictureLoss(nn.Module):
@@ -70,7 +72,7 @@ class PictureLoss(nn.Module):
         # A leaf: the terms' gradients end here, and go on to the networks as one.
         seen = pictures.detach().float().requires_grad_()
         error = functional.l1_loss(seen, target)
-        perception = self._perception(seen, pair.clean.float())
+        perception = self._perception(seen, pair.clean.float() if pair.taught is None else target)
         shares = 1.0 - alpha_a
         terms = [(multiple, term) for multiple, term in perception.values()]
         gradient = balanced_gradient(error, terms, seen, shares)
@@ -83,6 +85,8 @@ class PictureLoss(nn.Module):
 
     @torch.no_grad()
     def _target(self, pair: PicturePair, alpha_a: Levels) -> Picture:
+        if pair.taught is not None:
+            return pair.taught.float()
         clean = pair.clean.float()
         if self.teacher is None:
             return clean
@@ -90,11 +94,11 @@ class PictureLoss(nn.Module):
         share = (1.0 - alpha_a) * trust(picture, 2.0 * pair.degraded.float() - 1.0, clean)
         return torch.lerp(clean, picture, share.view(-1, 1, 1, 1))
 
-    def _perception(self, seen: Picture, clean: Picture) -> dict[str, tuple[float, Scalar]]:
+    def _perception(self, seen: Picture, wanted: Picture) -> dict[str, tuple[float, Scalar]]:
         """The terms that 1 - alpha_a weighs, and the sizes of their gradients."""
         terms = {}
         if self.perceptual is not None:
-            terms["perceptual"] = (self._settings.perceptual, self.perceptual(seen, clean).float().mean())
+            terms["perceptual"] = (self._settings.perceptual, self.perceptual(seen, wanted).float().mean())
         if self.discriminator is not None and self._settings.adversarial is not None:
             terms["adversarial"] = (self._settings.adversarial.weight, -self.discriminator(seen).mean())
         return terms

@@ -30,10 +30,13 @@ class StepInputs:
     sampled_steps: int = 1
     """Steps of sampling, of which the last one is learned."""
 
+    guides: tuple[Float[Tensor, "batch words text_channels"], ...] = ()
+    """States of what guides the model's own teacher, if there is one."""
+
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """All tensors."""
-        return self.clean, self.degraded, self.numbers, self.text_states
+        return self.clean, self.degraded, self.numbers, self.text_states, *self.guides
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -42,7 +45,8 @@ class StepInputs:
 
     def copy(self) -> "StepInputs":
         """The same values in memory of their own."""
-        return StepInputs(*(tensor.clone() for tensor in self.tensors), sampled_steps=self.sampled_steps)
+        clean, degraded, numbers, text_states, *guides = (tensor.clone() for tensor in self.tensors)
+        return StepInputs(clean, degraded, numbers, text_states, self.sampled_steps, tuple(guides))
 
 
 def numbers_of(made: NumberedBatch) -> Int64[Tensor, " batch"]:
