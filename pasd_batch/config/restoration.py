@@ -19,6 +19,7 @@ from pasd_batch.config.passes import with_whole_passes
 from pasd_batch.config.regions import RegionSettings, refuse_twice
 from pasd_batch.config.scheduler import SchedulerOptions
 from pasd_batch.config.tiling import TilingSettings
+from pasd_batch.config.weak_tiles import RetryWeakSettings
 
 LARGEST_SCALE = 16.0
 """Most that a photo is enlarged by, in all passes together."""
@@ -147,6 +148,9 @@ class SamplingSettings(Settings):
 
     tiling: TilingSettings = TilingSettings()
     """Tiling of large photos."""
+
+    retry_weak: RetryWeakSettings = RetryWeakSettings()
+    """A second try for photos with weak tiles."""
 
     def at_fidelity(self) -> Self:
         """The settings with those that the dial of fidelity moves where it puts them."""

@@ -1,9 +1,9 @@
 """Several passes over photos: one restorer after another, each over what the one before made."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from torch import Tensor
 
@@ -16,7 +16,8 @@ from pasd_batch.pasd.parts import PhotoParts
 from pasd_batch.pasd.restoration import Restoration
 from pasd_batch.pasd.restorer import Restorer
 from pasd_batch.pasd.sampling import StepCallback
-from pasd_batch.records import PhotoFailure
+from pasd_batch.pasd.seeds import derived_seed
+from pasd_batch.records import PhotoFailure, RestorationReport
 
 
 class PassingRestorer:
@@ -107,17 +108,29 @@ class PassingRestorer:
             tiles=before.report.tiles + outcome.report.tiles,
             out_of_memory_retries=before.report.out_of_memory_retries + outcome.report.out_of_memory_retries,
             float32_retry=before.report.float32_retry or outcome.report.float32_retry,
+            **_weak_tiles(before.report, outcome.report),
         )
         earlier = (*before.earlier, before.image) if self._keep_earlier else ()
         return replace(outcome, report=report, warnings=before.warnings + outcome.warnings, earlier=earlier)
+
+
+def _weak_tiles(before: RestorationReport, last: RestorationReport) -> dict[str, Any]:
+    """Weak tiles of passes together, as far as they were looked for."""
+    tiles = [each.weak_tiles for each in (before, last) if each.weak_tiles is not None]
+    checks = [each.weak_checks for each in (before, last) if each.weak_checks is not None]
+    kept = [each.second_try_kept for each in (before, last) if each.second_try_kept is not None]
+    return {
+        "weak_tiles": sum(tiles) if tiles else None,
+        "weak_checks": tuple(dict.fromkeys(name for names in checks for name in names)) if checks else None,
+        "second_try_kept": any(kept) if kept else None,
+    }
 
 
 def pass_seed(seed: int, number: int) -> int:
     """Seed of a pass, counted from 0, in [0, 2**63): the photo's own in the first one, unlike it in the others."""
     if number == 0:
         return seed
-    digest = hashlib.sha256(f"{seed}/pass {number}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+    return derived_seed(seed, f"pass {number}")
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from pasd_batch.pasd.schedulers import Scheduler, build_scheduler
 from pasd_batch.pasd.soundness import measure_soundness
 from pasd_batch.pasd.step_cache import StepCache
 from pasd_batch.pasd.tiling import TileGrid, plan_tiles
+from pasd_batch.pasd.weak_tiles import look_for_weak_tiles
 from pasd_batch.records import PhotoFailure, RestorationReport
 
 _MOST_PIXELS_ON_DEVICE = 16_000_000
@@ -179,6 +180,7 @@ class Pipeline:
         restored = framing.leave(decoded.to(device).float() / 2 + 0.5, sizes)
         source = framing.leave(photo.framed.to(device), sizes)
         soundness = measure_soundness(restored, source)
+        weakness = look_for_weak_tiles(decoded, photo.framed, grid, self.sampling)
         image = fix_color(restored.clamp(0.0, 1.0), source, self.sampling.color_fix).clamp(0.0, 1.0)
         image = photo.with_frequencies(image, source, self.sampling)
         if photo.request.palette is not None:
@@ -194,6 +196,7 @@ class Pipeline:
             prompt,
             self._report(grid, budget),
             self._unread(prompt),
+            weakness,
         )
 
     def _report(self, grid: TileGrid, budget: MemoryBudget) -> RestorationReport:

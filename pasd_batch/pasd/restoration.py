@@ -1,6 +1,7 @@
 """A photo's restoration: what is asked for, and what comes of it."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from jaxtyping import Float
 from torch import Tensor
@@ -8,7 +9,9 @@ from torch import Tensor
 from pasd_batch.pasd.color_reference import Palette
 from pasd_batch.pasd.framing import Image
 from pasd_batch.pasd.parts import PhotoParts
+from pasd_batch.pasd.seeds import derived_seed
 from pasd_batch.pasd.soundness import find_problem
+from pasd_batch.pasd.weak_tiles import Weakness
 from pasd_batch.records import PhotoFailure, RestorationReport, Stage
 
 
@@ -26,6 +29,10 @@ class PhotoRequest:
 
     palette: Palette | None = None
     """That of the photo's colour reference, which the result has in place of the input's."""
+
+    def once_more(self) -> "PhotoRequest":
+        """The same photo from another seed, which follows from its own."""
+        return replace(self, seed=derived_seed(self.seed, "second try"))
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,14 @@ class Restoration:
     earlier: tuple[Float[Tensor, "3 _ _"], ...] = ()
     """Results of the passes before the last, in order, where they are asked for; as `image`."""
 
+    weakness: Weakness | None = None
+    """Weak tiles, where `sampling.retry_weak` asks for them."""
+
+    @property
+    def is_weak(self) -> bool:
+        """True if it has weak tiles."""
+        return self.weakness is not None and self.weakness.tiles > 0
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -56,10 +71,30 @@ class Finished:
     prompt: str
     report: RestorationReport
     warnings: tuple[str, ...]
+    weakness: Callable[[], Weakness] | None = None
+    """Finds the weak tiles, where that is asked for."""
 
     def outcome(self) -> Restoration | PhotoFailure:
         """The restored photo, or why it is none; once everything has come."""
         problem = find_problem(self.soundness)
         if problem is not None:
             return PhotoFailure(Stage.RESTORE, "UnsoundResult", problem)
-        return Restoration(self.image[0], self.prompt, self.report, self.warnings)
+        found = None if self.weakness is None else self.weakness()
+        report = (
+            self.report if found is None else replace(self.report, weak_tiles=found.tiles, weak_checks=found.checks)
+        )
+        return Restoration(self.image[0], self.prompt, report, self.warnings, weakness=found)
+
+
+def better(first: Restoration, second: Restoration | PhotoFailure) -> Restoration:
+    """The better of two results by their weak tiles; its report tells of the first one's."""
+    kept = first
+    if isinstance(second, Restoration) and second.weakness is not None and first.weakness is not None:
+        kept = second if second.weakness < first.weakness else first
+    report = replace(
+        kept.report,
+        weak_tiles=first.report.weak_tiles,
+        weak_checks=first.report.weak_checks,
+        second_try_kept=kept is second,
+    )
+    return replace(kept, report=report)

@@ -17,7 +17,7 @@ from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits, is_out_of_memory
 from pasd_batch.pasd.models import Models, load_models
 from pasd_batch.pasd.parts import PhotoParts
 from pasd_batch.pasd.pipeline import Pipeline
-from pasd_batch.pasd.restoration import PhotoRequest, Restoration
+from pasd_batch.pasd.restoration import PhotoRequest, Restoration, better
 from pasd_batch.pasd.sampling import StepCallback
 from pasd_batch.pasd.tile_batch import filling_tile_batch
 from pasd_batch.records import PhotoFailure, Stage
@@ -90,11 +90,23 @@ class Restorer:
             else:
                 outcomes[number] = PhotoFailure(Stage.RESTORE, "InvalidPhoto", problem)
         for sampling, requests in groups.items():
-            restored = self._restore_together(list(requests.values()), sampling, on_step)
+            restored = self._restored(list(requests.values()), sampling, on_step)
             for (number, request), outcome in zip(requests.items(), restored, strict=True):
                 left = _with_left_parts(request, outcome, sampling)
                 outcomes[number] = with_severity(left, severities[number])
         return [outcomes[number] for number in range(len(photos))]
+
+    def _restored(
+        self, requests: Sequence[PhotoRequest], sampling: SamplingSettings, on_step: StepCallback | None
+    ) -> list[Restoration | PhotoFailure]:
+        """Results of all, the better of two for those with weak tiles: done again whole, so that no seam is made."""
+        outcomes = self._restore_together(requests, sampling, on_step)
+        weak = {n: first for n, first in enumerate(outcomes) if isinstance(first, Restoration) and first.is_weak}
+        if weak:
+            seconds = self._restore_together([requests[number].once_more() for number in weak], sampling, on_step)
+            for (number, first), second in zip(weak.items(), seconds, strict=True):
+                outcomes[number] = better(first, second)
+        return outcomes
 
     def _restore_together(
         self, requests: Sequence[PhotoRequest], sampling: SamplingSettings, on_step: StepCallback | None

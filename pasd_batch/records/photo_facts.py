@@ -126,3 +126,18 @@ class RestorationReport:
         pa.bool_(),
         "It was restored again in float32, because the faster type gave numbers that are not finite.",
     )
+    weak_tiles: int | None = result_column(
+        pa.int32(),
+        "Tiles of the first result that were weak ([weak tiles](weak_tiles.md)); null where none were looked for, as "
+        "`sampling.retry_weak` asks for.",
+        default=None,
+    )
+    weak_checks: tuple[str, ...] | None = result_column(
+        pa.list_(pa.string()), "Checks that found weak tiles: `detail`, `color`.", default=None
+    )
+    second_try_kept: bool | None = result_column(
+        pa.bool_(),
+        "It was restored again from another seed, because tiles were weak: true if that result was better, and is the "
+        "one that is stored. Null where it was restored once.",
+        default=None,
+    )

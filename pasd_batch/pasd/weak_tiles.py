@@ -1,0 +1,114 @@
+"""Weak tiles of a result: those with far less detail than the input and the other tiles let expect, or other colours.
+
+Judged on the decoded picture as the VAE gives it, because colour correction would lay the input's colours over it, and
+tile by tile, because a weak one is lost in the mean of a large photo. No weights are needed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, pad
+
+from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.weak_tiles import RetryWeakSettings
+from pasd_batch.luma import BT601
+from pasd_batch.pasd.cielab import to_lab
+from pasd_batch.pasd.device import start_copy_to_host
+from pasd_batch.pasd.geometry import LATENT_FACTOR
+from pasd_batch.pasd.tiling import TileGrid
+
+Image = Float[Tensor, "1 3 height width"]
+
+_INVISIBLE = (2.0 / 255) ** 2
+"""Mean square of detail that counts as none, so that noise which is taken from an empty sky is no loss."""
+
+
+_LEAST_USUAL = 0.6
+"""Detail, beside the input's, that the median of tiles counts for at least, so that many weak ones hide no other."""
+
+
+@dataclass(frozen=True)
+class Weakness:
+    """Weak tiles of a result; the better one of two results is the lesser."""
+
+    checks: tuple[str, ...]
+    """Checks that found them: `detail`, `color`."""
+    tiles: int
+    worst: float
+    """Of all tiles, how far the worst is beyond its threshold: 1 is at it."""
+
+    def __lt__(self, other: "Weakness") -> bool:
+        return (self.tiles, self.worst) < (other.tiles, other.worst)
+
+
+def look_for_weak_tiles(
+    decoded: Image, framed: Image, grid: TileGrid, sampling: SamplingSettings
+) -> Callable[[], Weakness] | None:
+    """Measure a result's tiles, if that is asked for; the function finds the weak ones, once the measures have come.
+
+    Args:
+        decoded: what the VAE made, in about [-1, 1].
+        framed: the low-resolution photo at the same size, in [0, 1].
+        grid: the tiles.
+        sampling: settings of the photo.
+    """
+    if not sampling.retry_weak.enabled:
+        return None
+    measures = start_copy_to_host(measure_tiles(decoded.float() / 2 + 0.5, framed.to(decoded.device), grid))
+    return lambda: find_weakness(measures, sampling.retry_weak, new_colors=sampling.colorize)
+
+
+def measure_tiles(decoded: Image, source: Image, grid: TileGrid) -> Float[Tensor, "tiles 2"]:
+    """Detail and colour of every tile beside the input's, made where the pictures are, without waiting for them.
+
+    Detail is what is 1 to 3 latent pixels large, the square root of the ratio of mean squares: below, noise is most of
+    the input's. Colour is the distance of the means in CIELAB, or of the mean chromas if that is more.
+
+    Args:
+        decoded: what the VAE made, in about [0, 1] and not clamped, of the latents' size times 8.
+        source: the low-resolution photo at the same size, in [0, 1].
+        grid: the tiles.
+    """
+    restored, source = (avg_pool2d(each.clamp(0.0, 1.0).float(), LATENT_FACTOR) for each in (decoded, source))
+    measures = []
+    for tile in grid.tiles:
+        both = [tile.crop(each) for each in (restored, source)]
+        made, given = (_detail(each).square().mean() + _INVISIBLE for each in both)
+        shift = (_colors(both[0]) - _colors(both[1])).abs()
+        measures.append(torch.stack([(made / given).sqrt(), torch.maximum(shift[:3].norm(), shift[3])]))
+    return torch.stack(measures)
+
+
+def find_weakness(
+    measures: Float[Tensor, "tiles 2"], settings: RetryWeakSettings, *, new_colors: bool = False
+) -> Weakness:
+    """Weak tiles by their `measure_tiles`; with `new_colors` colours are not looked at."""
+    details, shifts = measures.T.tolist()
+    least = [settings.detail * _usual(details, number) for number in range(len(details))]
+    excess = {"detail": [share / max(detail, 1e-9) for share, detail in zip(least, details, strict=True)]}
+    excess["color"] = [0.0 if new_colors else shift / settings.color for shift in shifts]
+    worst = [max(each) for each in zip(*excess.values(), strict=True)]
+    checks = tuple(name for name, values in excess.items() if max(values) > 1.0)
+    return Weakness(checks, sum(each > 1.0 for each in worst), max(worst))
+
+
+def _usual(details: list[float], number: int) -> float:
+    """Detail that a tile should have: the median of the other tiles', in a photo of one tile the input's."""
+    others = details[:number] + details[number + 1 :]
+    return max(median(others), _LEAST_USUAL) if others else 1.0
+
+
+def _detail(image: Image) -> Float[Tensor, "1 1 height width"]:
+    """Luma less its mean over 3 x 3 pixels."""
+    luma = (image * image.new_tensor(BT601).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    return luma - avg_pool2d(pad(luma, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+
+
+def _colors(image: Image) -> Float[Tensor, "4"]:
+    """Means of L*, a*, b* and chroma."""
+    lab = to_lab(image)
+    return torch.cat([lab, lab[:, 1:].norm(dim=1, keepdim=True)], dim=1).mean(dim=(0, 2, 3))
