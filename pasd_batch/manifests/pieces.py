@@ -65,7 +65,7 @@ def is_image_source(settings: ManifestSettings, storage_settings: StorageSetting
             f"{redact_uri(settings.path)}: is a manifest, which has pages as rows of their own, and manifest.pages is "
             "every; leave it out, and list the photos with pasd-batch manifest --pages every"
         )
-    named = settings.columns.of_settings()
+    named = [*settings.columns.of_settings(), *(["mask_uri"] if settings.columns.mask_uri is not None else [])]
     if found and named:
         told = ", ".join(f"manifest.columns.{name}" for name in named)
         raise ManifestError(

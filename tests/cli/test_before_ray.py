@@ -21,6 +21,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "photos.csv").write_text("uri,prompt\na.jpg,a dog\n")
     (tmp_path / "colors.csv").write_text("uri,color_reference_uri\na.jpg,b.jpg\n")
     (tmp_path / "run.yaml").write_text("manifest: {path: photos.csv}\noutput: {root: run}\n")
+    (tmp_path / "detector").mkdir()
+    (tmp_path / "detector/config.json").write_text('{"id2label": {"0": "person", "1": "dog"}}')
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/a.jpg").touch()
     (tmp_path / "other/results").mkdir(parents=True)
@@ -40,6 +42,19 @@ def folder(tmp_path, monkeypatch):
         (["restoration.sampling.color_fix=reference"], ["the manifest has no column color_reference_uri; add it"]),
         (["restoration.sampling.color_fix=reference", "manifest.path=photos"], ["has no column color_reference_uri"]),
         (["manifest.columns.color_reference_uri=like"], ["color_reference_uri is like, which nothing uses"]),
+        (["manifest.columns.mask_uri=where"], ["photos.csv: no column 'where'", "manifest.columns.mask_uri"]),
+        (["manifest.columns.mask_uri=where", "manifest.path=photos"], ["and manifest.columns.mask_uri names some"]),
+        (
+            ["restoration.sampling.regions=[{class: face, fidelity: 1}]"],
+            ["there is none; name its weights in describe"],
+        ),
+        (
+            [
+                "restoration.sampling.regions=[{class: face, fidelity: 1}]",
+                "restoration.describe.detect.weights=detector",
+            ],
+            ["the detector has no class 'face'; its classes are dog, person"],
+        ),
         (["manifest.path=photos", "output.root=photos/run"], ["is inside manifest.path"]),
         (["output.root=other"], ["has files (results/a.parquet) but no run.json"]),
         (

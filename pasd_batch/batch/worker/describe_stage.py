@@ -46,20 +46,26 @@ class DescribeStage:
         seconds = self.settings.deadlines.describe
         deadline = Deadline("describing", "deadlines.describe", seconds, len(batch))
         descriptions = [Description() for _ in batch]
-        regions, lost = self.settings.restoration.regions, "the prompt goes without what it would say"
+        regions = self.settings.restoration.regions
         for describer in self.describers:
             with process_ends_after(stuck_after(seconds, len(batch))):
                 findings = _findings(describer, photos, Work(deadline.check))
+            of_regions = bool(regions) and describer.name == "detect"
             for number, (loaded, finding) in enumerate(zip(batch, findings, strict=True)):
                 if finding.doubt is not None:
-                    loaded.state.warn(f"{describer.name}: {finding.doubt}; {lost}")
-                if describer.name == "detect" and regions:
+                    loaded.state.warn(f"{describer.name}: {finding.doubt}; {_lost(of_regions)}")
+                if of_regions:
                     loaded.state.row.regions = _wanted(finding.boxes, regions)
                 descriptions[number] = _joined(descriptions[number], finding.description)
         taken = (time.monotonic() - began) / len(batch)
         for loaded, description in zip(batch, descriptions, strict=True):
             loaded.state.row.description = description
             loaded.state.took(Stage.DESCRIBE, taken)
+
+
+def _lost(of_regions: bool) -> str:
+    lost = "the prompt goes without what it would say"
+    return f"{lost}, and no region has a fidelity of its own" if of_regions else lost
 
 
 def _wanted(boxes: Sequence[FoundBox], regions: Sequence[RegionSettings]) -> list[FoundBox]:

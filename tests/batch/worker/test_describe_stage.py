@@ -107,9 +107,12 @@ def test_found_things_that_have_a_fidelity_of_their_own_are_in_the_row_and_go_to
     changes = {"restoration": {"model": model, "sampling": sampling, "describe": {"detect": detect}}}
     batch, keeper = [loaded(0), loaded(1)], Keeper()
     found = FakeDescriber("detect", Finding(Description(objects=DOGS), boxes=(dog, man)))
-    rows = describe(batch[:1], found, **changes) + describe(batch[1:], FakeDescriber("detect", Finding()), **changes)
+    unsure = FakeDescriber("detect", Finding(doubt="dog has 0.1"))
+    rows = describe(batch[:1], found, **changes) + describe(batch[1:], unsure, **changes)
     ModelStage(settings("/run", **changes), WorkerModels(keeper, None)).restore(batch)
     assert [row.regions for row in rows] == [[dog], []]
+    lost = "the prompt goes without what it would say, and no region has a fidelity of its own"
+    assert rows[1].warnings == [f"detect: dog has 0.1; {lost}"]
     assert rows[0].values()["regions"] == [dataclasses.asdict(dog)]
     ((parts, none),) = seen
     assert (parts.boxes, parts.mask, none) == ((dog,), None, None)
