@@ -5,6 +5,7 @@ A table that is there already is that of this very run, which is no error, or an
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,22 @@ def export_lance(rows: RunRows, target: str) -> int:
     import lance
 
     place = _absolute(target)
-    try:
-        there = lance.dataset(place)
-    except (ValueError, OSError):  # none is there; what cannot be read at all fails when it is written
-        there = None
-    if there is not None:
-        _require_own(rows, target, (there.schema.metadata or {}).get(_KEY.encode(), b"").decode())
-        return 0
-    schema = rows.schema.with_metadata({_KEY: rows.identity})
-    batches = (
-        batch.replace_schema_metadata(schema.metadata) for table in rows.tables() for batch in table.to_batches()
-    )
-    return int(lance.write_dataset(batches, place, schema=schema, mode="create").count_rows())
+
+    def there() -> str | None:
+        try:
+            found = lance.dataset(place)
+        except (ValueError, OSError):  # none is there; what cannot be read at all fails when it is written
+            return None
+        return (found.schema.metadata or {}).get(_KEY.encode(), b"").decode()
+
+    def write() -> int:
+        schema = rows.schema.with_metadata({_KEY: rows.identity})
+        batches = (
+            batch.replace_schema_metadata(schema.metadata) for table in rows.tables() for batch in table.to_batches()
+        )
+        return int(lance.write_dataset(batches, place, schema=schema, mode="create").count_rows())
+
+    return _once(rows, target, there, write)
 
 
 def export_delta(rows: RunRows, target: str) -> int:
@@ -46,14 +51,20 @@ def export_delta(rows: RunRows, target: str) -> int:
     Raises:
         ExportFailed: another one is there.
     """
-    from deltalake import DeltaTable, write_deltalake
+    from deltalake import CommitProperties, DeltaTable, write_deltalake
 
     place = _absolute(target)
-    if DeltaTable.is_deltatable(place):
-        _require_own(rows, target, DeltaTable(place).metadata().description or "")
-        return 0
-    write_deltalake(place, rows.reader(), mode="error", description=rows.identity)
-    return sum(DeltaTable(place).get_add_actions(flatten=True)["num_records"].to_pylist())
+
+    def there() -> str | None:
+        return (DeltaTable(place).metadata().description or "") if DeltaTable.is_deltatable(place) else None
+
+    def write() -> int:
+        # Tried again, a commit would add its rows to those of another export that has been quicker.
+        once = CommitProperties(max_commit_retries=0)
+        write_deltalake(place, rows.reader(), mode="error", description=rows.identity, commit_properties=once)
+        return sum(DeltaTable(place).get_add_actions(flatten=True)["num_records"].to_pylist())
+
+    return _once(rows, target, there, write)
 
 
 def export_iceberg(rows: RunRows, target: str) -> int:
@@ -65,17 +76,35 @@ def export_iceberg(rows: RunRows, target: str) -> int:
         ExportFailed: another table is there, or the target is neither.
     """
     catalog, name = _catalog(target)
-    namespace = name.rpartition(".")[0]
-    catalog.create_namespace_if_not_exists(namespace)
-    if catalog.table_exists(name):
-        _require_own(rows, target, catalog.load_table(name).properties.get(_KEY, ""))
-        return 0
-    count = 0
-    with catalog.create_table_transaction(name, schema=rows.schema, properties={_KEY: rows.identity}) as transaction:
-        for table in rows.tables():
-            transaction.append(table)
-            count += table.num_rows
-    return count
+    catalog.create_namespace_if_not_exists(name.rpartition(".")[0])
+
+    def there() -> str | None:
+        return catalog.load_table(name).properties.get(_KEY, "") if catalog.table_exists(name) else None
+
+    def write() -> int:
+        count = 0
+        with catalog.create_table_transaction(name, schema=rows.schema, properties={_KEY: rows.identity}) as new:
+            for table in rows.tables():
+                new.append(table)
+                count += table.num_rows
+        return count
+
+    return _once(rows, target, there, write)
+
+
+def _once(rows: RunRows, target: str, there: Callable[[], str | None], write: Callable[[], int]) -> int:
+    """Write a table unless one is there, also where another export has been quicker; the number of rows written."""
+    found = there()
+    if found is None:
+        try:
+            return write()
+        except Exception:
+            found = there()
+            if found is None:
+                raise
+    if found != rows.identity:
+        raise ExportFailed(f"{redact_uri(target)} has another table; give this one another target")
+    return 0
 
 
 def _catalog(target: str) -> tuple[Any, str]:
@@ -93,11 +122,6 @@ def _catalog(target: str) -> tuple[Any, str]:
     folder = Path(target).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     return SqlCatalog("pasd_batch", uri=f"sqlite:///{folder}/catalog.db", warehouse=folder.as_uri()), _OWN_TABLE
-
-
-def _require_own(rows: RunRows, target: str, identity: str) -> None:
-    if identity != rows.identity:
-        raise ExportFailed(f"{redact_uri(target)} has another table; give this one another target")
 
 
 def _absolute(target: str) -> str:

@@ -161,6 +161,23 @@ def test_an_export_that_is_killed_at_every_step_goes_on_and_has_every_row_once(r
 
 
 @pytest.mark.parametrize("to", READERS)
+def test_two_exports_at_once_make_one(run, tmp_path, monkeypatch, to):
+    """The other begins and ends while this one reads, as that of a job which was taken for dead."""
+    whole, target = RunRows.table, tmp_path / "out"
+
+    def meanwhile(self, shard):
+        if shard == 1:
+            other = killed.begin(killed.export_to, str(run.root), to, str(target))
+            other.join()
+            assert other.exitcode == 0
+        return whole(self, shard)
+
+    monkeypatch.setattr(RunRows, "table", meanwhile)
+    export(run, to, target)
+    assert len(READERS[to](target)) == (RESTORED if to in OF_PHOTOS else PHOTOS)
+
+
+@pytest.mark.parametrize("to", READERS)
 def test_an_export_that_breaks_off_leaves_whole_parts_or_nothing(run, tmp_path, monkeypatch, to):
     whole = RunRows.table
 
