@@ -58,9 +58,10 @@ class ModelSettings(Settings):
     """Also accept `.bin` and `.ckpt` weights (read with `weights_only=True`) where no safetensors file is present."""
 
     compile: Annotated[bool, RuntimeOnly()] = False
-    """Compile the repeated blocks of the two networks with `torch.compile`, when a shape of tiles is first seen. It
-    takes a minute or more a shape, which torch keeps in `TORCHINDUCTOR_CACHE_DIR` for later processes, and pays off for
-    many photos; other photo sizes that give the same tiles compile nothing."""
+    """Compile the repeated blocks of the two networks with `torch.compile`: for whole tiles when the model is loaded,
+    for other shapes when they are first seen. It takes a minute or more a shape, which torch keeps in
+    `TORCHINDUCTOR_CACHE_DIR` for later processes, and pays off for many photos; other photo sizes that give the same
+    tiles compile nothing."""
 
     fused_layers: Annotated[bool, RuntimeOnly()] = True
     """On CUDA, layers of the networks that keep features in one memory layout, and normalise them in one go; off: those

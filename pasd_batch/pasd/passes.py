@@ -44,6 +44,7 @@ class PassingRestorer:
             if each.model not in loaded:
                 loaded[each.model] = load_models(each.model)
             restorers.append(Restorer(loaded[each.model], each))
+            restorers[-1].warm_up()
         return cls(restorers, keep_earlier=keep_earlier)
 
     def restore(

@@ -20,6 +20,7 @@ from pasd_batch.pasd.pipeline import Pipeline
 from pasd_batch.pasd.restoration import PhotoRequest, Restoration, better
 from pasd_batch.pasd.sampling import StepCallback
 from pasd_batch.pasd.tile_batch import filling_tile_batch
+from pasd_batch.pasd.warm_up import warm_up
 from pasd_batch.records import PhotoFailure, Stage
 
 logger = logging.getLogger(__name__)
@@ -43,13 +44,20 @@ class Restorer:
 
     @classmethod
     def from_settings(cls, settings: PassSettings) -> "Restorer":
-        """Load the networks that the settings name.
+        """Load the networks that the settings name; those that are compiled, for whole tiles, are so before it returns.
 
         Raises:
             CheckpointError: a model folder is missing or does not hold what it should.
             ValueError: device, scheduler or noise level do not exist, or the settings have several passes.
         """
-        return cls(load_models(settings.model), settings)
+        restorer = cls(load_models(settings.model), settings)
+        restorer.warm_up()
+        return restorer
+
+    def warm_up(self) -> None:
+        """Have the networks compiled for whole tiles now, if they are to be compiled at all."""
+        if self.settings.model.compile:
+            warm_up(self.models, self._pipeline(self.settings.sampling).denoiser.guidance, self._limits())
 
     def restore(
         self,
