@@ -23,7 +23,7 @@ from pasd_batch.degradation.chain import degrade_photo
 from pasd_batch.degradation.draws import Draws, GeneratorNoise
 from pasd_batch.degradation.fading import fade, sample_fading
 from pasd_batch.metrics.color_difference import mean_color_difference
-from pasd_batch.pasd.color_reference import Palette
+from pasd_batch.pasd.color_reference import Palette, with_palette
 from pasd_batch.pasd.restorer import Restoration
 
 COLOR_PRINTS = OldPhotoSettings.parse({"tone": {"monochrome_probability": 0.0}})
@@ -42,18 +42,20 @@ def main() -> None:
     differences: list[list[float]] = []
     for seed, (name, true, like) in enumerate(_halves(options.photos, options.count)):
         faded = avg_pool2d(_faded(true, seed, whole_chain=options.whole_chain)[None], 2)[0].mul(255).round() / 255
-        palettes = [None, Palette.of(like[None]), Palette.of(true[None])]
-        results = restorer.restore([faded] * 3, prompts=[""] * 3, seeds=[seed] * 3, palettes=palettes)
-        differences.append([_difference(result, true) for result in results])
+        (result,) = restorer.restore([faded], prompts=[""], seeds=[seed])
+        assert isinstance(result, Restoration), result
+        image = result.image[None]  # to which a palette is given last
+        palettes = [Palette.of(each[None]) for each in (like, true)]
+        results = [image, *(with_palette(image, palette).clamp(0, 1) for palette in palettes)]
+        differences.append([_difference(each[0], true) for each in results])
         print(f"| {name} | {' | '.join(f'{each:.1f}' for each in differences[-1])} |", flush=True)
     means = np.mean(differences, axis=0)
     nearer = sum(with_reference < without for without, with_reference, _ in differences)
     print(f"| mean | {' | '.join(f'{each:.2f}' for each in means)} |\n\nnearer: {nearer} of {len(differences)}")
 
 
-def _difference(result: object, true: Tensor) -> float:
-    assert isinstance(result, Restoration), result
-    return mean_color_difference(result.image.permute(1, 2, 0).numpy(), true.permute(1, 2, 0).numpy())
+def _difference(result: Tensor, true: Tensor) -> float:
+    return mean_color_difference(result.permute(1, 2, 0).numpy(), true.permute(1, 2, 0).numpy())
 
 
 def _faded(true: Tensor, seed: int, *, whole_chain: bool) -> Tensor:

@@ -67,9 +67,7 @@ def main() -> None:
         found["flat"] += _found(image, source, grid, flat)
         found["saturated"] += _found(image, source, grid, saturated)
         print(f"{number + 1}: {chain}, {len(grid.tiles)} tiles, {judged}", flush=True)
-    print(
-        f"\n{len(worst)} crops, {spoilt} tiles; with weak tiles: {weak}; the worst is at {max(worst):.2f} of a threshold"
-    )
+    print(f"\n{len(worst)} crops, {spoilt} tiles; with weak tiles: {weak}; the worst is at {max(worst):.2f} of 1")
     print("; ".join(f"spoilt tiles that are {name}: {count / spoilt:.0%} found" for name, count in found.items()))
 
 

@@ -36,13 +36,20 @@ class Palette:
     covariance: tuple[tuple[float, ...], ...]
 
     @classmethod
-    def of(cls, image: Image) -> "Palette":
-        """Measure a picture, sRGB in [0, 1]; a large one on a regular grid, of which the numbers hardly depend."""
+    def of(cls, image: Image, opacity: Float[Tensor, "height width"] | None = None) -> "Palette":
+        """Measure a picture, sRGB in [0, 1]; a large one on a regular grid, of which the numbers hardly depend.
+
+        Pixels count by their opacity in [0, 1], if there is any.
+        """
         step = math.ceil(math.sqrt(image.shape[2] * image.shape[3] / _MOST_PIXELS))
         colors = to_lab(image[..., ::step, ::step])[0].flatten(1).double()
-        mean = colors.mean(1)
+        weights = torch.ones_like(colors[0])
+        if opacity is not None and bool(opacity[::step, ::step].any()):
+            weights = opacity[::step, ::step].flatten().to(weights)
+        weights = weights / weights.sum()
+        mean = colors @ weights
         apart = colors - mean[:, None]
-        covariance = apart @ apart.T / apart.shape[1]
+        covariance = (apart * weights) @ apart.T
         return cls(tuple(mean.tolist()), tuple(tuple(row) for row in covariance.tolist()))
 
 

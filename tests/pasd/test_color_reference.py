@@ -69,6 +69,13 @@ def test_a_large_picture_is_worked_on_in_strips_and_measured_on_a_grid(photo, re
     assert_same(Palette.of(result), palette, tolerance=0.05)
 
 
+def test_what_cannot_be_seen_of_a_reference_does_not_count(reference):
+    cut = torch.cat([reference, torch.ones_like(reference)], dim=3)
+    opacity = torch.cat([torch.ones(reference.shape[2:]), torch.zeros(reference.shape[2:])], dim=1)
+    assert_same(Palette.of(cut, opacity), Palette.of(reference), tolerance=1e-6)
+    assert_same(Palette.of(cut, torch.zeros_like(opacity)), Palette.of(cut), tolerance=0)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_faded_print_is_nearer_to_its_true_colours_by_the_palette_of_a_like_photo(photograph, seed):
     true, like = photograph[None, :, :400], photograph[None, :, 60:460]

@@ -117,6 +117,8 @@ class PhotoLoader:
         uri = state.record.color_reference_uri
         if uri is None or self.settings.mode is not RunMode.RESTORE:
             return None
+        import torch
+
         from pasd_batch.pasd.color_reference import Palette
 
         with state.through(Stage.REFERENCE, beyond=is_trouble_of_source):
@@ -127,7 +129,8 @@ class PhotoLoader:
             except Exception as error:
                 error.add_note("this is about the photo's color_reference_uri")
                 raise
-            return Palette.of(to_tensor(reference)[None])
+            opacity = None if reference.alpha is None else torch.from_numpy(reference.alpha)
+            return Palette.of(to_tensor(reference)[None], opacity)
 
     def _mask(self, photo: Photo, state: PhotoState, began: float) -> np.ndarray | None:
         """The photo's mask, if a restoration is to have it."""
