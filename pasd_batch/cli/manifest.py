@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("name either a SOURCE of photos or --failures-of RUN")
     storage_settings = storage_settings_from(options)
     if not options.overwrite:
-        refuse_overwriting(options.output, storage_settings)
+        refuse_overwriting(options.output, storage_settings, remedy="--overwrite to replace it")
     if options.failures_of is None:
         photos, lines = _list_photos(options, storage_settings)
     else:

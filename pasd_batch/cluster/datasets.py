@@ -30,6 +30,17 @@ def dataset_of(count: int, work: Callable[[int], "Iterable[pa.Table | dict[str, 
     return parts.map_batches(run, batch_size=1)  # pyright: ignore[reportArgumentType]
 
 
+def rows_of_parts(
+    count: int, work: "Callable[[int], Iterable[dict[str, Any]]]", *, here: bool
+) -> Iterator[dict[str, Any]]:
+    """The rows that `work` yields for the parts 0 to `count`: by Ray's tasks, or one after another in this process."""
+    if not here:
+        yield from rows_of(dataset_of(count, work))
+        return
+    for part in range(count):
+        yield from work(part)
+
+
 def rows_of(dataset: "Dataset") -> Iterator[dict[str, Any]]:
     """The dataset's rows; our own errors are raised as themselves."""
     with own_errors():

@@ -18,7 +18,7 @@ from pasd_batch.errors import TroubleAroundPhotos
 _logger = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 5.0
-_SAID_AFTER = 15.0
+_SAID_AFTER = 5.0
 _own_ray: ContextVar[bool] = ContextVar("own_ray", default=False)
 """True while the Ray is one that this process has begun on its machine."""
 
@@ -95,7 +95,7 @@ def ray_session(address: str | None) -> Iterator[None]:
         options: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
         try:
             if address:
-                _refuse_unreachable(address)
+                refuse_unreachable(address)
             with _said_after(_SAID_AFTER, f"waiting for Ray{f' at {address}' if address else ' to start'}"):
                 ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -114,15 +114,22 @@ def ray_session(address: str | None) -> Iterator[None]:
             ray.shutdown()
 
 
-def _refuse_unreachable(address: str) -> None:
-    """Make sure that something answers at an address that has a port: Ray itself would try for minutes, in silence."""
+def refuse_unreachable(address: str) -> None:
+    """Make sure that something answers at an address that has a port: Ray itself would try for minutes, in silence.
+
+    Raises:
+        ClusterFailed: nothing does, or it is the address of another service.
+    """
     host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if address.startswith(("http://", "https://")) or not (colon and port.isdigit()):
+    if address.startswith(("http://", "https://")):
+        raise ClusterFailed(_why_not_begun(address, ValueError("not an address of a cluster")))
+    if not (colon and port.isdigit()):
         return  # such as `auto` and `local`
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
     except OSError as error:
-        raise ConnectionError(f"{host} does not answer at port {port} ({error})") from error
+        told = ConnectionError(f"{host} does not answer at port {port} ({error})")
+        raise ClusterFailed(_why_not_begun(address, told)) from error
 
 
 @contextlib.contextmanager

@@ -14,11 +14,6 @@ def own_settings(table: pa.Table, named: dict[str, str], piece: ManifestPiece) -
         return None
     columns = {}
     for setting, name in named.items():
-        if name not in table.column_names:
-            raise ManifestError(
-                f"{piece}: no column {name!r} (it has: {', '.join(map(repr, table.column_names))}); "
-                f"add it, or name the right one with manifest.columns.{setting}"
-            )
         column = plain_column(table[name])
         if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
             raise ManifestError(f"{piece}: column {name!r} holds {column.type}, no number or text; write it as one")

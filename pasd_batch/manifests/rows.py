@@ -11,7 +11,7 @@ names that a run carries them by.
 import hashlib
 import os.path
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -191,18 +191,25 @@ def _chosen_columns(names: list[str], columns: ManifestColumns, piece: ManifestP
         "mask_uri": ("mask_uri", columns.mask_uri),
     }
     chosen: dict[str, str] = {}
+    named = {setting: configured for setting, configured in settings.values() if configured is not None}
+    _refuse_missing(named | columns.of_settings(), names, piece)
     for known, (setting, configured) in settings.items():
-        if configured is not None and configured not in names:
-            raise ManifestError(
-                f"{piece}: no column {configured!r} (it has: {', '.join(map(repr, names))}); "
-                f"add it, or name the right one with manifest.columns.{setting}"
-            )
         column = configured or setting
         if column in names:
             chosen[known] = column
     if "settings" in names:
         chosen["settings"] = "settings"
     return chosen
+
+
+def _refuse_missing(named: Mapping[str, str], names: Sequence[str], piece: ManifestPiece) -> None:
+    missing = {setting: name for setting, name in named.items() if name not in names}
+    if missing:
+        told = " and ".join(f"no column {name!r}" for name in missing.values())
+        where = ", ".join(f"manifest.columns.{setting}" for setting in missing)
+        raise ManifestError(
+            f"{piece}: {told} (it has: {', '.join(map(repr, names))}); add it, or name the right one with {where}"
+        )
 
 
 def _carried_name(name: str, taken: dict[str, pa.ChunkedArray], piece: ManifestPiece) -> str:

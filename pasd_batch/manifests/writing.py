@@ -61,16 +61,25 @@ def csv_of(file: BinaryIO, tables: Iterable[pa.Table]) -> int:
     return rows
 
 
-def refuse_overwriting(target: str, storage_settings: StorageSettings) -> None:
-    """Refuse a file that is there.
+def is_there(target: str, storage_settings: StorageSettings) -> bool:
+    """True if there is a file at a local path or URI.
+
+    Raises:
+        StorageError: the place cannot be looked at.
+    """
+    folder, name = _place_of(target)
+    return bool(name) and _storage(folder, storage_settings).exists(name)
+
+
+def refuse_overwriting(target: str, storage_settings: StorageSettings, *, remedy: str) -> None:
+    """Refuse a file that is there, with a remedy beside that of another name.
 
     Raises:
         ManifestError: naming it.
         StorageError: the place cannot be looked at.
     """
-    folder, name = _place_of(target)
-    if name and _storage(folder, storage_settings).exists(name):
-        raise ManifestError(f"{redact_uri(target)} is there already; give another name, or --overwrite to replace it")
+    if is_there(target, storage_settings):
+        raise ManifestError(f"{redact_uri(target)} is there already; give another name, or {remedy}")
 
 
 def write_file(target: str, data: bytes, storage_settings: StorageSettings) -> None:

@@ -1,11 +1,18 @@
 """What the command line tells before Ray starts: all that is wrong with settings, paths and the manifest."""
 
+import dataclasses
 import json
+import os
 
 import pytest
+import tiny_models
 from tiny_run import TinyRun
 
+from pasd_batch.batch.driver import finished, run
+from pasd_batch.batch.planning.plan import check_manifest
 from pasd_batch.cli import main
+from pasd_batch.config.run import ManifestSettings, RunSettings
+from pasd_batch.config.storage import StorageSettings
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +30,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "run.yaml").write_text("manifest: {path: photos.csv}\noutput: {root: run}\n")
     (tmp_path / "detector").mkdir()
     (tmp_path / "detector/config.json").write_text('{"id2label": {"0": "person", "1": "dog"}}')
+    (tmp_path / "faulty.csv").write_text("uri,prompt\na.jpg,a\n,b\na.jpg,c\nhttps://x/y.jpg,d\n")
+    (tmp_path / "twice.csv").write_text("uri\na.jpg\nb.jpg\na.jpg\n")
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/a.jpg").touch()
     (tmp_path / "other/results").mkdir(parents=True)
@@ -56,6 +65,25 @@ def folder(tmp_path, monkeypatch):
             ["the detector has no class 'face'; its classes are dog, person"],
         ),
         (["manifest.path=photos", "output.root=photos/run"], ["is inside manifest.path"]),
+        (["manifest.path=twice.csv"], ["twice.csv, row 1: ", "twice.csv, row 3: ", "2 rows share"]),
+        (
+            ["manifest.path=faulty.csv"],
+            [
+                "2 problem(s) in the manifest",
+                "faulty.csv, row 2: has no URI",
+                "faulty.csv, row 4: uri https://x/y.jpg: scheme 'https'",
+                "2 rows share their id",
+            ],
+        ),
+        (
+            ["manifest.columns.prompt=caption", "manifest.columns.scale=factor"],
+            ["no column 'caption' and no column 'factor'", "manifest.columns.prompt, manifest.columns.scale"],
+        ),
+        (["manifest.format=images"], ["photos.csv: manifest.format is images, but no photo is there"]),
+        (["manifest.path=photos", "manifest.format=csv"], ["photos: manifest.format is csv, but photos are there"]),
+        (["output.root=run.yaml/run"], ["1 problem(s)", "run.yaml is a file; name a folder"]),
+        (["--ray-address", "http://head:8265"], ["1 problem(s)", "that is the address of Ray's job API"]),
+        (["--ray-address", "no-such-host.invalid:6379"], ["no-such-host.invalid does not answer at port 6379"]),
         (["output.root=other"], ["has files (results/a.parquet) but no run.json"]),
         (
             ["manifest.path=none.csv", "restoration.model.base=/nope", "restoration.model.control=photos"],
@@ -89,3 +117,69 @@ def test_a_described_manifest_of_another_format_is_refused(folder, capsys):
     assert main(command) == 2
     assert "described.csv: manifests are written as Parquet" in capsys.readouterr().err
     assert not (folder / "described.csv.run").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_root_that_cannot_be_written_is_one_problem(folder, capsys, monkeypatch, command):
+    monkeypatch.setattr("os.access", lambda path, mode: mode == os.R_OK)  # root may write everywhere
+    assert main([command, "run.yaml", "output.root=somewhere/run"]) == 2
+    message = capsys.readouterr().err
+    assert "1 problem(s)" in message
+    assert f"output.root {folder}/somewhere/run: {folder} cannot be written by this user" in message
+
+
+def test_a_described_manifest_that_is_there_is_not_replaced(folder, capsys):
+    (folder / "described.parquet").write_text("corrected by hand")
+    assert main(["describe", "photos.csv", "-o", "described.parquet", "--caption", str(folder)]) == 2
+    assert "described.parquet is there already; give another name, or move it" in capsys.readouterr().err
+
+
+@pytest.fixture
+def finished_run(folder, monkeypatch):
+    """A complete run as a driver with Ray would have left it, of `made.csv`; `run.yaml` is its configuration."""
+    monkeypatch.setattr(run, "ModelLoaders", lambda: tiny_models.TINY)
+    made = TinyRun(folder)
+    names = [f"{number:02d}.png" for number in range(12)]
+    (folder / "made.csv").write_text("uri,id\n" + "".join(f"in/{name},{name}\n" for name in names))
+    checked = check_manifest(ManifestSettings(path="made.csv"), StorageSettings(), suffix=".png")
+    values = json.loads((made.root / "run.json").read_text())
+    values["manifest_fingerprint"] = checked.fingerprint
+    (made.root / "run.json").write_text(json.dumps(values))
+    (folder / "run.yaml").write_text(json.dumps(values["settings"] | {"manifest": {"path": "made.csv"}}))
+    return made
+
+
+def test_a_finished_run_is_told_so_without_ray(finished_run, folder, capsys):
+    assert main(["run", "run.yaml", "max_error_rate=0.5"]) == 0
+    assert f"12 photos, 1 failed; results in {finished_run.root}/results" in capsys.readouterr().out
+    assert main(["run", "run.yaml", "max_error_rate=0.05"]) == 1
+    assert "8.3% failed, more than max_error_rate 5.0%" in capsys.readouterr().err
+    (finished_run.root / "images/03.png").unlink()
+    assert main(["run", "run.yaml"]) == 3
+    assert "lacks 1 restored photos that its rows describe, such as images/03.png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("change", ["manifest", "weights", "shard", "summary", "cluster"])
+def test_a_run_of_which_anything_is_in_doubt_goes_the_usual_way(finished_run, folder, monkeypatch, change):
+    settings = RunSettings.parse(json.loads((folder / "run.yaml").read_text()))
+
+    def look(loaders=tiny_models.TINY, ray_address=None):
+        return finished.finished_run(settings, loaders, ray_address=ray_address)
+
+    assert look() is not None
+    match change:
+        case "manifest":
+            with (folder / "made.csv").open("a") as file:
+                file.write("in/13.png,13.png\n")
+        case "weights":
+            other = dataclasses.replace(tiny_models.TINY, fingerprint=lambda _: "others")
+            assert look(other) is None
+            return
+        case "shard":
+            (finished_run.root / "results/shard-000001.parquet").unlink()
+        case "summary":
+            (finished_run.root / "summary.json").unlink()
+        case "cluster":
+            assert look(ray_address="head:6379") is None
+            return
+    assert look() is None

@@ -70,7 +70,7 @@ def test_an_interrupted_training_names_the_command_that_resumes_it(work, number,
     """On Ray with relative paths too, whose workers run in folders of their own."""
     command = ["train", "train.yaml", "steps=100000", f"workers.ray={'true' if ray else 'false'}"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "pasd_batch.cli.main", *command],
+        [sys.executable, "-m", "pasd_batch.cli.command_line", *command],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from pasd_batch.cli.main import main
+from pasd_batch.cli import main
 
 ROOT = Path(__file__).parents[2]
 CRONTAB = (ROOT / "deploy/cron/pasd-batch").read_text()

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from report_runs import result_row, run_file
 
-from pasd_batch.cli.main import main
+from pasd_batch.cli import main
 from pasd_batch.config.adaptation import AdaptationMap
 from pasd_batch.config.restoration import SamplingSettings
 from pasd_batch.config.storage import StorageSettings

@@ -5,7 +5,7 @@ import re
 import pytest
 from report_runs import result_row, stored_run
 
-from pasd_batch.cli.main import main
+from pasd_batch.cli import main
 from pasd_batch.evaluation.compared_runs import compare
 from pasd_batch.evaluation.comparison import NothingInCommon, Verdict
 

@@ -7,7 +7,7 @@ from browser import opened
 from PIL import Image
 from report_runs import result_row, stored_run
 
-from pasd_batch.cli.main import main
+from pasd_batch.cli import main
 
 HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=alert(1)> \u202etxt.exe"
 

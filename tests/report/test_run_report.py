@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from report_runs import result_row, run_file, stored_run
 
-from pasd_batch.cli.main import main
+from pasd_batch.cli import main
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.records import RESULT_SCHEMA, ScoreColumn, result_schema

@@ -9,7 +9,7 @@ import sys
 import pytest
 from tiny_run import PHOTOS, TinyRun, cut, flip, shard_file
 
-from pasd_batch.cli.main import main
+from pasd_batch.cli import main
 from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.shard_check import ProblemKind
 from pasd_batch.runs.summary import summarize

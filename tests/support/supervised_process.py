@@ -1,5 +1,6 @@
 """A supervised program: `python supervised_process.py WHAT FOLDER`; its child does WHAT, as drivers do."""
 
+import logging
 import os
 import signal
 import sys
@@ -17,6 +18,11 @@ def work(what, folder):
             os._exit(1)
         case "abort":
             os.abort()
+        case "native lines":
+            logging.getLogger().warning("of Python's log")
+            os.write(2, b"[E] core_worker.cc: Actor MapWorker has constructor arguments in the object store and ")
+            os.write(2, b"max_restarts > 0. If the arguments\n[E] raylet: something that is wrong\nno line end")
+            return 0
         case "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         case "raises":
@@ -42,10 +48,11 @@ def work(what, folder):
 
 def main():
     folder = Path(sys.argv[2])
+    logging.basicConfig(format="%(message)s")
     if len(sys.argv) > 3:
         supervisor.END_SECONDS = float(sys.argv[3])
     code = supervisor.supervised(lambda: work(sys.argv[1], folder), lost=3, remedy="again")
-    if (folder / "child").read_text() == str(os.getpid()) and sys.argv[1] == "done, then native exit":
+    if sys.argv[1] == "done, then native exit" and (folder / "child").read_text() == str(os.getpid()):
         os._exit(1)
     sys.exit(code)
 

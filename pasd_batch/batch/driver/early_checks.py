@@ -7,6 +7,9 @@ import pyarrow as pa
 
 from pasd_batch.batch.driver.preflight import PreflightFailed, attempt
 from pasd_batch.batch.driver.run_paths import refuse_relative_paths_of_job, with_absolute_paths
+from pasd_batch.batch.planning.plan import check_manifest
+from pasd_batch.batch.planning.small_manifests import is_small
+from pasd_batch.cluster.session import refuse_unreachable
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.photo_settings import refuse_unused_reference
 from pasd_batch.config.restoration import ColorFix, SamplingSettings
@@ -14,11 +17,11 @@ from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.describe.region_classes import unknown_classes
 from pasd_batch.manifests.pieces import find_pieces, is_image_source
 from pasd_batch.manifests.rows import read_rows
-from pasd_batch.manifests.writing import refuse_other_formats
+from pasd_batch.manifests.writing import refuse_other_formats, refuse_overwriting
 from pasd_batch.runs.kept_list import refuse_run_among_photos
 from pasd_batch.runs.run_file import RunFile, describe_run, read_run, refuse_another, refuse_strangers
 from pasd_batch.runs.run_folder import RunFolder
-from pasd_batch.storage.storage import Storage
+from pasd_batch.storage.storage import Storage, StorageError
 from pasd_batch.weights_by_name import faults_on_this_machine
 
 
@@ -36,11 +39,18 @@ def refuse_early(settings: RunSettings, *, ray_address: str | None) -> None:
     storage = attempt(problems, lambda: RunFolder.open(settings.output.root, settings.storage).storage)
     if (described := settings.output.manifest) is not None:
         attempt(problems, lambda: refuse_other_formats(described))
+    if address := ray_address or os.environ.get("RAY_ADDRESS"):
+        attempt(problems, lambda: refuse_unreachable(address))
     if storage is not None:
-        run = attempt(problems, lambda: _refuse_other_run(settings, storage))
+        before, run = len(problems), None
+        attempt(problems, lambda: _refuse_read_only(storage))
+        if len(problems) == before:
+            run = attempt(problems, lambda: _refuse_other_run(settings, storage))
+        if run is None and described is not None:
+            attempt(problems, lambda: refuse_overwriting(described, settings.storage, remedy="move it"))
         if run is None or not run.lists_photos:  # else its own list counts, whatever has become of the folder
             attempt(problems, lambda: _look_at_manifest(settings, storage))
-    if not (ray_address or os.environ.get("RAY_ADDRESS")):
+    if not address:
         problems += faults_on_this_machine(settings)
         detect, regions = settings.restoration.describe.detect, settings.restoration.regions
         if detect is not None and isinstance(detect.weights, Path):
@@ -68,16 +78,30 @@ def _refuse_other_run(settings: RunSettings, storage: Storage) -> RunFile | None
 
 
 def _look_at_manifest(settings: RunSettings, storage: Storage) -> None:
-    """Find the manifest, and read its first rows: whether it is there, of its format, and has its columns."""
+    """Look for the manifest, and read all rows of a small one, or the first of a large one."""
     manifest = settings.manifest
     refuse_run_among_photos(manifest, storage, settings.storage)
     rows = None
     if not is_image_source(manifest, settings.storage):
-        first, *_ = find_pieces(manifest, settings.storage)
-        tables = read_rows(first, manifest.columns, settings.storage)
+        pieces = find_pieces(manifest, settings.storage)
+        if is_small(pieces, settings.storage):
+            check_manifest(manifest, settings.storage, suffix=settings.output.file.format.suffix)
+        tables = read_rows(pieces[0], manifest.columns, settings.storage)
         rows = next((table for table in tables if table.num_rows), None)
     if settings.mode is RunMode.RESTORE:
         _compare_color_references(settings.restoration.last.sampling, rows)
+
+
+def _refuse_read_only(storage: Storage) -> None:
+    """Refuse a local folder that cannot be written or made; other places are tried when the run begins."""
+    if "://" in storage.uri():
+        return
+    root = Path(storage.uri())
+    existing = next(path for path in (root, *root.parents) if path.exists())
+    if not existing.is_dir():
+        raise StorageError(f"output.root {root}: {existing} is a file; name a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise StorageError(f"output.root {root}: {existing} cannot be written by this user; name another folder")
 
 
 def _compare_color_references(sampling: SamplingSettings, rows: pa.Table | None) -> None:

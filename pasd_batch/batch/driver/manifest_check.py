@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pasd_batch.batch.planning.only_new import NewPhotos, new_photos
 from pasd_batch.batch.planning.plan import CheckedManifest, check_manifest
 from pasd_batch.config.run import ManifestSettings, RunSettings
+from pasd_batch.errors import PasdBatchError
 from pasd_batch.manifests.allowed_folders import listed_folder
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.pieces import is_image_source
@@ -61,6 +62,14 @@ def check_run_manifest(
             if new is not None and new.deleted:
                 storage.write(DELETED_FILE, "".join(f"{name}\n" for name in new.deleted).encode())
     return RunManifest(checked, lists_photos=True, notes=() if new is None else tuple(new.lines()))
+
+
+def lists_photos(settings: RunSettings) -> bool:
+    """True if a run that begins now stores a list of its photos."""
+    try:
+        return bool(settings.manifest.only_new) or is_image_source(settings.manifest, settings.storage)
+    except PasdBatchError:
+        return False  # whoever reads the manifest says so
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pasd_batch.batch.driver.fetching import fetch_on_worker
-from pasd_batch.batch.driver.manifest_check import check_run_manifest
+from pasd_batch.batch.driver.manifest_check import check_run_manifest, lists_photos
 from pasd_batch.batch.planning.only_new import NothingNew
 from pasd_batch.batch.planning.plan import CheckedManifest
 from pasd_batch.batch.worker.models import ModelLoaders
@@ -79,9 +79,11 @@ def check_run(settings: RunSettings, storage: Storage, loaders: ModelLoaders) ->
     if (described := settings.output.manifest) is not None:
         attempt(problems, lambda: refuse_other_formats(described))
     model = None if found.worker is None else found.worker.model_fingerprint
-    checked = attempt(
-        problems, lambda: check_run_manifest(settings, storage, run, model_fingerprint=model, may_keep=not problems)
-    )
+    checked = None
+    if found.can_store or not lists_photos(settings):  # a list is stored while it is looked at
+        checked = attempt(
+            problems, lambda: check_run_manifest(settings, storage, run, model_fingerprint=model, may_keep=not problems)
+        )
     if problems or checked is None or found.worker is None:
         raise PreflightFailed(problems)
     return Preflight(checked.manifest, checked.lists_photos, found.worker, checked.notes)
@@ -93,23 +95,28 @@ class Findings:
 
     messages: list[str]
     worker: WorkerReport | None
+    can_store: bool = True
+    """False if this process cannot write into the run; workers were not asked, and nothing else tries."""
 
 
 def check_storage_and_workers(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> Findings:
     """Try storage, models and metrics, in this process and where workers run. Ray must be running."""
     problems: list[str] = []
     attempt(problems, lambda: _check_storage(settings, storage))
+    can_store = not problems
     pins = _pins_of_run(storage)
-    worker = attempt(problems, lambda: _check_worker(with_pins(settings, pins), storage, loaders))
+    probe = f".pasd-batch-probe-{uuid.uuid4().hex}" if can_store else None
+    worker = attempt(problems, lambda: _check_worker(with_pins(settings, pins), storage, probe, loaders))
     if worker is not None:
         problems.extend(worker.problems)
-    return Findings(problems, worker)
+    return Findings(problems, worker, can_store)
 
 
-def try_as_worker(settings: RunSettings, storage: Storage, probe: str, loaders: ModelLoaders) -> WorkerReport:
-    """Check a worker process: its storage, models and metrics; runs in one."""
+def try_as_worker(settings: RunSettings, storage: Storage, probe: str | None, loaders: ModelLoaders) -> WorkerReport:
+    """Check a worker process: its storage, unless there is no probe in it, models and metrics; runs in one."""
     problems: list[str] = []
-    attempt(problems, lambda: _see_probe(storage, probe))
+    if probe is not None:
+        attempt(problems, lambda: _see_probe(storage, probe))
     pins = attempt(problems, lambda: pinned(settings))
     if pins is None:
         return WorkerReport(problems)
@@ -162,9 +169,9 @@ def _check_linked_images(storage: Storage) -> None:
         ) from error
 
 
-def _check_worker(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> WorkerReport:
-    probe = f".pasd-batch-probe-{uuid.uuid4().hex}"
-    storage.create(probe, b"")
+def _check_worker(settings: RunSettings, storage: Storage, probe: str | None, loaders: ModelLoaders) -> WorkerReport:
+    if probe is not None:
+        storage.create(probe, b"")
     try:
         fetch_on_worker(settings, place_seconds=WORKER_SECONDS)
         return run_on_worker(
@@ -180,7 +187,8 @@ def _check_worker(settings: RunSettings, storage: Storage, loaders: ModelLoaders
             ]
         )
     finally:
-        storage.delete(probe)
+        if probe is not None:
+            storage.delete(probe)
 
 
 def _see_probe(storage: Storage, probe: str) -> None:

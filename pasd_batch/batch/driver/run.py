@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pasd_batch.batch.driver.dispatch import work_off
 from pasd_batch.batch.driver.early_checks import refuse_early
 from pasd_batch.batch.driver.exit_code import ExitCode
+from pasd_batch.batch.driver.finished import finished_run
 from pasd_batch.batch.driver.finishing import finish
 from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupts
 from pasd_batch.batch.driver.on_finish import tell_end
@@ -81,6 +82,8 @@ def _to_the_end(
         with signals_as_interrupts():
             if not ray_runs():
                 refuse_early(settings, ray_address=ray_address)
+            if (found := finished_run(settings, loaders, ray_address=ray_address)) is not None:
+                return _finished(*found, with_absolute_paths(settings), resume)
             with ray_session(ray_address), signals_as_interrupts():
                 return _run(settings, loaders, show_progress=show_progress, resume=resume)
     except Interrupted as interrupt:
@@ -92,6 +95,17 @@ def _to_the_end(
         # Python's own exit code would be 1, which says that every photo has its row.
         _logger.exception("the run ended unexpectedly")
         return RunReport(ExitCode.INCOMPLETE, None, f"{type(error).__name__}: {error}\n{resume} resumes the run")
+
+
+def _finished(folder: RunFolder, run: RunFile, settings: RunSettings, resume: str) -> RunReport:
+    """The report of a run that is complete; its results are added up once more, and looked for."""
+    try:
+        counts, written = finish(folder, run, settings)
+    except RunDamaged as error:
+        return RunReport(ExitCode.INCOMPLETE, None, str(error))
+    except TroubleAroundPhotos as error:
+        return RunReport(ExitCode.INCOMPLETE, None, f"{error}\n{resume} resumes the run")
+    return _report(counts, written, settings, folder.storage)
 
 
 def check_again(settings: RunSettings, loaders: ModelLoaders | None = None) -> None:

@@ -15,12 +15,16 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+from pasd_batch.batch.driver.error_stream import NativeLines, take_error_stream
 from pasd_batch.batch.driver.interrupts import SAME_REQUEST_SECONDS, Interrupted, signals_as_interrupts
 from pasd_batch.batch.worker.log_lines import tell
 from pasd_batch.linked_process import end_with_parent
 
 _VERDICT = "PASD_BATCH_VERDICT"
-"""In the child's environment: descriptor of the pipe and process id of the parent."""
+"""In the child's environment: descriptors of the pipe and of the error stream, and process id of the parent."""
+
+_READY = b"\1"
+"""First byte in the pipe: the child answers to signals from now on. Its exit code comes behind it."""
 
 END_SECONDS = 60.0
 """Time that a driver may take to end in good order after a signal."""
@@ -42,8 +46,9 @@ def supervised(work: Callable[[], int], *, lost: int, remedy: str) -> int:
     told = os.environ.pop(_VERDICT, None)  # its own children are no drivers
     if told is None:
         return _Supervisor(lost, remedy).run()
-    pipe, parent = map(int, told.split(":"))
+    pipe, errors, parent = map(int, told.split(":"))
     os.set_inheritable(pipe, False)
+    take_error_stream(errors)
     threading.Thread(target=end_with_parent, args=(parent,), daemon=True).start()
     ending = False
 
@@ -55,6 +60,7 @@ def supervised(work: Callable[[], int], *, lost: int, remedy: str) -> int:
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, interrupt_before_the_end)
+        os.write(pipe, _READY)
         with signals_as_interrupts():
             code = work()
             sys.stdout.flush()
@@ -74,37 +80,48 @@ class _Supervisor:
         self._lost = lost
         self._remedy = remedy
         self._process: subprocess.Popen[bytes] | None = None
+        self._received = b""
+        self._ours = -1
         self._signal: int | None = None
         self._signalled_at = 0.0
 
     def run(self) -> int:
         """Start the child, wait for its end, and say how it ended."""
-        ours, theirs = os.pipe()
+        self._ours, theirs = os.pipe()
+        os.set_blocking(self._ours, False)  # whoever inherited the other end may hold it after the child's end
         try:
-            with self._passing_on_signals():
-                ended = self._wait_for_child(theirs)
-            os.set_blocking(ours, False)  # whoever inherited the other end may still hold it
-            with contextlib.suppress(BlockingIOError):
-                verdict = os.read(ours, _CODE_BYTES)
-                if len(verdict) == _CODE_BYTES:
-                    return int.from_bytes(verdict)
+            with self._passing_on_signals(), NativeLines() as native:
+                ended = self._wait_for_child(theirs, native)
+            verdict = self._receive().removeprefix(_READY)
+            if len(verdict) == _CODE_BYTES:
+                return int.from_bytes(verdict)
         finally:
-            os.close(ours)
+            os.close(self._ours)
         return self._without_verdict(ended)
 
-    def _wait_for_child(self, pipe: int) -> int:
+    def _receive(self) -> bytes:
+        """All that the child has written until now."""
+        with contextlib.suppress(BlockingIOError):
+            self._received += os.read(self._ours, len(_READY) + _CODE_BYTES)
+        return self._received
+
+    def _wait_for_child(self, pipe: int, native: NativeLines) -> int:
+        errors = os.dup(2)
         try:
             self._process = subprocess.Popen(
                 [sys.executable, *sys.orig_argv[1:]],
-                env=os.environ | {_VERDICT: f"{pipe}:{os.getpid()}"},
+                env=os.environ | {_VERDICT: f"{pipe}:{errors}:{os.getpid()}"},
                 stdin=subprocess.DEVNULL,
-                pass_fds=[pipe],
+                stderr=native.into,
+                pass_fds=[pipe, errors],
                 start_new_session=True,  # signals to the group come through the parent, once
             )
         finally:
             os.close(pipe)
+            os.close(errors)
+        native.begin()
         if self._signal is not None:
-            self._process.send_signal(self._signal)
+            self._tell_child(self._signal)
         while True:
             try:
                 return self._process.wait(_SIGNAL_CHECK_SECONDS)
@@ -126,9 +143,14 @@ class _Supervisor:
         if self._signal is None:
             self._signal, self._signalled_at = number, now
             if self._process is not None:
-                self._process.send_signal(number)
+                self._tell_child(number)
         elif now - self._signalled_at > SAME_REQUEST_SECONDS and self._process is not None:
             self._process.kill()
+
+    def _tell_child(self, number: int) -> None:
+        """Pass a signal on; a child that has not begun is ended without a word, as Python would show a traceback."""
+        if self._process is not None:
+            self._process.send_signal(number if self._receive() else signal.SIGTERM)
 
     def _without_verdict(self, ended: int) -> int:
         if self._signal is not None:

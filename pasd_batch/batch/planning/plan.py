@@ -12,6 +12,7 @@ import dataclasses
 import logging
 import pickle
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ from pasd_batch.batch.planning.plan_stages import (
     repeated_keys,
     write_shards,
 )
-from pasd_batch.cluster.datasets import dataset_of, own_errors, rows_of
+from pasd_batch.batch.planning.small_manifests import is_small, repeated_ids
+from pasd_batch.cluster.datasets import dataset_of, own_errors, rows_of_parts
 from pasd_batch.config.run import ManifestColumns, ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.errors import PasdBatchError
@@ -71,6 +73,8 @@ class CheckedManifest:
     paths: PathRules
     colliding: np.ndarray
     """Sorted numbers of the rows whose plain output paths collide."""
+    here: bool = False
+    """It is small, and is planned in this process."""
 
     @property
     def photos(self) -> int:
@@ -100,7 +104,7 @@ def check_manifest(
     suffix: str,
     work_of: WorkOf | None = None,
 ) -> CheckedManifest:
-    """Read the whole manifest and refuse what cannot be planned; writes nothing. Ray must be running.
+    """Read the whole manifest and refuse what cannot be planned; writes nothing. For a large one Ray must be running.
 
     `suffix` is the one of output files, with its dot.
 
@@ -109,8 +113,14 @@ def check_manifest(
         StorageError: the manifest cannot be read.
     """
     pieces = find_pieces(settings, storage_settings)
-    surveys = _survey_pieces(pieces, settings.columns, storage_settings, work_of)
-    merged = merge_surveys(pieces, surveys)
+    here = is_small(pieces, storage_settings)
+    surveys = _survey_pieces(pieces, settings.columns, storage_settings, work_of, here=here)
+    try:
+        merged = merge_surveys(pieces, surveys)
+    except ManifestError as error:
+        starts = (0, *accumulate(survey.rows for survey in surveys))
+        more = repeated_ids(pieces, starts, settings.columns, storage_settings) if here else []
+        raise ManifestError("\n".join([str(error), *more])) from None
     checked = CheckedManifest(
         pieces=tuple(pieces),
         columns=settings.columns,
@@ -118,6 +128,7 @@ def check_manifest(
         survey=merged,
         paths=PathRules(merged.source_root, suffix),
         colliding=np.empty(0, np.int64),
+        here=here,
     )
     repeated = _find_repeated_keys(checked)
     _refuse_duplicate_ids(checked, repeated.filter(pc.equal(repeated["kind"], ID_KEY)))
@@ -144,7 +155,7 @@ def write_plan(checked: CheckedManifest, storage: Storage, *, shard_size: int) -
         shards = cut_shards(_planned(span, checked, layout), shard_size)
         yield {"shards": write_shards(span.first // shard_size, shards, storage, checked.paths.source_root)}
 
-    shards = sum(row["shards"] for row in rows_of(dataset_of(len(spans), write)))
+    shards = sum(row["shards"] for row in rows_of_parts(len(spans), write, here=checked.here))
     _logger.info("planned %d photos in %d shards", checked.photos, shards)
     return shards
 
@@ -164,6 +175,8 @@ def _survey_pieces(
     columns: ManifestColumns,
     storage_settings: StorageSettings,
     work_of: WorkOf | None,
+    *,
+    here: bool,
 ) -> list[PieceSurvey]:
     def survey(index: int) -> Iterator[dict[str, Any]]:
         # Errors come back as values, so that those of all files can be shown at once, and without Ray's own text.
@@ -173,7 +186,7 @@ def _survey_pieces(
             result = error
         yield {"piece": index, "survey": pickle.dumps(result)}
 
-    rows = sorted(rows_of(dataset_of(len(pieces), survey)), key=lambda row: row["piece"])
+    rows = sorted(rows_of_parts(len(pieces), survey, here=here), key=lambda row: row["piece"])
     results = [pickle.loads(row["survey"]) for row in rows]
     errors = [result for result in results if isinstance(result, ManifestError)]
     for result in results:
@@ -206,6 +219,8 @@ def _find_repeated_keys(checked: CheckedManifest) -> pa.Table:
             yield rows.append_column("bucket", pa.array(bucket))
             first += table.num_rows
 
+    if checked.here:
+        return repeated_keys(pa.concat_tables(table for index in range(len(spans)) for table in keys(index)))
     every = dataset_of(len(spans), keys)
     if checked.photos <= _ROWS_IN_ONE_BLOCK:
         found = every.repartition(1).map_batches(repeated_keys, batch_size=None, batch_format="pyarrow")
@@ -236,7 +251,7 @@ def _refuse_duplicate_ids(checked: CheckedManifest, repeated: pa.Table) -> None:
     lines = [
         f"  {_name_of(checked, row['row'])}: "
         + (f"id {row['id']!r}" if row["given"] else f"URI {redact_uri(row['uri'])!r}")
-        for row in sorted(rows_of(dataset_of(len(spans), fetch)), key=lambda row: (row["id"], row["row"]))
+        for row in sorted(rows_of_parts(len(spans), fetch, here=checked.here), key=lambda row: (row["id"], row["row"]))
     ]
     more = [f"  and {repeated.num_rows - len(lines):,} more"] if repeated.num_rows > len(lines) else []
     raise ManifestError(

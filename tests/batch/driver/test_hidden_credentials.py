@@ -14,7 +14,7 @@ from photo_archive import begin_run, picture, results, store_photos
 
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
 from pasd_batch.batch.worker.spec import WorkerSpec
-from pasd_batch.cli.main import main
+from pasd_batch.cli import main
 from pasd_batch.runs.run_file import RunFile
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.runs.summary import summarize

@@ -15,7 +15,7 @@ from tiny_run import SHARD_SIZE, TinyRun, cut, flip, same_rows, shard_file, stil
 from pasd_batch.batch.driver.repair import Repair
 from pasd_batch.batch.driver.run import CannotGoOn
 from pasd_batch.batch.driver.run_file_again import write_run_file_again
-from pasd_batch.cli.main import main
+from pasd_batch.cli import main
 from pasd_batch.config.base import ConfigError
 from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.run_file import claim_run

@@ -37,6 +37,14 @@ def wait_for(condition, patience=PATIENCE):
         time.sleep(0.02)
 
 
+def caught(pid):
+    """Signals for which a process has set a handler that is not Python's own for SIGINT alone."""
+    (mask,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt:")]
+    bits = int(mask.split()[1], 16)
+    both = all(bits >> (number - 1) & 1 for number in (signal.SIGINT, signal.SIGTERM))
+    return {signal.SIGINT, signal.SIGTERM} if both else set()
+
+
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 130])
 def test_a_verdict_is_the_exit_code(tmp_path, code):
     assert end(start(tmp_path, str(code))) == (code, "", "")
@@ -61,6 +69,24 @@ def test_an_end_without_a_verdict_is_an_incomplete_run_with_a_message(tmp_path, 
     assert code == 3
     assert told in error
     assert error.endswith("; again\n")
+
+
+def test_lines_of_native_code_are_passed_on_but_for_one_that_every_healthy_run_has(tmp_path):
+    code, _, error = end(start(tmp_path, "native lines"))
+    assert code == 0
+    assert sorted(error.splitlines()) == ["[E] raylet: something that is wrong", "no line end", "of Python's log"]
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.1, 0.3])
+def test_an_interruption_while_the_driver_begins_is_a_line(tmp_path, delay):
+    process = start(tmp_path, "obeys")
+    time.sleep(delay)
+    wait_for(lambda: b"\0" in Path(f"/proc/{process.pid}/cmdline").read_bytes())
+    wait_for(lambda: signal.SIGINT in caught(process.pid))
+    process.send_signal(signal.SIGINT)
+    code, _, error = end(process)
+    assert code == 130
+    assert error in ("", "ended by SIGINT, before all was in good order; again\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

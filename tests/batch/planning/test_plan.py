@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pasd_batch.batch.planning import plan as plan_module
+from pasd_batch.batch.planning import small_manifests
 from pasd_batch.batch.planning.estimate import photo_work, plan_summary
 from pasd_batch.batch.planning.plan import CheckedManifest, check_manifest, plan_is_complete, write_plan
 from pasd_batch.batch.planning.plan_stages import cut_spans
@@ -22,6 +23,11 @@ from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.storage import NotFound, Storage
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
+
+
+@pytest.fixture(autouse=True)
+def all_are_large(monkeypatch):
+    monkeypatch.setattr(small_manifests, "SMALL_BYTES", -1)
 
 
 def check(path: str | Path) -> CheckedManifest:
@@ -51,6 +57,21 @@ def write_manifests(folder: Path, rows: list[dict]) -> None:
             (folder / f"part-{number}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
         else:
             pq.write_table(pa.Table.from_pylist(part), folder / f"part-{number}.parquet", row_group_size=7)
+
+
+def test_a_small_manifest_is_planned_here_as_ray_plans_it(tmp_path, monkeypatch):
+    rows = [{"uri": f"s3://b/{n // 2}.{('jpg', 'tif')[n % 2]}", "id": f"id{n}", "note": f"n{n}"} for n in range(333)]
+    write_manifests(tmp_path / "m", rows)
+    by_ray = check(tmp_path / "m")
+    monkeypatch.setattr(small_manifests, "SMALL_BYTES", 1 << 20)
+    here = check(tmp_path / "m")
+    assert (here.here, by_ray.here) == (True, False)
+    assert (here.survey, here.pieces) == (by_ray.survey, by_ray.pieces)
+    assert here.colliding.tolist() == by_ray.colliding.tolist() != []
+    for name, checked in (("ray", by_ray), ("here", here)):
+        write_plan(checked, Storage.open(str(tmp_path / name)), shard_size=50)
+    files = [sorted((tmp_path / name / "plan").iterdir()) for name in ("ray", "here")]
+    assert [path.read_bytes() for path in files[0]] == [path.read_bytes() for path in files[1]]
 
 
 def test_every_row_is_planned_once_and_in_order_whatever_the_files(tmp_path):
