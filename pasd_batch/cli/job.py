@@ -5,7 +5,7 @@ import sys
 
 from pasd_batch.batch.worker.log_lines import LogFormat, log_as
 from pasd_batch.cli.archive_options import add_log_format
-from pasd_batch.cli.main import main
+from pasd_batch.cli.command_line import main
 
 
 def run_job(description: str | None, command: str, *settings: str) -> int:
