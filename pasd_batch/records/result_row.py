@@ -126,7 +126,7 @@ class ResultRow:
         pa.list_(pa.string()),
         "What was wrong with a photo that was used all the same: metadata left out, a profile ignored, damage, words "
         "that its prompt lacks. Empty where nothing was; the true photo's (`reference_uri`) begin with `reference:`, "
-        "those of `color_reference_uri` with `color reference:`.",
+        "those of `color_reference_uri` with `color reference:`, those of `mask_uri` with `mask:`.",
         default_factory=list,
     )
     output_path: str | None = result_column(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from plain_recorder import PlainRecorder
 from tiny_model import levels_apart, tiny_settings
 
 from pasd_batch.config.regions import RegionSettings
@@ -11,6 +12,7 @@ from pasd_batch.config.restoration import ColorFix, RestorationSettings
 from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd import framing
 from pasd_batch.pasd.geometry import Size
+from pasd_batch.pasd.graphs import NetworkGraphs
 from pasd_batch.pasd.kept_latents import noise_levels
 from pasd_batch.pasd.parts import PhotoParts, at_size, faded_in
 from pasd_batch.pasd.passes import PassingRestorer
@@ -104,6 +106,17 @@ def test_denoising_beside_what_is_left_sees_the_photo_there(make_restorer, photo
     for half, whole in zip(kept, seen, strict=True):
         assert torch.equal(half[..., :6], whole[..., :6])
         assert not torch.equal(half[..., 6:], whole[..., 6:])
+
+
+def test_recorded_networks_give_the_same_pixels_for_every_mask(models, tiny_model_folder, photo):
+    """Masks and regions are inputs of recordings, or beside them: one recorded with a mask serves another."""
+    recorder, face = PlainRecorder(), RegionSettings(class_name="face", fidelity=0.8)
+    settings = tiny_settings(tiny_model_folder, regions=(face,))
+    plain, recording = Restorer(models, settings), Restorer(replace(models, graphs=NetworkGraphs(recorder)), settings)
+    boxes = (FoundBox("face", 0.9, 50, 10, 80, 60),)
+    for parts in (None, PhotoParts(photo, left_half(photo), boxes), PhotoParts(photo, 1.0 - left_half(photo))):
+        assert torch.equal(restore(recording, photo, parts), restore(plain, photo, parts))
+    assert recorder.launched > recorder.recorded == 3
 
 
 def test_what_passes_leave_is_the_first_photos_enlargement(models, tiny_model_folder, photo):

@@ -13,10 +13,13 @@ from tiny_model import tiny_settings
 from pasd_batch.config.model import ModelSettings, Precision
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.tiling import TilingSettings
+from pasd_batch.pasd import framing
 from pasd_batch.pasd.device import float32_products
 from pasd_batch.pasd.fused import working_kernels
+from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.graphs import CudaRecorder, NetworkGraphs
 from pasd_batch.pasd.models import load_models
+from pasd_batch.pasd.parts import PhotoParts
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.records import PhotoFailure
 
@@ -124,6 +127,19 @@ def test_neighbours_change_no_bit(tiny_model_folder, photograph, precision):
         (alone,) = restorer.restore([photo], prompts=[prompt], seeds=[seed])
         assert torch.equal(joint.image, alone.image)
         assert torch.equal(reversed_.image, alone.image)
+
+
+@pytest.mark.parametrize("graphs", [True, False])
+def test_what_a_mask_leaves_is_the_photos_own_enlargement(tiny_model_folder, photograph, graphs):
+    photo = photograph[:, :128, 100:228]
+    mask = torch.ones(128, 128)
+    mask[:, :64] = 0.0
+    restorer = tiny(tiny_model_folder, model={"cuda_graphs": graphs}, scale=1.5, steps=3)
+    own = framing.resize(photo[None], Size(192, 192))[0]
+    for _ in range(2):
+        (made,) = restorer.restore([photo], prompts=[""], seeds=[1], parts=[PhotoParts(photo, mask)])
+        assert torch.equal(made.image[..., :96], own[..., :96])
+        assert not torch.equal(made.image[..., 96:], own[..., 96:])
 
 
 class TestFullMemory:

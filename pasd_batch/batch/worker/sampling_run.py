@@ -16,7 +16,7 @@ from pasd_batch.records import PhotoRecord, Provenance, Stage, Status, WorkOrigi
 from pasd_batch.weights_by_name import on_this_machine
 
 _MODEL = (Stage.DESCRIBE, Stage.RESTORE, Stage.SCORE)
-_AHEAD = (Stage.FETCH, Stage.DECODE, Stage.REFERENCE)
+_AHEAD = (Stage.FETCH, Stage.DECODE, Stage.REFERENCE, Stage.MASK)
 _BEHIND = (Stage.ENCODE, Stage.STORE)
 
 
