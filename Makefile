@@ -43,8 +43,14 @@ conformance: $(VENV)/.installed
 chaos: $(VENV)/.installed
 	PASD_CHAOS_KILLS=100 $(BIN)/python -m pytest tests/batch/driver/test_chaos.py -s --timeout 14400
 
+# What the demonstration needs, and none of what tests and development do
+$(VENV)/.demo: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[demo]"
+	touch $@
+
 # Restores and scores a few sample photos: see README.md
-demo: $(VENV)/.installed
+demo: $(VENV)/.demo
 	$(BIN)/pasd-batch demo
 
 # The tables in docs/results.md, docs/audit.md and docs/metrics.md, from their definitions

@@ -26,6 +26,7 @@ from pasd_batch.pasd.restoration import Restoration
 from pasd_batch.pasd.restorer import Restorer
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+DEMO = Path(__file__).parents[1] / "pasd_batch/cli/demo.yaml"
 SAMPLES = ("astronaut", "coffee", "chelsea", "rocket")
 
 
@@ -70,7 +71,7 @@ def settings() -> Iterator[Setting]:
     """Defaults and shipped configurations that meet the model in the package."""
     yield Setting("restore", RestorationSettings.parse({}))
     yield Setting("restore --scale 1", RestorationSettings.parse({"sampling": {"scale": 1}}))
-    for path in sorted(CONFIGS.glob("*.yaml")):
+    for path in sorted([*CONFIGS.glob("*.yaml"), DEMO], key=lambda path: path.name):
         values = load_yaml(path)
         if "manifest" in values and values.get("mode") == "restore" and not names_a_model(values):
             yield Setting(path.name, RestorationSettings.parse(values.get("restoration", {})))

@@ -6,6 +6,7 @@ The photos are degraded by the training chain, so that there is something to res
 import argparse
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pasd_batch.config.base import load_yaml, with_overrides
 from pasd_batch.config.run import RunSettings
 from pasd_batch.config.storage import StorageSettings
 
+CONFIG = str(Path(__file__).with_name("demo.yaml"))
 PHOTOS = ("astronaut", "coffee", "chelsea", "rocket", "camera", "coins")
 SIDE = 256
 """Longest side of the originals in pixels; the photos to restore have half of it."""
@@ -29,7 +31,7 @@ def add_command(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "demo", help="restore and score a few sample photos", description=__doc__
     )
-    parser.add_argument("--config", default="configs/demo.yaml", help="settings of the run (default configs/demo.yaml)")
+    parser.add_argument("--config", default=CONFIG, help="settings of the run (default: the package's demo.yaml)")
     parser.add_argument("--folder", type=Path, default=Path("demo"), help="where everything goes (default demo/)")
     parser.set_defaults(run=run)
 
@@ -44,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
     folder: Path = options.folder
     make_photos(folder)
     overrides = [f"manifest.path={folder / 'manifest.parquet'}", f"output.root={folder / 'run'}", *model(folder)]
+    overrides += metrics()
     settings = RunSettings.parse(
         with_overrides(load_yaml(options.config), overrides, RunSettings), source=options.config
     )
@@ -108,6 +111,14 @@ def _degraded(original: Any, *, seed: int) -> Any:
     degraded = degrade_photo(pixels, seed=seed, settings=RealEsrganSettings(strength=0.5))
     levels = degraded.clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy()
     return Image.fromarray(levels).resize((original.width // 2, original.height // 2), Image.Resampling.BOX)
+
+
+def metrics() -> list[str]:
+    """Overrides for the metrics: none, but where pyiqa is not installed no metrics, and a word about it."""
+    if find_spec("pyiqa") is not None:
+        return []
+    sys.stdout.write('without scores, as pyiqa is not installed: pip install "pasd-batch[metrics]"\n')
+    return ["metrics.no_reference=[]", "metrics.full_reference=[]"]
 
 
 def model(folder: Path) -> list[str]:

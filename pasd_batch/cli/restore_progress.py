@@ -56,6 +56,8 @@ class ProgressBars:
             # Its steps are too few for a rate.
             steps = tqdm(desc="steps", file=sys.stderr, leave=False, bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt}")
             self._bars = [photos, steps]
+        if self._bars:
+            self._bars[0].set_description("loading the model" if progress.loading else "photos", refresh=False)
         counts = ((progress.done, progress.photos), (progress.step, progress.steps))
         for bar, (done, total) in zip(self._bars, counts, strict=False):
             _move(bar, done, total)

@@ -21,6 +21,7 @@ def add_command(commands: Any) -> None:
         description="Begin or resume the training of a configuration file. docs/training.md says how it is used.",
     )
     add_config(parser)
+    parser.add_argument("--no-progress", action="store_true", help="no progress bar (log.progress=false)")
     parser.set_defaults(run=run)
 
 
@@ -30,6 +31,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         PasdBatchError: the training cannot start or go on.
     """
+    if options.no_progress:
+        options.overrides = [*options.overrides, "log.progress=false"]
     settings = load_training(options.config, options.overrides)
     refuse_relative_paths({"output": settings.output})
     # Slow imports, after all that is told without them.

@@ -196,6 +196,12 @@ def test_names_that_differ_in_their_suffix_only_are_told_apart(quick_models, pho
             "'Nonsense' is not a diffusers scheduler",
         ),
         (["b.png", "--output", "out", "--device", "warp"], "device 'warp'"),
+        (
+            ["b.png", "--output", "out", "--quality", "80"],
+            "output.file.quality is of jpeg or webp, and output.file.format",
+        ),
+        (["b.png", "--output", "out", "--quality", "80", "--format", "tiff"], "is tiff, so nothing would change"),
+        (["b.png", "--output", "out", "--set", "output.file.lossless=true"], "output.file.lossless is of webp, and"),
     ],
 )
 def test_what_cannot_be_started_says_why_and_writes_nothing(model, photos, monkeypatch, capsys, arguments, complaint):

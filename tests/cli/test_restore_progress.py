@@ -16,12 +16,13 @@ class Terminal(io.StringIO):
 
 
 def row(number: int, status: str = "ok", **values):
-    return {"uri": f"/in/{number}.jpg", "status": status, "warnings": [], "error_type": None} | values
+    return {"uri": f"/in/{number}.jpg", "page": None, "status": status, "warnings": [], "error_type": None} | values
 
 
 WARNED = row(1, warnings=["a profile is ignored", "is\ndamaged"])
 FAILED = row(2, "failed", error_type="CorruptPhoto", error_message="is no photo; fetch it again")
 STEPS = [
+    RestoreProgress(photos=3, loading=True),
     RestoreProgress(photos=3),
     RestoreProgress(photos=3, step=1, steps=2),
     RestoreProgress(photos=3, step=2, steps=2),
@@ -60,6 +61,7 @@ def test_a_terminal_has_bars_over_photos_and_steps_and_whole_lines_between(monke
     shown(monkeypatch, terminal)
     pieces = _lines_of(terminal)
     assert [piece.strip() for piece in pieces if piece.startswith("/in/")] == LINES
+    assert any(piece.startswith("loading the model:") for piece in pieces)
     for about, counts in (("photos:", ("0/3", "1/3", "2/3", "3/3")), ("steps:", ("1/2", "2/2"))):
         assert all(any(piece.startswith(about) and count in piece for piece in pieces) for count in counts)
 

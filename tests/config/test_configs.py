@@ -20,7 +20,7 @@ from pasd_batch.evaluation.published import published_rows
 from pasd_batch.metrics.weights import METRIC_NEEDS
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+CONFIGS = [*sorted((ROOT / "configs").glob("*.yaml")), ROOT / "pasd_batch/cli/demo.yaml"]
 RUN_CONFIGS = [path for path in CONFIGS if not path.name.startswith(("train_", "evaluate"))]
 DISTRIBUTIONS = {"clip": "openai-clip", "pkg_resources": "setuptools"}
 """What the packages that metrics import are installed from."""

@@ -45,6 +45,8 @@ class RestoreProgress:
     """Steps in all of these."""
     row: Row | None = None
     """Row of the photo that was done just now; None after a step."""
+    loading: bool = False
+    """True while the model is looked at and loaded, before the first step."""
 
 
 ProgressListener = Callable[[RestoreProgress], None]
@@ -97,6 +99,7 @@ def restore_photos(
     refuse_no_folder(root)
     if faults := faults_on_this_machine(settings):
         raise ConfigError("\n".join(faults))
+    on_progress(RestoreProgress(photos=len(found), loading=True))
     spec, here = _prepare(settings, root, loaders or ModelLoaders())
     todo = list(zip(found, paths, masked, strict=True))
     if skip_done:
@@ -107,10 +110,11 @@ def restore_photos(
             if not is_done(photo, os.path.join(root, path), [*marks, spec.fingerprint_with(_hash_of(mask))])
         ]
     skipped = RestoreProgress(photos=len(todo), skipped=len(found) - len(todo))
-    on_progress(skipped)
+    on_progress(replace(skipped, loading=bool(todo)))
     if not todo:
         return []
     models = _load(here, spec.loaders)
+    on_progress(skipped)
     folder = OutputFolder(root)
     folder.make()
     records = [
