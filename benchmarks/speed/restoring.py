@@ -9,12 +9,12 @@ from denoise import Case, make_work, plain_loop
 
 from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
 from pasd_batch.config.tiling import TilingSettings
-from pasd_batch.pasd import pipeline
+from pasd_batch.pasd import finishing, pipeline
 from pasd_batch.pasd.geometry import LATENT_FACTOR
 from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.restoration import Restoration
 from pasd_batch.pasd.restorer import Restorer
-from pasd_batch.pasd.running_vae import RunningVae
+from pasd_batch.pasd.tiled_features import TiledFeatures
 from speed.calls import call_teraflop
 from speed.pictures import photograph
 from speed.rows import Row
@@ -26,19 +26,15 @@ _MOST_TOGETHER = 16
 _WHOLE = 1024
 """A tile size that no photo here exceeds."""
 
-_OUTERMOST = 0.09
-"""Operations of a step between whole ones, in those of a whole one (`benchmarks/few_steps.py work`)."""
-
 _AROUND = {
     "entering": (pipeline.Pipeline, "_enter"),
-    "noise": (pipeline.NoiseDraws, "from_seed"),
-    "encode": (RunningVae, "encode"),
+    "noise and encode": (pipeline.Pipeline, "_start"),
     "condition": (pipeline, "condition"),
     "denoise": (pipeline, "denoise"),
-    "decode": (RunningVae, "decode"),
-    "soundness": (pipeline, "measure_soundness"),
-    "to main memory": (pipeline, "start_copy_to_host"),
-    "colour fix": (pipeline, "fix_color"),
+    "decode": (TiledFeatures, "whole"),
+    "soundness": (finishing, "measure_soundness"),
+    "to main memory": (finishing, "start_copy_to_host"),
+    "colour fix": (finishing, "fix_color"),
 }
 
 
@@ -48,13 +44,6 @@ class Sampling:
 
     steps: int
     guidance_scale: float
-    step_cache: int = 1
-
-    @property
-    def whole_steps(self) -> float:
-        """Operations of the networks, in whole steps."""
-        whole = -(-self.steps // self.step_cache)
-        return whole + _OUTERMOST * (self.steps - whole)
 
     @property
     def guided(self) -> bool:
@@ -62,8 +51,7 @@ class Sampling:
         return self.guidance_scale > 1
 
     def __str__(self) -> str:
-        cache = f", step_cache {self.step_cache}" if self.step_cache > 1 else ""
-        return f"{self.steps} {'guided' if self.guided else 'unguided'} steps{cache}"
+        return f"{self.steps} {'guided' if self.guided else 'unguided'} steps"
 
     def settings(self, side: int, tile_batch: int) -> SamplingSettings:
         """Settings that restore photos of this side at their own size, so many of them in a call."""
@@ -72,7 +60,6 @@ class Sampling:
             min_short_side=side,
             steps=self.steps,
             guidance_scale=self.guidance_scale,
-            step_cache=self.step_cache,
             prompt="a photo",
             tiling=TilingSettings(tile_batch=tile_batch),
         )
@@ -99,7 +86,7 @@ def restoring_rows(
     with watched(models.device, _AROUND) as spent:
         timed(restore, models.device)
     denoising = spent["denoise"] / count
-    teraflop = sampling.whole_steps * call_teraflop(models, side // LATENT_FACTOR, guided=sampling.guided)
+    teraflop = sampling.steps * call_teraflop(models, side // LATENT_FACTOR, guided=sampling.guided)
     parts = {name: seconds / count for name, seconds in spent.items()}
     case = f"{side}x{side}, {sampling}"
     outside = f"{max(0.0, 1 - denoising / whole):.0%} outside the denoiser; batches of {max(batches)}"

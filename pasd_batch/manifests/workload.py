@@ -20,6 +20,8 @@ class PhotoWork:
     """The same in tiles of the run's own steps, where the photo has a number of its own."""
     pixels: int = 0
     """Of the largest picture that it is on its way."""
+    memory: int = 0
+    """Bytes of main memory that it takes at most, beside the models."""
     refused: str | None = None
     """Fault of its own settings, if they cannot be used."""
 
@@ -40,6 +42,7 @@ class Workload:
     most_effort: float = 0.0
     """Of one photo."""
     most_pixels: int = 0
+    most_memory: int = 0
     refused: int = 0
     """Photos whose own settings cannot be used."""
     why_refused: str | None = None
@@ -55,6 +58,7 @@ def total(parts: Iterable[Workload]) -> Workload:
         effort=sum(each.effort for each in loads),
         most_effort=max((each.most_effort for each in loads), default=0.0),
         most_pixels=max((each.most_pixels for each in loads), default=0),
+        most_memory=max((each.most_memory for each in loads), default=0),
         refused=sum(each.refused for each in loads),
         why_refused=next((each.why_refused for each in loads if each.why_refused), None),
     )
@@ -74,7 +78,7 @@ def _times(work: PhotoWork, count: int) -> Workload:
         return Workload(refused=count, why_refused=work.refused)
     if not work.tiles:
         return Workload()
-    return Workload(count, work.tiles * count, work.effort * count, work.effort, work.pixels)
+    return Workload(count, work.tiles * count, work.effort * count, work.effort, work.pixels, work.memory)
 
 
 def _lengths(table: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:

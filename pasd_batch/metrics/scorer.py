@@ -12,6 +12,7 @@ from pasd_batch.metrics.fidelity import enlarged_to, fidelity, scaled_to
 from pasd_batch.metrics.grid import GRID_SCORES, GridMetric
 from pasd_batch.metrics.iqa import Metric, build_metrics, pyiqa_version
 from pasd_batch.metrics.meanings import METRIC_MEANINGS
+from pasd_batch.metrics.pictures import MOST_WHOLE, as_floats
 from pasd_batch.records import Score, ScoreColumn
 
 _logger = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class Scorer:
 
     On a GPU the photo's own pictures that have one size go through a metric together, where it takes that.
 
-    Photos are float32 arrays (height, width, 3), sRGB in [0, 1].
+    Photos are arrays (height, width, 3), sRGB: float32 in [0, 1], or uint8 or uint16 where they are large.
 
     A restoration is compared with plain enlargement at the same size: a metric without a reference sees the input as it
     is (`NAME_input`), enlarged to the result's size (`NAME_before`) and the result (`NAME_after`), since most such
@@ -112,16 +113,22 @@ class Scorer:
             alone = [(metric, [self._scored(metric.name, metric, photo)]) for metric in self._no_reference]
             pairs = [(each, [self._compared(each.name, each, photo, reference)]) for each in self._full_reference]
             return [score for metric, wanted in (*alone, *pairs) for score in self._done(metric, wanted)]
-        before = None if restored is None or not self._needs_enlarged(reference) else enlarged_to(photo, restored)
+        before = None if restored is None or not self._needs_enlarged(reference) else self._enlarged(photo, restored)
         scores = []
         for metric in self._no_reference:
             named = zip(self._names(metric.name), (photo, before, restored), strict=True)
             scores += self._done(metric, [self._scored(name, metric, image) for (name, _), image in named])
         for metric in self._full_reference:
-            images = (before, restored) if self._compares_baseline else (restored,)
+            plain = None if before is restored else before
+            images = (plain, restored) if self._compares_baseline else (restored,)
             named = zip(self._compared_names(metric.name), images, strict=True)
             scores += self._done(metric, [self._compared(name, metric, image, reference) for (name, _), image in named])
         return scores + _fidelity_scores(photo, restored)
+
+    def _enlarged(self, photo: np.ndarray, restored: np.ndarray) -> np.ndarray:
+        """The photo at the result's size; where that is too large for any metric, the result, which has that size."""
+        is_large = restored.shape[0] * restored.shape[1] > max(MOST_WHOLE, self._max_pixels)
+        return restored if is_large else enlarged_to(photo, restored)
 
     def _needs_enlarged(self, reference: np.ndarray | None) -> bool:
         compares = self._compares_baseline and self._full_reference and reference is not None
@@ -144,7 +151,7 @@ class Scorer:
         if image is None:
             return Score(name, None, "the photo was not restored")
         reason = self._unfit(metric, image)
-        return Score(name, None, reason) if reason else _Wanted(name, (image,))
+        return Score(name, None, reason) if reason else _Wanted(name, (as_floats(image),))
 
     def _compared(
         self, name: str, metric: AnyMetric, result: np.ndarray | None, reference: np.ndarray | None
@@ -152,7 +159,7 @@ class Scorer:
         if reference is None:
             return Score(name, None)
         if result is None:
-            return Score(name, None, "the photo was not restored")
+            return Score(name, None, "the photo was not restored, or is too large to be enlarged for a score")
         height, width = reference.shape[:2]
         if abs(result.shape[1] * height / result.shape[0] - width) > max(1.0, _LIKE_ASPECT * width):
             sizes = f"{result.shape[1]} x {result.shape[0]} and {width} x {height}"
@@ -160,7 +167,7 @@ class Scorer:
         reason = self._unfit(metric, reference)
         if reason:
             return Score(name, None, reason)
-        return _Wanted(name, (scaled_to(result, height=height, width=width), reference))
+        return _Wanted(name, (scaled_to(result, height=height, width=width), as_floats(reference)))
 
     def _unfit(self, metric: AnyMetric, image: np.ndarray) -> str | None:
         height, width = image.shape[:2]

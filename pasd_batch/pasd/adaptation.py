@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor
 
 from pasd_batch.config.photo_settings import adapted
@@ -13,9 +13,9 @@ from pasd_batch.records import PhotoFailure
 
 
 def settled_for(
-    photo: Float[Tensor, "3 height width"], sampling: SamplingSettings
+    photo: Shaped[Tensor, "3 height width"], sampling: SamplingSettings
 ) -> tuple[SamplingSettings, float | None]:
-    """Settings for a photo, sRGB in [0, 1], and its severity, by estimates of its pixels; None where nothing adapts."""
+    """Settings for a photo, sRGB, and its severity, by estimates of its pixels; None where nothing adapts."""
     if not sampling.adapt:
         return sampling, None
     return adapted(sampling, estimate_degradation(photo.permute(1, 2, 0).numpy()))

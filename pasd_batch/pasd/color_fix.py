@@ -4,6 +4,8 @@ All take the restored photo and the input at the same size, in [0, 1], and retur
 clamped.
 """
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -18,20 +20,55 @@ _STD_EPSILON = 1e-5
 Image = Float[Tensor, "batch channels height width"]
 
 
-def fix_color(restored: Image, source: Image, kind: ColorFix) -> Image:
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """Mean and standard deviation of each channel of a whole photo."""
+
+    mean: Float[Tensor, "batch channels 1 1"]
+    std: Float[Tensor, "batch channels 1 1"]
+
+    @classmethod
+    def of(cls, image: Image) -> "ChannelStatistics":
+        """Those of a photo that is there as a whole."""
+        # A photo of one pixel has no unbiased variance.
+        correction = min(1, image.shape[2] * image.shape[3] - 1)
+        variance = image.var(dim=(2, 3), keepdim=True, correction=correction)
+        return cls.from_variance(image.mean(dim=(2, 3), keepdim=True), variance)
+
+    @classmethod
+    def from_variance(cls, mean: Tensor, variance: Tensor) -> "ChannelStatistics":
+        """Those of a mean and a variance."""
+        return cls(mean, (variance + _STD_EPSILON).sqrt())
+
+
+Statistics = tuple[ChannelStatistics, ChannelStatistics]
+"""Those of the restored photo and of the input."""
+
+
+def fix_color(restored: Image, source: Image, kind: ColorFix, statistics: Statistics | None = None) -> Image:
     """Apply the chosen correction; `none` returns the restored photo as it is.
 
     The palette of a colour reference, which is no matter of the input, comes later: `color_reference.with_palette`.
+
+    Args:
+        restored, source: whole photos, or parts of them that reach `reach(kind)` beyond what is used of the result.
+        kind: the correction.
+        statistics: those of the whole photos, for AdaIN of parts.
     """
     match kind:
         case ColorFix.WAVELET | ColorFix.REFERENCE:
             return wavelet_color_fix(restored, source)
         case ColorFix.ADAIN:
-            return adain_color_fix(restored, source)
+            return adain_color_fix(restored, source, statistics)
         case ColorFix.LUMA:
             return with_luma(restored, source)
         case ColorFix.NONE:
             return restored
+
+
+def reach(kind: ColorFix) -> int:
+    """Distance in pixels over which a correction looks."""
+    return 2**WAVELET_LEVELS - 1 if kind in (ColorFix.WAVELET, ColorFix.REFERENCE) else 0
 
 
 def wavelet_color_fix(restored: Image, source: Image) -> Image:
@@ -58,15 +95,7 @@ def _dilated_blur(image: Image, *, radius: int) -> Image:
     return conv2d(padded, kernel, groups=image.shape[1], dilation=radius)
 
 
-def adain_color_fix(restored: Image, source: Image) -> Image:
+def adain_color_fix(restored: Image, source: Image, statistics: Statistics | None = None) -> Image:
     """Give every channel the mean and standard deviation it has in the input (AdaIN, arXiv 1703.06868)."""
-    mean, std = _channel_statistics(restored)
-    source_mean, source_std = _channel_statistics(source)
-    return (restored - mean) / std * source_std + source_mean
-
-
-def _channel_statistics(image: Image) -> tuple[Tensor, Tensor]:
-    # A photo of one pixel has no unbiased variance.
-    correction = min(1, image.shape[2] * image.shape[3] - 1)
-    variance = image.var(dim=(2, 3), keepdim=True, correction=correction)
-    return image.mean(dim=(2, 3), keepdim=True), (variance + _STD_EPSILON).sqrt()
+    own, wanted = statistics or (ChannelStatistics.of(restored), ChannelStatistics.of(source))
+    return (restored - own.mean) / own.std * wanted.std + wanted.mean

@@ -1,5 +1,7 @@
 """Conditioning of the control branch on a photo, computed once per photo: it does not depend on the denoising step."""
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -7,6 +9,7 @@ from torch import Tensor
 from pasd_batch.config.tiling import TilePlacement
 from pasd_batch.pasd.degradation_removal import DegradationRemovalModule
 from pasd_batch.pasd.geometry import LATENT_FACTOR
+from pasd_batch.pasd.tiled_features import Held, Source
 from pasd_batch.pasd.tiling import Tile, TileGrid
 
 
@@ -20,16 +23,32 @@ def condition(
     whole photo at the memory cost of a tile. In the published placement a tile is read without its surroundings,
     as the released code does.
     """
-    halo = 0 if grid.placement is TilePlacement.PUBLISHED else module.reach
-    return torch.cat([_read_tile(module, photo, tile, halo) for tile in grid.tiles])
+    return EmbeddingsOnDemand(module, Held(photo, photo.device), grid)[: len(grid.tiles)]
 
 
-def _read_tile(
-    module: DegradationRemovalModule, photo: Float[Tensor, "1 3 height width"], tile: Tile, halo: int
-) -> Tensor:
-    top, left = tile.top * LATENT_FACTOR, tile.left * LATENT_FACTOR
-    bottom, right = top + tile.size.height * LATENT_FACTOR, left + tile.size.width * LATENT_FACTOR
-    above, before = max(0, top - halo), max(0, left - halo)
-    seen = module(photo[:, :, above : bottom + halo, before : right + halo], with_rgbs=False)
-    inner = Tile((top - above) // LATENT_FACTOR, (left - before) // LATENT_FACTOR, tile.size)
-    return inner.crop(seen.embedding)
+@dataclass(frozen=True)
+class EmbeddingsOnDemand:
+    """Embeddings of tiles, as `condition`, computed whenever they are asked for.
+
+    Those of a large photo are several times as large as its latents, and take a fiftieth of the time of a step.
+    """
+
+    module: DegradationRemovalModule
+    photo: Source
+    """In [0, 1], in the module's precision."""
+
+    grid: TileGrid
+
+    @torch.inference_mode()
+    def __getitem__(self, tiles: slice) -> Float[Tensor, "tiles width0 tile_height tile_width"]:
+        """The embeddings of consecutive tiles."""
+        return torch.cat([self._read_tile(tile) for tile in self.grid.tiles[tiles]])
+
+    def _read_tile(self, tile: Tile) -> Tensor:
+        halo = 0 if self.grid.placement is TilePlacement.PUBLISHED else self.module.reach
+        inner = tile.scaled(LATENT_FACTOR)
+        outer = inner.grown(halo, self.photo.size)
+        seen = self.module(self.photo.part(outer), with_rgbs=False)
+        return Tile(tile.top - outer.top // LATENT_FACTOR, tile.left - outer.left // LATENT_FACTOR, tile.size).crop(
+            seen.embedding
+        )

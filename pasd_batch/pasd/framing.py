@@ -48,8 +48,8 @@ def frame(original: Size, *, scale: float, min_short_side: int, multiple: int) -
 def enter(photo: Image, sizes: Frame) -> Image:
     """Resize a photo to its working size and pad it, at the bottom and the right, by reflection."""
     resized = resize(photo, sizes.working)
-    rows = _reflected(sizes.working.height, sizes.padded.height).to(photo.device)
-    columns = _reflected(sizes.working.width, sizes.padded.width).to(photo.device)
+    rows = reflected(sizes.working.height, sizes.padded.height).to(photo.device)
+    columns = reflected(sizes.working.width, sizes.padded.width).to(photo.device)
     return resized[:, :, rows][:, :, :, columns]
 
 
@@ -66,7 +66,7 @@ def resize(image: Image, size: Size) -> Image:
     return resized.clamp(0.0, 1.0)
 
 
-def _reflected(length: int, padded: int) -> Tensor:
+def reflected(length: int, padded: int) -> Tensor:
     """Indices 0..length-1 continued by reflection (the border pixel is not repeated) to `padded` of them."""
     period = max(1, 2 * (length - 1))
     phase = torch.arange(padded) % period

@@ -21,11 +21,24 @@ def keep_frequencies(restored: Image, source: Image, cut: float) -> Image:
     """
     if cut <= 0.0:
         return restored
-    return restored + _low_pass(source - restored, sigma=math.sqrt(math.log(2.0) / 2.0) / (math.pi * cut))
+    return restored + _low_pass(source - restored, sigma=_sigma(cut))
+
+
+def reach(cut: float) -> int:
+    """Distance in pixels over which `keep_frequencies` looks."""
+    return 0 if cut <= 0.0 else _radius(_sigma(cut))
+
+
+def _sigma(cut: float) -> float:
+    return math.sqrt(math.log(2.0) / 2.0) / (math.pi * cut)
+
+
+def _radius(sigma: float) -> int:
+    return max(1, math.ceil(_REACH * sigma))
 
 
 def _low_pass(image: Image, *, sigma: float) -> Image:
-    radius = max(1, math.ceil(_REACH * sigma))
+    radius = _radius(sigma)
     places = torch.arange(-radius, radius + 1, dtype=image.dtype, device=image.device)
     line = torch.exp(-(places**2) / (2.0 * sigma**2))
     kernel = (line / line.sum()).expand(image.shape[1], 1, 1, -1)

@@ -17,6 +17,10 @@ Result = TypeVar("Result")
 MOST_TILES = 32
 """Most tiles that go through the networks together unless settings say so; more make none of them faster."""
 
+WHOLE_PIXELS = 16_000_000
+"""Most pixels of a picture that is worked on as a whole outside of the networks' tiles, in some twelve float32 copies.
+Of a larger one only its levels and its latents are ever whole; floats are made of the part that is worked on."""
+
 SMALLEST_TILE = 16
 """Tiles below this many latent pixels a side show too little of a photo to restore it."""
 

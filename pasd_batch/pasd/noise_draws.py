@@ -1,7 +1,5 @@
 """The random numbers of a photo, which depend on its seed and size alone."""
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
@@ -9,24 +7,37 @@ from torch import Generator, Tensor
 from pasd_batch.pasd.geometry import Size
 
 
-@dataclass(frozen=True)
 class NoiseDraws:
-    """All noise of one photo, drawn on the CPU over the whole latent, so that no tiling can change it."""
+    """All noise of one photo, drawn on the CPU over the whole latent, so that no tiling can change it.
 
-    posterior: Float[Tensor, "1 channels height width"]
-    first: Float[Tensor, "1 channels height width"]
-    second: Float[Tensor, "1 channels height width"]
-    offset: Float[Tensor, "1 channels 1 1"]
-    later: Tensor
-    """State of the generator behind these draws, for schedulers that draw at every step."""
+    Everything is drawn from one seed, always in the same order, and only when it is asked for: of a large photo each
+    is as large as its latents.
+    """
 
-    @classmethod
-    def from_seed(cls, seed: int, channels: int, size: Size) -> "NoiseDraws":
-        """Draw everything from one seed, always in the same order."""
-        generator = Generator().manual_seed(seed)
+    def __init__(self, seed: int, channels: int, size: Size) -> None:
+        self._generator = Generator().manual_seed(seed)
+        self._channels = channels
+        self._size = size
 
-        def draw(height: int, width: int) -> Tensor:
-            return torch.randn(1, channels, height, width, generator=generator)
+    def posterior(self) -> Float[Tensor, "1 channels height width"]:
+        """For the VAE's gaussian; the first draw."""
+        return self._draw(self._size)
 
-        posterior, first, second = (draw(size.height, size.width) for _ in range(3))
-        return cls(posterior, first, second, draw(1, 1), generator.get_state())
+    def first(self) -> Float[Tensor, "1 channels height width"]:
+        """Noise of training; the second draw."""
+        return self._draw(self._size)
+
+    def second(self) -> Float[Tensor, "1 channels height width"]:
+        """Noise of the adjustable schedule; the third draw."""
+        return self._draw(self._size)
+
+    def offset(self) -> Float[Tensor, "1 channels 1 1"]:
+        """A constant per channel; the fourth draw."""
+        return self._draw(Size(1, 1))
+
+    def later(self) -> Tensor:
+        """State of the generator behind these draws, for schedulers that draw at every step."""
+        return self._generator.get_state()
+
+    def _draw(self, size: Size) -> Tensor:
+        return torch.randn(1, self._channels, size.height, size.width, generator=self._generator)

@@ -62,12 +62,32 @@ class AdjustableNoiseSchedule:
 
         `alpha_a` has it for every place; None: the schedule's everywhere.
         """
-        noised = _mix(latent, first_noise, float(self.alphas_cumprod[timestep]))
-        return _mix(noised, second_noise, self.alpha_a if alpha_a is None else alpha_a)
+        noised = self.noise(latent.clone(), first_noise.clone(), timestep=timestep)
+        return self.noise_again(noised, second_noise.clone(), alpha_a=alpha_a)
+
+    def noise(
+        self,
+        latent: Float[Tensor, "1 channels height width"],
+        noise: Float[Tensor, "1 channels height width"],
+        *,
+        timestep: int,
+    ) -> Float[Tensor, "1 channels height width"]:
+        """Noise the photo's latent to `timestep`, in place, which uses the noise up."""
+        return _mix(latent, noise, float(self.alphas_cumprod[timestep]))
+
+    def noise_again(
+        self,
+        noised: Float[Tensor, "1 channels height width"],
+        noise: Float[Tensor, "1 channels height width"],
+        *,
+        alpha_a: Float[Tensor, "1 1 height width"] | None = None,
+    ) -> Float[Tensor, "1 channels height width"]:
+        """Noise by alpha_a, in place, which uses the noise up."""
+        return _mix(noised, noise, self.alpha_a if alpha_a is None else alpha_a)
 
 
 def _mix(signal: Tensor, noise: Tensor, alpha: float | Tensor) -> Tensor:
-    return alpha**0.5 * signal + (1 - alpha) ** 0.5 * noise
+    return signal.mul_(alpha**0.5).add_(noise.mul_((1 - alpha) ** 0.5))
 
 
 def pure_noise_start(

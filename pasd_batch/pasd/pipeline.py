@@ -9,12 +9,12 @@ from torch import Generator, Tensor
 from pasd_batch.config.restoration import SamplingSettings
 from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd import framing
-from pasd_batch.pasd.color_fix import fix_color
-from pasd_batch.pasd.color_reference import with_palette
-from pasd_batch.pasd.conditioning import condition
-from pasd_batch.pasd.device import start_copy_to_host, wait_for
+from pasd_batch.pasd.conditioning import EmbeddingsOnDemand, condition
+from pasd_batch.pasd.device import wait_for
 from pasd_batch.pasd.entered_photo import EnteredPhoto, Start
-from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
+from pasd_batch.pasd.finishing import FinishedPicture, Finishing, finish
+from pasd_batch.pasd.framed_photo import FramedPhoto
+from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser
 from pasd_batch.pasd.kept_latents import KeptLatents
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits
@@ -27,14 +27,11 @@ from pasd_batch.pasd.restoration import Finished, PhotoRequest, Restoration
 from pasd_batch.pasd.running_vae import RunningVae
 from pasd_batch.pasd.sampling import DenoisingPhoto, StepCallback, denoise
 from pasd_batch.pasd.schedulers import Scheduler, build_scheduler
-from pasd_batch.pasd.soundness import measure_soundness
 from pasd_batch.pasd.step_cache import StepCache
+from pasd_batch.pasd.tiled_features import Changed, Held
 from pasd_batch.pasd.tiling import TileGrid, plan_tiles
-from pasd_batch.pasd.weak_tiles import look_for_weak_tiles
+from pasd_batch.pasd.vae_tiling import Posterior
 from pasd_batch.records import PhotoFailure, RestorationReport
-
-_MOST_PIXELS_ON_DEVICE = 16_000_000
-"""Above it colour fix and resampling, which need some twelve float32 copies of the picture, run in main memory."""
 
 
 class Pipeline:
@@ -71,10 +68,13 @@ class Pipeline:
             torch.OutOfMemoryError: even the smallest limits of the budget do not fit.
         """
         entered = [self._enter(request) for request in requests]
-        starts = [self._start(each, budget) for each in entered]
+        starts = {number: self._start(each, budget) for number, each in enumerate(entered)}
 
         def attempt(limits: MemoryLimits) -> list[tuple[Tensor, TileGrid]]:
-            photos = [self._condition(*each, limits) for each in zip(entered, starts, strict=True)]
+            photos = []
+            for number, photo in enumerate(entered):
+                # Where they start is not kept: latents may be large, and a further attempt is rare.
+                photos.append(self._condition(photo, starts.pop(number, None) or self._start(photo, budget), limits))
             latents = self._denoise(photos, limits, on_step)
             return [(each, photo.grid) for each, photo in zip(latents, photos, strict=True)]
 
@@ -90,54 +90,60 @@ class Pipeline:
             min_short_side=self.sampling.min_short_side,
             multiple=self.models.pixel_multiple,
         )
-        photo = request.image.to(self._place_for(max(sizes.original.area, sizes.padded.area)))
-        framed = framing.enter(photo, sizes).to(self.models.device)
-        latent_size = Size(sizes.padded.height // LATENT_FACTOR, sizes.padded.width // LATENT_FACTOR)
-        draws = NoiseDraws.from_seed(request.seed, self.models.vae.config["latent_channels"], latent_size)
-        return EnteredPhoto(request, sizes, framed, draws, regions_of(request.parts, self.sampling))
-
-    def _place_for(self, pixels: int) -> torch.device:
-        """Device for what works on a whole picture."""
-        return torch.device("cpu") if pixels > _MOST_PIXELS_ON_DEVICE else self.models.device
+        has_maps = request.parts is not None or request.palette is not None
+        framed = FramedPhoto.of(request.image, sizes, self.models.device, is_whole=has_maps)
+        return EnteredPhoto(request, sizes, framed, regions_of(request.parts, self.sampling))
 
     def _start(self, photo: EnteredPhoto, budget: MemoryBudget) -> Start:
-        device, draws, sampling = self.models.device, photo.draws, self.sampling
+        device, sampling = self.models.device, self.sampling
+        draws = NoiseDraws(photo.request.seed, self.models.vae.config["latent_channels"], photo.latents)
         parts = photo.request.parts
         share = None if parts is None else parts.restored(sampling.feather)
-        own = None
+        own, noise = None, draws.posterior().to(device)
         if share is not None or not sampling.pure_noise_start:
-            posterior = budget.run(
-                lambda limits: self.vae.encode(2 * photo.framed - 1, tile_size=limits.vae_tile_size),
-                MemoryLimits.smaller_vae,
-            )
-            own = posterior.sample(draws.posterior.to(device), self._scaling_factor).float()
-        if own is None or sampling.pure_noise_start:
-            start = pure_noise_start(draws.first, draws.offset, offset_noise_scale=sampling.offset_noise_scale)
-            start = start.to(device)
-        else:
-            alphas = [each.sampling.alpha_a for each in photo.regions]
-            start = self.noise_schedule.start(
-                own,
-                draws.first.to(device),
-                draws.second.to(device),
-                timestep=self._first_timestep,
-                alpha_a=photo.over_latents(self.noise_schedule.alpha_a, alphas).to(device) if alphas else None,
-            )
+            own = budget.run(lambda limits: self._encode(photo.framed, noise, limits), MemoryLimits.smaller_vae)
+        noise = draws.first()
         kept = None
         if share is not None and own is not None:
-            kept = KeptLatents(own, draws.first.to(device), at_latents(share, photo.sizes).to(device))
-        return Start(start * self._first_scale, kept)
+            kept = KeptLatents(own.clone(), noise.to(device, copy=True), at_latents(share, photo.sizes).to(device))
+        if own is None or sampling.pure_noise_start:
+            draws.second()
+            start = pure_noise_start(noise, draws.offset(), offset_noise_scale=sampling.offset_noise_scale)
+            start = start.to(device)
+        else:
+            noised = self.noise_schedule.noise(own, noise.to(device), timestep=self._first_timestep)
+            alphas = [each.sampling.alpha_a for each in photo.regions]
+            alpha_a = photo.over_latents(self.noise_schedule.alpha_a, alphas).to(device) if alphas else None
+            del noise
+            start = self.noise_schedule.noise_again(noised, draws.second().to(device), alpha_a=alpha_a)
+            draws.offset()
+        return Start(start.mul_(self._first_scale), kept, draws.later())
+
+    def _encode(self, photo: FramedPhoto, noise: Tensor, limits: MemoryLimits) -> Tensor:
+        """A draw from the VAE's gaussian over the photo's latents, float32."""
+        latent = torch.empty_like(noise)
+        pixels = Changed(photo, lambda part: 2 * part - 1)
+        with self.vae.encoding(pixels, tile_size=limits.vae_tile_size) as moments:
+            for tile in moments.tiles:
+                posterior = Posterior.of(moments.part(tile).to(noise.device))
+                tile.crop(latent).copy_(posterior.sample(tile.crop(noise), self._scaling_factor))
+        return latent
+
+    def _embeddings(self, photo: FramedPhoto, grid: TileGrid) -> Tensor | EmbeddingsOnDemand:
+        removal = self.models.control_branch.controlnet_cond_embedding
+        if photo.whole is not None:
+            return condition(removal, photo.whole.to(self.models.dtype), grid)
+        return EmbeddingsOnDemand(removal, Changed(photo, lambda part: part.to(self.models.dtype)), grid)
 
     def _condition(self, photo: EnteredPhoto, start: Start, limits: MemoryLimits) -> DenoisingPhoto:
         grid = plan_tiles(Size.of(start.latents), self._tiling(limits))
-        removal = self.models.control_branch.controlnet_cond_embedding
         negative = self.sampling.negative_prompt if self.denoiser.guidance.is_active else None
         generator = Generator()
-        generator.set_state(photo.draws.later)
+        generator.set_state(start.later_draws)
         return DenoisingPhoto(
             start=start.latents,
             grid=grid,
-            embeddings=condition(removal, photo.framed.to(self.models.dtype), grid),
+            embeddings=self._embeddings(photo.framed, grid),
             prompt=self._text_states(self._whole_prompt(photo.request)),
             negative_prompt=None if negative is None else self._text_states(negative),
             generator=generator,
@@ -171,32 +177,22 @@ class Pipeline:
 
     def _finish(self, photo: EnteredPhoto, denoised: tuple[Tensor, TileGrid], budget: MemoryBudget) -> Finished:
         latents, grid = denoised
-        scaled = latents / self._scaling_factor
-        decoded = budget.run(
-            lambda limits: self.vae.decode(scaled, tile_size=limits.vae_tile_size), MemoryLimits.smaller_vae
-        )
-        sizes = photo.sizes
-        device = self._place_for(sizes.working.area)
-        restored = framing.leave(decoded.to(device).float() / 2 + 0.5, sizes)
-        source = framing.leave(photo.framed.to(device), sizes)
-        soundness = measure_soundness(restored, source)
-        weakness = look_for_weak_tiles(decoded, photo.framed, grid, self.sampling)
-        image = fix_color(restored.clamp(0.0, 1.0), source, self.sampling.color_fix).clamp(0.0, 1.0)
-        image = photo.with_frequencies(image, source, self.sampling)
-        if photo.request.palette is not None:
-            image = with_palette(image, photo.request.palette).clamp(0.0, 1.0)
-        image = framing.resize(image, sizes.target)
-        if image.device.type == "cuda":
-            # In the order of files, into which the processor would take ten times as long to bring it.
-            image = image.contiguous(memory_format=torch.channels_last)
+        unscaled = Changed(Held(latents, self.models.device), lambda part: part / self._scaling_factor)
+        finishing = Finishing(photo, self.sampling, grid)
+
+        def decode(limits: MemoryLimits) -> FinishedPicture:
+            with self.vae.decoding(unscaled, tile_size=limits.vae_tile_size) as decoded:
+                return finish(decoded, finishing)
+
+        made = budget.run(decode, MemoryLimits.smaller_vae)
         prompt = self._whole_prompt(photo.request)
         return Finished(
-            start_copy_to_host(image),
-            start_copy_to_host(soundness),
+            made.image,
+            made.soundness,
             prompt,
             self._report(grid, budget),
             self._unread(prompt),
-            weakness,
+            made.weakness,
         )
 
     def _report(self, grid: TileGrid, budget: MemoryBudget) -> RestorationReport:

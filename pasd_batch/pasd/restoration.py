@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor
 
 from pasd_batch.pasd.color_reference import Palette
-from pasd_batch.pasd.framing import Image
 from pasd_batch.pasd.parts import PhotoParts
 from pasd_batch.pasd.seeds import derived_seed
 from pasd_batch.pasd.soundness import find_problem
@@ -19,8 +18,8 @@ from pasd_batch.records import PhotoFailure, RestorationReport, Stage
 class PhotoRequest:
     """A photo to restore."""
 
-    image: Float[Tensor, "1 3 height width"]
-    """sRGB in [0, 1], float32, on the CPU."""
+    image: Shaped[Tensor, "1 3 height width"]
+    """sRGB on the CPU: float32 in [0, 1], uint8 or uint16."""
 
     prompt: str
     seed: int
@@ -39,8 +38,8 @@ class PhotoRequest:
 class Restoration:
     """A restored photo."""
 
-    image: Float[Tensor, "3 height width"]
-    """sRGB in [0, 1], float32, on the CPU."""
+    image: Shaped[Tensor, "3 height width"]
+    """sRGB on the CPU, in the type that the photo came in: float32 in [0, 1], uint8 or uint16."""
 
     prompt: str
     """The whole prompt, with the quality suffix."""
@@ -50,7 +49,7 @@ class Restoration:
     warnings: tuple[str, ...] = ()
     """Defects of the photo's settings that were put up with, such as words that the text encoder does not read."""
 
-    earlier: tuple[Float[Tensor, "3 _ _"], ...] = ()
+    earlier: tuple[Shaped[Tensor, "3 _ _"], ...] = ()
     """Results of the passes before the last, in order, where they are asked for; as `image`."""
 
     weakness: Weakness | None = None
@@ -66,7 +65,7 @@ class Restoration:
 class Finished:
     """A photo whose results are on their way to main memory."""
 
-    image: Image
+    image: Shaped[Tensor, "1 3 height width"]
     soundness: Tensor
     prompt: str
     report: RestorationReport

@@ -13,6 +13,7 @@ from pasd_batch.pasd.adaptation import settled_for, with_severity
 from pasd_batch.pasd.color_reference import Palette
 from pasd_batch.pasd.colorization import color_prompt, to_gray
 from pasd_batch.pasd.geometry import Size
+from pasd_batch.pasd.levels import LARGEST, as_floats, in_levels
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits, is_out_of_memory
 from pasd_batch.pasd.models import Models, load_models
 from pasd_batch.pasd.parts import PhotoParts
@@ -73,7 +74,8 @@ class Restorer:
         """Restore photos of any sizes, in their order; a photo's result does not depend on its neighbours.
 
         Args:
-            photos: (3, height, width), sRGB in [0, 1], float32, on the CPU, from 1x1 up; others become failures.
+            photos: (3, height, width), sRGB, on the CPU, from 1x1 up: float32 in [0, 1], or uint8 or uint16, which take
+                less memory; results have the same type. Others become failures.
             prompts: one per photo, without the quality suffix; an empty one stays empty.
             seeds: one per photo.
             samplings: settings of each photo; none: those of the restorer for all. Photos that share them go together.
@@ -206,7 +208,8 @@ def _request(
     parts: PhotoParts | None,
 ) -> PhotoRequest:
     if sampling.colorize:
-        photo, prompt = to_gray(photo).clamp(max=1.0), color_prompt(prompt)
+        gray = to_gray(as_floats(photo)).clamp(max=1.0)
+        photo, prompt = in_levels(gray, photo.dtype), color_prompt(prompt)
     return PhotoRequest(photo[None], prompt, seed, palette=palette, parts=parts)
 
 
@@ -216,7 +219,8 @@ def _with_left_parts(
     """The outcome with the photo's own pixels where a mask leaves them."""
     if request.parts is None or isinstance(outcome, PhotoFailure):
         return outcome
-    return replace(outcome, image=request.parts.left(outcome.image, sampling.feather))
+    left = request.parts.left(as_floats(outcome.image), sampling.feather)
+    return replace(outcome, image=in_levels(left, outcome.image.dtype))
 
 
 def _unsound(failure: PhotoFailure) -> PhotoFailure:
@@ -227,8 +231,10 @@ def _unsound(failure: PhotoFailure) -> PhotoFailure:
 def _problem_with_input(photo: Tensor) -> str | None:
     if photo.ndim != 3 or photo.shape[0] != 3 or 0 in photo.shape:
         return f"expected a photo of shape (3, height, width), got {tuple(photo.shape)}"
+    if photo.dtype in LARGEST:
+        return None
     if photo.dtype != torch.float32:
-        return f"expected float32 values in [0, 1], got {photo.dtype}"
+        return f"expected float32 values in [0, 1], uint8 or uint16, got {photo.dtype}"
     low, high = (float(each) for each in torch.aminmax(photo))
     # Where a value is NaN, both are.
     if not (math.isfinite(low) and math.isfinite(high)):

@@ -5,19 +5,20 @@ to compute. Photos go through it one by one: together they would need a batch of
 photo to depend on its neighbours.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
-import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.pasd import vae_tiling
 from pasd_batch.pasd.device import float32_products
 from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
 from pasd_batch.pasd.graphs import NetworkGraphs
-from pasd_batch.pasd.vae_tiling import Posterior
+from pasd_batch.pasd.tiled_features import Changed, Held, Source, TiledFeatures
+from pasd_batch.pasd.tiling import Tile
 
 
 @dataclass(frozen=True)
@@ -31,33 +32,37 @@ class RunningVae:
     graphs: NetworkGraphs | None = None
     """Recordings of its kernels; none: they are launched one by one."""
 
-    def encode(self, image: Float[Tensor, "batch 3 height width"], *, tile_size: int) -> Posterior:
-        """Encode photos in [-1, 1], as `vae_tiling.encode`."""
-        size = Size.of(image)
-        latents = Size(size.height // LATENT_FACTOR, size.width // LATENT_FACTOR)
+    def encoding(self, photo: Source, *, tile_size: int) -> AbstractContextManager[TiledFeatures]:
+        """The encoder's moments of a photo in [-1, 1], as `vae_tiling.encoding`."""
+        latents = Size(photo.size.height // LATENT_FACTOR, photo.size.width // LATENT_FACTOR)
+        return self._features("encode", vae_tiling.encoding, photo, latents, tile_size)
 
-        def network(image: Tensor) -> Tensor:
-            posterior = vae_tiling.encode(self.vae, image, tile_size=tile_size)
-            return torch.cat([posterior.mean, posterior.std], dim=1)
+    def decoding(self, latents: Source, *, tile_size: int) -> AbstractContextManager[TiledFeatures]:
+        """The pixels of unscaled latents, as `vae_tiling.decoding`."""
+        return self._features("decode", vae_tiling.decoding, latents, latents.size, tile_size)
 
-        mean, std = self._run("encode", network, image.to(self.vae.dtype), latents, tile_size).chunk(2, dim=1)
-        return Posterior(mean, std)
-
-    def decode(
-        self, latents: Float[Tensor, "batch channels height width"], *, tile_size: int
-    ) -> Float[Tensor, "batch 3 8*height 8*width"]:
-        """Decode unscaled latents, as `vae_tiling.decode`."""
-
-        def network(latents: Tensor) -> Tensor:
-            return vae_tiling.decode(self.vae, latents, tile_size=tile_size)
-
-        return self._run("decode", network, latents.to(self.vae.dtype), Size.of(latents), tile_size)
-
-    def _run(
-        self, name: str, network: Callable[[Tensor], Tensor], values: Tensor, latents: Size, tile_size: int
-    ) -> Tensor:
-        with float32_products(tf32=self.tf32):
+    @contextmanager
+    def _features(
+        self,
+        name: str,
+        features: Callable[..., AbstractContextManager[TiledFeatures]],
+        source: Source,
+        latents: Size,
+        tile_size: int,
+    ) -> Iterator[TiledFeatures]:
+        source = Changed(source, lambda values: values.to(self.vae.dtype))
+        products = partial(float32_products, tf32=self.tf32)
+        if not vae_tiling.is_one_tile(latents, tile_size):
             # Tiles go to main memory and back, which is nothing to record.
-            if self.graphs is None or not vae_tiling.is_one_tile(latents, tile_size):
-                return network(values)
-            return self.graphs.run(("vae", name), network, (values,))
+            with features(self.vae, source, tile_size=tile_size, products=products) as made:
+                yield made
+            return
+
+        def network(values: Tensor) -> Tensor:
+            with features(self.vae, Held(values, values.device), tile_size=tile_size) as made:
+                return made.whole()
+
+        values = source.part(Tile(0, 0, source.size))
+        with products():
+            whole = network(values) if self.graphs is None else self.graphs.run(("vae", name), network, (values,))
+        yield TiledFeatures(Held(whole, whole.device), 1 if name == "encode" else LATENT_FACTOR, [Tile(0, 0, latents)])

@@ -4,21 +4,21 @@ All photos step together; their tiles go through the networks in batches of one 
 is blended, and its own scheduler takes one step.
 """
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from pasd_batch.pasd.conditioning import EmbeddingsOnDemand
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.guidance import TileBatch
-from pasd_batch.pasd.kept_latents import KeptLatents, noise_levels
+from pasd_batch.pasd.kept_latents import KeptLatents
 from pasd_batch.pasd.schedulers import Scheduler
-from pasd_batch.pasd.tiling import Tile, TileGrid
+from pasd_batch.pasd.solver import Solver
+from pasd_batch.pasd.tiling import Blending, Tile, TileGrid
 
 StepCallback = Callable[[int, int], None]
 """Called after every step with the steps done and the steps in all."""
@@ -29,11 +29,11 @@ class DenoisingPhoto:
     """One photo on its way through the sampler."""
 
     start: Float[Tensor, "1 channels height width"]
-    """Initial latents, float32."""
+    """Initial latents, float32; those of a large photo become its clean ones in place."""
 
     grid: TileGrid
-    embeddings: Float[Tensor, "tiles width0 tile_height tile_width"]
-    """The degradation removal module's embedding of every tile."""
+    embeddings: Tensor | EmbeddingsOnDemand
+    """The degradation removal module's embedding of every tile (tiles, width0, tile height, tile width)."""
 
     prompt: Float[Tensor, "words text_channels"]
     negative_prompt: Float[Tensor, "words text_channels"] | None
@@ -80,23 +80,23 @@ def denoise(
         eta: how much noise a step draws anew, for schedulers that take it; none: their own default.
         on_step: called after each step.
     """
-    solvers = [_Solver.of(photos, members, make_scheduler(), eta) for members in _by_size(photos)]
+    solvers = [_solver(photos, members, make_scheduler, eta) for members in _by_size(photos)]
     batches = _batches(photos, tile_batch, fill_batches)
-    timesteps = solvers[0].scheduler.timesteps
+    timesteps = solvers[0].timesteps
     on_device = timesteps.to(photos[0].start.device)
     for index, timestep in enumerate(timesteps):
         for solver in solvers:
             solver.keep(index)
-        scaled = _in_order(solvers, [each.scheduler.scale_model_input(each.latents, timestep) for each in solvers])
+        scaled = _in_order(solvers, [each.scaled(timestep) for each in solvers])
         guided = guides(float(timestep))
-        parts: list[list[Tensor]] = [[] for _ in photos]
+        blendings = [Blending(photo.grid) for photo in photos]
         for batch in batches:
             predicted = denoiser(batch.at(scaled, dtype, guided=guided), on_device[index])
-            for (photo, _), part in zip(batch.members, predicted, strict=False):
-                parts[photo].append(part)
-        noises = [photo.grid.blend(torch.stack(own)) for photo, own in zip(photos, parts, strict=True)]
+            for (photo, tile), part in zip(batch.members, predicted.split(1), strict=False):
+                blendings[photo].add(tile, part)
         for solver in solvers:
-            solver.step(torch.cat([noises[photo] for photo in solver.members]), timestep)
+            noises = [blendings[photo].finished() for photo in solver.members]
+            solver.step(noises, timestep, is_last=index == len(timesteps) - 1)
         if on_step is not None:
             on_step(index + 1, len(timesteps))
     for solver in solvers:
@@ -104,52 +104,16 @@ def denoise(
     return _in_order(solvers, [each.latents for each in solvers])
 
 
-@dataclass
-class _Solver:
-    """Photos of one size, whose latents a scheduler steps together.
-
-    A step is some hundred operations on small tensors, which take as long for many photos as for one; they work on
-    each number by itself, so that no neighbour changes a photo.
-    """
-
-    members: Sequence[int]
-    """Numbers of the photos."""
-
-    scheduler: Scheduler
-    latents: Tensor
-    options: Mapping[str, Any]
-    kept: Mapping[int, KeptLatents]
-    """By the place among the members."""
-
-    levels: Sequence[tuple[float, float]]
-    """Factors on signal and noise before every step, and behind the last; empty where nothing is kept."""
-
-    @classmethod
-    def of(
-        cls, photos: Sequence[DenoisingPhoto], members: Sequence[int], scheduler: Scheduler, eta: float | None
-    ) -> "_Solver":
-        """A solver at the start."""
-        options: dict[str, Any] = {} if eta is None else {"eta": eta}
-        if "generator" in inspect.signature(scheduler.step).parameters:
-            options["generator"] = [photos[photo].generator for photo in members]
-        kept = {place: own for place, photo in enumerate(members) if (own := photos[photo].kept) is not None}
-        levels = noise_levels(scheduler) if kept else ()
-        return cls(members, scheduler, torch.cat([photos[photo].start for photo in members]), options, kept, levels)
-
-    def keep(self, steps: int) -> None:
-        """Bring back, after so many steps, the latents of parts whose turn has not come."""
-        if not self.kept:
-            return
-        signal, noise = self.levels[steps]
-        left = 1.0 - steps / (len(self.levels) - 1)
-        latents = list(self.latents.split(1))
-        for place, own in self.kept.items():
-            latents[place] = own.over(latents[place], left=left, signal=signal, noise=noise)
-        self.latents = torch.cat(latents)
-
-    def step(self, noises: Tensor, timestep: Tensor) -> None:
-        """Take one step."""
-        self.latents = self.scheduler.step(noises, timestep, self.latents, return_dict=False, **self.options)[0]
+def _solver(
+    photos: Sequence[DenoisingPhoto],
+    members: Sequence[int],
+    make_scheduler: Callable[[], Scheduler],
+    eta: float | None,
+) -> Solver:
+    own = [photos[each] for each in members]
+    kept = {place: each.kept for place, each in enumerate(own) if each.kept is not None}
+    starts, generators = [each.start for each in own], [each.generator for each in own]
+    return Solver(members, starts, generators, kept, make_scheduler, eta)
 
 
 def _by_size(photos: Sequence[DenoisingPhoto]) -> list[list[int]]:
@@ -159,7 +123,7 @@ def _by_size(photos: Sequence[DenoisingPhoto]) -> list[list[int]]:
     return list(members.values())
 
 
-def _in_order(solvers: Sequence[_Solver], values: Sequence[Tensor]) -> list[Tensor]:
+def _in_order(solvers: Sequence[Solver], values: Sequence[Tensor]) -> list[Tensor]:
     """Each photo's part of what the solvers have, in the order of the photos."""
     parts = {
         photo: part
@@ -180,7 +144,7 @@ class _Batch:
     tiles: Sequence[tuple[int, Tile]]
     """Number of the photo and the tile; behind the members what fills the batch up."""
 
-    embeddings: Tensor
+    embeddings: Tensor | Callable[[], Tensor]
     prompts: Tensor
     negative_prompts: Tensor | None
     guidance: Tensor | None
@@ -189,7 +153,8 @@ class _Batch:
         """The networks' inputs with the photos' latents at one step; one that is not guided has no negative prompts."""
         tiles = torch.cat([tile.crop(latents[photo]) for photo, tile in self.tiles])
         negatives = self.negative_prompts if guided else None
-        return TileBatch(tiles.to(dtype), self.embeddings, self.prompts, negatives, self.number, self.guidance)
+        embeddings = self.embeddings if isinstance(self.embeddings, Tensor) else self.embeddings()
+        return TileBatch(tiles.to(dtype), embeddings, self.prompts, negatives, self.number, self.guidance)
 
 
 def _batches(
@@ -214,12 +179,13 @@ def _batches(
 def _batch(number: int, photos: Sequence[DenoisingPhoto], members: list[tuple[int, int]], least: int) -> _Batch:
     """A batch of these tiles, the last one again until there are `least`."""
     filled = members + [members[-1]] * (least - len(members))
+    is_there = all(isinstance(photos[photo].embeddings, Tensor) for photo, _ in filled)
     negatives = [negative for photo, _ in filled if (negative := photos[photo].negative_prompt) is not None]
     return _Batch(
         number=number,
         members=members,
         tiles=[(photo, photos[photo].grid.tiles[tile]) for photo, tile in filled],
-        embeddings=_embeddings(photos, filled),
+        embeddings=_embeddings(photos, filled) if is_there else lambda: _embeddings(photos, filled),
         prompts=torch.stack([photos[photo].prompt for photo, _ in filled]),
         negative_prompts=torch.stack(negatives) if negatives else None,
         guidance=_guidance(photos, filled),

@@ -28,6 +28,11 @@ def measure_soundness(
     return torch.stack([finite, decoded.clamp(0.0, 1.0).std(correction=0), source.std(correction=0)])
 
 
+def soundness_of(is_finite: bool, deviation: Tensor, source_deviation: Tensor) -> Float[Tensor, " measures"]:
+    """The same measures of a picture that was seen part by part, from the standard deviations of its pixels."""
+    return torch.stack([torch.tensor(float(is_finite)), deviation, source_deviation])
+
+
 def find_problem(measures: Float[Tensor, " measures"]) -> str | None:
     """Fault of a decoded picture, by its `measure_soundness`; None when it is sound."""
     finite, deviation, source_deviation = measures.tolist()

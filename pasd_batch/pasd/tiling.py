@@ -33,6 +33,21 @@ class Tile:
         top, left = self.top * factor, self.left * factor
         return image[..., top : top + self.size.height * factor, left : left + self.size.width * factor]
 
+    def scaled(self, factor: int) -> "Tile":
+        """The same rectangle in pixels of which there are `factor` along a latent one."""
+        return Tile(self.top * factor, self.left * factor, Size(self.size.height * factor, self.size.width * factor))
+
+    def grown(self, margin: int, within: Size) -> "Tile":
+        """The rectangle with its surroundings, as far as they are within a picture of a size."""
+        top, left = max(0, self.top - margin), max(0, self.left - margin)
+        bottom = min(within.height, self.top + self.size.height + margin)
+        right = min(within.width, self.left + self.size.width + margin)
+        return Tile(top, left, Size(bottom - top, right - left))
+
+    def seen_from(self, outer: "Tile") -> "Tile":
+        """The rectangle as a part of a larger one."""
+        return Tile(self.top - outer.top, self.left - outer.left, self.size)
+
 
 @dataclass(frozen=True)
 class TileGrid:
@@ -49,15 +64,40 @@ class TileGrid:
 
     def blend(self, parts: Float[Tensor, "tiles channels height width"]) -> Float[Tensor, "1 channels _h _w"]:
         """Weighted mean of overlapping tiles in float32; one part for each tile, in order."""
-        if len(self.tiles) == 1:
-            return parts.float()
-        weights = tile_weights(self.tile_size, self.placement).to(parts.device, torch.float32)
-        total = torch.zeros(1, parts.shape[1], self.size.height, self.size.width, device=parts.device)
-        weight = torch.zeros(1, 1, self.size.height, self.size.width, device=parts.device)
-        for tile, part in zip(self.tiles, parts, strict=True):
-            tile.crop(total).add_(part.float() * weights)
-            tile.crop(weight).add_(weights)
-        return total / weight
+        blending = Blending(self)
+        for number in range(len(self.tiles)):
+            blending.add(number, parts[number : number + 1])
+        return blending.finished()
+
+
+class Blending:
+    """A weighted mean of a grid's overlapping tiles in the making, so that no tile has to be kept for it."""
+
+    def __init__(self, grid: TileGrid) -> None:
+        self._grid = grid
+        self._total: Tensor | None = None
+        self._weights: Tensor | None = None
+
+    def add(self, number: int, part: Float[Tensor, "1 channels height width"]) -> None:
+        """Add the next tile."""
+        grid = self._grid
+        if len(grid.tiles) == 1:
+            self._total = part.float()
+            return
+        if self._total is None or self._weights is None:
+            self._weights = tile_weights(grid.tile_size, grid.placement).to(part.device, torch.float32)
+            self._total = torch.zeros(1, part.shape[1], grid.size.height, grid.size.width, device=part.device)
+        grid.tiles[number].crop(self._total).add_(part.float() * self._weights)
+
+    def finished(self) -> Float[Tensor, "1 channels _h _w"]:
+        """The mean, when all tiles are there."""
+        assert self._total is not None
+        if self._weights is None:
+            return self._total
+        weight = torch.zeros(1, 1, *self._total.shape[2:], device=self._total.device)
+        for tile in self._grid.tiles:
+            tile.crop(weight).add_(self._weights)
+        return self._total.div_(weight)
 
 
 def plan_tiles(size: Size, settings: TilingSettings) -> TileGrid:

@@ -58,8 +58,18 @@ def look_for_weak_tiles(
     """
     if not sampling.retry_weak.enabled:
         return None
-    measures = start_copy_to_host(measure_tiles(decoded.float() / 2 + 0.5, framed.to(decoded.device), grid))
+    return weak_tiles_of(reduced(decoded.float() / 2 + 0.5), reduced(framed.to(decoded.device)), grid, sampling)
+
+
+def weak_tiles_of(decoded: Image, source: Image, grid: TileGrid, sampling: SamplingSettings) -> Callable[[], Weakness]:
+    """The same for `reduced` pictures, which are those of large photos."""
+    measures = start_copy_to_host(_measure(decoded, source, grid))
     return lambda: find_weakness(measures, sampling.retry_weak, new_colors=sampling.colorize)
+
+
+def reduced(image: Image) -> Float[Tensor, "1 3 _height _width"]:
+    """A picture in about [0, 1] at the size of its latents, of which tiles are measured."""
+    return avg_pool2d(image.clamp(0.0, 1.0).float(), LATENT_FACTOR)
 
 
 def measure_tiles(decoded: Image, source: Image, grid: TileGrid) -> Float[Tensor, "tiles 2"]:
@@ -73,7 +83,10 @@ def measure_tiles(decoded: Image, source: Image, grid: TileGrid) -> Float[Tensor
         source: the low-resolution photo at the same size, in [0, 1].
         grid: the tiles.
     """
-    restored, source = (avg_pool2d(each.clamp(0.0, 1.0).float(), LATENT_FACTOR) for each in (decoded, source))
+    return _measure(reduced(decoded), reduced(source), grid)
+
+
+def _measure(restored: Image, source: Image, grid: TileGrid) -> Float[Tensor, "tiles 2"]:
     measures = []
     for tile in grid.tiles:
         both = [tile.crop(each) for each in (restored, source)]

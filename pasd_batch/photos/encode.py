@@ -9,13 +9,14 @@ import numpy as np
 from PIL import Image
 
 from pasd_batch.config.photos import ImageFormat, OutputSettings
-from pasd_batch.photos.color_profile import UnusableProfile, color_space, from_srgb
+from pasd_batch.photos.compact import bands
 from pasd_batch.photos.errors import PhotoNotWritable, Warn
 from pasd_batch.photos.exif_resolution import with_own_resolution, with_resolution
 from pasd_batch.photos.jpeg_file import jpeg_file
 from pasd_batch.photos.jpeg_segments import LARGEST_ICC, is_jpeg_comment
 from pasd_batch.photos.metadata import output_exif, with_iptc
-from pasd_batch.photos.photo import Photo, PhotoMetadata, laid_over
+from pasd_batch.photos.output_samples import output_samples
+from pasd_batch.photos.photo import Photo, PhotoMetadata
 from pasd_batch.photos.pixel_measures import PixelScale, scale_exif
 from pasd_batch.photos.png_file import png_file
 from pasd_batch.photos.resolution import LengthUnit, Resolution, scaled, turned
@@ -29,7 +30,6 @@ _logger = logging.getLogger(__name__)
 _LARGEST_SIDE = {ImageFormat.JPEG: 65535, ImageFormat.WEBP: 16383}
 _LARGEST_TIFF = 2**32 - 2**26  # 32-bit offsets, less room for metadata and what does not compress
 _UNKNOWN_RESOLUTION = Resolution(Fraction(1), Fraction(1), LengthUnit.NONE)  # TIFF demands one
-_NEUTRAL = 2e-3  # half a step of 8 bits: profiles' primaries add up to white only about so well
 
 
 def encode_photo(
@@ -50,8 +50,7 @@ def encode_photo(
     """
     _check_writable(photo, settings.format)
     photo = _with_profile_that_fits(photo, settings.format, warn)
-    colors, icc = _output_colors(photo, settings, warn)
-    samples = _quantised(colors, photo.alpha, deep=_is_deep(photo, settings))
+    samples, icc = output_samples(photo, settings, warn)
     if settings.format is ImageFormat.TIFF and samples.nbytes > _LARGEST_TIFF:
         raise PhotoNotWritable(f"{samples.nbytes:,} bytes of pixels are more than TIFF can hold; write png")
     return _file(samples, _attachments(photo, icc, settings.format, marker, warn), settings, warn)
@@ -152,7 +151,7 @@ def _texts(metadata: PhotoMetadata, image_format: ImageFormat) -> tuple[list[Tex
 
 
 def _check_writable(photo: Photo, image_format: ImageFormat) -> None:
-    if not np.isfinite(photo.pixels).all():
+    if not all(np.isfinite(photo.pixels[rows]).all() for rows in bands(photo.pixels)):
         raise PhotoNotWritable("some pixels are not finite numbers; restore the photo in float32")
     largest = _LARGEST_SIDE.get(image_format)
     if largest is not None and max(photo.width, photo.height) > largest:
@@ -160,54 +159,6 @@ def _check_writable(photo: Photo, image_format: ImageFormat) -> None:
             f"{photo.width} x {photo.height} pixels is more than the {largest} a side that {image_format.value} "
             "can hold; write png or tiff"
         )
-
-
-def _is_deep(photo: Photo, settings: OutputSettings) -> bool:
-    has_room = settings.format in (ImageFormat.PNG, ImageFormat.TIFF)
-    return has_room and settings.keep_16_bit and photo.bit_depth > 8
-
-
-def _output_colors(photo: Photo, settings: OutputSettings, warn: Warn) -> tuple[np.ndarray, bytes | None]:
-    """Colours (height, width, 1 or 3) in the space of the profile to attach, and that profile."""
-    icc, pixels, beyond = photo.metadata.icc, photo.pixels, photo.beyond_srgb
-    has_gray = settings.format is not ImageFormat.WEBP
-    if settings.format is ImageFormat.JPEG and photo.alpha is not None:
-        pixels = laid_over(pixels, photo.alpha, np.array(settings.background, dtype=np.float32) / 255.0)
-        beyond = None if beyond is None else beyond * photo.alpha[..., np.newaxis]
-    single = photo.grayscale and bool((pixels == pixels[..., :1]).all())
-    as_gray = single and has_gray
-    converted = None if icc is None else _converted(pixels, icc, as_gray, warn)
-    if converted is None:
-        return (pixels[..., :1] if as_gray else pixels), None
-    if beyond is not None:
-        converted = converted + beyond
-    if single and converted.shape[2] == 3 and np.ptp(converted, axis=2).max() < _NEUTRAL:
-        converted = np.repeat(converted[..., 1:2], 3, axis=2)
-    return converted, icc
-
-
-def _converted(pixels: np.ndarray, icc: bytes, as_gray: bool, warn: Warn) -> np.ndarray | None:
-    """sRGB pixels in the profile's space, with its number of channels; None where they have to stay sRGB."""
-    try:
-        space = color_space(icc)
-        if space == "GRAY":
-            converted = from_srgb(pixels, icc) if as_gray else None
-            return None if converted is None else converted[..., :1]
-        converted = from_srgb(pixels, icc) if space == "RGB" else None
-    except UnusableProfile as error:
-        warn(f"the photo's ICC profile is left out: {error}")
-        return None
-    if converted is None:
-        warn(
-            f"the photo's ICC profile for {space} has no way back from sRGB and is left out, and with it colours beyond"
-        )
-    return converted
-
-
-def _quantised(colors: np.ndarray, alpha: np.ndarray | None, *, deep: bool) -> np.ndarray:
-    channels = colors if alpha is None else np.concatenate([colors, alpha[..., np.newaxis]], axis=2)
-    kind, largest = (np.uint16, 65535.0) if deep else (np.uint8, 255.0)
-    return np.ascontiguousarray(np.rint(np.clip(channels, 0.0, 1.0) * largest).astype(kind))
 
 
 def _webp(samples: np.ndarray, settings: OutputSettings, *, exif: bytes, xmp: bytes, icc: bytes | None) -> bytes:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pasd_batch.luma import BT709
+from pasd_batch.photos.compact import LARGEST, as_floats, bands, in_levels
 from pasd_batch.photos.resolution import Resolution
 from pasd_batch.photos.texts import Text
 from pasd_batch.records import StoredForm
@@ -67,7 +68,7 @@ class Photo:
     """A photo the right way up.
 
     Attributes:
-        pixels: float32 (height, width, 3), RGB, sRGB in [0, 1].
+        pixels: (height, width, 3), RGB, sRGB: float32 in [0, 1]; of a large photo in a worker uint8 or uint16.
         alpha: float32 (height, width) in [0, 1], not multiplied into `pixels`; None if the file has none. Where it
             hides colours, `pixels` has those of the visible edge.
         bit_depth: 8, or 16 if the source had more than 8 bits per channel, which are worked with and written.
@@ -105,24 +106,33 @@ class Photo:
 
     def as_seen(self, ground: float | np.ndarray = GROUND) -> np.ndarray:
         """The pixels, transparent ones over a plain ground (sRGB); that of grey is what scores compare."""
-        return self.pixels if self.alpha is None else laid_over(self.pixels, self.alpha, ground)
+        return self.pixels if self.alpha is None else laid_over(as_floats(self.pixels), self.alpha, ground)
 
 
 def with_restored_pixels(photo: Photo, pixels: np.ndarray, *, colorized: bool = False) -> Photo:
     """`photo` with other pixels of any size: alpha is scaled to it, a grey photo stays grey unless `colorized`.
 
     Colours beyond sRGB stay where the restoration changes what is seen little, fade where it changes more, and go where
-    it makes new colours. `pixels` is float (height, width, 3), sRGB; values are clipped to [0, 1].
+    it makes new colours. `pixels` is (height, width, 3), sRGB: float, which is clipped to [0, 1], or uint8 or uint16.
     """
-    pixels = np.ascontiguousarray(np.clip(np.asarray(pixels, dtype=np.float32), 0.0, 1.0))
+    if pixels.dtype not in LARGEST:
+        pixels = np.ascontiguousarray(np.clip(np.asarray(pixels, dtype=np.float32), 0.0, 1.0))
     grayscale = photo.grayscale and not colorized
     if grayscale:
-        pixels = np.repeat((pixels @ np.asarray(BT709, np.float32))[..., np.newaxis], 3, axis=2)
+        pixels = _gray(pixels)
     alpha = photo.alpha
     if alpha is not None:
         alpha = scale_alpha(alpha, height=pixels.shape[0], width=pixels.shape[1])
     beyond = None if grayscale or colorized else _still_beyond(photo, pixels)
     return replace(photo, pixels=pixels, alpha=alpha, grayscale=grayscale, beyond_srgb=beyond)
+
+
+def _gray(pixels: np.ndarray) -> np.ndarray:
+    """Luma in all three channels, in the pixels' type."""
+    gray, weights = np.empty_like(pixels), np.asarray(BT709, np.float32)
+    for rows in bands(pixels):
+        gray[rows] = in_levels(as_floats(pixels[rows]) @ weights, pixels.dtype)[..., np.newaxis]
+    return gray
 
 
 def _still_beyond(photo: Photo, pixels: np.ndarray) -> np.ndarray | None:
@@ -132,8 +142,8 @@ def _still_beyond(photo: Photo, pixels: np.ndarray) -> np.ndarray | None:
     height, width = pixels.shape[:2]
     changed = np.zeros((height, width), np.float32)
     for channel in range(3):
-        before = _scaled(photo.pixels[..., channel], height=height, width=width)
-        np.maximum(changed, np.abs(pixels[..., channel] - before), out=changed)
+        before = _scaled(as_floats(photo.pixels[..., channel]), height=height, width=width)
+        np.maximum(changed, np.abs(as_floats(pixels[..., channel]) - before), out=changed)
     share = np.clip((_NEW_COLOR - changed) / (_NEW_COLOR - _SAME_COLOR), 0.0, 1.0)
     beyond = np.empty(pixels.shape, np.float16)
     for channel in range(3):
@@ -165,13 +175,15 @@ def scale_alpha(alpha: np.ndarray, *, height: int, width: int) -> np.ndarray:
 
 
 def to_tensor(photo: Photo) -> "Tensor":
-    """The pixels as the model takes them: float32 CPU tensor (3, height, width), sRGB in [0, 1]."""
+    """The pixels as the model takes them: CPU tensor (3, height, width), sRGB: float32 in [0, 1], uint8 or uint16."""
     import torch
 
-    return torch.from_numpy(np.ascontiguousarray(photo.pixels.transpose(2, 0, 1)))
+    pixels = photo.pixels.transpose(2, 0, 1)
+    return torch.from_numpy(pixels if photo.pixels.dtype in LARGEST else np.ascontiguousarray(pixels))
 
 
 def with_restored_image(photo: Photo, image: "Tensor", *, colorized: bool = False) -> Photo:
-    """`with_restored_pixels` for a tensor (3, height, width), sRGB in [0, 1], as the model gives it."""
-    pixels = image.detach().cpu().float().numpy().transpose(1, 2, 0)
+    """`with_restored_pixels` for a tensor (3, height, width), sRGB, as the model gives it."""
+    pixels = image.detach().cpu()
+    pixels = (pixels.float() if pixels.is_floating_point() else pixels).numpy().transpose(1, 2, 0)
     return with_restored_pixels(photo, pixels, colorized=colorized)

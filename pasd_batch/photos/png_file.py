@@ -39,7 +39,7 @@ def png_file(
     import imagecodecs
 
     # 0xF8: libpng tries all five row filters and takes the one that compresses best, as photos need.
-    encoded = bytes(imagecodecs.png_encode(samples, level=compression, filter=0xF8))
+    encoded = memoryview(imagecodecs.png_encode(samples, level=compression, filter=0xF8))
     chunks = [] if icc is None else [png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))]
     if resolution is not None:
         chunks.append(resolution_chunk(resolution, warn))
@@ -47,4 +47,4 @@ def png_file(
     if iptc is not None:
         chunks.append(iptc_chunk(iptc))
     chunks += [text_chunk(text) for text in (*texts, Text(SOFTWARE, software))]
-    return encoded[:_SIGNATURE_AND_HEADER] + b"".join(chunks) + encoded[_SIGNATURE_AND_HEADER:]
+    return b"".join([encoded[:_SIGNATURE_AND_HEADER], *chunks, encoded[_SIGNATURE_AND_HEADER:]])

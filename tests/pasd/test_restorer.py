@@ -163,7 +163,7 @@ def test_photos_that_cannot_be_restored_harm_no_others(make_restorer, photos):
         "got (64, 64)": photos[0][0],
         "got (3, 0, 64)": photos[0][:, :0],
         "got torch.float64": photos[0].double(),
-        "got torch.uint8": (photos[0] * 255).to(torch.uint8),
+        "got torch.int16": (photos[0] * 255).to(torch.int16),
         "values in [0, 1], got -0.5 to ": photos[0] - photos[0].min() - 0.5,
     }
     given = [photos[0], *unfit.values(), photos[1]]

@@ -7,9 +7,21 @@ from plain_recorder import PlainRecorder
 from pasd_batch.pasd import vae_tiling
 from pasd_batch.pasd.graphs import NetworkGraphs
 from pasd_batch.pasd.running_vae import RunningVae
+from pasd_batch.pasd.tiled_features import Held
+from pasd_batch.pasd.vae_tiling import Posterior
 
 WHOLE, IN_TILES = 16, 6
 PICTURE, LATENTS = (1, 3, 64, 96), (1, 4, 8, 12)
+
+
+def moments(vae, image, tile_size):
+    with vae.encoding(Held(image, image.device), tile_size=tile_size) as made:
+        return made.whole()
+
+
+def decoded(vae, latents, tile_size):
+    with vae.decoding(Held(latents, latents.device), tile_size=tile_size) as made:
+        return made.whole()
 
 
 def draw(seed, shape):
@@ -23,12 +35,13 @@ def test_no_bit_changes_and_only_whole_photos_are_recorded(models, tile_size, re
     vae = RunningVae(models.vae, tf32=True, graphs=graphs)
     for seed in range(3):
         image, latents = draw(seed, PICTURE), draw(seed, LATENTS)
-        found, expected = (each.encode(image, tile_size=tile_size) for each in (vae, RunningVae(models.vae, tf32=True)))
-        assert torch.equal(found.mean, expected.mean)
-        assert torch.equal(found.std, expected.std)
-        assert torch.equal(expected.mean, vae_tiling.encode(models.vae, image, tile_size=tile_size).mean)
-        decoded = vae.decode(latents, tile_size=tile_size)
-        assert torch.equal(decoded, vae_tiling.decode(models.vae, latents, tile_size=tile_size))
+        found, expected = (moments(each, image, tile_size) for each in (vae, RunningVae(models.vae, tf32=True)))
+        assert torch.equal(found, expected)
+        plain = vae_tiling.encode(models.vae, image, tile_size=tile_size)
+        assert torch.equal(Posterior.of(expected).mean, plain.mean)
+        assert torch.equal(Posterior.of(expected).std, plain.std)
+        pixels = decoded(vae, latents, tile_size)
+        assert torch.equal(pixels, vae_tiling.decode(models.vae, latents, tile_size=tile_size))
     assert graphs.recordings == recordings
 
 
@@ -37,8 +50,8 @@ def test_encoding_and_decoding_of_like_shapes_are_told_apart(models):
     graphs = NetworkGraphs(PlainRecorder())
     vae = RunningVae(models.vae, tf32=True, graphs=graphs)
     for side in (64, 128, 64, 128, 64):
-        assert vae.encode(draw(1, (1, 3, side, side)), tile_size=WHOLE).mean.shape[-1] == side // 8
-        assert vae.decode(draw(1, (1, 4, side // 8, side // 8)), tile_size=WHOLE).shape[-1] == side
+        assert moments(vae, draw(1, (1, 3, side, side)), WHOLE).shape[-1] == side // 8
+        assert decoded(vae, draw(1, (1, 4, side // 8, side // 8)), WHOLE).shape[-1] == side
     assert graphs.recordings == 4
 
 
@@ -54,7 +67,7 @@ def test_float32_is_multiplied_as_it_is_told(models, tf32):
         models.vae.encoder.conv_in.register_forward_pre_hook(lambda *_: seen.append(allowed())),
         models.vae.decoder.conv_out.register_forward_pre_hook(lambda *_: seen.append(allowed())),
     ):
-        vae.encode(draw(1, PICTURE), tile_size=WHOLE)
-        vae.decode(draw(1, LATENTS), tile_size=WHOLE)
+        moments(vae, draw(1, PICTURE), WHOLE)
+        decoded(vae, draw(1, LATENTS), WHOLE)
     assert seen == [(tf32, tf32)] * 2
     assert allowed() == before

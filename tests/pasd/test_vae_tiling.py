@@ -92,6 +92,26 @@ def test_decode(vae, height, width, tile_size):
     assert_close(vae_tiling.decode(vae, latents, tile_size=tile_size), expected)
 
 
+@pytest.mark.parametrize("part", ["encode", "decode"])
+def test_levels_that_keep_nothing_give_the_same(monkeypatch, part):
+    """Where not even the middle block sees the whole photo; at most rounding differs."""
+    torch.manual_seed(6)
+    built = AutoencoderKL(
+        block_out_channels=(8, 8, 8, 16),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        norm_num_groups=4,
+        mid_block_add_attention=False,
+    ).eval()
+    source = picture(8 * 9, 8 * 13) if part == "encode" else torch.randn(1, 4, 9, 13)
+    with torch.no_grad():
+        expected = built.encode(source).latent_dist.mean if part == "encode" else built.decode(source).sample
+    monkeypatch.setattr(vae_tiling, "WHOLE_PIXELS", 0)
+    monkeypatch.setattr(vae_tiling, "KEPT_BYTES", 0)
+    made = getattr(vae_tiling, part)(built, source, tile_size=6)
+    assert_close(made if part == "decode" else made.mean, expected)
+
+
 def test_several_pictures_at_once(vae):
     images = picture(72, 104, batch=2)
     images[1] *= 0.3

@@ -1,5 +1,6 @@
 """Weak tiles: found by their measures, and mended by a second try of the photo."""
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,8 @@ from pasd_batch.config.weak_tiles import RetryWeakSettings
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.passes import PassingRestorer
 from pasd_batch.pasd.seeds import derived_seed
-from pasd_batch.pasd.tiling import plan_tiles
+from pasd_batch.pasd.tiled_features import Held, TiledFeatures
+from pasd_batch.pasd.tiling import Tile, plan_tiles
 from pasd_batch.pasd.weak_tiles import find_weakness, measure_tiles
 
 TILING = TilingSettings(tile_size=16, overlap=2)
@@ -91,7 +93,12 @@ class Decoder:
     def __init__(self, photo):
         self.photo, self.bad, self.times, self.decoded = photo, {}, {}, []
 
-    def __call__(self, latents, *, tile_size):
+    @contextmanager
+    def decoding(self, source, *, tile_size):
+        latents = Tile(0, 0, source.size)
+        yield TiledFeatures(Held(self.decode(source.part(latents)), torch.device("cpu")), 8, [latents])
+
+    def decode(self, latents):
         grid = plan_tiles(Size.of(latents), SMALL)
         self.decoded.append(key := float(latents.sum()))
         picture = self.photo + 0.01 * latents[:, :3].sin().repeat_interleave(8, 2).repeat_interleave(8, 3)
@@ -112,7 +119,7 @@ def restorers(make_restorer, small, monkeypatch):
     for settings in (ON, RetryWeakSettings()):
         restorer = make_restorer(color_fix=ColorFix.NONE, steps=1, tiling=SMALL, retry_weak=settings)
         pipeline = restorer._pipeline(restorer.settings.sampling)
-        monkeypatch.setattr(pipeline, "vae", SimpleNamespace(encode=pipeline.vae.encode, decode=decoder))
+        monkeypatch.setattr(pipeline, "vae", SimpleNamespace(encoding=pipeline.vae.encoding, decoding=decoder.decoding))
         monkeypatch.setattr(pipeline, "_denoise", lambda photos, *_: [each.start for each in photos])
         both.append(restorer)
     return *both, decoder

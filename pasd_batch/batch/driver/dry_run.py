@@ -87,7 +87,8 @@ def _plan_of(settings: RunSettings, storage: Storage, loaders: ModelLoaders, sam
     if problems or summary is None:
         raise PreflightFailed(problems)
     time = sampled_lines(settings, storage, loaders, sample) if sample else _time_lines(settings, loaders, summary)
-    return RunReport(ExitCode.DONE, None, "\n".join([*summary.lines(), *time, *_cautions(settings)]))
+    memory = _memory_lines(summary, found.worker)
+    return RunReport(ExitCode.DONE, None, "\n".join([*summary.lines(), *memory, *time, *_cautions(settings)]))
 
 
 def _cautions(settings: RunSettings) -> list[str]:
@@ -126,13 +127,29 @@ def _time_lines(settings: RunSettings, loaders: ModelLoaders, summary: PlanSumma
         lines.append(f"time: about {timedelta(seconds=round(total))} (without scoring and storage)")
         cost = cost_of_seconds(settings.workers.price_per_hour, total * workers, kind)
         lines += [f"cost: about {cost:,.2f} (without scoring and storage)"] if cost is not None else []
+    return [*lines, *_deadline_lines(settings, seconds, summary)]
+
+
+def _deadline_lines(settings: RunSettings, seconds: float, summary: PlanSummary) -> list[str]:
+    """A warning if the largest photo will not be done in time, by the seconds of a tile."""
     deadline, longest = settings.deadlines.restore, summary.work.most_effort * seconds
-    if deadline is not None and longest > deadline:
-        lines.append(
-            f"warning: the largest photo takes about {longest:,.0f} s, more than deadlines.restore, {deadline:,.0f} s, "
-            "after which photos fail; raise it"
-        )
-    return lines
+    if deadline is None or longest <= deadline:
+        return []
+    return [
+        f"warning: the largest photo takes about {longest:,.0f} s, more than deadlines.restore, {deadline:,.0f} s, "
+        "after which photos fail; raise it"
+    ]
+
+
+def _memory_lines(summary: PlanSummary, worker: WorkerReport | None) -> list[str]:
+    """A warning if the largest photo takes more memory than a worker's machine has."""
+    has, needs = None if worker is None else worker.memory, summary.work.most_memory
+    if has is None or needs <= has:
+        return []
+    return [
+        f"warning: the largest photo takes about {needs / 1e9:,.1f} GB of memory beside the models, and a worker's "
+        f"machine has {has / 1e9:,.1f} GB; lower sampling.scale, leave the photo out, or take larger machines"
+    ]
 
 
 def _seconds_on_worker(settings: RunSettings, loaders: ModelLoaders) -> tuple[float, str | None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pasd_batch.batch.driver.fetching import fetch_on_worker
+from pasd_batch.batch.driver.machine_memory import machine_memory
 from pasd_batch.batch.driver.manifest_check import check_run_manifest, lists_photos
 from pasd_batch.batch.planning.only_new import NothingNew
 from pasd_batch.batch.planning.plan import CheckedManifest
@@ -49,6 +50,8 @@ class WorkerReport:
     weights: dict[str, str] = field(default_factory=dict)
     """Names of weights that may come to mean others, each with what it means now."""
     score_columns: tuple[ScoreColumn, ...] = ()
+    memory: int | None = None
+    """Bytes of main memory of its machine, or of its container; None where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ def try_as_worker(settings: RunSettings, storage: Storage, probe: str | None, lo
     fingerprint = attempt(problems, lambda: loaders.fingerprint(here))
     scorer = attempt(problems, lambda: loaders.scorer(here))
     columns = () if scorer is None else tuple(scorer.columns)
-    return WorkerReport(problems, fingerprint, pins, columns)
+    return WorkerReport(problems, fingerprint, pins, columns, machine_memory())
 
 
 def _pins_of_run(storage: Storage) -> dict[str, str]:

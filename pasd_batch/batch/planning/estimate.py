@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from pasd_batch.batch.planning.photo_memory import EMBEDDED, STABLE_DIFFUSION, restoring_bytes
 from pasd_batch.batch.planning.plan import check_manifest, number_of_shards
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.photo_settings import own_settings, sampling_of
@@ -10,9 +11,6 @@ from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.manifests.making import count_photos
 from pasd_batch.manifests.pieces import is_image_source
 from pasd_batch.manifests.workload import PhotoWork, Workload, WorkOf
-
-BYTES_A_PIXEL = 256
-"""Most main memory that the tiled VAE keeps for a pixel of the picture it works on (README.md)."""
 
 _PIXEL_MULTIPLE = 64  # Stable Diffusion 1.5's; other models' padding changes the count by little
 
@@ -50,8 +48,9 @@ class PlanSummary:
         lines = [f"photos: {self.photos:,}", f"shards: {self.shards:,}"]
         lines += [f"tiles: {self._told_tiles()}"] if self.restores else []
         if self.work.most_pixels:
-            million, gib = self.work.most_pixels / 1e6, self.work.most_pixels * BYTES_A_PIXEL / 2**30
-            lines.append(f"largest result: {million:,.1f} megapixels; making it takes up to {gib:,.1f} GiB of memory")
+            million, gigabytes = self.work.most_pixels / 1e6, self.work.most_memory / 1e9
+            lines.append(f"largest result: {million:,.1f} megapixels")
+            lines.append(f"memory: the largest photo takes about {gigabytes:,.1f} GB on a worker, beside its models")
         if self.work.refused:
             lines.append(f"photos that will fail: {self.work.refused:,}; of one, {self.work.why_refused}")
         marked = [f"names told apart: {self.colliding_photos:,}"] if self.colliding_photos else []
@@ -94,6 +93,7 @@ def photo_work(restoration: RestorationSettings) -> WorkOf:
     from pasd_batch.pasd.tiling import plan_tiles
 
     earlier, run = [each.sampling for each in restoration.in_order[:-1]], restoration.last.sampling
+    spaces = [EMBEDDED if each.is_embedded else STABLE_DIFFUSION for each in restoration.in_order]
 
     def work(width: int, height: int, own: str | None) -> PhotoWork:
         try:
@@ -102,14 +102,15 @@ def photo_work(restoration: RestorationSettings) -> WorkOf:
             return PhotoWork(refused=str(error))
         if not (width and height):
             return PhotoWork()
-        size, tiles, effort, pixels = Size(height, width), 0, 0.0, 0
-        for sampling in (*earlier, last):
+        size, tiles, effort, pixels, memory = Size(height, width), 0, 0.0, 0, 0
+        for sampling, space in zip((*earlier, last), spaces, strict=True):
             sizes = frame(size, scale=sampling.scale, min_short_side=sampling.min_short_side, multiple=_PIXEL_MULTIPLE)
             latents = Size(sizes.padded.height // LATENT_FACTOR, sizes.padded.width // LATENT_FACTOR)
             count = len(plan_tiles(latents, sampling.tiling).tiles)
             tiles += count
             effort += count * (sampling.steps / run.steps if sampling is last else 1.0)
+            memory = max(memory, restoring_bytes(sizes, sampling, space))
             size, pixels = sizes.target, max(pixels, sizes.padded.height * sizes.padded.width)
-        return PhotoWork(tiles, effort, pixels)
+        return PhotoWork(tiles, effort, pixels, memory)
 
     return work

@@ -15,6 +15,7 @@ from pasd_batch.batch.worker.photo_loader import LoadedPhoto
 from pasd_batch.batch.worker.photo_state import failure_of
 from pasd_batch.batch.worker.watchdog import process_ends_after, stuck_after
 from pasd_batch.config.run import RunSettings
+from pasd_batch.photos.compact import as_floats
 from pasd_batch.photos.photo import Photo, to_tensor, with_restored_image
 from pasd_batch.records import PhotoFailure, Score, Stage
 
@@ -162,7 +163,8 @@ def _parts_of(loaded: LoadedPhoto) -> PhotoParts | None:
     from pasd_batch.pasd.parts import PhotoParts
 
     mask = None if loaded.mask is None else torch.from_numpy(loaded.mask)
-    return PhotoParts(to_tensor(loaded.photo), mask, tuple(loaded.state.row.regions or ()))
+    photo = replace(loaded.photo, pixels=as_floats(loaded.photo.pixels))
+    return PhotoParts(to_tensor(photo), mask, tuple(loaded.state.row.regions or ()))
 
 
 def _errors_of(scores: Sequence[Score]) -> str | None:

@@ -39,7 +39,8 @@ class PhotoRestorer(Protocol):
         parts: Sequence[PhotoParts | None] | None = None,
         on_step: Callable[[int, int], None] | None = None,
     ) -> Sequence[Restoration | PhotoFailure]:
-        """One result per photo, in order; photos are float32 CPU tensors (3, height, width), sRGB in [0, 1].
+        """One result per photo, in order; photos are CPU tensors (3, height, width), sRGB: float32 in [0, 1], and large
+        ones uint8 or uint16, as which they come back.
 
         `samplings` are the settings of each photo, for the last pass where there are several; none: those that the
         restorer was built with. `palettes` are those of their colour references, for photos that have one; `parts` what
@@ -49,7 +50,7 @@ class PhotoRestorer(Protocol):
 
 
 class PhotoScorer(Protocol):
-    """Scores one photo at a time; arrays are float32 (height, width, 3), sRGB in [0, 1]."""
+    """Scores one photo at a time; arrays are (height, width, 3), sRGB: float32 in [0, 1], uint8 or uint16."""
 
     @property
     def columns(self) -> Sequence[ScoreColumn]:

@@ -9,9 +9,11 @@ from photo_archive import settings
 from pasd_batch.batch.driver import dry_run
 from pasd_batch.batch.driver.dry_run import plan_archive, seconds_per_tile, try_tile
 from pasd_batch.batch.driver.exit_code import ExitCode
+from pasd_batch.batch.driver.machine_memory import machine_memory
 from pasd_batch.batch.driver.preflight import Findings, WorkerReport
 from pasd_batch.batch.driver.run import run_archive
 from pasd_batch.batch.planning.estimate import PlanSummary
+from pasd_batch.manifests.workload import Workload
 from pasd_batch.records import PhotoFailure, Stage
 from pasd_batch.runs.run_file import claim_run, describe_run
 from pasd_batch.storage.storage import Storage
@@ -144,3 +146,34 @@ def test_a_worker_that_does_not_come_cannot_start(ray_cluster, archive, tmp_path
     assert report.exit_code is ExitCode.CANNOT_START
     assert "TimeoutError" in report.message
     assert calls == [try_tile]
+
+
+def work_of(**work):
+    return PlanSummary(photos=1, shards=1, work=Workload(sized_rows=1, tiles=100, effort=100.0, **work))
+
+
+@pytest.mark.parametrize(("deadline", "warns"), [(99.0, True), (201.0, False), (None, False)])
+def test_a_deadline_that_the_largest_photo_will_pass_is_told(tmp_path, monkeypatch, deadline, warns):
+    """At two seconds a tile."""
+    planned = settings(tmp_path / "run", tmp_path / "manifest.csv")
+    planned = planned.model_copy(update={"deadlines": planned.deadlines.model_copy(update={"restore": deadline})})
+    monkeypatch.setattr(dry_run, "_seconds_on_worker", lambda *_: (2.0, None))
+    monkeypatch.setattr(dry_run, "workers_now", lambda _: 1)
+    lines = dry_run._time_lines(planned, tiny_models.TINY, work_of(most_effort=100.0))
+    told = [line for line in lines if "the largest photo takes about 200 s, more than deadlines.restore" in line]
+    assert len(told) == warns
+
+
+@pytest.mark.parametrize(("has", "warns"), [(4_000_000_000, True), (5_000_000_000, False), (None, False)])
+def test_a_photo_for_which_a_worker_has_too_little_memory_is_told(found_well, tmp_path, monkeypatch, has, warns):
+    summary = work_of(most_pixels=432_000_000, most_memory=4_200_000_000)
+    findings = Findings([], WorkerReport([], "model-1", memory=has))
+    monkeypatch.setattr(dry_run, "plan_summary", lambda *_, **__: summary)
+    monkeypatch.setattr(dry_run, "check_storage_and_workers", lambda *arguments: findings)
+    report = plan_archive(settings(tmp_path / "run", tmp_path / "manifest.csv"), loaders=tiny_models.TINY)
+    assert "memory: the largest photo takes about 4.2 GB on a worker, beside its models" in report.message
+    assert ("a worker's machine has 4.0 GB" in report.message) is warns
+
+
+def test_a_machine_knows_its_memory():
+    assert 2**28 < machine_memory() < 2**50

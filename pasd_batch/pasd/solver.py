@@ -1,0 +1,100 @@
+"""One step of sampling over whole latents, by diffusers' schedulers."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from pasd_batch.pasd.kept_latents import KeptLatents, noise_levels
+from pasd_batch.pasd.schedulers import Scheduler
+
+_STRIP_BYTES = 128 << 20
+"""Most latents of a photo that a scheduler steps at once."""
+
+
+class Solver:
+    """Photos of one size, whose latents a scheduler steps together.
+
+    A step is some hundred operations on small tensors, which take as long for many photos as for one; they work on
+    each number by itself, so that no neighbour changes a photo. A large photo's latents are stepped strip by strip,
+    each with a scheduler of its own, so that what a step makes on its way stays small; they are overwritten.
+
+    Args:
+        members: numbers of the photos.
+        starts: their latents at the start, float32.
+        generators: their own CPU generators, for schedulers that draw noise.
+        kept: latents of theirs that are kept, by the place among the members.
+        make_scheduler: gives schedulers that are freshly set up, all alike.
+        eta: how much noise a step draws anew, for schedulers that take it; none: their own default.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[int],
+        starts: Sequence[Tensor],
+        generators: Sequence[Generator],
+        kept: Mapping[int, KeptLatents],
+        make_scheduler: Callable[[], Scheduler],
+        eta: float | None = None,
+    ) -> None:
+        self.members = members
+        self.latents = _together(starts)
+        strips = min(self.latents.shape[2], -(-starts[0].nbytes // _STRIP_BYTES))
+        self._schedulers = [make_scheduler() for _ in range(strips)]
+        self.timesteps = self._schedulers[0].timesteps
+        draws = "generator" in inspect.signature(self._schedulers[0].step).parameters
+        self._options: dict[str, Any] = {} if eta is None else {"eta": eta}
+        self._options |= {"generator": list(generators)} if draws else {}
+        self._kept = kept
+        # Factors on signal and noise before every step, and behind the last.
+        self._levels = noise_levels(self._schedulers[0]) if kept else ()
+
+    def keep(self, steps: int) -> None:
+        """Bring back, after so many steps, the latents of parts whose turn has not come."""
+        if not self._kept:
+            return
+        signal, noise = self._levels[steps]
+        left = 1.0 - steps / (len(self._levels) - 1)
+        latents = list(self.latents.split(1))
+        for place, own in self._kept.items():
+            latents[place] = own.over(latents[place], left=left, signal=signal, noise=noise)
+        self.latents = torch.cat(latents)
+
+    def scaled(self, timestep: Tensor) -> Tensor:
+        """The latents as the networks expect them."""
+        strips = self._strips(self.latents)
+        pairs = list(zip(self._schedulers, strips, strict=True))
+        scaled = [scheduler.scale_model_input(strip, timestep) for scheduler, strip in pairs]
+        is_same = all(new is old for new, old in zip(scaled, strips, strict=True))
+        return self.latents if is_same else _joined(scaled)
+
+    def step(self, noises: Sequence[Tensor], timestep: Tensor, *, is_last: bool) -> None:
+        """Take one step, with the predicted noise of each photo."""
+        noise = _together(noises)
+        if len(self._schedulers) == 1:
+            self.latents = self._stepped(self._schedulers[0], noise, timestep, self.latents)
+            return
+        for strip, own in zip(self._strips(self.latents), self._strips(noise), strict=True):
+            scheduler = self._schedulers.pop(0)
+            # A scheduler remembers what it is given, for its later steps; behind the last one it is given up.
+            strip.copy_(self._stepped(scheduler, own, timestep, strip if is_last else strip.clone()))
+            if not is_last:
+                self._schedulers.append(scheduler)
+
+    def _strips(self, tensor: Tensor) -> Sequence[Tensor]:
+        count = len(self._schedulers)
+        return [tensor] if count == 1 else tensor.tensor_split(count, dim=2)
+
+    def _stepped(self, scheduler: Scheduler, noise: Tensor, timestep: Tensor, latents: Tensor) -> Tensor:
+        return scheduler.step(noise, timestep, latents, return_dict=False, **self._options)[0]
+
+
+def _together(tensors: Sequence[Tensor]) -> Tensor:
+    """Tensors as one; a single one is not copied."""
+    return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors))
+
+
+def _joined(strips: Sequence[Tensor]) -> Tensor:
+    return strips[0] if len(strips) == 1 else torch.cat(list(strips), dim=2)

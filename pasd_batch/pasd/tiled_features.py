@@ -1,0 +1,158 @@
+"""Features of a picture that are computed tile by tile, from others that are kept or from the picture itself."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from pasd_batch.pasd.geometry import Size
+from pasd_batch.pasd.group_statistics import PooledStatistics, StatisticsSeen, TileView
+from pasd_batch.pasd.tiling import Tile
+from pasd_batch.pasd.vae_stages import Stage
+
+Products = Callable[[], AbstractContextManager[None]]
+"""A context within which layers run, which says how they may round."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A picture of which parts can be had."""
+
+    @property
+    def size(self) -> Size:
+        """Its size in its own pixels."""
+        ...
+
+    def part(self, tile: Tile) -> Tensor:
+        """A tile, in its own pixels, on the device where it is worked on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Held:
+    """A picture that is there as a whole."""
+
+    picture: Tensor
+    device: torch.device
+
+    @property
+    def size(self) -> Size:
+        """Its size."""
+        return Size.of(self.picture)
+
+    def part(self, tile: Tile) -> Tensor:
+        """A tile of it."""
+        return tile.crop(self.picture).to(self.device)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A picture that becomes another, pixel by pixel."""
+
+    source: Source
+    change: Callable[[Tensor], Tensor]
+
+    @property
+    def size(self) -> Size:
+        """Its size."""
+        return self.source.size
+
+    def part(self, tile: Tile) -> Tensor:
+        """A tile of what it becomes."""
+        return self.change(self.source.part(tile))
+
+
+@dataclass(frozen=True)
+class TiledFeatures:
+    """Features of a picture, of which any part can be had; tiles and parts are in latent pixels."""
+
+    source: Source
+    """Features that are kept, or the picture itself."""
+
+    factor: int
+    """Their pixels per latent pixel."""
+
+    tiles: Sequence[Tile]
+    """Disjoint parts that cover the picture, of a size that fits the device."""
+
+    stage: Stage | None = None
+    """Layers that lead from there to these features; none: they are those that are kept."""
+
+    statistics: PooledStatistics | None = None
+    """Statistics of the layers' normalisations; none: the picture is one tile."""
+
+    products: Products = nullcontext
+
+    @property
+    def size(self) -> Size:
+        """Size of the picture in latent pixels."""
+        last = self.tiles[-1]
+        return Size(last.top + last.size.height, last.left + last.size.width)
+
+    def then(self, stage: Stage) -> "TiledFeatures":
+        """The features behind further layers."""
+        return replace(self, stage=stage if self.stage is None else self.stage.then(stage))
+
+    def kept(self, features: Tensor, device: torch.device) -> "TiledFeatures":
+        """These features, computed for the whole picture, as those that are kept."""
+        factor = self.factor if self.stage is None else self.stage.factor_out
+        return replace(self, source=Held(features, device), factor=factor, stage=None)
+
+    @torch.inference_mode()
+    def part(self, tile: Tile) -> Tensor:
+        """Features of a tile."""
+        if self.stage is None:
+            return self.source.part(tile.scaled(self.factor))
+        with self.products():
+            features = self.stage.apply(self._enter(self.stage, tile))
+        if self.statistics is None:
+            return features
+        assert self.statistics.view is not None
+        return self.statistics.view.inner_part(features)
+
+    @torch.inference_mode()
+    def whole(self) -> Tensor:
+        """Features of the whole picture; of several tiles in main memory, which holds what the accelerator need not."""
+        if self.stage is None and isinstance(self.source, Held):
+            return self.source.picture
+        if len(self.tiles) == 1:
+            return self.part(self.tiles[0])
+        factor = self.factor if self.stage is None else self.stage.factor_out
+        whole = torch.empty(0)
+        for number, tile in enumerate(self.tiles):
+            features = self.part(tile)
+            if number == 0:
+                sides = self.size.height * factor, self.size.width * factor
+                whole = torch.empty(*features.shape[:2], *sides, dtype=features.dtype)
+            tile.crop(whole, factor).copy_(features)
+        return whole
+
+    @torch.inference_mode()
+    def measure(self, norm: nn.GroupNorm) -> None:
+        """Find the statistics of one of the layers' normalisations; those before it have theirs."""
+        assert self.stage is not None
+        assert self.statistics is not None
+        self.statistics.watched = norm
+        for tile in self.tiles:
+            with self.products():
+                _see(self.stage, self._enter(self.stage, tile))
+        self.statistics.pool()
+
+    def _enter(self, stage: Stage, tile: Tile) -> Tensor:
+        """Cut a tile with its surroundings out of what is kept and note where it lies."""
+        size, inner = self.source.size, tile.scaled(self.factor)
+        if self.statistics is None:
+            return self.source.part(inner)
+        outer = inner.grown(stage.halo, size)
+        self.statistics.view = TileView(inner.seen_from(outer), outer.size)
+        return self.source.part(outer)
+
+
+def _see(stage: Stage, features: Tensor) -> None:
+    try:
+        stage.apply(features)
+    except StatisticsSeen:
+        return

@@ -1,0 +1,102 @@
+"""A photo's pixels as the samples of a file: in the space of its profile, in the file's depth and channels."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pasd_batch.config.photos import ImageFormat, OutputSettings
+from pasd_batch.photos.color_profile import UnusableProfile, color_space, from_srgb
+from pasd_batch.photos.compact import LARGEST, as_floats
+from pasd_batch.photos.errors import Warn
+from pasd_batch.photos.photo import Photo, laid_over
+
+_NEUTRAL = 2e-3  # half a step of 8 bits: profiles' primaries add up to white only about so well
+
+_ROWS_AT_ONCE = 1024
+
+
+def output_samples(photo: Photo, settings: OutputSettings, warn: Warn) -> tuple[np.ndarray, bytes | None]:
+    """Samples (height, width, 1 to 4), uint8 or uint16, and the profile to attach; made in bands of rows."""
+    kind = np.dtype(np.uint16 if _is_deep(photo, settings) else np.uint8)
+    single = photo.grayscale and all(_is_single(_laid(photo, rows, settings)) for rows in _bands(photo))
+    if photo.pixels.dtype == kind and photo.alpha is None and photo.metadata.icc is None:
+        as_they_are = photo.pixels[..., :1] if single and _has_gray(settings) else photo.pixels
+        return np.ascontiguousarray(as_they_are), None
+    samples, icc = np.empty(0, kind), None
+    for rows in _bands(photo):
+        colors, icc = _output_colors(photo, rows, settings, single, warn if rows.start == 0 else _unheard)
+        made = _quantised(colors, None if photo.alpha is None else photo.alpha[rows], kind)
+        if rows.start == 0:
+            samples = np.empty((photo.height, *made.shape[1:]), kind)
+        samples[rows] = made
+    return samples, icc
+
+
+def _bands(photo: Photo) -> Iterator[slice]:
+    return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, photo.height, _ROWS_AT_ONCE))
+
+
+def _unheard(_: str) -> None:
+    """A warning of later rows, which the first ones have given."""
+
+
+def _is_deep(photo: Photo, settings: OutputSettings) -> bool:
+    has_room = settings.format in (ImageFormat.PNG, ImageFormat.TIFF)
+    return has_room and settings.keep_16_bit and photo.bit_depth > 8
+
+
+def _has_gray(settings: OutputSettings) -> bool:
+    return settings.format is not ImageFormat.WEBP
+
+
+def _is_single(pixels: np.ndarray) -> bool:
+    return bool((pixels == pixels[..., :1]).all())
+
+
+def _laid(photo: Photo, rows: slice, settings: OutputSettings) -> np.ndarray:
+    """Rows of the photo as floats, transparent ones over the background where the format has no transparency."""
+    pixels = as_floats(photo.pixels[rows])
+    if settings.format is not ImageFormat.JPEG or photo.alpha is None:
+        return pixels
+    return laid_over(pixels, photo.alpha[rows], np.array(settings.background, dtype=np.float32) / 255.0)
+
+
+def _output_colors(
+    photo: Photo, rows: slice, settings: OutputSettings, single: bool, warn: Warn
+) -> tuple[np.ndarray, bytes | None]:
+    """Colours (rows, width, 1 or 3) in the space of the profile to attach, and that profile."""
+    icc, pixels = photo.metadata.icc, _laid(photo, rows, settings)
+    as_gray = single and _has_gray(settings)
+    converted = None if icc is None else _converted(pixels, icc, as_gray, warn)
+    if converted is None:
+        return (pixels[..., :1] if as_gray else pixels), None
+    if photo.beyond_srgb is not None:
+        beyond = photo.beyond_srgb[rows]
+        is_laid = settings.format is ImageFormat.JPEG and photo.alpha is not None
+        converted = converted + (beyond * photo.alpha[rows][..., np.newaxis] if is_laid else beyond)
+    if single and converted.shape[2] == 3 and np.ptp(converted, axis=2).max() < _NEUTRAL:
+        converted = np.repeat(converted[..., 1:2], 3, axis=2)
+    return converted, icc
+
+
+def _converted(pixels: np.ndarray, icc: bytes, as_gray: bool, warn: Warn) -> np.ndarray | None:
+    """sRGB pixels in the profile's space, with its number of channels; None where they have to stay sRGB."""
+    try:
+        space = color_space(icc)
+        if space == "GRAY":
+            converted = from_srgb(pixels, icc) if as_gray else None
+            return None if converted is None else converted[..., :1]
+        converted = from_srgb(pixels, icc) if space == "RGB" else None
+    except UnusableProfile as error:
+        warn(f"the photo's ICC profile is left out: {error}")
+        return None
+    if converted is None:
+        warn(
+            f"the photo's ICC profile for {space} has no way back from sRGB and is left out, and with it colours beyond"
+        )
+    return converted
+
+
+def _quantised(colors: np.ndarray, alpha: np.ndarray | None, kind: np.dtype) -> np.ndarray:
+    channels = colors if alpha is None else np.concatenate([colors, alpha[..., np.newaxis]], axis=2)
+    return np.rint(np.clip(channels, 0.0, 1.0) * LARGEST[kind]).astype(kind)
