@@ -77,6 +77,7 @@ def plan(models: Models, options: argparse.Namespace) -> Iterator[Task]:
     guided = Sampling(options.steps, 9.0)
     yield from restoring(models, first, options.photos, guided, options.repeats)
     yield from restoring(models, first, options.photos, _TURBO, options.repeats)
+    yield from restoring(models, first, options.photos[-1:], replace(guided, step_cache=2), options.repeats)
     if models.graphs is not None:
         eager = replace(models, graphs=None)
         yield from restoring(eager, first, options.photos[:2], guided, options.repeats, ", eager")

@@ -26,6 +26,9 @@ _MOST_TOGETHER = 16
 _WHOLE = 1024
 """A tile size that no photo here exceeds."""
 
+_OUTERMOST = 0.09
+"""Operations of a step between whole ones, in those of a whole one (`benchmarks/few_steps.py work`)."""
+
 _AROUND = {
     "entering": (pipeline.Pipeline, "_enter"),
     "noise and encode": (pipeline.Pipeline, "_start"),
@@ -44,6 +47,13 @@ class Sampling:
 
     steps: int
     guidance_scale: float
+    step_cache: int = 1
+
+    @property
+    def whole_steps(self) -> float:
+        """Operations of the networks, in whole steps."""
+        whole = -(-self.steps // self.step_cache)
+        return whole + _OUTERMOST * (self.steps - whole)
 
     @property
     def guided(self) -> bool:
@@ -51,7 +61,8 @@ class Sampling:
         return self.guidance_scale > 1
 
     def __str__(self) -> str:
-        return f"{self.steps} {'guided' if self.guided else 'unguided'} steps"
+        cache = f", step_cache {self.step_cache}" if self.step_cache > 1 else ""
+        return f"{self.steps} {'guided' if self.guided else 'unguided'} steps{cache}"
 
     def settings(self, side: int, tile_batch: int) -> SamplingSettings:
         """Settings that restore photos of this side at their own size, so many of them in a call."""
@@ -60,6 +71,7 @@ class Sampling:
             min_short_side=side,
             steps=self.steps,
             guidance_scale=self.guidance_scale,
+            step_cache=self.step_cache,
             prompt="a photo",
             tiling=TilingSettings(tile_batch=tile_batch),
         )
@@ -86,7 +98,7 @@ def restoring_rows(
     with watched(models.device, _AROUND) as spent:
         timed(restore, models.device)
     denoising = spent["denoise"] / count
-    teraflop = sampling.steps * call_teraflop(models, side // LATENT_FACTOR, guided=sampling.guided)
+    teraflop = sampling.whole_steps * call_teraflop(models, side // LATENT_FACTOR, guided=sampling.guided)
     parts = {name: seconds / count for name, seconds in spent.items()}
     case = f"{side}x{side}, {sampling}"
     outside = f"{max(0.0, 1 - denoising / whole):.0%} outside the denoiser; batches of {max(batches)}"

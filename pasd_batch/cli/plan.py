@@ -38,9 +38,14 @@ def run(options: argparse.Namespace) -> int:
     """Report what a run would do; all problems come in one message, with exit code 2."""
     from pasd_batch.batch.driver.dry_run import plan_archive
     from pasd_batch.batch.driver.early_checks import refuse_early
+    from pasd_batch.batch.planning.only_new import NothingNew
 
     settings = read_config(options)
-    refuse_early(settings, ray_address=options.ray_address)
+    try:
+        refuse_early(settings, ray_address=options.ray_address)
+    except NothingNew as nothing:
+        tell(str(nothing), failed=False)
+        return 0
     report = plan_archive(settings, ray_address=options.ray_address, sample=options.sample)
     tell(report.message, failed=report.exit_code != 0)
     return report.exit_code

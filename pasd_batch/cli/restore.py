@@ -140,7 +140,7 @@ def settings_from(options: argparse.Namespace) -> RestoreSettings:
             "guidance_scale": options.guidance,
             "seed": options.seed,
             "prompt": options.prompt,
-            "color_fix": ColorFix.REFERENCE.value if options.color_reference else None,
+            "color_fix": None if options.color_reference is None else ColorFix.REFERENCE.value,
         },
     }
     values: dict[str, Any] = {

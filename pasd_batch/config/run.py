@@ -143,6 +143,10 @@ class ManifestSettings(Settings):
     """Of a folder of photos: `every` has each page of a file, picture of an animation or of a burst as a photo of its
     own, `first` the first one. A manifest lists pages as rows (`columns.page`)."""
 
+    may_be_empty: bool = False
+    """No photo at that place, or no row in the manifest, is a run with nothing to do and exit code 0, not an error. A local
+    folder must be there all the same; of a prefix of an object store that cannot be told."""
+
     only_new: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
     """Earlier runs, as `output.root`s or folders that have them in it (`s3://bucket/restored/*`): photos that they have
     done, with the same content and settings, are left out. Changed ones and ones that failed come again."""

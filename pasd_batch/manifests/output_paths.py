@@ -68,11 +68,16 @@ def plain_path(uri: str, *, source_root: str, suffix: str, page: int | None = No
     stem, extension = os.path.splitext(name)
     if extension.lower() not in IMAGE_SUFFIXES:
         stem = name
-    stem = stem if page is None else f"{stem}-p{page:04}"
+    stem = stem if page is None else page_stem(stem, page)
     folders = _fitting(mirrored, LONGEST_PATH - len(f"{stem}~{suffix}".encode()) - _MARK_LENGTH)
     folder = "".join(f"{part}/" for part in folders)
     cut = len(folders) < len(mirrored) or any(cut for _, cut in parts)
     return PlainPath(folder, stem, marked=cut or _MARKED.search(stem) is not None)
+
+
+def page_stem(stem: str, page: int) -> str:
+    """Name, without its ending, of what belongs to a page of a file."""
+    return f"{stem}-p{page:04}"
 
 
 def common_folder(lowest: str, highest: str) -> str:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from pasd_batch.config.run import ManifestFormat, ManifestSettings, Pages
 from pasd_batch.config.storage import StorageSettings
-from pasd_batch.manifests.errors import ManifestError
+from pasd_batch.manifests.errors import ManifestError, NoPhotos
 from pasd_batch.manifests.listing import ending_of, find_files, is_image
 from pasd_batch.storage.location import redact_uri
 from pasd_batch.storage.reading import open_for_reading
@@ -93,7 +93,7 @@ def _names_photos(settings: ManifestSettings, storage_settings: StorageSettings)
             f"({redact_uri(kinds['manifests'])}); set manifest.format to say which are meant"
         )
     if not kinds:
-        raise ManifestError(
+        raise NoPhotos(
             f"{redact_uri(settings.path)}: no manifest (.parquet, .csv, .jsonl) and no photo there; "
             "check manifest.path, or set manifest.format"
         )

@@ -16,7 +16,7 @@ from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.allowed_folders import granted_folders
 from pasd_batch.manifests.carried import carrying_problems, refuse_unstorable
 from pasd_batch.manifests.digest import TableDigest
-from pasd_batch.manifests.errors import ManifestError
+from pasd_batch.manifests.errors import ManifestError, NoPhotos
 from pasd_batch.manifests.output_paths import common_folder
 from pasd_batch.manifests.pieces import ManifestPiece
 from pasd_batch.manifests.rows import RowProblem, extra_fields, read_rows, row_problems
@@ -129,7 +129,7 @@ def merge_surveys(pieces: Sequence[ManifestPiece], surveys: Sequence[PieceSurvey
     starts = (0, *accumulate(survey.rows for survey in surveys))
     _refuse_problems(pieces, surveys, starts)
     if starts[-1] == 0:
-        raise ManifestError(f"{pieces[0]}: the manifest has no rows; add a row for each photo")
+        raise NoPhotos(f"{pieces[0]}: the manifest has no rows; add a row for each photo")
     names = [str(piece) for piece in pieces]
     extra = tuple(unify([survey.schema for survey in surveys], names))
     refuse_unstorable(extra, names, [survey.schema for survey in surveys])

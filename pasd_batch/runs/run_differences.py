@@ -1,5 +1,6 @@
 """Differences between two runs: settings that decide what comes out, manifest, weights, scores."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,9 @@ from pasd_batch.config.run import RunSettings
 
 if TYPE_CHECKING:
     from pasd_batch.runs.run_file import RunFile
+
+_OF_PASS = re.compile(r"(?<=^restoration\.)passes\.\d+\.")
+_NO_DEFAULT = object()
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ def differences_between(existing: "RunFile", wanted: "RunFile") -> Iterator[Diff
     before, now = flat_settings(existing.config), flat_settings(wanted.config)
     defaults = default_settings()
     for name in sorted(before.keys() | now.keys()):
-        if name not in before and name in defaults and now[name] == defaults[name]:
+        if name not in before and now[name] == defaults.get(in_one_pass(name), _NO_DEFAULT):
             continue  # the version that began the run did not have this setting yet
         if before.get(name) != now.get(name):
             yield Difference(name, _shown(before, name), _shown(now, name))
@@ -41,14 +45,21 @@ def differences_between(existing: "RunFile", wanted: "RunFile") -> Iterator[Diff
 
 
 def flat_settings(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Settings by their dotted paths."""
+    """Settings by their dotted paths, those of passes by their numbers, too."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
             flat |= flat_settings(value, f"{prefix}{name}.")
+        elif name == "passes" and isinstance(value, list) and value:
+            flat |= flat_settings({str(number): each for number, each in enumerate(value)}, f"{prefix}{name}.")
         else:
             flat[prefix + name] = value
     return flat
+
+
+def in_one_pass(name: str) -> str:
+    """Dotted path of a setting of one of several passes as it is where there is one pass; others stay."""
+    return _OF_PASS.sub("", name)
 
 
 def default_settings() -> dict[str, Any]:

@@ -410,6 +410,7 @@ def test_a_colour_reference_gives_all_results_its_palette_until_it_changes(quick
 @pytest.mark.parametrize(
     ("given", "told"),
     [
+        (["--color-reference", ""], "the colour reference has an empty name"),
         (["--color-reference", "gone.png"], "gone.png: no such file; name the photo whose palette"),
         (["--color-reference", "a.jpg", "--set", "sampling.color_fix=adain"], "color_fix is adain, which uses none"),
         (["--color-reference", "a.jpg", "--set", "sampling.colorize=true"], "reference would bring back the grey"),

@@ -234,7 +234,9 @@ class TestGraphs:
 
     @pytest.mark.parametrize("precision", ["bfloat16", "float16", "float32"])
     @pytest.mark.parametrize(
-        "sampling", [{}, {"guidance_scale": 1.0}, {"guess_mode": True, "conditioning_scale": 0.8}], ids=str
+        "sampling",
+        [{}, {"guidance_scale": 1.0}, {"guess_mode": True, "conditioning_scale": 0.8}, {"step_cache": 2}],
+        ids=str,
     )
     def test_they_change_no_bit(self, tiny_model_folder, photos, precision, sampling):
         restorer, plain = self.restorers(tiny_model_folder, precision=precision, **sampling)

@@ -104,6 +104,21 @@ def test_a_setting_that_is_newer_than_the_run_may_have_its_default_only(storage)
     assert "max_decoded_mib" not in str(refused.value)
 
 
+def test_a_setting_of_passes_that_is_newer_than_the_run_may_have_its_default_only(storage):
+    def passes(**last):
+        return {"restoration": {"passes": [{"sampling": {"scale": 1}}, {"sampling": {"steps": 2, **last}}]}}
+
+    older = described(passes())
+    for each in older.config["restoration"]["passes"]:
+        del each["sampling"]["step_cache"], each["sampling"]["scheduler_options"]
+    claim_run(storage, older)
+    assert claim_run(storage, described(passes())) == older
+    with pytest.raises(AnotherRun) as refused:
+        claim_run(storage, described(passes(step_cache=3)))
+    told = "restoration.passes.1.sampling.step_cache: not set in the run, 3 now"
+    assert [line.strip() for line in str(refused.value).splitlines()[1:-1]] == [told]
+
+
 def test_another_manifest_model_or_set_of_scores_is_refused(storage):
     claim_run(storage, described())
     for values, line in (

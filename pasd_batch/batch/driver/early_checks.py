@@ -1,5 +1,6 @@
 """Checks that need no Ray, made before it begins: faults of settings, paths and manifest are told in seconds."""
 
+import glob
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pyarrow as pa
 
 from pasd_batch.batch.driver.preflight import PreflightFailed, attempt
 from pasd_batch.batch.driver.run_paths import refuse_relative_paths_of_job, with_absolute_paths
+from pasd_batch.batch.planning.only_new import NothingNew
 from pasd_batch.batch.planning.plan import check_manifest
 from pasd_batch.batch.planning.small_manifests import is_small
 from pasd_batch.cluster.session import refuse_unreachable
@@ -15,6 +17,7 @@ from pasd_batch.config.photo_settings import refuse_unused_reference
 from pasd_batch.config.restoration import ColorFix, SamplingSettings
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.describe.region_classes import unknown_classes
+from pasd_batch.manifests.errors import NoPhotos
 from pasd_batch.manifests.pieces import find_pieces, is_image_source
 from pasd_batch.manifests.rows import read_rows
 from pasd_batch.manifests.writing import refuse_other_formats, refuse_overwriting
@@ -32,6 +35,7 @@ def refuse_early(settings: RunSettings, *, ray_address: str | None) -> None:
 
     Raises:
         PreflightFailed: naming all problems.
+        NothingNew: there is no photo, which `manifest.may_be_empty` allows.
     """
     problems: list[str] = []
     attempt(problems, lambda: refuse_relative_paths_of_job(settings))
@@ -49,7 +53,7 @@ def refuse_early(settings: RunSettings, *, ray_address: str | None) -> None:
         if run is None and described is not None:
             attempt(problems, lambda: refuse_overwriting(described, settings.storage, remedy="move it"))
         if run is None or not run.lists_photos:  # else its own list counts, whatever has become of the folder
-            attempt(problems, lambda: _look_at_manifest(settings, storage))
+            attempt(problems, lambda: _nothing_if_empty(settings, storage))
     if not address:
         problems += faults_on_this_machine(settings)
         detect, regions = settings.restoration.describe.detect, settings.restoration.regions
@@ -75,6 +79,17 @@ def _refuse_other_run(settings: RunSettings, storage: Storage) -> RunFile | None
     )
     refuse_another(storage, run, wanted)
     return run
+
+
+def _nothing_if_empty(settings: RunSettings, storage: Storage) -> None:
+    try:
+        _look_at_manifest(settings, storage)
+    except NoPhotos as error:
+        path = settings.manifest.path
+        gone = "://" not in path and not glob.has_magic(path) and not os.path.exists(os.path.expanduser(path))
+        if gone or not settings.manifest.may_be_empty:
+            raise
+        raise NothingNew(f"nothing to do, which manifest.may_be_empty allows: {str(error).partition(';')[0]}") from None
 
 
 def _look_at_manifest(settings: RunSettings, storage: Storage) -> None:

@@ -86,6 +86,8 @@ def _to_the_end(
                 return _finished(*found, with_absolute_paths(settings), resume)
             with ray_session(ray_address), signals_as_interrupts():
                 return _run(settings, loaders, show_progress=show_progress, resume=resume)
+    except NothingNew as nothing:
+        return RunReport(ExitCode.DONE, RunCounts(), str(nothing))
     except Interrupted as interrupt:
         message = f"ended by {interrupt}; everything committed is safe, {resume} resumes the run"
         return RunReport(ExitCode(128 + interrupt.number), None, message)

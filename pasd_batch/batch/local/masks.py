@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pasd_batch.batch.local.errors import CannotRestore
 from pasd_batch.batch.local.finding import LocalPhoto
+from pasd_batch.manifests.output_paths import page_stem
 
 _SHOWN = 3
 
@@ -14,13 +15,18 @@ def masks_of(given: str | Path | None, photos: Sequence[LocalPhoto]) -> list[str
     """Absolute path of each photo's mask; None where no masks are given.
 
     In a folder, the mask of `sub/photo.jpg` (below the folder or glob that the photo was found by) is
-    `sub/photo.png`, or `sub/photo.jpg` if there is no such file.
+    `sub/photo.png`, or `sub/photo.jpg` if there is no such file. A page of a file has `sub/scan-p0002.png`, as its
+    result is called, or else that of all pages, `sub/scan.png`.
 
     Raises:
         CannotRestore: the masks are not there, one is given for several photos, or a folder lacks that of a photo.
     """
     if given is None:
         return [None for _ in photos]
+    if not os.fspath(given):
+        raise CannotRestore(
+            "the masks have an empty name, perhaps of a variable that is not set; name a file or folder"
+        )
     path = os.path.abspath(given)
     if os.path.isfile(path):
         if len(photos) > 1:
@@ -43,4 +49,6 @@ def masks_of(given: str | Path | None, photos: Sequence[LocalPhoto]) -> list[str
 
 def _mask_in(folder: str, photo: LocalPhoto) -> str | None:
     name = os.path.join(folder, os.path.relpath(photo.path, photo.folder))
-    return next((each for each in (f"{os.path.splitext(name)[0]}.png", name) if os.path.isfile(each)), None)
+    stem = os.path.splitext(name)[0]
+    of_page = [] if photo.page is None else [page_stem(stem, photo.page) + ".png"]
+    return next((each for each in (*of_page, f"{stem}.png", name) if os.path.isfile(each)), None)

@@ -150,6 +150,10 @@ def _color_reference(given: str | Path | None, settings: RestoreSettings) -> str
         if sampling.color_fix is ColorFix.REFERENCE:
             raise ConfigError("sampling.color_fix is reference; name the photo of that palette with --color-reference")
         return None
+    if not os.fspath(given):
+        raise CannotRestore(
+            "the colour reference has an empty name, perhaps of a variable that is not set; name a file"
+        )
     refuse_unused_reference(sampling)
     path = os.path.abspath(given)
     if not os.path.isfile(path):

@@ -20,7 +20,7 @@ from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
 from pasd_batch.manifests.writing import write_tables
 from pasd_batch.records import URI_COLUMNS, Status
 from pasd_batch.runs.planned_manifest import as_manifest
-from pasd_batch.runs.run_differences import default_settings, flat_settings
+from pasd_batch.runs.run_differences import default_settings, flat_settings, in_one_pass
 from pasd_batch.runs.run_set import FoundRun, find_runs
 from pasd_batch.storage.location import redact_uri
 from pasd_batch.storage.reading import read_uri, state_of
@@ -108,7 +108,8 @@ def _makes_the_same(run: FoundRun, settings: RunSettings, model_fingerprint: str
     """True if a photo of the run looks as one of these settings would."""
     before, now, defaults = flat_settings(run.file.config), flat_settings(settings.decisive()), default_settings()
     names = {name for name in before.keys() | now.keys() if not name.startswith(_MATTERS_NOT)}
-    same = all(before.get(name, defaults.get(name)) == now.get(name, defaults.get(name)) for name in names)
+    usual = {name: defaults.get(in_one_pass(name)) for name in names}
+    same = all(before.get(name, usual[name]) == now.get(name, usual[name]) for name in names)
     return same and run.file.model_fingerprint == model_fingerprint
 
 

@@ -120,7 +120,7 @@ def check_manifest(
     except ManifestError as error:
         starts = (0, *accumulate(survey.rows for survey in surveys))
         more = repeated_ids(pieces, starts, settings.columns, storage_settings) if here else []
-        raise ManifestError("\n".join([str(error), *more])) from None
+        raise type(error)("\n".join([str(error), *more])) from None
     checked = CheckedManifest(
         pieces=tuple(pieces),
         columns=settings.columns,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,7 +21,7 @@ from pasd_batch.photos.compact import MOST_FLOATS, compact
 from pasd_batch.photos.decoding_cost import checked_cost
 from pasd_batch.photos.estimates.degradation import estimate_degradation
 from pasd_batch.photos.estimates.measures import measure_photo
-from pasd_batch.photos.mask import read_mask
+from pasd_batch.photos.mask import UnusableMask, read_mask
 from pasd_batch.photos.photo import Photo, to_tensor
 from pasd_batch.photos.photo_io import PhotoDecoder
 from pasd_batch.records import ImageFacts, Stage
@@ -107,7 +107,7 @@ class PhotoLoader:
         del data
         reference = None
         if record.reference_uri is not None:
-            with state.through(Stage.REFERENCE, beyond=is_trouble_of_source):
+            with state.through(Stage.REFERENCE, beyond=is_trouble_of_source), _about("reference_uri"):
                 data = self._fetch(record.reference_uri, None)
                 reference = self._decode_beside(data, state, began, "reference")
         mask = self._mask(photo, state, began)
@@ -125,14 +125,10 @@ class PhotoLoader:
 
         from pasd_batch.pasd.color_reference import Palette
 
-        with state.through(Stage.REFERENCE, beyond=is_trouble_of_source):
-            try:
-                data = self._fetch(uri, None)
-                state.row.color_reference_sha256 = hashlib.sha256(data).hexdigest()
-                reference = self._decode_beside(data, state, began, "color reference")
-            except Exception as error:
-                error.add_note("this is about the photo's color_reference_uri")
-                raise
+        with state.through(Stage.REFERENCE, beyond=is_trouble_of_source), _about("color_reference_uri"):
+            data = self._fetch(uri, None)
+            state.row.color_reference_sha256 = hashlib.sha256(data).hexdigest()
+            reference = self._decode_beside(data, state, began, "color reference")
             opacity = None if reference.alpha is None else torch.from_numpy(reference.alpha)
             return Palette.of(to_tensor(reference)[None], opacity)
 
@@ -141,9 +137,11 @@ class PhotoLoader:
         uri = state.record.mask_uri
         if uri is None or self.settings.mode is not RunMode.RESTORE:
             return None
-        with state.through(Stage.MASK, beyond=is_trouble_of_source):
+        with state.through(Stage.MASK, beyond=is_trouble_of_source), _about("mask_uri"):
             data = self._fetch(uri, None)
             state.row.mask_sha256 = hashlib.sha256(data).hexdigest()
+            if state.row.input is not None and state.row.mask_sha256 == state.row.input.sha256:
+                raise UnusableMask("the mask is the photo itself; name a mask, white where the photo is restored")
             return read_mask(self._decode_beside(data, state, began, "mask"), photo)
 
     def _decode_beside(self, data: bytes, state: PhotoState, began: float, name: str) -> Photo:
@@ -187,6 +185,16 @@ class PhotoLoader:
             if trouble is None:
                 raise
             raise SourceInTrouble(f"{error}; {trouble}") from error
+
+
+@contextmanager
+def _about(column: str) -> Iterator[None]:
+    """Run a block about what a column of the manifest names beside the photo, which its error's message says."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"this is about the photo's {column}")
+        raise
 
 
 def is_trouble_of_source(error: Exception) -> bool:

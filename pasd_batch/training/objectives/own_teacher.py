@@ -56,7 +56,7 @@ class OwnTeacher(nn.Module):
             guides: as `guides` gives them.
             alphas_cumprod: signal left at every timestep.
         """
-        embedding = self.control_branch.controlnet_cond_embedding(degraded).embedding
+        embedding = self.control_branch.controlnet_cond_embedding(degraded, with_rgbs=False).embedding
         prompts, *negatives = guides
         timesteps = trailing_timesteps(len(alphas_cumprod), self._settings.steps)
 

@@ -35,7 +35,11 @@ def test_masks_are_found_by_their_photos_names(tmp_path):
     assert masks_of(masks, photos) == [str(masks / "sub/a.png"), str(masks / "b.tif")]
     assert masks_of(masks / "b.tif", photos[:1]) == [str(masks / "b.tif")]
     assert masks_of(None, photos) == [None, None]
+    (masks / "b-p0002.png").touch()
+    pages = [dataclasses.replace(photos[1], page=number) for number in (1, 2)]
+    assert masks_of(masks, pages) == [str(masks / "b.tif"), str(masks / "b-p0002.png")]
     for given, more, told in (
+        ("", [], "empty name, perhaps of a variable that is not set"),
         (masks / "b.tif", [], "one mask, but 2 photos; restore one, or name a folder"),
         (masks / "gone", [], "no such file or folder"),
         (masks, [local(tmp_path / "in", "c.jpg")], "masks: no mask of .*c.jpg; a mask has its photo's name"),
@@ -100,3 +104,12 @@ def test_a_mask_that_cannot_be_used_fails_its_photo(tmp_path, content, error, to
     (row,) = restore_photos([tmp_path / "a.png"], tmp_path / "out", loaders=loaders, masks=tmp_path / "mask.png")
     assert (row["status"], row["error_stage"], row["error_type"]) == ("failed", "mask", error)
     assert told in row["error_message"]
+    assert row["error_message"].endswith("this is about the photo's mask_uri")
+
+
+def test_a_photo_is_not_its_own_mask(tmp_path):
+    Image.new("L", (24, 16), 99).save(tmp_path / "a.png")
+    loaders = dataclasses.replace(tiny_models.TINY, restorer=lambda settings: tiny_models.TinyRestorer(2.0))
+    (row,) = restore_photos([tmp_path / "a.png"], tmp_path / "out", loaders=loaders, masks=tmp_path)
+    assert (row["error_stage"], row["error_type"]) == ("mask", "UnusableMask")
+    assert "the mask is the photo itself" in row["error_message"]

@@ -195,6 +195,7 @@ def test_scores_alone_need_no_model(root, tmp_path):
     assert rows["000.png"]["scores"]["contrast_output"] is None
     assert rows["001.png"]["scores"]["difference_reference"] > 0
     assert rows["002.png"]["error_stage"] == "reference"
+    assert rows["002.png"]["error_message"].endswith("this is about the photo's reference_uri")
     assert rows["000.png"]["output_path"] is None
     assert rows["000.png"]["seed"] is None
     assert not (root / "images").exists()
