@@ -1,20 +1,23 @@
 """Measures what adapting to photos is worth, and fits the map of adaptation of the embedded model.
 
-    python benchmarks/adaptation.py PHOTOS --output DIR --weights-dir METRICS   # what lacks is measured, then fitted
+    python benchmarks/adaptation.py PHOTOS --output DIR                         # what lacks is measured, then fitted
     python benchmarks/adaptation.py PHOTOS --output DIR --weights-dir METRICS --steps 1 2
+    python benchmarks/adaptation.py PHOTOS --output DIR --sets 'realesrgan*'
 
-PHOTOS is a folder of clean photos, METRICS has ST-LPIPS (`pasd-batch weights fetch`). The middle square of each, --side
-pixels, is degraded by both chains from clean to bad, and by noise, blur and JPEG alone, estimated, and restored with
-every number of --steps; the frequencies that are kept are brought back afterwards, as the pipeline does it, so that
-each photo is restored once for all of them. Results are appended to DIR/sweep.jsonl, and what is there is not measured
-again. Prints the tables of docs/adaptation.md and writes DIR/adaptation.yaml.
+PHOTOS is a folder of clean photos; with METRICS, which has ST-LPIPS (`pasd-batch weights fetch`), the objective is
+PSNR - 20 ST-LPIPS, without it PSNR. The middle square of each, --side pixels, is degraded as
+`configs/evaluate_adaptation.yaml` says (both chains from clean to bad, and noise, blur and JPEG alone), estimated, and
+restored with every number of --steps; the frequencies that are kept are brought back afterwards, as the pipeline does
+it, so that each photo is restored once for all of them. Results are appended to DIR/sweep.jsonl, and what is there is
+not measured again. Prints the tables of docs/adaptation.md and writes DIR/adaptation.yaml.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -66,21 +69,21 @@ class PhotoSet:
 def photo_sets() -> Iterator[PhotoSet]:
     """Sets from clean to bad."""
     for strength in (0.0, 0.25, 0.5, 1.0):
-        yield PhotoSet(f"Real-ESRGAN {strength:g}", RealEsrganSettings(scale=1, strength=strength))
+        yield PhotoSet(f"realesrgan {strength:g}", RealEsrganSettings(scale=1, strength=strength))
     for strength in (0.25, 0.5, 1.0):  # at 0 an old photo is as clean as above
         yield PhotoSet(f"old photo {strength:g}", OldPhotoSettings(strength=strength))
     for strength in (0.0, 0.5, 1.0):
         chain = RealEsrganSettings(scale=2, resize_back=False, strength=strength)
-        yield PhotoSet(f"x2 Real-ESRGAN {strength:g}", chain, 2, FEWER)
+        yield PhotoSet(f"x2 realesrgan {strength:g}", chain, 2, FEWER)
     alone = {
         "noise": {"noise": {"sigma": [1, 25], "poisson_scale": [0.05, 2]}},
         "blur": {"blur": {"sigma": [0.2, 3]}},
-        "JPEG": {"jpeg_quality": [20, 95]},
+        "jpeg": {"jpeg_quality": [20, 95]},
     }
     for name, wrong in alone.items():
         stages = {"first": {"noise": _SILENT, **_SOUND, **wrong}, "second": {"noise": _SILENT, **_SOUND}}
         chain = RealEsrganSettings.parse({"scale": 1, "final_sinc": {"probability": 0}, **stages})
-        yield PhotoSet(f"{name} alone", chain, 1, FEWER)
+        yield PhotoSet(name, chain, 1, FEWER)
 
 
 def main() -> None:
@@ -89,11 +92,12 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     store = options.output / "sweep.jsonl"
     _measure(options, store)
-    sweep = _read(store)
-    chosen_ones = left_out_choices(sweep, options.folds)
-    sys.stdout.write("\n".join(table(list(checks(sweep, chosen_ones)), OBJECTIVE)) + "\n\n")
+    objective = OBJECTIVE if options.weights_dir else {"psnr": 1.0}
+    sweep = _read(store, objective)
+    chosen_ones = left_out_choices(sweep, options.folds, losses=options.losses)
+    sys.stdout.write("\n".join(table(list(checks(sweep, chosen_ones)), objective)) + "\n\n")
     sys.stdout.write("\n".join(_by_variant(sweep, chosen_ones)) + "\n")
-    fitted = fit_map(sweep).model_dump(mode="json", exclude_none=True)
+    fitted = fit_map(sweep, losses=options.losses).model_dump(mode="json", exclude_none=True)
     text = yaml.safe_dump(fitted, sort_keys=False, default_flow_style=None)
     (options.output / "adaptation.yaml").write_text(text, encoding="utf-8")
 
@@ -102,10 +106,12 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("photos", type=Path)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--weights-dir", type=Path, required=True, help="of the metrics")
+    parser.add_argument("--weights-dir", type=Path, help="of ST-LPIPS")
+    parser.add_argument("--sets", nargs="+", default=["*"], help="names or patterns of sets that are measured")
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--steps", type=int, nargs="+", default=[1])
     parser.add_argument("--folds", type=int, default=10)
+    parser.add_argument("--losses", type=float, default=3.0, help="as `pasd-batch adapt --losses`")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -115,20 +121,22 @@ def _measure(options: argparse.Namespace, store: Path) -> None:
     """Append what is not in the store yet: a line for each photo of a set and number of steps."""
     done = {(row["set"], row["photo"], row["steps"]) for row in _lines(store)}
     paths = {path.stem: path for path in sorted(options.photos.iterdir()) if path.is_file()}
-    settings = MetricsSettings(full_reference=("stlpips",), no_reference=(), weights_dir=options.weights_dir)
-    _, (metric,) = build_metrics(settings)
+    names = ("stlpips",) if options.weights_dir else ()
+    settings = MetricsSettings(full_reference=names, no_reference=(), weights_dir=options.weights_dir)
+    _, metrics = build_metrics(settings)
+    sets = [each for each in photo_sets() if any(fnmatch(each.name, pattern) for pattern in options.sets)]
     for steps in options.steps:
         # Those that all sets have come first, so that what is there after a stop is of use.
         for name in sorted(paths, key=lambda name: photo_seed(options.seed, name)):
-            for number, each in enumerate(photo_sets()):
+            for each in sets:
                 wanted = chosen(paths, min(each.count or len(paths), len(paths)), seed=options.seed)
                 if (each.name, name, steps) in done or name not in wanted:
                     continue
                 clean = decode_photo(paths[name].read_bytes()).as_seen()
-                seed = options.seed + number * 1000 + sorted(paths).index(name)
+                seed = photo_seed(options.seed, f"{each.name}/{name}")
                 pair = degraded_photo(cropped(clean, each.scale, options.side), each.degradation, seed=seed)
                 row = {"set": each.name, "photo": name, "scale": each.scale, "steps": steps}
-                row |= _readings(pair.degraded) | {"variants": _variants(pair, each.scale, steps, metric)}
+                row |= _readings(pair.degraded) | {"variants": _variants(pair, each.scale, steps, metrics)}
                 with store.open("a", encoding="utf-8") as lines:
                     lines.write(json.dumps(row) + "\n")
 
@@ -138,7 +146,7 @@ def _readings(pixels: np.ndarray) -> dict[str, Any]:
     return {name: found[name] for name in ("noise_sigma", "blur_sigma", "jpeg_strength")}
 
 
-def _variants(pair: DegradedPhoto, scale: int, steps: int, metric: Metric) -> list[dict[str, Any]]:
+def _variants(pair: DegradedPhoto, scale: int, steps: int, metrics: Sequence[Metric]) -> list[dict[str, Any]]:
     """What one restoration is worth with each of the frequencies kept."""
     given = {"scale": scale, "steps": steps, "kept_frequencies": 0.0, "adapt": False}
     settings = RestorationSettings.parse({"sampling": given})
@@ -153,7 +161,7 @@ def _variants(pair: DegradedPhoto, scale: int, steps: int, metric: Metric) -> li
     for kept in KEPT:
         share = kept * sizes.original.width / sizes.working.width
         image = keep_frequencies(result.image[None], source, share).clamp(0.0, 1.0)[0].permute(1, 2, 0).numpy()
-        scores = {"psnr": psnr(image, pair.truth), "stlpips": metric(image, pair.truth)}
+        scores = {"psnr": psnr(image, pair.truth), **{each.name: each(image, pair.truth) for each in metrics}}
         found.append({"settings": {"steps": steps, "kept_frequencies": kept}, **scores})
     return found
 
@@ -168,10 +176,10 @@ def _lines(store: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def _read(store: Path) -> Sweep:
-    """The photos that have been restored with all settings."""
+def _read(store: Path, weights: Mapping[str, float]) -> Sweep:
+    """The photos that have been restored with all settings, and have all scores of the objective."""
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in _lines(store):
+    for row in (row for row in _lines(store) if weights.keys() <= row["variants"][0].keys()):
         rows.setdefault((row["set"], row["photo"]), []).append(row)
     most = max(len(found) for found in rows.values())
     whole = [found for found in rows.values() if len(found) == most]  # the last photo of a stop may lack some
@@ -180,13 +188,15 @@ def _read(store: Path) -> Sweep:
         SweptPhoto(row["set"], row["photo"], row["scale"], row["noise_sigma"], row["blur_sigma"], row["jpeg_strength"])
         for row, *_ in whole
     )
-    scores = {name: np.array([[each[name] for each in variants] for variants in tried]) for name in OBJECTIVE}
-    objective = sum((weight * scores[name] for name, weight in OBJECTIVE.items()), start=np.zeros(1))
-    return Sweep(tuple(each["settings"] for each in tried[0]), photos, scores, objective)
+    scores = {name: np.array([[each[name] for each in variants] for variants in tried]) for name in weights}
+    objective = sum((weight * scores[name] for name, weight in weights.items()), start=np.zeros(1))
+    settings = [each["settings"] for each in tried[0]]
+    varied = [name for name in settings[0] if len({each[name] for each in settings}) > 1]
+    return Sweep(tuple({name: each[name] for name in varied} for each in settings), photos, scores, objective)
 
 
 def _by_variant(sweep: Sweep, adaptive: np.ndarray) -> Iterator[str]:
-    """Lines of a table: dB and ST-LPIPS of each fixed setting and of the adaptive one, set by set."""
+    """Lines of a table: dB, and ST-LPIPS where it is, of each fixed setting and of the adaptive one, set by set."""
     names = [", ".join(f"{name} {value:g}" for name, value in each.items()) for each in sweep.settings]
     yield f"| photos | {' | '.join(names)} | adaptive |"
     yield "|---|" + "---:|" * (len(names) + 1)
@@ -198,7 +208,8 @@ def _by_variant(sweep: Sweep, adaptive: np.ndarray) -> Iterator[str]:
 
 
 def _cell(part: Sweep, variants: np.ndarray, every: Sequence[int] | np.ndarray) -> str:
-    return f"{part.scores['psnr'][every, variants].mean():.2f} / {part.scores['stlpips'][every, variants].mean():.3f}"
+    means = {name: values[every, variants].mean() for name, values in part.scores.items()}
+    return " / ".join(f"{value:.{2 if name == 'psnr' else 3}f}" for name, value in means.items())
 
 
 if __name__ == "__main__":

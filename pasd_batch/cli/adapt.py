@@ -35,6 +35,12 @@ def add_command(commands: Any) -> None:
         help="what is to be large: a weighted sum of the evaluation's scores (default: %(default)s)",
     )
     parser.add_argument("--folds", type=int, default=10, help="parts of the photos that are left out in turn")
+    parser.add_argument(
+        "--losses",
+        type=float,
+        default=1.0,
+        help="how much more losses against the mildest settings count than gains: above 1 for maps that do less harm",
+    )
     add_storage_options(parser)
     parser.set_defaults(run=run)
 
@@ -50,10 +56,10 @@ def run(options: argparse.Namespace) -> int:
     weights = _weights(options.objective)
     sweep = read_sweep(options.evaluation, weights, storage_settings_from(options))
     try:
-        chosen = left_out_choices(sweep, options.folds)
+        chosen = left_out_choices(sweep, options.folds, losses=options.losses)
     except ValueError as error:
         raise ConfigError(f"--folds: {error}") from error
-    fitted = fit_map(sweep).model_dump(mode="json", exclude_none=True)
+    fitted = fit_map(sweep, losses=options.losses).model_dump(mode="json", exclude_none=True)
     told = f"# Fitted by `pasd-batch adapt` to {len(sweep.photos)} photos, for {' '.join(options.objective)}.\n"
     options.output.write_text(told + yaml.safe_dump(fitted, sort_keys=False, default_flow_style=None), encoding="utf-8")
     sys.stdout.write(printable("\n".join(table(list(checks(sweep, chosen)), weights))) + "\n\n")

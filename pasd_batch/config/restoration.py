@@ -25,7 +25,7 @@ LARGEST_SCALE = 16.0
 """Most that a photo is enlarged by, in all passes together."""
 
 EMBEDDED_SCALE = 2.0
-"""Scale that the embedded model is made for; at 1 it costs clean photos 10 dB (benchmarks/harm.py)."""
+"""Scale that the embedded model is made for; at 1 it costs clean photos 10 dB unless it adapts (benchmarks/harm.py)."""
 
 QUALITY_SUFFIX = "clean, high-resolution, 8k"
 COLORIZATION_NEGATIVE_PROMPT = "b&w, color bleeding"
@@ -271,11 +271,11 @@ class RestorationSettings(PassSettings):
     def cautions(self) -> list[str]:
         """Lines about what these settings do to good photos, for people before anything begins."""
         scale = self.enlarged_before * self.last.sampling.scale
-        if scale >= EMBEDDED_SCALE or not self.last.is_embedded:
+        if scale >= EMBEDDED_SCALE or not self.last.is_embedded or self.last.sampling.adapt:
             return []
         return [
             f"scale {scale:g} with the embedded model, which is made for scale {EMBEDDED_SCALE:g}: photos that are not "
-            "noisy lose detail; set that scale, or name a model"
+            "noisy lose detail; set that scale, let sampling adapt (sampling.adapt=true), or name a model"
         ]
 
     @property

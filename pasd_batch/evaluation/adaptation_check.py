@@ -47,10 +47,10 @@ class GroupCheck:
     """The 95 % interval of that share: bootstrap over photos, all sets of a photo together."""
 
 
-def left_out_choices(sweep: Sweep, folds: int) -> np.ndarray:
+def left_out_choices(sweep: Sweep, folds: int, *, losses: float = 1.0) -> np.ndarray:
     """The variant for each photo, (photos,), by maps that were fitted without it.
 
-    The parts depend on photos' names alone.
+    The parts depend on photos' names alone; `losses` as in `fit_map`.
 
     Raises:
         ValueError: there are fewer photos than parts.
@@ -63,7 +63,7 @@ def left_out_choices(sweep: Sweep, folds: int) -> np.ndarray:
     chosen = np.zeros(len(sweep.photos), int)
     for fold in range(folds):
         left_out = parts == fold
-        chosen[left_out] = chosen_variants(fit_map(sweep.part(~left_out)), sweep.part(left_out))
+        chosen[left_out] = chosen_variants(fit_map(sweep.part(~left_out), losses=losses), sweep.part(left_out))
     return chosen
 
 

@@ -29,12 +29,17 @@ _LEAST_GAIN = 1e-9
 Interval = tuple[float, float] | None
 
 
-def fit_map(sweep: Sweep) -> AdaptationMap:
-    """The map for these photos, with a part for each scale that they have."""
+def fit_map(sweep: Sweep, *, losses: float = 1.0) -> AdaptationMap:
+    """The map for these photos, with a part for each scale that they have.
+
+    What a photo loses against the mildest variant counts `losses` times as much as what it gains.
+    """
     scales = np.array([photo.scale for photo in sweep.photos])
     every = sorted(set(scales.tolist()))
     ends = [float(np.sqrt(first * second)) for first, second in pairwise(every)]
-    parts = [_fit_scale(sweep.part(scales == scale), end) for scale, end in zip(every, [*ends, None], strict=True)]
+    parts = [
+        _fit_scale(sweep.part(scales == scale), end, losses) for scale, end in zip(every, [*ends, None], strict=True)
+    ]
     return AdaptationMap(scales=tuple(parts))
 
 
@@ -54,18 +59,20 @@ class _Classes:
     """Level at which each class begins, and its variant's number, in order."""
 
 
-def _fit_scale(sweep: Sweep, end: float | None) -> ScaleMap:
+def _fit_scale(sweep: Sweep, end: float | None, losses: float) -> ScaleMap:
     readings = {name: _known([getattr(photo, name) for photo in sweep.photos]) for name in READINGS}
     order = _from_mild_to_severe(sweep.objective)
+    gains = sweep.objective - sweep.objective[:, order[:1]]
+    worth = gains + (losses - 1.0) * gains.clip(max=0.0)
     intervals: dict[str, Interval] = dict.fromkeys(READINGS)
-    best = _classes(_severity(readings, intervals), sweep.objective, order)
+    best = _classes(_severity(readings, intervals), worth, order)
     improved = True
     while improved:
         improved = False
         for name in READINGS:
             for interval in _candidates(readings[name]):
                 tried = {**intervals, name: interval}
-                found = _classes(_severity(readings, tried), sweep.objective, order)
+                found = _classes(_severity(readings, tried), worth, order)
                 if found.total > best.total + _LEAST_GAIN * len(sweep.photos):
                     intervals, best, improved = tried, found, True
     classes = tuple(

@@ -9,7 +9,9 @@ import tiny_models
 import torch
 from PIL import Image
 
+from pasd_batch.config.embedded_model import EMBEDDED_MODEL
 from pasd_batch.pasd.restoration import Restoration
+from pasd_batch.pasd.restorer import Restorer
 
 HARM = Path(__file__).parents[2] / "benchmarks" / "harm.py"
 
@@ -21,10 +23,19 @@ def harm():
 
 def test_every_shipped_file_that_meets_the_embedded_model_is_measured(harm):
     names = [setting.name for setting in harm["settings"]()]
-    assert names == ["restore", "restore --scale 1", "demo.yaml", "restore_preview.yaml"]
+    assert names[:4] == [
+        "restore",
+        "restore --scale 1",
+        "restore --scale 4",
+        "restore --scale 1 --set sampling.adapt=false",
+    ]
+    assert names[4:] == ["demo.yaml", "restore_preview.yaml"]
+    together = [setting.name for setting in harm["told_together"](harm["settings"]())]
+    assert together[0] == "restore, demo.yaml, restore_preview.yaml"
+    assert len(together) == 4
     assert all(setting.restoration.unused == [] for setting in harm["settings"]())
     warned = [setting.name for setting in harm["settings"]() if setting.restoration.cautions]
-    assert warned == ["restore --scale 1"]
+    assert warned == ["restore --scale 1 --set sampling.adapt=false"]
 
 
 def test_a_result_is_compared_with_what_it_was_made_of(harm):
@@ -37,3 +48,16 @@ def test_a_result_is_compared_with_what_it_was_made_of(harm):
     before, after = harm["measured"](photo, harm["KINDS"]["good (JPEG 95)"], Darker(), 2.0)
     assert before > 45
     assert 21 < after < 23
+
+
+@pytest.mark.skipif(not EMBEDDED_MODEL.is_dir(), reason="the package was built without weights")
+def test_at_their_own_size_the_model_in_the_package_takes_next_to_nothing_from_photos_and_noise_from_noisy_ones(harm):
+    settings = next(each.restoration for each in harm["settings"]() if each.name == "restore --scale 1")
+    restorer = Restorer.from_settings(settings)
+    photos = [photo for _, photo in harm["photos"](None, 256, 2)][1:3]
+    gained = {
+        kind: [after - before for before, after in (harm["measured"](each, spoil, restorer, 1) for each in photos)]
+        for kind, spoil in harm["KINDS"].items()
+    }
+    assert min(min(found) for found in gained.values()) > -0.5, gained
+    assert min(gained["noise 15"]) > 1.0, gained

@@ -366,11 +366,14 @@ def test_deadlines_are_settings(quick_models, model, photos, tmp_path, capsys):
     assert "restoring took longer than 0.5 s (after step 1 of 5); raise deadlines.restore" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("scale", "warned"), [("1", True), ("2", False)])
+@pytest.mark.parametrize(
+    ("scale", "adapt", "warned"), [("1", "false", True), ("1", "true", False), ("2", "false", False)]
+)
 def test_a_scale_at_which_the_embedded_model_takes_detail_is_said_before_it_begins(
-    quick_models, photos, tmp_path, capsys, scale, warned
+    quick_models, photos, tmp_path, capsys, scale, adapt, warned
 ):
-    assert main(["restore", str(photos / "a.jpg"), "--output", str(tmp_path / "out"), "--scale", scale]) == 0
+    command = ["restore", str(photos / "a.jpg"), "--output", str(tmp_path / "out"), "--scale", scale]
+    assert main([*command, "--set", f"sampling.adapt={adapt}"]) == 0
     assert capsys.readouterr().err.startswith("warning: scale 1 with the embedded model, ") is warned
 
 

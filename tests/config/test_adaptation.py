@@ -158,6 +158,19 @@ def test_a_named_model_has_the_map_in_its_folder_unless_another_is_given(tmp_pat
     assert RestorationSettings.parse(whole.model_dump(mode="json")) == whole
 
 
+@pytest.mark.skipif(not embedded_model.EMBEDDED_MODEL.is_dir(), reason="the package was built without weights")
+def test_the_model_in_the_package_keeps_clean_photos_and_restores_bad_ones_at_their_own_size():
+    sampling = RestorationSettings.parse({"sampling": {"scale": 1}}).sampling
+    clean, bad = readings(noise=1.0, blur=0.6, jpeg=0.02), readings(noise=20.0, blur=2.5, jpeg=2.0)
+    assert adapted(sampling, clean)[0].kept_frequencies == 0.5
+    fixed = RestorationSettings.parse({"sampling": {"scale": 1, "adapt": False}}).sampling
+    assert adapted(sampling, bad)[0] == fixed
+    for scale in (2, 4):
+        enlarging = RestorationSettings.parse({"sampling": {"scale": scale}}).sampling
+        plain = RestorationSettings.parse({"sampling": {"scale": scale, "adapt": False}}).sampling
+        assert {adapted(enlarging, each)[0] for each in (clean, bad, readings())} == {plain}
+
+
 @pytest.fixture
 def _adapting_model(tmp_path, monkeypatch):
     (tmp_path / "sampling.yaml").write_text("steps: 7\nadapt: true\n")

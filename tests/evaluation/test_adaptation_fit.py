@@ -73,6 +73,19 @@ def test_a_map_never_takes_more_from_a_photo_with_less_wrong():
     assert (np.diff(kept, axis=1) <= 0).all()
 
 
+def test_the_more_losses_count_the_less_is_done_to_photos_that_may_lose():
+    """Half of the noisy photos gain two decibels, the other half lose one."""
+    sweep = made_up(lambda noise, blur: 2)
+    noisy = np.array([photo.noise_sigma > 5 for photo in sweep.photos])
+    lucky = np.arange(len(sweep.photos)) % 2 == 0
+    objective = sweep.objective[:, 1:] * 0 - 10.0 * np.array([[photo.noise_sigma] for photo in sweep.photos])
+    objective[:, 0] += np.where(noisy & lucky, 2.0, -1.0)
+    risky = Sweep((SETTINGS[0], SETTINGS[2]), sweep.photos, {"psnr": objective}, objective)
+    changed = [(chosen_variants(fit_map(risky, losses=losses), risky) == 0).mean() for losses in (1.0, 9.0)]
+    assert changed[0] > 0.3
+    assert changed[1] < 0.1
+
+
 def test_where_readings_tell_nothing_the_best_fixed_setting_is_chosen_for_all():
     sweep = made_up(lambda noise, blur: 1)
     assert set(chosen_variants(fit_map(sweep), sweep)) == {1}
