@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -141,7 +141,9 @@ class EverySecond:
 @contextmanager
 def hooked(restorer: Restorer, see: Callable[[ControlResiduals], ControlResiduals | None]) -> Iterator[None]:
     """Residuals are shown to a function, and replaced by what it gives, for photos of one tile."""
-    hook = restorer.models.control_branch.register_forward_hook(lambda _module, _inputs, residuals: see(residuals))
+    hook = restorer.models.control_branch.register_forward_hook(
+        lambda _module, _inputs, residuals: see(cast(ControlResiduals, residuals))
+    )
     yield
     hook.remove()
 

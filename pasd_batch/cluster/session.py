@@ -165,7 +165,8 @@ def node_type() -> str | None:
     import ray
 
     labels = ray.get_runtime_context().get_node_labels()
-    return next((labels[name] for name in _TYPE_LABELS if labels.get(name)), None)
+    # Each is one word, though Ray annotates lists.
+    return next((str(labels[name]) for name in _TYPE_LABELS if labels.get(name)), None)
 
 
 def run_on_worker(function: Callable[..., Any], *arguments: Any, settings: WorkerSettings, seconds: float) -> Any:

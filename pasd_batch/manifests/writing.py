@@ -52,7 +52,8 @@ def csv_of(file: BinaryIO, tables: Iterable[pa.Table]) -> int:
     writer: csv.CSVWriter | None = None
     rows = 0
     for table in tables:
-        writer = writer or csv.CSVWriter(file, table.schema)
+        if writer is None:
+            writer = csv.CSVWriter(file, table.schema)
         writer.write_table(table)
         rows += table.num_rows
     if writer is not None:
