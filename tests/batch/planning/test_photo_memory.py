@@ -17,7 +17,7 @@ def test_the_promise_for_a_very_large_photo():
     assert gigabytes(12000, 9000, scale=2.0) <= 4.0
 
 
-@pytest.mark.parametrize(("width", "height", "measured"), [(1500, 1000, 1.54), (5000, 2600, 1.01)])
+@pytest.mark.parametrize(("width", "height", "measured"), [(1500, 1000, 1.54), (5000, 2600, 1.15)])
 def test_what_was_measured(width, height, measured):
     """By benchmarks/huge_photo.py, whose VAE has the embedded one's latents and is narrower."""
     sizes = frame(Size(height, width), scale=2.0, min_short_side=256, multiple=32)
