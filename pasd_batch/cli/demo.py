@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pasd_batch.cli.driving import supervise
 from pasd_batch.cli.errors import UsageError
 from pasd_batch.config.base import load_yaml, with_overrides
 from pasd_batch.config.run import RunSettings
@@ -33,7 +34,7 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--config", default=CONFIG, help="settings of the run (default: the package's demo.yaml)")
     parser.add_argument("--folder", type=Path, default=Path("demo"), help="where everything goes (default demo/)")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, supervise=supervise)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -144,8 +144,8 @@ class ManifestSettings(Settings):
     own, `first` the first one. A manifest lists pages as rows (`columns.page`)."""
 
     may_be_empty: bool = False
-    """No photo there, or no row in the manifest, is a run with nothing to do and exit code 0, not an error. A local folder
-    must be there all the same; of a prefix of an object store that cannot be told."""
+    """No photo there, or no row in the manifest, is a run with nothing to do and exit code 0, not an error. A local
+    folder must be there all the same; of a prefix of an object store that cannot be told."""
 
     only_new: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
     """Earlier runs, as `output.root`s or folders that have them in it (`s3://bucket/restored/*`): photos that they have
