@@ -56,6 +56,13 @@ class AdaptedSettings(Settings):
     fidelity: Probability | None = None
     """The dial of fidelity."""
 
+    @model_validator(mode="after")
+    def _by_the_dial_or_not(self) -> Self:
+        moved = [name for name in FidelityDial.model_fields if getattr(self, name) is not None]
+        if self.fidelity is not None and moved:
+            raise ValueError(f"fidelity moves {', '.join(moved)}, too; give the one or the other in a class")
+        return self
+
 
 class SeverityClass(AdaptedSettings):
     """Settings of photos from a severity on."""

@@ -194,8 +194,8 @@ def _problem(problem: Mapping[str, Any], settings: type[Settings]) -> tuple[str,
             told = "the name of a setting is needed"
         case _:
             told = problem["msg"].removeprefix("Value error, ")
-    if not path and problem["type"] == "value_error":
-        return path, told  # about several settings, which it names
+    if problem["type"] == "value_error" and isinstance(given, Mapping | Settings):
+        return path, f"{path}: {told}" if path else told  # about several settings, which it names
     return path, f"{path or '(top level)'}: {told} (got {_shown(given)})"
 
 

@@ -123,6 +123,7 @@ def test_a_maps_choice_goes_before_the_runs_fidelity():
         ({"scales": [{"classes": [{"severity": 0}, {"severity": 0}]}]}, "must begin with 0 and ascend"),
         ({"scales": [{"classes": [{"severity": 0, "kept_frequencies": 0.6}]}]}, "kept_frequencies"),
         ({"scales": [{"classes": [{"severity": 0, "scheduler": "X"}]}]}, "scheduler: unknown setting"),
+        ({"scales": [{"classes": [{"severity": 0, "fidelity": 1, "alpha_a": 0}]}]}, "fidelity moves alpha_a, too"),
         ({"scales": [{"noise_sigma": [3, 1], "classes": [{"severity": 0}]}]}, "must ascend"),
         ({"scales": [{"classes": [{"severity": 0}]}, {"classes": [{"severity": 0}]}]}, "must be given and ascend"),
     ],
@@ -135,7 +136,7 @@ def test_a_map_that_is_none_is_refused_by_path(tmp_path, change, told):
 
 
 def test_a_map_that_is_missing_is_told_with_the_remedy(tmp_path):
-    with pytest.raises(ConfigError, match=r"adapt needs a map.*pasd-batch adapt.*sampling\.adaptation"):
+    with pytest.raises(ConfigError, match=r"adapt needs a map.*pasd-batch adapt.*sampling\.adaptation$"):
         SamplingSettings.parse({"adapt": True})
     with pytest.raises(ConfigError, match=r"none\.yaml: no such configuration file"):
         SamplingSettings.parse({"adapt": True, "adaptation": str(tmp_path / "none.yaml")})
