@@ -79,7 +79,8 @@ def test_a_job_tells_what_needs_no_ray_before_ray_begins(tmp_path):
     (tmp_path / "other/results/a.parquet").touch()
     # Nobody answers there: a job that goes as far as Ray says so.
     said = refusal("score_archive.py", tmp_path, "run.yaml", f"output.root={tmp_path}/other", RAY_ADDRESS="127.0.0.1:9")
-    assert "the run cannot start, 2 problem(s)" in said
+    assert "the run cannot start, 3 problem(s)" in said
+    assert "127.0.0.1 does not answer at port 9" in said
     assert "no run.json" in said
     assert "none.csv: no manifest" in said
     assert "no Ray cluster" not in said
