@@ -8,7 +8,7 @@ from typing import Annotated, Any, Protocol, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pasd_batch.config.base import Settings, load_yaml
+from pasd_batch.config.base import Settings, load_yaml, says_true
 from pasd_batch.config.fidelity import FidelityDial, Frequency
 from pasd_batch.config.intervals import NonNegativeInterval, Probability
 
@@ -166,7 +166,7 @@ class AdaptationMap(Settings):
 
 def with_own_map(sampling: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
     """Sampling settings with the map in a model's folder, if they adapt, name none, and there is one."""
-    if sampling.get("adapt") not in (True, "true") or sampling.get("adaptation") is not None or folder is None:
+    if not says_true(sampling.get("adapt")) or sampling.get("adaptation") is not None or folder is None:
         return dict(sampling)
     path = folder / ADAPTATION_FILE
     return {**sampling, "adaptation": load_yaml(path)} if path.is_file() else dict(sampling)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter, ValidationError
 
 from pasd_batch.config.marks import RuntimeOnly, Weights
 from pasd_batch.config.setting_names import meant_by, takes_text, truths_for_numbers, written_path
@@ -23,6 +23,16 @@ _QUOTED_OR_NULL = re.compile(r"'.*'|\".*\"|null|~", re.DOTALL)
 
 class ConfigError(PasdBatchError, ValueError):
     """A configuration that cannot be used; the message names every offending dotted path."""
+
+
+_TRUTH = TypeAdapter(bool)
+
+
+def says_true(value: Any) -> bool:
+    """True if a plain value, not validated yet, will be taken for true, as `yes` in a file is."""
+    with suppress(ValidationError):
+        return _TRUTH.validate_python(value)
+    return False
 
 
 InOrder = PlainSerializer(sorted, return_type=list, when_used="json")

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from pasd_batch.config.adaptation import AdaptedSettings, with_own_map
-from pasd_batch.config.base import load_yaml
+from pasd_batch.config.base import load_yaml, says_true
 
 EMBEDDED_MODEL = Path(__file__).parent.parent / "weights" / "pasd-tiny"
 """Model folder, base and control in one; not there in packages built without weights."""
 
 _ONE_OF = ("alpha_a", "added_noise_level")
-_NOT_ADAPTED = {*AdaptedSettings.model_fields, "added_noise_level", "pure_noise_start", "colorize"}
+_NOT_ADAPTED = {*AdaptedSettings.model_fields, "added_noise_level"}
+_NOT_ADAPTED_IF_TRUE = ("pure_noise_start", "colorize")
 
 
 @lru_cache(maxsize=1)
@@ -28,7 +29,8 @@ def over_embedded_sampling(given: Mapping[str, Any]) -> dict[str, Any]:
     Who gives a setting that the model would adapt means it, and the model does not adapt unless that is given, too.
     """
     own = embedded_sampling()
-    if any(given.get(name) is not None and given[name] is not False for name in _NOT_ADAPTED):
+    is_meant = any(given.get(name) is not None for name in _NOT_ADAPTED)
+    if is_meant or any(says_true(given.get(name)) for name in _NOT_ADAPTED_IF_TRUE):
         own = {name: value for name, value in own.items() if name != "adapt"}
     return with_own_map(over_sampling(own, given), EMBEDDED_MODEL)
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from pasd_batch.config.adaptation import MapOrFile, with_own_map
-from pasd_batch.config.base import Settings
+from pasd_batch.config.base import Settings, says_true
 from pasd_batch.config.describe import DescribeSettings
 from pasd_batch.config.embedded_model import embedded_sampling, over_embedded_sampling
 from pasd_batch.config.fidelity import FidelityDial
@@ -164,7 +164,7 @@ class SamplingSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _colorization_defaults(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping) or values.get("colorize") not in (True, "true"):
+        if not isinstance(values, Mapping) or not says_true(values.get("colorize")):
             return values
         own = {"color_fix": ColorFix.LUMA, "added_prompt": "", "negative_prompt": COLORIZATION_NEGATIVE_PROMPT}
         return {**own, **values}

@@ -192,7 +192,10 @@ def _adapting_model(tmp_path, monkeypatch):
         ({"kept_frequencies": 0.0}, False),
         ({"added_noise_level": 3}, False),
         ({"colorize": True}, False),
+        ({"colorize": "yes"}, False),
+        ({"colorize": "no", "pure_noise_start": "no"}, True),
         ({"steps": 2, "adapt": True}, True),
+        ({"steps": 2, "adapt": "yes"}, True),
         ({"adapt": False}, False),
     ],
 )
