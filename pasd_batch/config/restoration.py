@@ -319,6 +319,12 @@ class RestorationSettings(PassSettings):
             raise ValueError("passes has one pass; write it as model and sampling, without passes")
         if (self.model, self.sampling) != (ModelSettings(), SamplingSettings(**over_embedded_sampling({}))):
             raise ValueError("model or sampling stand beside passes as built settings; build the passes with them")
+        *before, last = (each.sampling.color_fix for each in self.passes)
+        if ColorFix.REFERENCE in before and last is not ColorFix.REFERENCE:
+            raise ValueError(
+                f"color_fix is reference in a pass before the last, which gives the palette and has {last.value}; set "
+                "it to reference in the last one"
+            )
         for name in ("seed", "prompt"):
             if len({getattr(each.sampling, name) for each in self.passes}) > 1:
                 raise ValueError(

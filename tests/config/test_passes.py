@@ -75,6 +75,7 @@ def test_scales_multiply_out_to_the_one_that_is_asked_for():
         ([RESTORE], {}, "one pass; write it as model and sampling, without passes"),
         ([{"sampling": {"prompt": "a dog"}}, {}], {}, "a different prompt.*set sampling.prompt beside them"),
         ([{"sampling": {"seed": 1}}, {}], {}, "a different seed.*set sampling.seed beside them"),
+        ([{"sampling": {"color_fix": "reference"}}, {}], {}, "the last, which gives the palette and has wavelet"),
         ([{"sampling": {"scale": 8}}, {"sampling": {"scale": 4}}], {}, "enlarge by 32 together, the most is 16"),
         (
             [{"sampling": {"scale": 2}}, {"sampling": {"scale": 3}}],
