@@ -93,7 +93,7 @@ def main() -> None:
     store = options.output / "sweep.jsonl"
     _measure(options, store)
     objective = OBJECTIVE if options.weights_dir else {"psnr": 1.0}
-    sweep = _read(store, objective)
+    sweep = _read(store, objective, options.kept)
     chosen_ones = left_out_choices(sweep, options.folds, losses=options.losses)
     sys.stdout.write("\n".join(table(list(checks(sweep, chosen_ones)), objective)) + "\n\n")
     sys.stdout.write("\n".join(_by_variant(sweep, chosen_ones)) + "\n")
@@ -110,6 +110,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sets", nargs="+", default=["*"], help="names or patterns of sets that are measured")
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--steps", type=int, nargs="+", default=[1])
+    parser.add_argument("--kept", type=float, nargs="+", default=KEPT, help="kept frequencies that maps choose from")
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--losses", type=float, default=3.0, help="as `pasd-batch adapt --losses`")
     parser.add_argument("--threads", type=int, default=1)
@@ -176,14 +177,20 @@ def _lines(store: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def _read(store: Path, weights: Mapping[str, float]) -> Sweep:
-    """The photos that have been restored with all settings, and have all scores of the objective."""
+def _read(store: Path, weights: Mapping[str, float], kept: Sequence[float]) -> Sweep:
+    """The photos that have been restored with all settings, and have all scores of the objective.
+
+    Variants with other kept frequencies than those named are left out.
+    """
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in (row for row in _lines(store) if weights.keys() <= row["variants"][0].keys()):
         rows.setdefault((row["set"], row["photo"]), []).append(row)
     most = max(len(found) for found in rows.values())
     whole = [found for found in rows.values() if len(found) == most]  # the last photo of a stop may lack some
-    tried = [[variant for row in found for variant in row["variants"]] for found in whole]
+    tried = [
+        [each for row in found for each in row["variants"] if each["settings"]["kept_frequencies"] in kept]
+        for found in whole
+    ]
     photos = tuple(
         SweptPhoto(row["set"], row["photo"], row["scale"], row["noise_sigma"], row["blur_sigma"], row["jpeg_strength"])
         for row, *_ in whole

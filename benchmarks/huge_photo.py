@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -38,15 +39,16 @@ _SAMPLE_SECONDS = 0.02
 
 def stand_in_vae() -> PixelShuffleVae:
     """A narrow VAE of the embedded one's structure, without normalisations."""
-    vae = PixelShuffleVae(
-        block_out_channels=(2, 2, 2, 2),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        layers_per_block=1,
-        norm_num_groups=2,
-        latent_channels=_LATENT_CHANNELS,
-        mid_block_add_attention=False,
-    )
+    sizes: dict[str, Any] = {
+        "block_out_channels": (2, 2, 2, 2),
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+        "layers_per_block": 1,
+        "norm_num_groups": 2,
+        "latent_channels": _LATENT_CHANNELS,
+        "mid_block_add_attention": False,
+    }
+    vae = PixelShuffleVae(**sizes)
     for module in list(vae.modules()):
         for name, child in module.named_children():
             if isinstance(child, torch.nn.GroupNorm):

@@ -1,6 +1,7 @@
 """Writing of manifests that the product makes: as one Parquet file of a name that says so, or as CSV."""
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -49,15 +50,15 @@ def is_csv(target: str) -> bool:
 
 def csv_of(file: BinaryIO, tables: Iterable[pa.Table]) -> int:
     """Write tables of one schema as CSV and go back to the file's start; the number of rows."""
-    writer: csv.CSVWriter | None = None
+    remaining = iter(tables)
+    first = next(remaining, None)
+    if first is None:
+        return 0
     rows = 0
-    for table in tables:
-        if writer is None:
-            writer = csv.CSVWriter(file, table.schema)
-        writer.write_table(table)
-        rows += table.num_rows
-    if writer is not None:
-        writer.close()
+    with csv.CSVWriter(file, first.schema) as writer:
+        for table in chain([first], remaining):
+            writer.write_table(table)
+            rows += table.num_rows
     file.seek(0)
     return rows
 

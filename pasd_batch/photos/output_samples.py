@@ -72,8 +72,8 @@ def _output_colors(
         return (pixels[..., :1] if as_gray else pixels), None
     if photo.beyond_srgb is not None:
         beyond = photo.beyond_srgb[rows]
-        is_laid = settings.format is ImageFormat.JPEG and photo.alpha is not None
-        converted = converted + (beyond * photo.alpha[rows][..., np.newaxis] if is_laid else beyond)
+        alpha = photo.alpha if settings.format is ImageFormat.JPEG else None
+        converted = converted + (beyond if alpha is None else beyond * alpha[rows][..., np.newaxis])
     if single and converted.shape[2] == 3 and np.ptp(converted, axis=2).max() < _NEUTRAL:
         converted = np.repeat(converted[..., 1:2], 3, axis=2)
     return converted, icc
