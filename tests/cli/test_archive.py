@@ -139,7 +139,8 @@ def test_what_is_no_override_behind_options_is_refused(capsys, arguments, unknow
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
-    assert capsys.readouterr().err.endswith(f"unrecognized arguments: {unknown}\n")
+    told = f"unrecognized arguments: {unknown}; pasd-batch {arguments[0]} --help lists all\n"
+    assert capsys.readouterr().err.endswith(told)
 
 
 @pytest.mark.parametrize(
