@@ -28,7 +28,7 @@ def add_command(commands: Any) -> None:
         "compare",
         help="scores and photos of runs side by side",
         description="Compare the scores of each further RUN with those of the first, photo by photo: mean differences "
-        "with 95 %% intervals (bootstrap over photos), photos won, and those that changed most. A single RUN is "
+        "with 95 % intervals (bootstrap over photos), photos won, and those that changed most. A single RUN is "
         "compared with plain enlargement of its photos. Prints Markdown, and writes a page for browsers if asked for. "
         "Ends with 0, with 1 if --fail-if holds, with 2 if the runs cannot be compared.",
     )

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from pasd_batch.cli.errors import UsageError
-from pasd_batch.config.listing import REQUIRED, all_settings
+from pasd_batch.config.listing import REQUIRED, Setting, all_settings
 from pasd_batch.config.restore import RestoreSettings
 from pasd_batch.config.run import RunSettings
 
@@ -34,7 +34,11 @@ def run(options: argparse.Namespace) -> int:
     found = [each for each in all_settings(_OF[options.of]) if options.name in each.path]
     if not found:
         raise UsageError(f"no setting has {options.name!r} in its name; `pasd-batch settings` lists all")
-    for each in found:
-        default = f"({REQUIRED})" if each.default == REQUIRED else each.default
-        sys.stdout.write(f"{each.path}: {default}".rstrip() + f"\n    {each.meaning}\n")
+    # At once, so that a pipe takes it all and `head` may leave early.
+    sys.stdout.write("".join(_entry(each) for each in found))
     return 0
+
+
+def _entry(setting: Setting) -> str:
+    default = f"({REQUIRED})" if setting.default == REQUIRED else setting.default
+    return f"{setting.path}: {default}".rstrip() + f"\n    {setting.meaning}\n"

@@ -169,6 +169,15 @@ def node_type() -> str | None:
     return next((str(labels[name]) for name in _TYPE_LABELS if labels.get(name)), None)
 
 
+def no_place(settings: WorkerSettings) -> str:
+    """What to say where `run_on_worker` found no place."""
+    needed = WorkerResources.of(settings)
+    return (
+        f"workers: the cluster has no place for one with {needed.cpus:g} CPU(s) and {needed.gpus:g} GPU(s); "
+        "lower workers.cpus or workers.gpus, or name another cluster with --ray-address"
+    )
+
+
 def run_on_worker(function: Callable[..., Any], *arguments: Any, settings: WorkerSettings, seconds: float) -> Any:
     """Run a function where workers will run, with their resources, and return what it returns.
 

@@ -14,7 +14,7 @@ from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupt
 from pasd_batch.batch.driver.preflight import WORKER_SECONDS
 from pasd_batch.batch.driver.run import run_archive
 from pasd_batch.batch.worker.models import ModelLoaders
-from pasd_batch.cluster.session import ray_session, run_on_worker
+from pasd_batch.cluster.session import no_place, ray_session, run_on_worker
 from pasd_batch.config.evaluation import EvaluationSettings
 from pasd_batch.errors import PasdBatchError, TroubleAroundPhotos
 from pasd_batch.evaluation.errors import EvaluationError
@@ -61,6 +61,7 @@ def evaluate(
 ) -> EvaluationReport:
     """Begin an evaluation, or go on with it; the exit codes are those of a run."""
     try:
+        protocol_of(settings)  # a mistake in it is told before Ray starts
         with signals_as_interrupts(), ray_session(ray_address), signals_as_interrupts():
             evaluation = _Evaluation(_with_absolute_weights(settings), loaders, network)
             return evaluation.run(show_progress=show_progress, resume=resume_command)
@@ -109,7 +110,10 @@ class _Evaluation:
     def _try_network(self) -> None:
         """Make sure that workers can load the network for metrics of sets, before hours are spent on restoring."""
         workers = self.settings.workers
-        problem = run_on_worker(_problem_of, self.network, self.settings, settings=workers, seconds=WORKER_SECONDS)
+        try:
+            problem = run_on_worker(_problem_of, self.network, self.settings, settings=workers, seconds=WORKER_SECONDS)
+        except TimeoutError:
+            raise EvaluationError(no_place(workers)) from None
         if problem:
             raise EvaluationError(f"{problem}; or leave such metrics out: without: [fid]")
 

@@ -26,7 +26,7 @@ def refuse_other_formats(target: str) -> None:
     """
     if ending_of(target) not in (".parquet", ".pq") and not target.endswith("/"):
         shown = redact_uri(target)
-        raise ManifestError(f"{shown}: manifests are written as Parquet; give the file a name that ends in .parquet")
+        raise ManifestError(f"{shown}: written as Parquet alone; give the file a name that ends in .parquet")
 
 
 def write_tables(file: BinaryIO, tables: Iterable[pa.Table]) -> int:

@@ -31,7 +31,7 @@ class StoredForm:
     pages: int = result_column(
         pa.int32(),
         "Pages of a TIFF file, pictures of an animation (GIF, WebP, PNG, AVIF) or of a HEIF file; 1 for all else. "
-        "Thumbnails, masks, reduced copies, previews and second views (MPF) are none ([pages](#pages)).",
+        "Thumbnails, masks, reduced copies, previews and second views (MPF) are none ([pages](results.md#pages)).",
     )
     bit_depth: int = result_column(
         pa.int32(),

@@ -26,7 +26,7 @@ class RunPace:
         if self.last_activity is None:
             return ["last activity: no shard is committed yet"]
         since = max(timedelta(), now - self.last_activity)
-        lines = [f"last activity: {self.last_activity:%Y-%m-%dT%H:%M:%S%z}, {_rounded(since)} ago"]
+        lines = [f"last activity: {self.last_activity.isoformat(timespec='seconds')}, {_rounded(since)} ago"]
         if self.photos_per_hour is None:
             return lines
         left = f"; about {_rounded(timedelta(seconds=self.seconds_left))} left" if self.seconds_left else ""

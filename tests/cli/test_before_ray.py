@@ -115,7 +115,7 @@ def test_settings_of_another_run_are_told(folder, capsys):
 def test_a_described_manifest_of_another_format_is_refused(folder, capsys):
     command = ["describe", "photos.csv", "-o", "described.csv", "--caption", str(folder)]
     assert main(command) == 2
-    assert "described.csv: manifests are written as Parquet" in capsys.readouterr().err
+    assert "described.csv: written as Parquet alone" in capsys.readouterr().err
     assert not (folder / "described.csv.run").exists()
 
 

@@ -4,6 +4,7 @@ import shutil
 import signal
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ from pasd_batch import __version__
 from pasd_batch.batch.driver import dry_run
 from pasd_batch.batch.driver.interrupts import Interrupted
 from pasd_batch.cli import main
+from pasd_batch.cli.command_line import _COMMANDS
 from pasd_batch.config.listing import all_settings
 from pasd_batch.config.run import RunSettings
 
@@ -39,6 +41,21 @@ def test_settings_are_listed_with_defaults_and_meaning(capsys, arguments, lines)
     printed = capsys.readouterr().out.splitlines()
     for line in lines:
         assert line in printed
+
+
+def test_help_has_no_doubled_percent_signs(capsys):
+    for command in _COMMANDS:
+        with suppress(SystemExit):
+            main([command.__name__.rpartition(".")[2], "--help"])
+    assert "%%" not in capsys.readouterr().out
+
+
+def test_the_list_goes_into_a_pipe_in_one_piece(monkeypatch):
+    written: list[str] = []
+    monkeypatch.setattr("sys.stdout", SimpleNamespace(write=written.append))
+    assert main(["settings"]) == 0
+    assert len(written) == 1
+    assert len(written[0].encode()) < 65536
 
 
 def test_a_name_that_no_setting_has_is_refused(capsys):

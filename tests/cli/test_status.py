@@ -29,7 +29,7 @@ def test_the_status_for_people_tells_the_last_activity_and_the_pace(tmp_path, ca
     run = TinyRun(tmp_path)
     assert main(["status", str(run.root)]) == 0
     printed = capsys.readouterr().out
-    assert f"last activity: {max(row['finished_at'] for row in run.rows):%Y-%m-%dT%H:%M:%S}+0000, " in printed
+    assert f"last activity: {max(row['finished_at'] for row in run.rows):%Y-%m-%dT%H:%M:%S}+00:00, " in printed
     assert " photos an hour in the last hour of work\n" in printed
 
 
@@ -47,12 +47,12 @@ def shard(number: int, minutes_ago: tuple[float, float] | None, photos: int = 30
     [
         ([], ["last activity: no shard is committed yet"]),
         ([shard(0, None)], ["last activity: no shard is committed yet"]),
-        ([shard(0, (5, 5), photos=1)], ["last activity: 2026-05-04T11:55:00+0000, 5 min 0 s ago"]),
+        ([shard(0, (5, 5), photos=1)], ["last activity: 2026-05-04T11:55:00+00:00, 5 min 0 s ago"]),
         # What was done days ago says nothing about the pace; 59 intervals took 29.5 minutes.
         (
             [shard(0, (5000, 4900)), shard(1, (31.5, 20)), shard(2, (18, 2))],
             [
-                "last activity: 2026-05-04T11:58:00+0000, 2 min 0 s ago",
+                "last activity: 2026-05-04T11:58:00+00:00, 2 min 0 s ago",
                 "pace: 120 photos an hour in the last hour of work; about 5 min 0 s left",
             ],
         ),

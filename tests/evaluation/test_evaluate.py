@@ -175,6 +175,26 @@ def test_a_network_that_is_missing_is_told_before_anything_is_restored(finished,
     assert not (tmp_path / "out").exists()
 
 
+def test_a_cluster_without_room_for_a_worker_is_told_before_anything_is_restored(finished, tmp_path, monkeypatch):
+    def full(*_, settings, seconds):
+        raise TimeoutError
+
+    folder, _ = finished
+    with without_ray():
+        monkeypatch.setattr("pasd_batch.evaluation.evaluate.run_on_worker", full)
+        report = run(settings_of(folder, tmp_path / "out", workers={"gpus": 1}))
+    assert report.exit_code is ExitCode.CANNOT_START
+    assert "no place for one with 1 CPU(s) and 1 GPU(s); lower workers.cpus" in report.message
+
+
+def test_a_metric_that_cannot_be_left_out_is_told_before_ray_starts(finished, tmp_path, monkeypatch):
+    folder, _ = finished
+    monkeypatch.setattr("pasd_batch.evaluation.evaluate.ray_session", lambda address: pytest.fail("Ray was started"))
+    report = run(settings_of(folder, tmp_path / "out", without=["maniqa"]))
+    assert report.exit_code is ExitCode.CANNOT_START
+    assert "without: maniqa is not in protocol" in report.message
+
+
 def test_other_photos_in_a_set_are_told(finished):
     folder, _ = finished
     sets = [{"name": "pairs", "pairs": str(folder / "pairs"), "count": 3}]

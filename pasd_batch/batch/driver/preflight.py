@@ -12,7 +12,7 @@ from pasd_batch.batch.driver.manifest_check import check_run_manifest, lists_pho
 from pasd_batch.batch.planning.only_new import NothingNew
 from pasd_batch.batch.planning.plan import CheckedManifest
 from pasd_batch.batch.worker.models import ModelLoaders
-from pasd_batch.cluster.session import WorkerResources, run_on_worker
+from pasd_batch.cluster.session import no_place, run_on_worker
 from pasd_batch.config.run import RunSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.manifests.output_paths import LONGEST_PATH
@@ -181,14 +181,7 @@ def _check_worker(settings: RunSettings, storage: Storage, probe: str | None, lo
             try_as_worker, settings, storage, probe, loaders, settings=settings.workers, seconds=WORKER_SECONDS
         )
     except TimeoutError:
-        needed = WorkerResources.of(settings.workers)
-        wanted = f"{needed.cpus:g} CPU(s) and {needed.gpus:g} GPU(s)"
-        return WorkerReport(
-            [
-                f"workers: the cluster has no place for one with {wanted}; lower workers.cpus or workers.gpus, or name "
-                "another cluster with --ray-address"
-            ]
-        )
+        return WorkerReport([no_place(settings.workers)])
     finally:
         if probe is not None:
             storage.delete(probe)

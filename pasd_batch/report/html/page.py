@@ -87,7 +87,7 @@ def table_data(run: RunFile, digest: RunDigest, rows: RowsData) -> Markup:
     data = {
         "columns": COLUMNS,
         "hidden": HIDDEN,
-        "filled": [name for name in COLUMNS if name in rows.filled],
+        "filled": [name for name in (*COLUMNS, *rows.score_names) if name in rows.filled],
         "own": own_setting_names(run),
         "scores": rows.score_names,
         "rows": rows.within_page(),

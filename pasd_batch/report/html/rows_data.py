@@ -44,7 +44,7 @@ class RowsData:
     write: Callable[[int, str], None]
     score_names: list[str] = field(default_factory=list)
     filled: set[str] = field(default_factory=set)
-    """Columns that have content in any row."""
+    """Columns and scores that have content in any row."""
     files: int = 0
     _flushed: int = 0
     _waiting: list[list[Any]] = field(default_factory=list)
@@ -57,7 +57,8 @@ class RowsData:
                 self.score_names.append(name.name)
         for row in table.to_pylist():
             values = _values(row, self.score_names)
-            self.filled.update(name for name, value in zip(COLUMNS, values, strict=False) if value not in (None, ""))
+            told = [*zip(COLUMNS, values, strict=False), *zip(self.score_names, values[len(COLUMNS)], strict=True)]
+            self.filled.update(name for name, value in told if value not in (None, ""))
             self._waiting.append(values)
             self._nbytes += len(json.dumps(values))
             if len(self._waiting) > ROWS_A_FILE or self._nbytes > MOST_BYTES:

@@ -117,6 +117,13 @@ def test_scores_stand_beside_the_photos_and_empty_columns_are_left_out(browser, 
     ]
 
 
+def test_scores_that_no_photo_has_are_no_columns(browser, tmp_path):
+    scores = {"piqe_input": 50.0, "piqe_before": None, "piqe_after": 41.0, "fidelity_psnr": None}
+    with opened(browser, make_page(tmp_path, [result_row(number, scores=scores) for number in range(3)])) as page:
+        headings = [heading.inner_text() for heading in page.locator("#rows th").all()]
+    assert headings == ["photo", "status", "piqe_input", "piqe_after", "size", "result size", "tiles", "seconds"]
+
+
 def test_pages_of_files_stay_pages_in_the_manifest_of_a_selection(browser, tmp_path):
     rows = [result_row(number, page=number or None) for number in range(3)]
     with opened(browser, make_page(tmp_path, rows)) as page:

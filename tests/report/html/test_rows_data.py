@@ -34,7 +34,15 @@ def test_the_rows_of_a_large_run_are_all_in_files_each_once():
 
 
 def test_columns_without_content_are_known():
-    assert rows_of(range(3)).filled == {"photo", "status", "size", "result size", "tiles", "seconds"}
+    rows = rows_of(range(3))
+    assert rows.filled - {*rows.score_names} == {"photo", "status", "size", "result size", "tiles", "seconds"}
+
+
+def test_scores_that_no_photo_has_are_known():
+    names = rows_of(range(1)).score_names
+    rows = RowsData(lambda number, text: None)
+    rows.add(result_table([result_row(0) | {"scores": dict.fromkeys(names) | {names[0]: 1.0}}]))
+    assert rows.filled & {*names} == {names[0]}
 
 
 def test_no_text_ends_a_script_element():

@@ -8,7 +8,7 @@
   const headings = [...data.columns, ...data.scores];
   // Scores stand beside the photos, and what no photo has is no column.
   const of = (names) => names.filter((name) => data.filled.includes(name)).map((name) => data.columns.indexOf(name));
-  const visible = [...of(["photo", "status", "issues"]), ...data.scores.map((_, number) => scoresAt + number), ...of(data.columns.slice(3))];
+  const visible = [...of(["photo", "status", "issues"]), ...data.scores.flatMap((name, number) => (data.filled.includes(name) ? [scoresAt + number] : [])), ...of(data.columns.slice(3))];
   const state = { rows: data.rows, found: [], sort: null, falling: false, page: 0, first: 0 };
 
   const value = (row, column) => (column < scoresAt ? row[column] : row[scoresAt][column - scoresAt] ?? null);
