@@ -10,7 +10,7 @@ import pytest
 
 from pasd_batch.batch.planning import plan as plan_module
 from pasd_batch.batch.planning import small_manifests
-from pasd_batch.batch.planning.estimate import photo_work, plan_summary
+from pasd_batch.batch.planning.estimate import PlanSummary, photo_work, plan_summary
 from pasd_batch.batch.planning.plan import CheckedManifest, check_manifest, plan_is_complete, write_plan
 from pasd_batch.batch.planning.plan_stages import cut_spans
 from pasd_batch.config.restoration import RestorationSettings
@@ -202,6 +202,11 @@ def test_a_dry_run_sums_up_and_writes_nothing(tmp_path):
     assert summary.seconds(seconds_per_tile=2, workers=2) == pytest.approx(summary.tiles, abs=1)
     assert not (tmp_path / "run").exists()
     assert any("sizes known of 40 photos" in line for line in summary.lines())
+
+
+def test_a_run_that_only_scores_has_no_lines_about_tiles():
+    assert any("tiles" in line for line in PlanSummary(3, 1).lines())
+    assert PlanSummary(3, 1, restores=False).lines() == ["photos: 3", "shards: 1"]
 
 
 def test_a_dry_run_looks_at_photos_own_settings_and_their_steps(tmp_path):
