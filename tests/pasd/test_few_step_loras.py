@@ -67,13 +67,13 @@ def test_sampling_begins_with_the_photo_noised_to_the_schedules_last_timestep(
     assert len(seen) == steps
     start, timestep = seen[0]
     assert int(timestep) == 999
-    draws = NoiseDraws.from_seed(SEED, 4, Size(8, 8))
+    draws = NoiseDraws(SEED, 4, Size(8, 8))
     scaled = turbo_models.vae.config["scaling_factor"]
     with torch.no_grad():
         encoded = turbo_models.vae.encode(2 * photo[None] - 1).latent_dist
-        latent = scaled * (encoded.mean + encoded.std * draws.posterior)
+        latent = scaled * (encoded.mean + encoded.std * draws.posterior())
     torch.testing.assert_close(
-        start, ALPHA_BAR_999**0.5 * latent + (1 - ALPHA_BAR_999) ** 0.5 * draws.first, atol=1e-3, rtol=1e-3
+        start, ALPHA_BAR_999**0.5 * latent + (1 - ALPHA_BAR_999) ** 0.5 * draws.first(), atol=1e-3, rtol=1e-3
     )
     (without,) = Restorer(models, settings).restore([photo], prompts=[""], seeds=[SEED])
     assert not torch.allclose(made.image, without.image, atol=0.01)
