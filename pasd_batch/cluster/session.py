@@ -170,7 +170,7 @@ def node_type() -> str | None:
 
 
 def no_place(settings: WorkerSettings) -> str:
-    """What to say where `run_on_worker` found no place."""
+    """Error message for a worker that has no place in the cluster."""
     needed = WorkerResources.of(settings)
     return (
         f"workers: the cluster has no place for one with {needed.cpus:g} CPU(s) and {needed.gpus:g} GPU(s); "
