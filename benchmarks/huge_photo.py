@@ -5,7 +5,7 @@
 The photo goes through `pasd-batch restore`'s own pipeline, with networks of the embedded model's shapes (48 latent
 channels, no attention in the VAE) that cost little time: narrow ones without normalisations, which add passes and no
 memory, and a denoiser that predicts no noise. What is told is the peak of resident memory of this process and the
-decoder's together, above what they have after a small photo, and what `plan` says that the photo takes.
+decoder's together, above what they have after a small photo.
 """
 
 import argparse
