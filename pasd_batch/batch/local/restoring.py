@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pasd_batch import __version__
 from pasd_batch.batch.local.errors import CannotRestore, RestorationStopped
-from pasd_batch.batch.local.finding import every_page, find_photos
+from pasd_batch.batch.local.finding import LocalPhoto, every_page, find_photos
 from pasd_batch.batch.local.masks import masks_of
 from pasd_batch.batch.local.output_folder import OutputFolder
 from pasd_batch.batch.local.targets import is_done, output_paths, refuse_losses, refuse_no_folder
@@ -117,21 +117,23 @@ def restore_photos(
     on_progress(skipped)
     folder = OutputFolder(root)
     folder.make()
-    records = [
-        PhotoRecord(
-            photo.photo_id,
-            photo.path,
-            path,
-            color_reference_uri=reference,
-            mask_uri=mask,
-            settings=page_settings(photo.page),
-            row=number,
-            source_root=photo.folder,
-        )
-        for number, (photo, path, mask) in enumerate(todo)
-    ]
+    records = [_record(number, *each, reference) for number, each in enumerate(todo)]
     with folder:
         return _run(spec, models, folder, records, skipped, on_progress)
+
+
+def _record(number: int, photo: LocalPhoto, path: str, mask: str | None, reference: str | None) -> PhotoRecord:
+    """A photo as a run's plan has it."""
+    return PhotoRecord(
+        photo.photo_id,
+        photo.path,
+        path,
+        color_reference_uri=reference,
+        mask_uri=mask,
+        settings=page_settings(photo.page),
+        row=number,
+        source_root=photo.folder,
+    )
 
 
 def _hash_of(path: str | None) -> str | None:
