@@ -89,6 +89,7 @@ class RowFile:
         there = self.file.schema_arrow.names
         with parsing(self.storage, self.path):
             table = self.file.read_row_group(group, [name for name in names if name in there], use_threads=False)
+            table.validate(full=True)  # text that is not UTF-8 would fail later, where nobody expects it
         for name in names:
             if name not in there:
                 column = self.schema.field(name)

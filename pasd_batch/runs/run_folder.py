@@ -128,7 +128,9 @@ class RunFolder:
         with parsing(self.storage, path):
             file = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True)
             require_columns(file.schema_arrow, PLAN_SCHEMA)
-            return file.read()
+            plan = file.read()
+            plan.validate(full=True)  # text that is not UTF-8 would fail later, where nobody expects it
+            return plan
 
     def committed(self) -> list[int]:
         """Numbers of all committed shards, in order."""

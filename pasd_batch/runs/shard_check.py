@@ -153,6 +153,8 @@ class ShardCheck:
             if row["status"] != Status.OK:
                 found.failed += 1
                 continue
+            if row["output_bytes"] is None or row["output_sha256"] is None:
+                raise RunDamaged(f"row {place + 1} does not tell its photo's size and SHA-256")
             if row["output_uri"] is not None:
                 self._check_files(row, place, found)
             if image is not None:

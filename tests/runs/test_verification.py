@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tiny_run import PHOTOS, TinyRun, cut, flip, shard_file
 
@@ -40,6 +42,38 @@ def test_no_photo_is_said_to_belong_to_nothing_while_its_shard_cannot_be_read(ti
     cut(tiny_run.root / shard_file("results", 2))
     cut(tiny_run.root / shard_file("plan", 2))
     assert tiny_run.verify().counts == {ProblemKind.PLAN_DAMAGED: 1, ProblemKind.RESULTS_DAMAGED: 1}
+
+
+@pytest.mark.parametrize("folder", ["plan", "results"])
+def test_damage_at_any_place_of_a_file_is_no_fault_of_the_program(tiny_run, folder):
+    path = tiny_run.root / shard_file(folder, 1)
+    data = path.read_bytes()
+    found = 0
+    for place in range(0, len(data), 61):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
+        found += bool(tiny_run.verify().counts)
+    assert found > len(data) / 61 / 2
+    path.write_bytes(data)
+    assert tiny_run.verify().whole
+
+
+def test_rows_that_do_not_tell_their_photo_are_damage(tiny_run):
+    path = tiny_run.root / shard_file("results", 1)
+    table = pq.read_table(path)
+    nothing = pa.nulls(table.num_rows, table["output_bytes"].type)
+    place = table.schema.get_field_index("output_bytes")
+    pq.write_table(table.set_column(place, "output_bytes", nothing), path)
+    assert tiny_run.verify().counts == {ProblemKind.RESULTS_DAMAGED: 1}
+
+
+def test_text_that_is_no_utf8_is_damage(tiny_run):
+    path = tiny_run.root / shard_file("plan", 1)
+    table = pq.read_table(path)
+    pq.write_table(table, path, compression="none", use_dictionary=False, write_statistics=False)
+    path.write_bytes(path.read_bytes().replace(b"05.png", b"\xff5.png"))
+    result = tiny_run.verify()
+    assert result.counts == {ProblemKind.PLAN_DAMAGED: 1}
+    assert "UTF" in result.examples[ProblemKind.PLAN_DAMAGED][0].detail
 
 
 def test_files_that_belong_to_nothing_are_listed_and_kept_unless_it_is_said(tiny_run, capsys):

@@ -12,7 +12,14 @@ import pyarrow.parquet as pq
 from PIL import Image
 from tiny_models import TINY, TinyScorer, fingerprint
 
-from pasd_batch.batch.planning.plan_stages import PathRules, ShardLayout, cut_shards, planned_rows, write_shards
+from pasd_batch.batch.planning.plan_stages import (
+    PathRules,
+    ShardLayout,
+    cut_shards,
+    encode_plan,
+    planned_rows,
+    write_shards,
+)
 from pasd_batch.batch.worker.photo_loader import LoadedPhoto
 from pasd_batch.batch.worker.rows import RowWriter
 from pasd_batch.batch.worker.spec import WorkerSpec
@@ -121,7 +128,7 @@ def write_plan(root, records, shard_size=10):
     starts = range(0, len(records), shard_size)
     for shard, start in enumerate(starts):
         table = plan_table(records[start : start + shard_size], [ALBUM])
-        pq.write_table(table, folder / shard_file_name(shard))
+        (folder / shard_file_name(shard)).write_bytes(encode_plan(table))
     return len(starts)
 
 

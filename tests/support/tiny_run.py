@@ -82,6 +82,15 @@ def flip(path: Path, at: float = 0.5) -> None:
     path.write_bytes(bytes(data))
 
 
+def flip_page(path: Path) -> None:
+    """Flip a bit of what a Parquet file's page holds of the first column."""
+    column = pq.read_metadata(path).row_group(0).column(0)
+    start = column.dictionary_page_offset or column.data_page_offset
+    data = bytearray(path.read_bytes())
+    data[start + column.total_compressed_size - 1] ^= 1
+    path.write_bytes(bytes(data))
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-30])
 

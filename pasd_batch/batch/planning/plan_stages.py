@@ -182,7 +182,7 @@ def write_shards(first_shard: int, shards: Iterable[pa.Table], storage: Storage,
 
     def write(numbered: tuple[int, pa.Table]) -> None:
         number, shard = numbered
-        storage.write(plan_path(number), _encode(shard.replace_schema_metadata({SOURCE_ROOT_KEY: source_root})))
+        storage.write(plan_path(number), encode_plan(shard.replace_schema_metadata({SOURCE_ROOT_KEY: source_root})))
 
     return sum(1 for _ in in_threads(write, enumerate(shards, start=first_shard)))
 
@@ -207,7 +207,8 @@ def _keys(kind: int, values: list[bytes], rows: np.ndarray) -> pa.Table:
     )
 
 
-def _encode(shard: pa.Table) -> bytes:
+def encode_plan(shard: pa.Table) -> bytes:
+    """A shard's plan as a Parquet file with a checksum for each page."""
     # Four times as fast as with dictionaries and zstd, and no larger: there are few rows, and all of them differ.
     buffer = io.BytesIO()
     pq.write_table(

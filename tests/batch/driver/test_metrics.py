@@ -61,9 +61,22 @@ def scrape():
     return [(name, dict(LABEL.findall(labels)), float(value)) for name, labels, value in SAMPLE.findall(text)]
 
 
+def total(samples, name, **labels):
+    found = [value for each, of, value in samples if each == name and labels.items() <= of.items()]
+    assert found, (name, labels)
+    return sum(found)
+
+
+def two_shards_are_told(samples):
+    """True once both workers' first shards are served; a worker is served every few seconds, each at its own time."""
+    photos = total(samples, "ray_pasd_batch_photos_total", status="ok")
+    committed = total(samples, "ray_pasd_batch_shards_total", state="committed")
+    return committed >= 2 and photos >= 6 and photos == total(samples, "ray_pasd_batch_tiles_total")
+
+
 @pytest.fixture(scope="module")
 def samples(ray_cluster, archive, tmp_path_factory):
-    """What is served of a run that is half done and held there, and the run's address."""
+    """What is served of a run that is half done and held there, once every metric and two shards of photos are."""
     root, hold = tmp_path_factory.mktemp("metrics") / "run", Path(os.environ["PASD_TEST_HOLD"])
     hold.write_text("5")
     options = {"show_progress": False, "loaders": tiny_models.HELD}
@@ -75,14 +88,14 @@ def samples(ray_cluster, archive, tmp_path_factory):
     wanted = {name for metric in METRICS for name in served_names(metric)} - served_names(metrics.RETRIES)
     try:
         deadline, found = time.monotonic() + SCRAPE_SECONDS, []
-        while not wanted <= {name for name, labels, _ in found if labels.get("run") == str(root)}:
-            assert time.monotonic() < deadline, wanted - {name for name, _, _ in found}
+        while not (wanted <= {name for name, _, _ in found} and two_shards_are_told(found)):
+            assert time.monotonic() < deadline, (wanted - {name for name, _, _ in found}, found)
             time.sleep(0.5)
-            found = scrape()
+            found = [(name, labels, value) for name, labels, value in scrape() if labels.get("run") == str(root)]
     finally:
         hold.unlink()
         driver.join()
-    return [(name, labels, value) for name, labels, value in found if labels.get("run") == str(root)]
+    return found
 
 
 def test_every_metric_is_served_under_its_name_with_its_labels(samples):
@@ -93,19 +106,17 @@ def test_every_metric_is_served_under_its_name_with_its_labels(samples):
 
 
 def test_values_are_those_of_the_run(samples):
-    def total(name, **labels):
-        found = [value for each, of, value in samples if each == name and labels.items() <= of.items()]
-        assert found, (name, labels)
-        return sum(found)
-
-    assert total("ray_pasd_batch_run_photos", state="planned") == 30
-    assert 6 <= total("ray_pasd_batch_photos_total", status="ok") <= 10
-    assert total("ray_pasd_batch_tiles_total") == total("ray_pasd_batch_photos_total", status="ok")
-    assert total("ray_pasd_batch_pixels_total") > 6 * 24 * 32
-    assert total("ray_pasd_batch_bytes_total", direction="input") > 0
-    assert total("ray_pasd_batch_shards_total", state="committed") >= 2
-    assert 0 < total("ray_pasd_batch_run_cost", state="so_far") < total("ray_pasd_batch_run_cost", state="in_all")
-    assert total("ray_pasd_batch_gpu_memory_bytes", kind="total") == 0
+    assert total(samples, "ray_pasd_batch_run_photos", state="planned") == 30
+    assert 6 <= total(samples, "ray_pasd_batch_photos_total", status="ok") <= 10
+    assert total(samples, "ray_pasd_batch_pixels_total") > 6 * 24 * 32
+    assert total(samples, "ray_pasd_batch_bytes_total", direction="input") > 0
+    assert total(samples, "ray_pasd_batch_shards_total", state="committed") >= 2
+    assert (
+        0
+        < total(samples, "ray_pasd_batch_run_cost", state="so_far")
+        < total(samples, "ray_pasd_batch_run_cost", state="in_all")
+    )
+    assert total(samples, "ray_pasd_batch_gpu_memory_bytes", kind="total") == 0
 
 
 @pytest.mark.parametrize("expression", expressions())
