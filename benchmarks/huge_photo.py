@@ -130,7 +130,11 @@ def main() -> None:
     torch.set_num_threads(1)
     settings = RestoreSettings.parse(
         {
-            "sampling": {"scale": options.scale, "tiling": {"tile_size": 96, "overlap": 8, "vae_tile_size": 128}},
+            "sampling": {
+                "scale": options.scale,
+                "adapt": False,
+                "tiling": {"tile_size": 96, "overlap": 8, "vae_tile_size": 128},
+            },
             "output": {"file": {"format": options.format, "compression": 1}},
             "limits": {"max_decode_seconds": 600},
             "deadlines": {"fetch": 3600, "store": 3600},
