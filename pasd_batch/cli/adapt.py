@@ -26,7 +26,7 @@ def add_command(commands: Any) -> None:
         "and print what it is worth for photos that it was not fitted to. docs/adaptation.md says more.",
     )
     parser.add_argument("evaluation", metavar="EVALUATION", help="the evaluation's output")
-    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="YAML file for the map")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="YAML file for the map")
     parser.add_argument(
         "--objective",
         nargs="+",

@@ -26,7 +26,9 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "photos", nargs="+", metavar="PHOTO", help="image files, folders of them, or globs such as 'scans/**/*.jpg'"
     )
-    parser.add_argument("--output", required=True, type=_folder, metavar="DIR", help="folder for the restored photos")
+    parser.add_argument(
+        "-o", "--output", required=True, type=_folder, metavar="DIR", help="folder for the restored photos"
+    )
     parser.add_argument(
         "--format", choices=[each.value for each in ImageFormat], help="file format of restored photos (default png)"
     )

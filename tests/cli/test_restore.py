@@ -104,7 +104,7 @@ def test_globs_are_searched_as_folders_are(quick_models, photos, tmp_path, capsy
     Image.open("b.png").save("sub/deep/c.jpg")
     Path("[1].jpg").write_bytes(Path("a.jpg").read_bytes())
     Path("broken.jpg").unlink()
-    command = ["restore", "--output", str(tmp_path / "out"), "--format", "jpeg", "--quality", "80"]
+    command = ["restore", "-o", str(tmp_path / "out"), "--format", "jpeg", "--quality", "80"]
     assert main([*command, "**/*.jpg"]) == 0
     names = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
     assert names == ["[1].jpg", "a.jpg", "sub/deep/c.jpg"]
