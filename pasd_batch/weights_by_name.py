@@ -6,7 +6,7 @@ Here what loaders read (`pasd/`, `metrics/`) meets where it may lie (`storage/`)
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,16 +32,6 @@ class UnfitWeights(TroubleAroundPhotos):
     """Weights at a name that are not laid out as its setting needs them."""
 
 
-@dataclass(frozen=True)
-class Needed:
-    """Files that one setting of weights needs."""
-
-    setting: WeightsSetting
-    source: WeightSource
-    files: Mapping[str, int]
-    """Bytes of each, by its name below the source; one called by the empty text is the source itself."""
-
-
 def on_this_machine(settings: Named, storage_settings: StorageSettings | None = None) -> Named:
     """The settings with local paths for all weights that are needed, fetched if they are not here yet.
 
@@ -58,8 +48,8 @@ def on_this_machine(settings: Named, storage_settings: StorageSettings | None = 
     def local(setting: WeightsSetting) -> Path | str | None:
         if not isinstance(setting.value, str) or not _is_used(settings, setting):
             return setting.value
-        needed = needed_files(pinned_setting(setting, storage_settings), storage_settings)
-        return needed.source.fetch(list(needed.files))
+        source, files = needed_files(pinned_setting(setting, storage_settings), storage_settings)
+        return source.fetch(list(files))
 
     return with_weights(settings, local)
 
@@ -85,18 +75,6 @@ def with_pins(settings: Named, pins: Mapping[str, str]) -> Named:
     return with_weights(settings, pin)
 
 
-def all_needed(settings: Settings) -> Iterator[Needed]:
-    """Files of every setting that names weights, local ones too.
-
-    Raises:
-        StorageError, UnfitWeights: as `on_this_machine`, for the setting that comes next.
-    """
-    storage_settings = storage_settings_of(settings)
-    for setting in used_settings(settings):
-        if setting.value is not None:
-            yield needed_files(setting, storage_settings)
-
-
 def faults_on_this_machine(settings: Settings) -> list[str]:
     """Faults of weights that should be on this machine, each with its setting and remedy; quicker than loading any."""
     storage_settings = storage_settings_of(settings)
@@ -105,18 +83,20 @@ def faults_on_this_machine(settings: Settings) -> list[str]:
         if not isinstance(setting.value, Path):
             continue
         try:
-            names = needed_files(setting, storage_settings).files
+            _, files = needed_files(setting, storage_settings)
         except (StorageError, UnfitWeights) as error:
             faults.append(str(error))
             continue
-        for path in (setting.value.expanduser() / name for name in names):
+        for path in (setting.value.expanduser() / name for name in files):
             if path.suffix == ".safetensors" and (kind := why_no_safetensors(path)):
                 faults.append(f"{setting.name}: {path}: no safetensors, but {kind}")
     return faults
 
 
-def needed_files(setting: WeightsSetting, storage_settings: StorageSettings) -> Needed:
-    """Files that loading a setting's weights reads, as they are at their source.
+def needed_files(setting: WeightsSetting, storage_settings: StorageSettings) -> tuple[WeightSource, dict[str, int]]:
+    """Source of a setting's weights, and the files that loading them reads, as they are there: bytes of each by name.
+
+    Names are those below the source; one called by the empty text is the source itself.
 
     Raises:
         StorageError: the source cannot be looked at.
@@ -129,7 +109,7 @@ def needed_files(setting: WeightsSetting, storage_settings: StorageSettings) -> 
     names = files.keys() if "" in files else _names_read(setting, files)
     if problem := _problem(setting, files, names):
         raise UnfitWeights(f"{setting.name}: {source}: {problem}")
-    return Needed(setting, source, {name: files[name] for name in names})
+    return source, {name: files[name] for name in names}
 
 
 def pinned_setting(setting: WeightsSetting, storage_settings: StorageSettings) -> WeightsSetting:
@@ -182,7 +162,7 @@ def _is_used(settings: Settings, setting: WeightsSetting) -> bool:
 def _names_read(setting: WeightsSetting, files: Mapping[str, int]) -> Collection[str]:
     if isinstance(setting.group, MetricsSettings):
         return sorted(name for name in files if any(each.fits(name) for each in needed_of(setting.group)))
-    return files_read(files.keys(), setting.mark.parts, allow_pickle=setting.allow_pickle)
+    return list(files_read(files.keys(), setting.mark.parts, allow_pickle=setting.allow_pickle))
 
 
 def _problem(setting: WeightsSetting, files: Mapping[str, int], names: Collection[str]) -> str | None:

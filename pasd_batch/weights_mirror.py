@@ -93,10 +93,10 @@ class Mirror:
         return [f"{name}={value}" for name, value in written.items()]
 
     def _put_named(self, setting: WeightsSetting, storage_settings: StorageSettings) -> Copied:
-        needed = needed_files(pinned_setting(setting, storage_settings), storage_settings)
-        folder = needed.source.fetch(list(needed.files))
-        files = {name: folder / name if name else folder for name in needed.files}
-        return self._put(setting, _label(needed.source), str(needed.source), files)
+        source, needed = needed_files(pinned_setting(setting, storage_settings), storage_settings)
+        folder = source.fetch(list(needed))
+        files = {name: folder / name if name else folder for name in needed}
+        return self._put(setting, _label(source), str(source), files)
 
     def _put_metrics(self, setting: WeightsSetting, storage_settings: StorageSettings) -> Copied:
         """Copy those of the chosen metrics' files that can be had, before the others are told."""

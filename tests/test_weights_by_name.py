@@ -16,7 +16,7 @@ from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.weights import WeightsPath
 from pasd_batch.pasd.model_identity import model_fingerprint
 from pasd_batch.storage.errors import NotFound
-from pasd_batch.weights_by_name import UnfitWeights, all_needed, on_this_machine, pinned, with_pins
+from pasd_batch.weights_by_name import UnfitWeights, on_this_machine, pinned, used_settings, with_pins
 
 UNUSED = {
     "README.md": b"model card",
@@ -154,7 +154,7 @@ def test_what_is_not_used_is_not_fetched(hub):
     }
     settings = RunSettings.parse(run)
     assert on_this_machine(settings) == settings
-    assert list(all_needed(settings)) == []
+    assert list(used_settings(settings)) == []
     assert hub.asked == []
 
 
@@ -178,5 +178,7 @@ def test_a_run_that_describes_needs_its_describers_alone(describer_folder):
     model = {"base": "hf://someone/sd", "control": "hf://someone/pasd"}
     classify = {"weights": str(describer_folder("resnet"))}
     settings = RunSettings.parse(values | {"restoration": {"model": model, "describe": {"classify": classify}}})
-    assert [each.setting.name for each in all_needed(settings)] == ["restoration.describe.classify.weights"]
+    assert [each.name for each in used_settings(settings) if each.value is not None] == [
+        "restoration.describe.classify.weights"
+    ]
     assert pinned(settings) == {}

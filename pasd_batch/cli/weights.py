@@ -111,10 +111,9 @@ def _lines(setting: WeightsSetting, settings: Settings) -> Iterator[str]:
     from pasd_batch.weights_by_name import needed_files, storage_settings_of
 
     if setting.value is not None:
-        needed = needed_files(setting, storage_settings_of(settings))
-        names = list(needed.files)
-        here = "on this machine" if needed.source.is_here(names) else "not fetched to this machine yet"
-        yield f"{setting.name}: {needed.source}: {len(names)} files, {_size(sum(needed.files.values()))}, {here}"
+        source, files = needed_files(setting, storage_settings_of(settings))
+        here = "on this machine" if source.is_here(list(files)) else "not fetched to this machine yet"
+        yield f"{setting.name}: {source}: {len(files)} files, {_size(sum(files.values()))}, {here}"
     elif isinstance(setting.group, MetricsSettings):
         yield from _metrics_without_folder(setting.group)
     elif setting.mark.otherwise is not None:

@@ -123,7 +123,7 @@ def title(column: TableColumn, higher: Mapping[str, bool]) -> str:
 
 def is_better_higher(metric: str, higher: Mapping[str, bool]) -> bool:
     """True if more of a metric is better; of one that has no value anywhere nobody can tell."""
-    return SET_METRICS[metric].higher_is_better if metric in SET_METRICS else higher.get(metric, metric != "seconds")
+    return metric not in SET_METRICS and higher.get(metric, metric != "seconds")
 
 
 def _best(methods: Sequence[MethodScores], column: TableColumn, higher: Mapping[str, bool]) -> float | None:

@@ -13,7 +13,6 @@ from PIL import Image
 from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.metrics.iqa import build_inception
 
-DIMENSIONS = 2048
 _SIDE = 299
 
 

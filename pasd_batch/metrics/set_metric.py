@@ -30,11 +30,10 @@ class SetMetric(Protocol):
 
 @dataclass(frozen=True)
 class SetMetricMeaning:
-    """Meaning of a set metric, for tables."""
+    """Meaning of a set metric, for tables; of all of them lower is better."""
 
     title: str
     meaning: str
-    higher_is_better: bool = False
 
 
 SET_METRICS: dict[str, SetMetricMeaning] = {
@@ -49,7 +48,7 @@ SET_METRICS: dict[str, SetMetricMeaning] = {
         "just below 0",
     ),
 }
-"""By name; lower is better."""
+"""By name."""
 
 
 def build_set_metric(name: str) -> SetMetric:

@@ -9,7 +9,7 @@ from pyiqa.utils import download_util
 
 from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.metrics.frechet_distance import FrechetDistance
-from pasd_batch.metrics.inception import DIMENSIONS, InceptionFeatures
+from pasd_batch.metrics.inception import InceptionFeatures
 from pasd_batch.metrics.iqa import MetricsUnavailable
 
 WEIGHTS = "hub/pyiqa/pt_inception-2015-12-05-6726825d.pth"
@@ -60,7 +60,7 @@ def test_features_and_fid_are_pyiqas(folder, settings):
             device=torch.device("cpu"),
             verbose=False,
         )
-        assert ours[side].shape == (2, DIMENSIONS)
+        assert ours[side].shape == (2, 2048)
         np.testing.assert_array_equal(ours[side], theirs[side])
     distance = FrechetDistance()
     distance.update(ours["results"][:, :COMPARED], ours["truths"][:, :COMPARED])
