@@ -3,12 +3,14 @@
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from pasd_batch.config.adaptation import AdaptationMap, Readings, replaced_by
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.fidelity import FidelityDial
 from pasd_batch.config.restoration import ColorFix, SamplingSettings
+from pasd_batch.config.setting_names import takes_text
 
 PAGE = "page"
 """Name under which a photo's own settings have the page of its file."""
@@ -19,6 +21,25 @@ _LARGEST_PAGE = 1_000_000
 def own_settings(given: str | None) -> Mapping[str, Any]:
     """Settings in a plan's `settings` of a photo, by their names."""
     return {} if given is None else json.loads(given)
+
+
+def meaning_of(given: str | None) -> Mapping[str, Any]:
+    """Settings in a plan's `settings` by their names, in order; equal ones are equal however a manifest writes them.
+
+    CSV has numbers as text, and pandas has whole numbers of a column with gaps as 2.0.
+    """
+    return {name: _number_of(name, value) for name, value in sorted(own_settings(given).items())}
+
+
+def _number_of(name: str, value: Any) -> Any:
+    """A value of a setting that is a number, as one; what is none, and texts such as prompts, stay as they are."""
+    if takes_text(SamplingSettings, (name,)) or isinstance(value, bool):
+        return value
+    for kind in (int, float):  # int first: seeds are larger than what float holds exactly
+        with suppress(ValueError, OverflowError, TypeError):
+            number = kind(value) if isinstance(value, str) else value
+            return int(number) if number == int(number) else number
+    return value
 
 
 def page_of(own: Mapping[str, Any]) -> int | None:

@@ -201,12 +201,18 @@ class ResultRow:
     color_reference_sha256: str | None = result_column(
         pa.string(), "SHA-256 (hex) of the bytes of the colour reference.", default=None
     )
+    color_reference_version: str | None = result_column(
+        pa.string(), "What tells the colour reference from later ones at its place, as `input_version`.", default=None
+    )
     mask_uri: str | None = result_column(
         pa.string(),
         "The mask that says where the photo is restored, if the manifest names one ([regions](regions.md)).",
         default=None,
     )
     mask_sha256: str | None = result_column(pa.string(), "SHA-256 (hex) of the mask's bytes.", default=None)
+    mask_version: str | None = result_column(
+        pa.string(), "What tells the mask from later ones at its place, as `input_version`.", default=None
+    )
     regions: list[FoundBox] | None = result_column(
         pa.list_(REGION_TYPE),
         "What a detector found of the classes in `sampling.regions`: `name`, `score` and the box (`left`, `top`, "

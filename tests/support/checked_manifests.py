@@ -9,7 +9,7 @@ from pasd_batch.manifests.pieces import find_pieces
 from pasd_batch.manifests.survey import merge_surveys, survey_piece
 
 
-def checked(manifest, **changes):
+def checked(manifest, /, **changes):
     """The checked manifest at a path; no output paths collide in it."""
     run_settings = settings("/run", manifest, **changes)
     access, columns = run_settings.storage, run_settings.manifest.columns

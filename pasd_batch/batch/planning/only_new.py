@@ -1,14 +1,15 @@
 """`manifest.only_new`: the photos of a manifest that earlier runs have not done, or not as they are now."""
 
-import hashlib
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
 
+from pasd_batch.batch.planning.done_photos import Content, DonePhoto, done_photos, is_unchanged, key_of
 from pasd_batch.batch.planning.plan import CheckedManifest
 from pasd_batch.config.run import RunSettings
 from pasd_batch.config.storage import StorageSettings
@@ -18,36 +19,27 @@ from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.rows import photo_ids, read_rows
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
 from pasd_batch.manifests.writing import write_tables
-from pasd_batch.records import URI_COLUMNS, Status
+from pasd_batch.records import URI_COLUMNS
 from pasd_batch.runs.planned_manifest import as_manifest
 from pasd_batch.runs.run_differences import default_settings, flat_settings, in_one_pass
 from pasd_batch.runs.run_set import FoundRun, find_runs
 from pasd_batch.storage.location import redact_uri
-from pasd_batch.storage.reading import read_uri, state_of
-from pasd_batch.storage.storage import NotFound, StorageError
 from pasd_batch.storage.threads import in_threads
 
 _logger = logging.getLogger(__name__)
 
-_ROW = ["photo_id", "uri", "prompt", *URI_COLUMNS[1:], "status", "input_sha256", "input_bytes", "input_version"]
 _MATTERS_NOT = ("shard_size", "manifest", "limits.", "output.images", "output.max_shard_mib")
 """Settings that decide what comes out and not how a photo looks."""
+
+_KNOWN_BY = ("prompt", *URI_COLUMNS, "settings")
+_REMEMBERED = 10_000
+"""Files that are not looked at again: many photos may have one mask or colour reference, or be pages of one file."""
 
 _SHOWN = 10
 
 
 class NothingNew(PasdBatchError):
     """Earlier runs have done all photos: there is nothing to do, which is no failure."""
-
-
-@dataclass(frozen=True)
-class DonePhoto:
-    """A photo that a run has done, and its content then."""
-
-    photo_id: str
-    sha256: str
-    nbytes: int
-    version: str | None
 
 
 @dataclass(frozen=True)
@@ -77,8 +69,8 @@ def new_photos(checked: CheckedManifest, settings: RunSettings, model_fingerprin
     """Leave out what earlier runs have done.
 
     A photo is done if the latest run that has it, of those with the same settings and weights, restored it with the
-    same id, address, prompt and own settings, and it is unchanged: by the store's ETag or the file's time where that
-    was noted, else by size and hash, for which it is fetched. Held are some 300 bytes for each photo that is done.
+    same id, addresses, prompt and own settings, and it, its mask and its colour reference are unchanged (`Content`).
+    Held are some 300 bytes for each photo that is done, and as many for a mask or colour reference.
 
     Raises:
         NothingNew: nothing is left.
@@ -92,7 +84,7 @@ def new_photos(checked: CheckedManifest, settings: RunSettings, model_fingerprin
         _logger.warning(
             "%d earlier runs have other settings or weights; their photos come again", len(found) - len(runs)
         )
-    known = _done(runs)
+    known = done_photos(runs)
     left = _Left(checked, known, settings.storage.with_folders(checked.folders))
     with tempfile.TemporaryFile() as file:
         photos = write_tables(file, left.tables())
@@ -113,28 +105,6 @@ def _makes_the_same(run: FoundRun, settings: RunSettings, model_fingerprint: str
     return same and run.file.model_fingerprint == model_fingerprint
 
 
-def _done(runs: Sequence[FoundRun]) -> dict[bytes, DonePhoto]:
-    """Photos that are done, by what they were done of; a later run's failure takes an earlier success back."""
-    latest: dict[str, tuple[bytes, DonePhoto | None]] = {}
-    for run in runs:
-        for shard in run.folder.committed():
-            own = run.folder.plan(shard)["settings"].to_pylist()
-            for row, setting in zip(run.folder.shard_rows(shard, _ROW).to_pylist(), own, strict=True):
-                latest[row["photo_id"]] = _key(row, setting), _done_photo(row)
-    return {key: photo for key, photo in latest.values() if photo is not None}
-
-
-def _done_photo(row: Mapping[str, Any]) -> DonePhoto | None:
-    if row["status"] != Status.OK or row["input_sha256"] is None:
-        return None
-    return DonePhoto(row["photo_id"], row["input_sha256"], row["input_bytes"], row["input_version"])
-
-
-def _key(row: Mapping[str, Any], own_settings: str | None) -> bytes:
-    values = (row["photo_id"], row["prompt"], *(row[name] for name in URI_COLUMNS), own_settings)
-    return hashlib.blake2b(repr(values).encode(), digest_size=16).digest()
-
-
 @dataclass
 class _Left:
     """Rows that are left of a manifest, and all that were seen of it."""
@@ -146,6 +116,7 @@ class _Left:
     def __post_init__(self) -> None:
         self.done = 0
         self.seen: set[str] = set()
+        self._is_unchanged = lru_cache(_REMEMBERED)(self._look)
 
     def tables(self) -> Iterator[pa.Table]:
         """The rows that are left, as a manifest."""
@@ -158,8 +129,11 @@ class _Left:
                 yield self._manifest(table.append_column("given_id", pa.array(ids, pa.string())).filter(left))
 
     def _is_done(self, row: Mapping[str, Any]) -> bool:
-        photo = self.known.get(_key({**row, "uri": redact_uri(row["uri"])}, row["settings"]))
-        return photo is not None and is_unchanged(photo, row["uri"], self.storage_settings)
+        photo = self.known.get(key_of(row, row["settings"]))
+        return photo is not None and all(self._is_unchanged(row[name], photo.contents[name]) for name in photo.contents)
+
+    def _look(self, uri: str, content: Content) -> bool:
+        return is_unchanged(content, uri, self.storage_settings)
 
     def _manifest(self, table: pa.Table) -> pa.Table:
         uris = [uri for name in URI_COLUMNS if name in table.column_names for uri in table[name].to_pylist() if uri]
@@ -185,29 +159,6 @@ class _Left:
 
 def _rows(table: pa.Table, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Values that a photo is known by, row by row."""
-    names = [name for name in ("prompt", *URI_COLUMNS, "settings") if name in table.column_names]
+    names = [name for name in _KNOWN_BY if name in table.column_names]
     for photo_id, row in zip(ids, table.select(names).to_pylist(), strict=True):
-        beside = {name: redact_uri(uri) if (uri := row.get(name)) else None for name in URI_COLUMNS[1:]}
-        yield {
-            "photo_id": photo_id,
-            "uri": row["uri"],
-            "prompt": row.get("prompt"),
-            "settings": row.get("settings"),
-            **beside,
-        }
-
-
-def is_unchanged(photo: DonePhoto, uri: str, storage_settings: StorageSettings) -> bool:
-    """True if what is at `uri` now has the content that was done; what cannot be told, or is gone, is not."""
-    try:
-        state = state_of(uri, storage_settings)
-        if state.bytes != photo.nbytes:
-            return False
-        if photo.version is not None and state.version == photo.version:
-            return True
-        return hashlib.sha256(read_uri(uri, storage_settings)).hexdigest() == photo.sha256
-    except NotFound:
-        return False
-    except StorageError as error:
-        _logger.info("%s: taken for changed, as it cannot be looked at: %s", redact_uri(uri), error)
-        return False
+        yield {"photo_id": photo_id} | {name: row.get(name) for name in _KNOWN_BY}

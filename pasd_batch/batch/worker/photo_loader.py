@@ -85,9 +85,7 @@ class PhotoLoader:
             raise StageFailed(state.refused)
         record, began = state.record, time.monotonic()
         with state.through(Stage.FETCH, beyond=is_trouble_of_source):
-            if self.settings.manifest.only_new:
-                # Before the photo is read: if it changes in between, a later run takes it for changed, which is safe.
-                state.row.input_version = self._version(record.uri, record.source_root)
+            state.row.input_version = self._version(record.uri, record.source_root)
             data = self._fetch(record.uri, record.source_root)
             fetched = state.row.input = ImageFacts(hashlib.sha256(data).hexdigest(), len(data))
         with state.through(Stage.DECODE):
@@ -126,6 +124,7 @@ class PhotoLoader:
         from pasd_batch.pasd.color_reference import Palette
 
         with state.through(Stage.REFERENCE, beyond=is_trouble_of_source), _about("color_reference_uri"):
+            state.row.color_reference_version = self._version(uri, None)
             data = self._fetch(uri, None)
             state.row.color_reference_sha256 = hashlib.sha256(data).hexdigest()
             reference = self._decode_beside(data, state, began, "color reference")
@@ -138,6 +137,7 @@ class PhotoLoader:
         if uri is None or self.settings.mode is not RunMode.RESTORE:
             return None
         with state.through(Stage.MASK, beyond=is_trouble_of_source), _about("mask_uri"):
+            state.row.mask_version = self._version(uri, None)
             data = self._fetch(uri, None)
             state.row.mask_sha256 = hashlib.sha256(data).hexdigest()
             if state.row.input is not None and state.row.mask_sha256 == state.row.input.sha256:
@@ -166,7 +166,13 @@ class PhotoLoader:
                     f"{FETCHING} took longer than {most:g} s; raise deadlines.fetch, or look at the file"
                 ) from error
 
-    def _version(self, uri: str, source_root: str | None) -> str:
+    def _version(self, uri: str, source_root: str | None) -> str | None:
+        """A file's version, in runs that later ones with `manifest.only_new` go by.
+
+        It is asked for before the file is read: of one that changes in between, the next run sees the change.
+        """
+        if not self.settings.manifest.only_new:
+            return None
         return self._reached(uri, source_root, lambda: state_of(uri, self.settings.storage).version)
 
     def _fetch(self, uri: str, source_root: str | None) -> bytes:

@@ -12,7 +12,8 @@ from photo_archive import BAD, begin_run, picture, results, settings, store_phot
 from PIL import Image
 from tiny_models import fingerprint
 
-from pasd_batch.batch.planning.only_new import DonePhoto, NothingNew, is_unchanged, new_photos
+from pasd_batch.batch.planning.done_photos import Content, is_unchanged
+from pasd_batch.batch.planning.only_new import NothingNew, new_photos
 from pasd_batch.batch.worker.shard_worker import ShardWorker
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
@@ -46,6 +47,13 @@ def archive(tmp_path):
     store_photos(tmp_path, photos)
     do(tmp_path / "runs/1", write_manifest(tmp_path))
     return tmp_path
+
+
+def mask(width, height, level=200):
+    """A grey picture, of as many bytes at every level."""
+    buffer = io.BytesIO()
+    Image.new("L", (width, height), level).save(buffer, "BMP")
+    return buffer.getvalue()
 
 
 def new(archive, root="2", only_new=None, model="model-fingerprint", **changes):
@@ -130,6 +138,56 @@ def test_rows_have_the_version_only_in_runs_that_need_it(archive):
     assert ids(new(archive, only_new=str(archive / "plain"))) == ["bad.png"]
 
 
+@pytest.mark.parametrize(("column", "kept"), [("mask_uri", True), ("color_reference_uri", True), ("mask_uri", False)])
+def test_a_changed_mask_or_colour_reference_does_its_photos_again(archive, column, kept):
+    masks = {"m.png": mask(24, 32), "n.png": mask(32, 24)}
+    store_photos(archive, masks)
+    uses = {"restoration": {"sampling": {"color_fix": "reference"}}} if column == "color_reference_uri" else {}
+    manifest = write_manifest(archive, **{column: ["m.png", "n.png", "m.png", None]})
+    places = {} if kept else {"manifest": {}}  # without versions the hashes tell
+    do(archive / "later/1", manifest, **uses, **places)
+    version = column.replace("uri", "version")
+    times = [str((archive / name).stat().st_mtime_ns) if kept else None for name in masks]
+    assert [row[version] for row in results(archive / "later/1").values()] == [*times, None, None]
+    os.utime(archive / "n.png", (1, 1))  # only touched
+    assert ids(new(archive, only_new=str(archive / "later/1"), **uses)) == ["bad.png"]
+    store_photos(archive, {"m.png": mask(24, 32, level=201)})
+    assert ids(new(archive, only_new=str(archive / "later/1"), **uses)) == ["a.png", "bad.png"]
+
+
+def test_numbers_are_the_same_as_text_and_as_numbers(archive):
+    (archive / "manifest.csv").write_text(
+        "uri,id,file_page,zoom,number,not_this\na.png,a,1,2.0,9007199254740993,007\nb.png,b,1,,,7\nc.png,c,,3,1,\n"
+    )
+    columns = {"columns": {"page": "file_page", "scale": "zoom", "seed": "number", "negative_prompt": "not_this"}}
+    do(archive / "csv/1", archive / "manifest.csv", manifest=columns)
+
+    def left(**changed):
+        values = {"uri": ["a.png", "b.png", "c.png"], "id": ["a", "b", "c"], "file_page": [1.0, 1.0, None]}
+        values |= {"zoom": [2, None, 3], "number": [2**53 + 1, None, 1], "not_this": ["007", "7", None]}
+        pq.write_table(pa.table(values | changed), archive / "manifest.parquet")
+        run_settings = settings(
+            archive / "csv/2", archive / "manifest.parquet", manifest=columns | {"only_new": str(archive / "csv")}
+        )
+        return ids(
+            new_photos(checked(archive / "manifest.parquet", manifest=columns), run_settings, "model-fingerprint")
+        )
+
+    with pytest.raises(NothingNew):
+        left()
+    assert left(number=[2**53, None, 1]) == ["a"]
+    assert left(not_this=["7", "7", None]) == ["a"]
+    assert left(zoom=[2.5, 2, 3]) == ["a", "b"]
+
+
+def test_a_photo_whose_mask_was_not_used_does_not_depend_on_it(archive):
+    store_photos(archive, {"m.png": mask(24, 32)})
+    manifest = write_manifest(archive, mask_uri=["m.png", None, None, None])
+    do(archive / "scored/1", manifest, mode="score")
+    store_photos(archive, {"m.png": mask(24, 32, level=201)})
+    assert ids(new(archive, only_new=str(archive / "scored"), model=None, mode="score")) == ["bad.png"]
+
+
 def test_other_columns_types_and_the_tree_are_kept(archive):
     write_manifest(archive, width=[10, 20, 30, 40], Scale=["x", "y", "z", None])
     table = pq.read_table(io.BytesIO(new(archive).data))
@@ -155,12 +213,12 @@ def test_objects_are_told_apart_by_their_etag(s3):
     bucket = boto3.resource("s3").Bucket("archive")
     bucket.put_object(Key="a.jpg", Body=b"one")
     state = state_of("s3://archive/a.jpg", StorageSettings())
-    photo = DonePhoto("a", "not the hash", state.bytes, state.version)
-    assert is_unchanged(photo, "s3://archive/a.jpg", StorageSettings())
+    content = Content("not the hash", state.version, state.bytes)
+    assert is_unchanged(content, "s3://archive/a.jpg", StorageSettings())
     bucket.put_object(Key="a.jpg", Body=b"two")
-    assert not is_unchanged(photo, "s3://archive/a.jpg", StorageSettings())
-    assert not is_unchanged(replace(photo, version=None), "s3://archive/a.jpg", StorageSettings())
-    assert not is_unchanged(photo, "s3://archive/gone.jpg", StorageSettings())
+    assert not is_unchanged(content, "s3://archive/a.jpg", StorageSettings())
+    assert not is_unchanged(replace(content, version=None), "s3://archive/a.jpg", StorageSettings())
+    assert not is_unchanged(content, "s3://archive/gone.jpg", StorageSettings())
 
 
 def test_runs_below_a_prefix_are_found_in_the_order_in_which_they_began(archive):
