@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -76,13 +77,13 @@ class GuidedDenoiser:
 
     def __call__(self, batch: TileBatch, timestep: int | float | Tensor) -> Latents:
         """Predict the noise of a batch at one timestep."""
-        return self._guided(self._run("whole", self._predict, *_inputs(batch, timestep)), batch)
+        return self._guided(self._run("whole", partial(self._call_unet, self.unet), *_inputs(batch, timestep)), batch)
 
     def deep_features(
         self, batch: TileBatch, timestep: int | float | Tensor
     ) -> Float[Tensor, "halves _c height width"]:
         """Features that the UNet's last layer is given, of one half or both; the negative one first."""
-        return self._run("deep", self._deep, *_inputs(batch, timestep))
+        return self._run("deep", partial(self._call_unet, self.unet.deep_features), *_inputs(batch, timestep))
 
     def predict_from(
         self, deep: Float[Tensor, "halves _c height width"], batch: TileBatch, timestep: int | float | Tensor
@@ -105,28 +106,21 @@ class GuidedDenoiser:
         constants = (name, self.guidance.conditioning_scale, self.guidance.guess_mode)
         return self.graphs.run(constants, network, inputs)
 
-    def _predict(
+    def _call_unet(
         self,
+        network: Callable[..., Tensor],
         latents: Latents,
         timestep: Tensor,
         embeddings: Tensor,
         prompts: Tensor,
         negative_prompts: Tensor | None = None,
     ) -> Tensor:
-        """Noise of one half or both, the negative one first."""
-        residuals = self._residuals(latents, timestep, embeddings, prompts, negative_prompts)
-        return self.unet(*_halves(latents, timestep, prompts, negative_prompts), residuals)
+        """Run the control branch, then `network`, the UNet or its deep layers, on the prompt's half or on both.
 
-    def _deep(
-        self,
-        latents: Latents,
-        timestep: Tensor,
-        embeddings: Tensor,
-        prompts: Tensor,
-        negative_prompts: Tensor | None = None,
-    ) -> Tensor:
+        The negative half comes first.
+        """
         residuals = self._residuals(latents, timestep, embeddings, prompts, negative_prompts)
-        return self.unet.deep_features(*_halves(latents, timestep, prompts, negative_prompts), residuals)
+        return network(*_halves(latents, timestep, prompts, negative_prompts), residuals)
 
     def _outermost(
         self,

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageCms
 
-from pasd_batch.photos.color_space import SAMPLES, SRGB_TO_XYZ, ColorSpace, bands
+from pasd_batch.photos.color_space import SAMPLES, SRGB_TO_XYZ, ColorSpace
+from pasd_batch.photos.row_bands import row_bands
 
 JUST_OUTSIDE = 0.5 / 255
 """Distance beyond sRGB's 0 and 1 within which a colour is taken to be at its edge."""
@@ -62,7 +63,7 @@ def to_srgb(pixels: np.ndarray, icc: bytes) -> InSrgb:
     convert = profile.to_srgb if profile is not None else _way_through_littlecms(icc, backwards=False)
     back = profile.from_srgb if profile is not None else _way_back_if_any(icc)
     seen, beyond = np.empty(pixels.shape, dtype=np.float32), None
-    for rows in bands(pixels):
+    for rows in row_bands(pixels):
         unbounded = convert(pixels[rows])
         seen[rows] = np.clip(unbounded, 0.0, 1.0)
         outside = np.abs(unbounded - seen[rows]).max(axis=2) > JUST_OUTSIDE
@@ -82,7 +83,7 @@ def from_srgb(pixels: np.ndarray, icc: bytes) -> np.ndarray | None:
     if convert is None:
         return None  # a scanner's profile, which only leads out of its space
     result = np.empty(pixels.shape, dtype=np.float32)
-    for rows in bands(pixels):
+    for rows in row_bands(pixels):
         result[rows] = np.clip(convert(pixels[rows]), 0.0, 1.0)
     return result
 

@@ -1,6 +1,5 @@
 """Colour spaces made of tone curves and three primaries, and sRGB, the one that the model works in."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +11,6 @@ SRGB_TO_XYZ = np.array(
 )
 SAMPLES = 65536
 _SAME = 2e-3
-_ROWS_AT_ONCE = 256
 _D50 = np.array([0.9642, 1.0, 0.8249])
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
@@ -122,11 +120,6 @@ class Primaries:
     def is_srgb(self) -> bool:
         """True if they are sRGB's, to within what can be seen."""
         return bool(np.abs(self.to_xyz - SRGB_TO_XYZ).max() < _SAME)
-
-
-def bands(pixels: np.ndarray) -> Iterator[slice]:
-    """Bands of rows, so that what conversions make on the way stays small."""
-    return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(pixels), _ROWS_AT_ONCE))
 
 
 def _at(curve: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -1,10 +1,11 @@
 """Pixels of large photos as integers, which take a quarter or half of the memory that floats do."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from pasd_batch.photos.row_bands import row_bands
 
 if TYPE_CHECKING:
     from pasd_batch.photos.photo import Photo
@@ -14,8 +15,6 @@ MOST_FLOATS = 50_000_000
 
 LARGEST = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 """Level that stands for 1, by the type of integers."""
-
-_ROWS_AT_ONCE = 256
 
 
 def as_floats(pixels: np.ndarray) -> np.ndarray:
@@ -30,11 +29,6 @@ def in_levels(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return values if largest is None else np.rint(values * np.float32(largest)).astype(dtype)
 
 
-def bands(pixels: np.ndarray) -> Iterator[slice]:
-    """Rows of a picture in parts, so that what is made of them on the way stays small."""
-    return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(pixels), _ROWS_AT_ONCE))
-
-
 def compact(photo: "Photo") -> "Photo":
     """The photo with pixels of 8 bits if these are all of it, and else of 16."""
     if photo.pixels.dtype in LARGEST:
@@ -46,7 +40,7 @@ def compact(photo: "Photo") -> "Photo":
 def _levels(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray | None:
     """The pixels as integers; of 8 bits only if they say the same."""
     made = np.empty(pixels.shape, dtype=dtype)
-    for rows in bands(pixels):
+    for rows in row_bands(pixels):
         made[rows] = in_levels(pixels[rows], dtype)
         if dtype == np.uint8 and not np.array_equal(as_floats(made[rows]), pixels[rows]):
             return None

@@ -5,9 +5,10 @@ Tests measure the bytes per pixel, format by format.
 
 from dataclasses import dataclass, replace
 
+from pasd_batch.photos.row_bands import BAND_ROWS
+
 _FLOAT = 4
 
-_ROWS_AT_ONCE = 256
 _BAND_BYTES, _FILLED_BAND_BYTES = 100, 50
 """Bytes a pixel of those rows that are worked on at once, as 64-bit floats and linear light, or where colours hide."""
 
@@ -88,7 +89,7 @@ class DecodingPath:
         beyond = _BEYOND_SRGB if self.converts and self.color == 3 else 0
         most = count * max(decoder, as_floats, filled, gray_to_rgb, copied + beyond) + kept
         band = _BAND_BYTES if self.converts or self.is_exact else _FILLED_BAND_BYTES * self.has_alpha
-        most += min(_ROWS_AT_ONCE, self.height) * self.width * band
+        most += min(BAND_ROWS, self.height) * self.width * band
         nbytes = int(most) + parts + _FIXED_BYTES
         cost = DecodingCost(self.width, self.height, nbytes, count if work is None else work, is_told)
         if cost.is_small:

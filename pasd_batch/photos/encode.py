@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 from pasd_batch.config.photos import ImageFormat, OutputSettings
-from pasd_batch.photos.compact import bands
 from pasd_batch.photos.errors import PhotoNotWritable, Warn
 from pasd_batch.photos.exif_resolution import with_own_resolution, with_resolution
 from pasd_batch.photos.jpeg_file import jpeg_file
@@ -20,6 +19,7 @@ from pasd_batch.photos.photo import Photo, PhotoMetadata
 from pasd_batch.photos.pixel_measures import PixelScale, scale_exif
 from pasd_batch.photos.png_file import png_file
 from pasd_batch.photos.resolution import LengthUnit, Resolution, scaled, turned
+from pasd_batch.photos.row_bands import row_bands
 from pasd_batch.photos.texts import SOFTWARE, Text
 from pasd_batch.photos.tiff_directory import TiffDirectories
 from pasd_batch.photos.tiff_file import tiff_file
@@ -151,7 +151,7 @@ def _texts(metadata: PhotoMetadata, image_format: ImageFormat) -> tuple[list[Tex
 
 
 def _check_writable(photo: Photo, image_format: ImageFormat) -> None:
-    if not all(np.isfinite(photo.pixels[rows]).all() for rows in bands(photo.pixels)):
+    if not all(np.isfinite(photo.pixels[rows]).all() for rows in row_bands(photo.pixels)):
         raise PhotoNotWritable("some pixels are not finite numbers; restore the photo in float32")
     largest = _LARGEST_SIDE.get(image_format)
     if largest is not None and max(photo.width, photo.height) > largest:

@@ -8,7 +8,7 @@ in the others, would come back as rims around what is cut out. They are filled a
 import numpy as np
 from PIL import Image
 
-from pasd_batch.photos.color_space import bands
+from pasd_batch.photos.row_bands import row_bands
 
 OPAQUE_ENOUGH = 8 / 255
 """Opacity from which a colour stands as it is. Below, where it changes what is seen by two levels of 255 at most and
@@ -40,7 +40,7 @@ def _fill(color: np.ndarray, weight: np.ndarray) -> None:
         return
     smaller, smaller_weight = _halved(color, weight)
     _fill(smaller, smaller_weight)
-    for rows in bands(weight):
+    for rows in row_bands(weight):
         part = weight[rows]
         if float(part.min()) < 1.0:
             color[rows] *= part
@@ -52,7 +52,7 @@ def _halved(color: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarr
     height, width = (-(-side // 2) for side in weight.shape[:2])
     means = np.empty((height, width, color.shape[2]), dtype=np.float32)
     weights = np.empty((height, width, 1), dtype=np.float32)
-    for rows in bands(weight):
+    for rows in row_bands(weight):
         part = weight[rows]
         half = slice(rows.start // 2, rows.start // 2 + -(-len(part) // 2))
         weights[half] = _summed(part)

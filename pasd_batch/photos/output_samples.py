@@ -1,7 +1,5 @@
 """A photo's pixels as the samples of a file: in the space of its profile, in the file's depth and channels."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from pasd_batch.config.photos import ImageFormat, OutputSettings
@@ -9,6 +7,7 @@ from pasd_batch.photos.color_profile import UnusableProfile, color_space, from_s
 from pasd_batch.photos.compact import LARGEST, as_floats
 from pasd_batch.photos.errors import Warn
 from pasd_batch.photos.photo import Photo, laid_over
+from pasd_batch.photos.row_bands import row_bands
 
 _NEUTRAL = 2e-3  # half a step of 8 bits: profiles' primaries add up to white only about so well
 
@@ -18,22 +17,19 @@ _ROWS_AT_ONCE = 1024
 def output_samples(photo: Photo, settings: OutputSettings, warn: Warn) -> tuple[np.ndarray, bytes | None]:
     """Samples (height, width, 1 to 4), uint8 or uint16, and the profile to attach; made in bands of rows."""
     kind = np.dtype(np.uint16 if _is_deep(photo, settings) else np.uint8)
-    single = photo.grayscale and all(_is_single(_laid(photo, rows, settings)) for rows in _bands(photo))
+    bands = list(row_bands(photo.pixels, _ROWS_AT_ONCE))
+    single = photo.grayscale and all(_is_single(_laid(photo, rows, settings)) for rows in bands)
     if photo.pixels.dtype == kind and photo.alpha is None and photo.metadata.icc is None:
         as_they_are = photo.pixels[..., :1] if single and _has_gray(settings) else photo.pixels
         return np.ascontiguousarray(as_they_are), None
     samples, icc = np.empty(0, kind), None
-    for rows in _bands(photo):
+    for rows in bands:
         colors, icc = _output_colors(photo, rows, settings, single, warn if rows.start == 0 else _unheard)
         made = _quantised(colors, None if photo.alpha is None else photo.alpha[rows], kind)
         if rows.start == 0:
             samples = np.empty((photo.height, *made.shape[1:]), kind)
         samples[rows] = made
     return samples, icc
-
-
-def _bands(photo: Photo) -> Iterator[slice]:
-    return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, photo.height, _ROWS_AT_ONCE))
 
 
 def _unheard(_: str) -> None:

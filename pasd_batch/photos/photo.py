@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 
 from pasd_batch.luma import BT709
-from pasd_batch.photos.compact import LARGEST, as_floats, bands, in_levels
+from pasd_batch.photos.compact import LARGEST, as_floats, in_levels
 from pasd_batch.photos.resolution import Resolution
+from pasd_batch.photos.row_bands import row_bands
 from pasd_batch.photos.texts import Text
 from pasd_batch.records import StoredForm
 
@@ -130,7 +131,7 @@ def with_restored_pixels(photo: Photo, pixels: np.ndarray, *, colorized: bool = 
 def _gray(pixels: np.ndarray) -> np.ndarray:
     """Luma in all three channels, in the pixels' type."""
     gray, weights = np.empty_like(pixels), np.asarray(BT709, np.float32)
-    for rows in bands(pixels):
+    for rows in row_bands(pixels):
         gray[rows] = in_levels(as_floats(pixels[rows]) @ weights, pixels.dtype)[..., np.newaxis]
     return gray
 

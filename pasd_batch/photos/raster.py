@@ -1,15 +1,14 @@
 """Decoded samples of any depth and channel layout as floating-point colour and transparency."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from pasd_batch.photos.errors import CorruptPhoto, UnsupportedPhoto, Warn
+from pasd_batch.photos.row_bands import row_bands
 
 _SIGNED, _FLOAT = 2, 3
 _PREMULTIPLIED, _SEPARATE = 1, 2
-_ROWS_AT_ONCE = 256
 _BRIGHTEST_FLOAT = 16.0
 """Up to which floats are highlights of a photo of 0 to 1: one of 0 to 255 that is nowhere brighter would be black."""
 
@@ -48,7 +47,7 @@ def raster_from_samples(samples: np.ndarray, largest: float, colors: int, extra:
     if place is not None:
         alpha = _floats(channels[..., colors + place], largest)
         if extra and extra[place] == _PREMULTIPLIED:
-            for rows in _bands(color):
+            for rows in row_bands(color):
                 color[rows] = np.clip(color[rows] / np.maximum(alpha[rows], 1e-6)[..., np.newaxis], 0.0, 1.0)
     return Raster(color, alpha, 16)
 
@@ -67,7 +66,7 @@ def largest_sample(samples: np.ndarray, sample_format: int, bits: int, warn: War
     """
     if sample_format != _FLOAT:
         return 2 ** (bits - 1) - 1 if sample_format == _SIGNED else 2**bits - 1
-    if not all(np.isfinite(samples[rows]).all() for rows in _bands(samples)):
+    if not all(np.isfinite(samples[rows]).all() for rows in row_bands(samples)):
         raise CorruptPhoto("some pixels are not finite numbers; replace them and save the photo again")
     peak = float(samples.max(initial=0.0))
     scale = 1.0 if peak <= _BRIGHTEST_FLOAT else next((scale for scale in (255.0, 65535.0) if peak <= scale), None)
@@ -82,14 +81,10 @@ def largest_sample(samples: np.ndarray, sample_format: int, bits: int, warn: War
 def _floats(samples: np.ndarray, largest: float) -> np.ndarray:
     """Samples as float32 in [0, 1], negative ones as 0; in bands of rows, so that what is in between stays small."""
     values = np.empty(samples.shape, dtype=np.float32)
-    for rows in _bands(samples):
+    for rows in row_bands(samples):
         if samples.dtype.kind == "u" and samples.dtype.itemsize <= 2:
             np.divide(samples[rows], np.float32(largest), out=values[rows], dtype=np.float32)
         else:
             exact = samples[rows] if samples.dtype.kind == "f" else samples[rows].astype(np.float64)
             values[rows] = np.clip(exact / largest, 0.0, 1.0)
     return values
-
-
-def _bands(array: np.ndarray) -> Iterator[slice]:
-    return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(array), _ROWS_AT_ONCE))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pasd_batch.luma import BT2020
-from pasd_batch.photos.color_space import bands, linear_to_srgb, srgb_to_linear
+from pasd_batch.photos.color_space import linear_to_srgb, srgb_to_linear
+from pasd_batch.photos.row_bands import row_bands
 
 SDR_WHITE = 203.0
 """cd/m² of what is white in an SDR picture (HDR reference white, ITU-R BT.2408)."""
@@ -31,9 +32,9 @@ class Transfer:
         """
         if self.linear is srgb_to_linear:
             return pixels
-        peak = max(float(self.linear(pixels[rows]).max()) for rows in bands(pixels)) if self.is_hdr else 1.0
+        peak = max(float(self.linear(pixels[rows]).max()) for rows in row_bands(pixels)) if self.is_hdr else 1.0
         result = np.empty(pixels.shape, dtype=np.float32)
-        for rows in bands(pixels):
+        for rows in row_bands(pixels):
             light = self.linear(pixels[rows].astype(np.float64))
             if self.is_hdr:
                 light = _compressed(light, peak) / SDR_WHITE

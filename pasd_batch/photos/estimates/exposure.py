@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pasd_batch.photos.estimates.levels import LARGEST, as_levels, bands, checked_pixels
+from pasd_batch.photos.estimates.levels import LARGEST, ROWS_AT_ONCE, as_levels, checked_pixels
+from pasd_batch.photos.row_bands import row_bands
 
 _SHARES = (0.01, 0.05, 0.95, 0.99)
 _STEPS = 16384
@@ -38,7 +39,7 @@ def measure_exposure(pixels: np.ndarray) -> Exposure:
     Brightness as CleanVision has it (Darel Rex Finley's HSP): sqrt(0.241 R^2 + 0.691 G^2 + 0.068 B^2), to 1/16384.
     """
     counts = np.zeros(_STEPS + 1, dtype=np.int64)
-    for rows in bands(checked_pixels(pixels)):
+    for rows in row_bands(checked_pixels(pixels), ROWS_AT_ONCE):
         levels = as_levels(pixels[rows]) / np.float32(LARGEST)
         brightness = np.sqrt(np.minimum(levels * levels @ _WEIGHTS, 1.0))
         counts += np.bincount(np.rint(brightness * _STEPS).astype(np.int64).ravel(), minlength=_STEPS + 1)

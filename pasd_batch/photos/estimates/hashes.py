@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image
 from scipy import fft
 
-from pasd_batch.photos.estimates.levels import as_levels, as_uint8, bands, checked_pixels
+from pasd_batch.photos.estimates.levels import ROWS_AT_ONCE, as_levels, as_uint8, checked_pixels
+from pasd_batch.photos.row_bands import row_bands
 
 _SIDE, _REDUCED = 8, 32
 
@@ -18,7 +19,8 @@ def pixel_hash(pixels: np.ndarray, alpha: np.ndarray | None = None) -> str:
     over is none.
     """
     digest = hashlib.sha256(np.array(checked_pixels(pixels).shape[:2], dtype="<u8").tobytes())
-    for rows in bands(pixels):  # 257 times a level is the 16-bit sample that stands for the same brightness
+    for rows in row_bands(pixels, ROWS_AT_ONCE):
+        # 257 times an 8-bit level is the 16-bit sample of the same brightness.
         digest.update(np.rint(as_levels(pixels[rows]) * 257.0).astype("<u2").tobytes())
     if alpha is not None and float(alpha.min()) < 1.0:
         digest.update(np.rint(np.clip(alpha, 0.0, 1.0) * 65535.0).astype("<u2").tobytes())
@@ -39,8 +41,3 @@ def perceptual_hash(pixels: np.ndarray) -> str:
     lowest = np.asarray(fft.dctn(np.asarray(reduced, dtype=np.float64), type=2))[:_SIDE, :_SIDE]
     bits = (lowest > np.median(lowest)).ravel()
     return np.packbits(bits).tobytes().hex()
-
-
-def differing_bits(first: str, second: str) -> int:
-    """Hamming distance of two perceptual hashes, 0 to 64."""
-    return (int(first, 16) ^ int(second, 16)).bit_count()

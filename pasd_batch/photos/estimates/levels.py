@@ -1,14 +1,14 @@
 """Samples of every type as 8-bit levels."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from jaxtyping import Float32, UInt8
+
+from pasd_batch.photos.row_bands import row_bands
 
 LARGEST = 255.0
 """White, in 8-bit levels; 16-bit and floating-point pixels have levels in between."""
 
-_ROWS_AT_ONCE = 64
+ROWS_AT_ONCE = 64
 _UINT8, _UINT16 = np.dtype(np.uint8), np.dtype(np.uint16)
 
 
@@ -39,11 +39,6 @@ def as_uint8(pixels: np.ndarray) -> UInt8[np.ndarray, "..."]:
     if pixels.dtype == _UINT8:
         return pixels
     rounded = np.empty(pixels.shape, dtype=np.uint8)
-    for rows in bands(pixels):
+    for rows in row_bands(pixels, ROWS_AT_ONCE):
         rounded[rows] = np.rint(as_levels(pixels[rows]))
     return rounded
-
-
-def bands(pixels: np.ndarray) -> Iterator[slice]:
-    """Rows of a photo in parts."""
-    return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(pixels), _ROWS_AT_ONCE))

@@ -64,7 +64,8 @@ class Stepper:
         self.parameters = dict(trained_parameters(objective))
         self._settings = settings
         self._device = device
-        self._forward = _shared(objective) if workers > 1 else objective
+        # With several workers gradients are averaged over all, and the networks become those of worker 0.
+        self._forward = DistributedDataParallel(objective) if workers > 1 else objective
         chosen = settings.optimizer
         self._optimizer = torch.optim.AdamW(
             self.parameters.values(),
@@ -206,8 +207,3 @@ class Stepper:
         kept = self.objective.state_dict(keep_vars=True)
         others = {name for name, _ in self.objective.named_buffers()} | computed_parameters(self.objective)
         return {name: tensor.data for name, tensor in kept.items() if name in self.parameters or name in others}
-
-
-def _shared(objective: nn.Module) -> DistributedDataParallel:
-    """The objective with gradients averaged over all workers; their networks become those of worker 0."""
-    return DistributedDataParallel(objective)

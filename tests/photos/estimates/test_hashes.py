@@ -5,7 +5,7 @@ from PIL import Image
 from scipy import fftpack
 from skimage import data
 
-from pasd_batch.photos.estimates.hashes import differing_bits, perceptual_hash, pixel_hash
+from pasd_batch.photos.estimates.hashes import perceptual_hash, pixel_hash
 
 PHOTO = photographs()["coffee"]
 
@@ -16,6 +16,11 @@ def imagehash(pixels: np.ndarray) -> str:
     lowest = fftpack.dct(fftpack.dct(np.asarray(image), axis=0), axis=1)[:8, :8]
     bits = "".join("1" if bit else "0" for bit in (lowest > np.median(lowest)).flatten())
     return f"{int(bits, 2):016x}"
+
+
+def differing_bits(first: str, second: str) -> int:
+    """Hamming distance of two hashes in hexadecimal."""
+    return (int(first, 16) ^ int(second, 16)).bit_count()
 
 
 @pytest.mark.parametrize("name", ["coffee", "astronaut", "chelsea", "rocket"])
@@ -34,11 +39,6 @@ def test_versions_of_a_photo_differ_in_few_bits_and_others_in_many():
     for version in (compressed(PHOTO, 40), enlarged(PHOTO, 2), blurred(PHOTO, 2), noisy(PHOTO, 10)):
         assert differing_bits(own, perceptual_hash(version)) <= 6
     assert differing_bits(own, perceptual_hash(data.astronaut())) > 16
-
-
-def test_differing_bits_are_counted():
-    assert differing_bits("0000000000000000", "ffffffffffffffff") == 64
-    assert differing_bits("8000000000000001", "0000000000000001") == 1
 
 
 def test_pixel_hash_is_the_same_in_all_types():
