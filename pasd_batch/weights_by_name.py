@@ -18,6 +18,7 @@ from pasd_batch.config.weights import WeightsSetting, weights_settings, with_wei
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.metrics.weights import needed_of
 from pasd_batch.pasd.model_identity import files_read
+from pasd_batch.storage.printable import some_of
 from pasd_batch.storage.storage import StorageError
 from pasd_batch.storage.weight_file_kind import why_no_safetensors
 from pasd_batch.storage.weight_sources import WeightSource, weight_source
@@ -180,5 +181,4 @@ def _problem(setting: WeightsSetting, files: Mapping[str, int], names: Collectio
     if any(name.endswith(".bin") and (not parts or name.partition("/")[0] in parts) for name in files):
         return "has pickles (.bin) alone, which are read only with allow_pickle; set it if you trust their source"
     tops = sorted({name.partition("/")[0] + ("/" if "/" in name else "") for name in files})
-    more = f" and {len(tops) - _LISTED} more" if len(tops) > _LISTED else ""
-    return f"is not {expected}; it has {', '.join(tops[:_LISTED])}{more}; name the folder within it that is"
+    return f"is not {expected}; it has {some_of(tops, _LISTED)}; name the folder within it that is"

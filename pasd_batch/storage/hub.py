@@ -13,6 +13,7 @@ from typing import TypeVar
 from pasd_batch.config.weights import HubName
 from pasd_batch.storage.errors import BUGS, NotFound, StorageError
 from pasd_batch.storage.hub_errors import elsewhere, hub_error
+from pasd_batch.storage.printable import some_of
 
 Result = TypeVar("Result")
 
@@ -51,7 +52,8 @@ class HubFiles:
         found = {name.removeprefix(below): size for name, size in listed.items() if name.startswith(below)}
         if not found:
             tops = sorted({name.partition("/")[0] for name in listed})
-            raise NotFound(f"{self}: no such folder or file in the repository, which has {_some(tops)}; check the path")
+            told = some_of(tops, _LISTED)
+            raise NotFound(f"{self}: no such folder or file in the repository, which has {told}; check the path")
         return found
 
     def fetch(self, names: Collection[str]) -> Path:
@@ -67,7 +69,7 @@ class HubFiles:
             patterns = [glob.escape(name) for name in missing]
             self._explained(lambda: snapshot_download(self.name.repository, revision=commit, allow_patterns=patterns))
             if missing := self._missing(names, commit):
-                raise NotFound(f"{self}: {_some(missing)} cannot be had; {elsewhere()}")
+                raise NotFound(f"{self}: {some_of(missing, _LISTED)} cannot be had; {elsewhere()}")
         return self._snapshot(commit) / self.name.path
 
     def is_here(self, names: Collection[str]) -> bool:
@@ -133,8 +135,3 @@ class HubFiles:
         except Exception as error:  # noqa: BLE001 (the client passes on errors of what it builds on)
             # Cut off, as their texts repeat addresses.
             raise hub_error(self.name, error) from None
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 # What turns the direction of writing round, so that names look like others.
 _DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -19,6 +20,12 @@ def printable(text: str) -> str:
 def printable_line(text: str) -> str:
     """`printable`, with line ends and tabs shown too."""
     return "".join(map(_shown, text))
+
+
+def some_of(names: Sequence[str], most: int) -> str:
+    """At most so many names in a line, and the number of the others."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _shown(character: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pasd_batch.batch.local.errors import CannotRestore
 from pasd_batch.batch.local.finding import LocalPhoto
 from pasd_batch.manifests.output_paths import page_stem
+from pasd_batch.storage.printable import some_of
 
 _SHOWN = 3
 
@@ -39,9 +40,8 @@ def masks_of(given: str | Path | None, photos: Sequence[LocalPhoto]) -> list[str
         raise CannotRestore(f"{os.fspath(given)}: no such file or folder; name the photo's mask, or a folder of masks")
     masks = [_mask_in(path, photo) for photo in photos]
     if without := [photo.path for photo, mask in zip(photos, masks, strict=True) if mask is None]:
-        more = f" and {len(without) - _SHOWN:,} more" if len(without) > _SHOWN else ""
         raise CannotRestore(
-            f"{os.fspath(given)}: no mask of {', '.join(without[:_SHOWN])}{more}; a mask has its photo's name, ending "
+            f"{os.fspath(given)}: no mask of {some_of(without, _SHOWN)}; a mask has its photo's name, ending "
             "in .png: add one, white for a photo that is restored everywhere, or leave the photo out"
         )
     return list(masks)

@@ -24,6 +24,7 @@ from pasd_batch.runs.planned_manifest import as_manifest
 from pasd_batch.runs.run_differences import default_settings, flat_settings, in_one_pass
 from pasd_batch.runs.run_set import FoundRun, find_runs
 from pasd_batch.storage.location import redact_uri
+from pasd_batch.storage.printable import some_of
 from pasd_batch.storage.threads import in_threads
 
 _logger = logging.getLogger(__name__)
@@ -59,9 +60,8 @@ class NewPhotos:
         """Numbers of photos, and deleted ones by name, for people."""
         lines = [f"only new: {self.photos:,} photos; {self.done:,} are done in {self.runs:,} earlier runs"]
         if self.deleted:
-            more = f" and {len(self.deleted) - _SHOWN:,} more" if len(self.deleted) > _SHOWN else ""
-            named = ", ".join(self.deleted[:_SHOWN])
-            lines.append(f"deleted since: {len(self.deleted):,} photos that earlier runs have done: {named}{more}")
+            named = some_of(self.deleted, _SHOWN)
+            lines.append(f"deleted since: {len(self.deleted):,} photos that earlier runs have done: {named}")
         return lines
 
 

@@ -1,11 +1,12 @@
 """Identity of a training: resuming with other settings is refused, not guessed at."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.trainer import TrainerSettings
+from pasd_batch.storage.printable import some_of
 from pasd_batch.storage.storage import AlreadyExists, Storage
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.retired_settings import retired_within, without_retired
@@ -58,12 +59,12 @@ def _refuse_another(storage: Storage, own: Mapping[str, Any], settings: TrainerS
     if gone := list(retired_within(kept)):
         raise TrainingError(
             f"{storage.uri()} holds a training with values of its own for what is no setting any more: "
-            f"{_listed(gone)}; finish it with the version that began it, or choose another output"
+            f"{some_of(gone, _SHOWN)}; finish it with the version that began it, or choose another output"
         )
     differing = sorted(_differences(_with_defaults(kept, settings), json.loads(json.dumps(own))))
     if differing:
         raise TrainingError(
-            f"{storage.uri()} holds a training with other settings: {_listed(differing)}; "
+            f"{storage.uri()} holds a training with other settings: {some_of(differing, _SHOWN)}; "
             "choose another output, or give the settings it was started with"
         )
 
@@ -79,11 +80,6 @@ def _free_as_now(kept: Mapping[str, Any], own: Mapping[str, Any], above: str = "
         elif name in own:
             merged[name] = now
     return merged
-
-
-def _listed(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
-    return ", ".join(paths[:_SHOWN]) + more
 
 
 def _with_defaults(kept: dict[str, Any], settings: TrainerSettings) -> dict[str, Any]:
