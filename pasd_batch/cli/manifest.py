@@ -1,7 +1,6 @@
 """`pasd-batch manifest SOURCE -o FILE`: list the photos of a folder, or those that failed in a run."""
 
 import argparse
-import os
 import sys
 from typing import Any
 
@@ -17,8 +16,8 @@ def add_command(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "manifest",
         help="list photos in a manifest",
-        description="Write a manifest of a folder, prefix or glob of photos, as Parquet or CSV, or a Parquet manifest "
-        "of the photos a run failed on.",
+        description="Write a manifest of a folder, prefix or glob of photos, or of the photos a run failed on, as "
+        "Parquet or CSV.",
     )
     parser.add_argument("source", nargs="?", help="folder, prefix or glob of photos, local or s3://...")
     parser.add_argument(
@@ -52,7 +51,8 @@ def run(options: argparse.Namespace) -> int:
     if options.failures_of is None:
         photos, lines = _list_photos(options, storage_settings)
     else:
-        photos, lines = failures_of(options.failures_of, options.output, storage_settings), []
+        failed = failures_of(options.failures_of, options.output, storage_settings)
+        photos, lines = failed.photos, failed.notes
         if photos == 0:
             sys.stdout.write(printable(f"no photo has failed in {redact_uri(options.failures_of)}; nothing written\n"))
             return 0
@@ -63,10 +63,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _list_photos(options: argparse.Namespace, storage_settings: StorageSettings) -> tuple[int, list[str]]:
     """Write the manifest of a SOURCE, with a bar on terminals while files are opened; photos, and lines for people."""
-    import pyarrow as pa
     from tqdm import tqdm
 
-    from pasd_batch.manifests.allowed_folders import granted_folders, rows_outside
+    from pasd_batch.manifests.allowed_folders import note_of_csv
     from pasd_batch.manifests.making import make_manifest
     from pasd_batch.manifests.writing import is_csv
 
@@ -81,9 +80,7 @@ def _list_photos(options: argparse.Namespace, storage_settings: StorageSettings)
         listed = make_manifest(
             options.source, options.output, access, measure=options.sizes, pages=pages, on_file=on_file
         )
-    lines = listed.left_out.lines()
-    if is_csv(options.output) and "://" not in options.output:
-        place, photos = os.path.abspath(options.output), listed.folder or os.sep
-        if "://" not in photos and rows_outside(pa.array([photos]), granted_folders(place, None)):
-            lines.append(f"a run opens them with storage.allowed_folders=[{photos}]; a Parquet manifest says so itself")
-    return listed.photos, lines
+    return listed.photos, [
+        *listed.left_out.lines(),
+        *(note_of_csv(options.output, listed.folder) if is_csv(options.output) else []),
+    ]

@@ -34,6 +34,21 @@ def granted_folders(manifest: str, source_root: str | None) -> frozenset[str]:
     return frozenset({os.path.dirname(manifest), *map(os.path.normpath, noted)})
 
 
+def note_of_csv(target: str, photos: str) -> list[str]:
+    """A line for people about a CSV manifest at `target` that names local photos below a folder it does not grant.
+
+    A Parquet manifest that the product writes notes that folder itself.
+    """
+    folder = photos.rstrip(os.sep) or os.sep
+    if (
+        "://" in target
+        or "://" in photos
+        or not rows_outside(pa.chunked_array([[folder]]), granted_folders(os.path.abspath(target), None))
+    ):
+        return []
+    return [f"a run opens them with storage.allowed_folders=[{folder}]; a Parquet manifest says so itself"]
+
+
 def listed_folder(path: str, storage_settings: StorageSettings) -> frozenset[str]:
     """The local folder of photos that a folder, file or glob in a run's settings means; none if it is elsewhere.
 

@@ -68,10 +68,8 @@ def make_manifest(
         ManifestError: there are no photos, or the target is called like neither of these.
         StorageError: the source cannot be listed, or the target not be written.
     """
-    as_csv = is_csv(target)
-    if not as_csv:
-        refuse_other_formats(target)
-    write = csv_of if as_csv else write_tables
+    refuse_other_formats(target, or_csv=True)
+    write = csv_of if is_csv(target) else write_tables
     listed = list_photos(source, storage_settings, measure=measure, pages=pages, on_file=on_file, write=write)
     write_file(target, listed.data, storage_settings)
     return listed

@@ -1,5 +1,6 @@
 """Writing of manifests that the product makes: as one Parquet file of a name that says so, or as CSV."""
 
+import json
 from collections.abc import Iterable
 from itertools import chain
 from typing import BinaryIO
@@ -18,15 +19,18 @@ from pasd_batch.storage.storage import Storage
 _GROUP_ROWS = 50_000
 
 
-def refuse_other_formats(target: str) -> None:
+def refuse_other_formats(target: str, *, or_csv: bool = False) -> None:
     """Refuse a name under which a Parquet file would not be found again, or be taken for something else.
 
+    With `or_csv` the name may say that the file is CSV.
+
     Raises:
-        ManifestError: naming the ending.
+        ManifestError: naming the endings that there may be.
     """
-    if ending_of(target) not in (".parquet", ".pq") and not target.endswith("/"):
-        shown = redact_uri(target)
-        raise ManifestError(f"{shown}: written as Parquet alone; give the file a name that ends in .parquet")
+    if ending_of(target) in (".parquet", ".pq") or target.endswith("/") or (or_csv and is_csv(target)):
+        return
+    formats, endings = ("Parquet or CSV", ".parquet or .csv") if or_csv else ("Parquet alone", ".parquet")
+    raise ManifestError(f"{redact_uri(target)}: written as {formats}; give the file a name that ends in {endings}")
 
 
 def write_tables(file: BinaryIO, tables: Iterable[pa.Table]) -> int:
@@ -49,8 +53,8 @@ def is_csv(target: str) -> bool:
 
 
 def csv_of(file: BinaryIO, tables: Iterable[pa.Table]) -> int:
-    """Write tables of one schema as CSV and go back to the file's start; the number of rows."""
-    remaining = iter(tables)
+    """Write tables of one schema as CSV, lists and structs as JSON, and go back to the start; the number of rows."""
+    remaining = map(_flat, tables)
     first = next(remaining, None)
     if first is None:
         return 0
@@ -61,6 +65,19 @@ def csv_of(file: BinaryIO, tables: Iterable[pa.Table]) -> int:
             rows += table.num_rows
     file.seek(0)
     return rows
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """A table with JSON in the place of values that CSV cannot hold."""
+    columns = {name: table[name] for name in table.column_names}
+    for field in table.schema:
+        if pa.types.is_nested(field.type) or pa.types.is_binary(field.type):
+            values = (
+                None if (value := each.as_py()) is None else json.dumps(value, default=str)
+                for each in columns[field.name]
+            )
+            columns[field.name] = pa.chunked_array([pa.array(values, pa.string())])
+    return pa.table(columns)
 
 
 def is_there(target: str, storage_settings: StorageSettings) -> bool:

@@ -36,7 +36,7 @@ def test_failures_become_a_manifest_with_the_planned_rows(tmp_path):
         ]
         folder.commit(shard, done, RESULT_SCHEMA)
     target = str(tmp_path / "again.parquet")
-    assert failures_of(str(tmp_path / "run"), target, ACCESS) == 2
+    assert failures_of(str(tmp_path / "run"), target, ACCESS).photos == 2
     rows = rows_of(target)
     assert [row["photo_id"] for row in rows] == ["p11", "p13"]
     assert [row["uri"] for row in rows] == ["/x/1/1.jpg?token=t", "/x/1/3.jpg?token=t"]
@@ -70,7 +70,7 @@ def test_a_run_over_a_prefix_needs_no_more_than_the_list_that_it_keeps(s3, tmp_p
     RunFolder(run, ACCESS).commit(0, done, RESULT_SCHEMA)
     photos.delete("a?x=0.jpg")  # the list counts, whatever has become of the photos
     target = str(tmp_path / "again.parquet")
-    assert failures_of(str(tmp_path / "run"), target, ACCESS) == 3
+    assert failures_of(str(tmp_path / "run"), target, ACCESS).photos == 3
     assert [row["uri"] for row in rows_of(target)] == uris
     assert survey(ManifestSettings(path=target)).source_root == f"{prefix}/"
     assert not is_image_source(ManifestSettings(path=target, format=ManifestFormat.IMAGES), ACCESS)
@@ -78,5 +78,5 @@ def test_a_run_over_a_prefix_needs_no_more_than_the_list_that_it_keeps(s3, tmp_p
 
 def test_no_failures_make_no_manifest(tmp_path):
     Storage.open(str(tmp_path / "run")).write(RUN_FILE, b"{}")
-    assert failures_of(str(tmp_path / "run"), str(tmp_path / "m.parquet"), ACCESS) == 0
+    assert failures_of(str(tmp_path / "run"), str(tmp_path / "m.parquet"), ACCESS).photos == 0
     assert not (tmp_path / "m.parquet").exists()

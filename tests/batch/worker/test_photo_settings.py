@@ -77,13 +77,14 @@ def test_a_named_column_that_is_missing_or_holds_lists_is_refused(tmp_path):
         rows_of(manifest, ManifestColumns(scale="zoom"))
 
 
-def test_failures_are_run_again_with_their_own_settings(tmp_path):
+@pytest.mark.parametrize(("name", "columns"), [("failures.parquet", {}), ("failures.csv", {"scale": "zoom"})])
+def test_failures_are_run_again_with_their_own_settings(tmp_path, name, columns):
     manifest = make_archive(tmp_path, [{"zoom": 3.0}, {"zoom": 4.0}])
     (tmp_path / "in" / "1.png").rename(tmp_path / "away.png")
     _, folder = restore(tmp_path / "run", manifest, {"scale": "zoom"})
-    assert failures_of(folder.storage.uri(), str(tmp_path / "failures.parquet"), StorageSettings()) == 1
+    assert failures_of(folder.storage.uri(), str(tmp_path / name), StorageSettings()).photos == 1
     (tmp_path / "away.png").rename(tmp_path / "in" / "1.png")
-    again, _ = restore(tmp_path / "again", tmp_path / "failures.parquet", {})
+    again, _ = restore(tmp_path / "again", tmp_path / name, columns)
     whole, _ = restore(tmp_path / "whole", manifest, {"scale": "zoom"})
     assert again["1"]["scale"] == 4.0
     ignored = {"manifest_fingerprint": None, "config_fingerprint": None, "zoom": None}
