@@ -6,8 +6,8 @@
 Measured are: the whole restorer and its denoiser alone, guided and with few unguided steps, against a plain loop over
 the same networks with diffusers' layers; the VAE in several precisions with its errors, on random weights of full size
 and on the embedded model's trained ones; one call of the networks launched kernel by kernel and as a CUDA graph, and
-its kernels by kind, both also with diffusers' layers. Rows are measured in the order of their worth until the budget
-is used up; what was left out is told. Nothing is downloaded.
+its kernels by kind, both also with diffusers' layers; attention by each of torch's kernels. Rows are measured in the
+order of their worth until the budget is used up; what was left out is told. Nothing is downloaded.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 from evaluation.machine import hardware, versions
+from speed.attention import attention_rows
 from speed.calls import call_rows, kernel_rows
 from speed.networks import random_models
 from speed.restoring import Sampling, plain_rows, restoring_rows
@@ -84,6 +85,7 @@ def plan(models: Models, options: argparse.Namespace) -> Iterator[Task]:
     yield Task("VAE, random weights", 8, lambda: vae_rows(models.vae, "random weights", first, (1, 4)))
     yield Task(f"calls of {few} tiles", 8, lambda: calls(models, latents, few))
     yield Task("kernels of a call", 6, lambda: kernel_rows(models, latents, several))
+    yield Task("attention by kernel", 3, lambda: attention_rows(models, latents, several))
     yield Task("VAE of the embedded model", 6, lambda: embedded_rows(models.device, first, (1, 4)))
     yield Task("VAE, diffusers' layers", 12, lambda: vae_of_own_layers(options, first))
     yield Task(f"plain loop at {first}", 12, lambda: plain_rows(networks(options, fused_layers=False), first, guided))

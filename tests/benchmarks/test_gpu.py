@@ -30,6 +30,7 @@ def test_it_measures_everything_with_tiny_networks(tmp_path: Path, capsys: pytes
     assert {("64x64, 1 guided steps", "whole restorer"), ("64x64, 4 unguided steps", "denoiser alone")} <= settings
     assert ("64x64, 1 guided steps, step_cache 2", "whole restorer") in settings
     assert ("a call, 8x8 latents", "eager, diffusers' layers") in settings
+    assert ("attention, 64 tokens, 4 heads of 8", "torch's choice") in settings
     assert ("VAE decode, random weights 64x64", "bfloat16, last layer float32") in settings
     assert ("64x64, 1 guided steps", "plain loop, denoiser alone") in settings
     assert all(row["seconds"] > 0 for row in result["rows"])
