@@ -56,7 +56,7 @@ def _plan(manifest: Path, run: Path, shard_size: int) -> dict[str, Any]:
     import ray.data
 
     from pasd_batch.batch.planning.plan import check_manifest, write_plan
-    from pasd_batch.config.run import ManifestSettings
+    from pasd_batch.config.manifest import ManifestSettings
     from pasd_batch.config.storage import StorageSettings
     from pasd_batch.storage.storage import Storage
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from denoise import Case, make_work, plain_loop
 
-from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
+from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd import finishing, pipeline
 from pasd_batch.pasd.geometry import LATENT_FACTOR

@@ -6,7 +6,7 @@ from typing import Any
 
 from pasd_batch.cli.archive_options import add_storage_options, storage_settings_from
 from pasd_batch.cli.errors import UsageError
-from pasd_batch.config.run import Pages
+from pasd_batch.config.manifest import Pages
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.storage.printable import printable, printable_line
 

@@ -8,10 +8,10 @@ from typing import Any
 from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupts
 from pasd_batch.cli.errors import EXIT_FAILED_PHOTOS
 from pasd_batch.config.base import with_overrides
+from pasd_batch.config.manifest import Pages
 from pasd_batch.config.photos import ImageFormat
-from pasd_batch.config.restoration import ColorFix
 from pasd_batch.config.restore import RestoreSettings
-from pasd_batch.config.run import Pages
+from pasd_batch.config.sampling import ColorFix
 from pasd_batch.storage.printable import printable_line
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pasd_batch.config.adaptation import AdaptationMap, Readings, replaced_by
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.fidelity import FidelityDial
-from pasd_batch.config.restoration import ColorFix, SamplingSettings
+from pasd_batch.config.sampling import ColorFix, SamplingSettings
 from pasd_batch.config.setting_names import takes_text
 
 PAGE = "page"

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from pasd_batch.config.base import Settings
 from pasd_batch.config.intervals import Probability
 from pasd_batch.config.marks import Weights
-from pasd_batch.config.restoration import NEGATIVE_PROMPT, QUALITY_SUFFIX
+from pasd_batch.config.sampling import NEGATIVE_PROMPT, QUALITY_SUFFIX
 from pasd_batch.config.weights import WeightsPath
 
 

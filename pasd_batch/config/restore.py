@@ -6,11 +6,12 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from pasd_batch.config.base import Settings
+from pasd_batch.config.manifest import ManifestSettings
 from pasd_batch.config.marks import RuntimeOnly
 from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.config.photos import DecodeLimits, ImageFormat, OutputSettings
 from pasd_batch.config.restoration import RestorationSettings
-from pasd_batch.config.run import DeadlineSettings, ManifestSettings, RunOutputSettings, RunSettings
+from pasd_batch.config.run import DeadlineSettings, RunOutputSettings, RunSettings
 from pasd_batch.config.storage import LONGEST_WAIT, StorageSettings
 from pasd_batch.config.workers import WorkerSettings
 

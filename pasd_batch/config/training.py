@@ -10,7 +10,7 @@ from pydantic import model_validator
 from pasd_batch.config.base import ConfigError, InOrder, load_yaml, with_overrides
 from pasd_batch.config.losses import LossSettings, PredictionType
 from pasd_batch.config.model import Precision
-from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.config.training_model import FromPasd, FromScratch, ModelStart, TrainablePart
 from pasd_batch.config.training_vae import VaeTrainingSettings

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from pasd_batch.config.base import Settings
-from pasd_batch.config.run import ManifestSettings
+from pasd_batch.config.manifest import ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.training_samples import SampleSettings
 

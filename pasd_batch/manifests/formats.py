@@ -6,7 +6,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pasd_batch.config.run import ManifestFormat
+from pasd_batch.config.manifest import ManifestFormat
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.csv_rows import read_csv
 from pasd_batch.manifests.errors import ManifestError

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pyarrow as pa
 from PIL import Image
 
-from pasd_batch.config.run import Pages
+from pasd_batch.config.manifest import Pages
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.file_pages import PAGE_COLUMN, page_id

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pasd_batch.config.run import ManifestFormat, ManifestSettings, Pages
+from pasd_batch.config.manifest import ManifestFormat, ManifestSettings, Pages
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError, NoPhotos
 from pasd_batch.manifests.listing import ending_of, find_files, is_image

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pasd_batch.config.manifest import ManifestColumns
 from pasd_batch.config.photo_settings import PAGE
-from pasd_batch.config.run import ManifestColumns
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.allowed_folders import rows_outside, why_outside
 from pasd_batch.manifests.errors import ManifestError

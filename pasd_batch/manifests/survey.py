@@ -11,7 +11,7 @@ from itertools import accumulate
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pasd_batch.config.run import ManifestColumns
+from pasd_batch.config.manifest import ManifestColumns
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.allowed_folders import granted_folders
 from pasd_batch.manifests.carried import carrying_problems, refuse_unstorable

@@ -6,7 +6,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from pasd_batch.config.photo_settings import adapted
-from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.pasd.restoration import Restoration
 from pasd_batch.photos.estimates.degradation import estimate_degradation
 from pasd_batch.records import PhotoFailure

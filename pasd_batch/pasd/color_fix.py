@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from pasd_batch.config.restoration import ColorFix
+from pasd_batch.config.sampling import ColorFix
 from pasd_batch.pasd.colorization import with_luma
 
 WAVELET_LEVELS = 5

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.pasd.framed_photo import FramedPhoto
 from pasd_batch.pasd.framing import Frame, Image
 from pasd_batch.pasd.geometry import LATENT_FACTOR, Size

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pasd_batch.config.restoration import ColorFix, SamplingSettings
+from pasd_batch.config.sampling import ColorFix, SamplingSettings
 from pasd_batch.pasd import color_fix, framing, kept_frequencies
 from pasd_batch.pasd.color_fix import Statistics, fix_color
 from pasd_batch.pasd.color_reference import with_palette

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.sampling import SamplingSettings
 
 DEFAULT_ADDED_NOISE_LEVEL = 900
 """The released code's default: alpha_a = alphas_cumprod[900]."""

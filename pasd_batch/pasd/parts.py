@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, max_pool2d
 
-from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.pasd import framing
 from pasd_batch.pasd.framing import Frame
 from pasd_batch.pasd.geometry import LATENT_FACTOR, Size

@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from pasd_batch.config.model import ModelSettings
-from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
+from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.pasd.color_reference import Palette
 from pasd_batch.pasd.colorization import color_prompt
 from pasd_batch.pasd.models import Models, load_models

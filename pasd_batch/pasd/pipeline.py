@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd import framing
 from pasd_batch.pasd.conditioning import EmbeddingsOnDemand, condition

@@ -8,7 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from pasd_batch.config.restoration import PassSettings, RestorationSettings, SamplingSettings
+from pasd_batch.config.restoration import PassSettings, RestorationSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.pasd.adaptation import settled_for, with_severity
 from pasd_batch.pasd.color_reference import Palette
 from pasd_batch.pasd.colorization import color_prompt, to_gray

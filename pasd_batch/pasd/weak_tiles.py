@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
-from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.config.weak_tiles import RetryWeakSettings
 from pasd_batch.luma import BT601
 from pasd_batch.pasd.cielab import to_lab

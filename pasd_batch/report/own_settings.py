@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-from pasd_batch.config.run import ManifestColumns
+from pasd_batch.config.manifest import ManifestColumns
 from pasd_batch.runs.run_file import RunFile
 from pasd_batch.runs.run_folder import RunFolder
 

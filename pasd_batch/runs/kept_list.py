@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from pasd_batch.config.run import ManifestFormat, ManifestSettings, Pages
+from pasd_batch.config.manifest import ManifestFormat, ManifestSettings, Pages
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.making import list_photos

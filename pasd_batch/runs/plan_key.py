@@ -2,7 +2,7 @@
 
 import os
 
-from pasd_batch.config.run import ManifestSettings
+from pasd_batch.config.manifest import ManifestSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.pieces import find_pieces

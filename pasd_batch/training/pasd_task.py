@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from pasd_batch.config.model import Precision
-from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
+from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.config.training import Ablation, TrainingSettings
 from pasd_batch.config.training_model import FirstPrediction, FromScratch
 from pasd_batch.pasd.models import Models

@@ -11,7 +11,8 @@ from tiny_run import TinyRun
 from pasd_batch.batch.driver import finished, run
 from pasd_batch.batch.planning.plan import check_manifest
 from pasd_batch.cli import main
-from pasd_batch.config.run import ManifestSettings, RunSettings
+from pasd_batch.config.manifest import ManifestSettings
+from pasd_batch.config.run import RunSettings
 from pasd_batch.config.storage import StorageSettings
 
 

@@ -7,8 +7,8 @@ from photo_archive import picture, store_photos
 
 from pasd_batch.batch.planning.estimate import photo_work
 from pasd_batch.cli import main
+from pasd_batch.config.manifest import ManifestColumns, ManifestSettings
 from pasd_batch.config.restoration import RestorationSettings
-from pasd_batch.config.run import ManifestColumns, ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.pieces import find_pieces
 from pasd_batch.manifests.survey import survey_piece

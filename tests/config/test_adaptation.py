@@ -9,7 +9,8 @@ from pasd_batch.config import embedded_model
 from pasd_batch.config.adaptation import AdaptationMap
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.photo_settings import adapted, sampling_of
-from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
+from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.config.sampling import SamplingSettings
 
 MAP = {
     "scales": [

@@ -13,8 +13,8 @@ from pasd_batch.config.base import ConfigError, load_yaml, with_overrides
 from pasd_batch.config.degradation import GrayscaleSettings, RealEsrganSettings
 from pasd_batch.config.evaluation import EvaluationSettings
 from pasd_batch.config.losses import PredictionType
-from pasd_batch.config.restoration import ColorFix
 from pasd_batch.config.run import RunMode, RunSettings
+from pasd_batch.config.sampling import ColorFix
 from pasd_batch.config.training import load_training
 from pasd_batch.evaluation.published import published_rows
 from pasd_batch.metrics.weights import METRIC_NEEDS

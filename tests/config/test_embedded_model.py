@@ -4,8 +4,9 @@ import pytest
 
 from pasd_batch.config import embedded_model
 from pasd_batch.config.model import ModelSettings
-from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
+from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.run import RunSettings
+from pasd_batch.config.sampling import SamplingSettings
 
 
 @pytest.fixture(autouse=True)

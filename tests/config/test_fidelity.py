@@ -1,7 +1,7 @@
 import pytest
 
 from pasd_batch.config.base import ConfigError
-from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.sampling import SamplingSettings
 
 
 def test_the_dial_moves_its_settings_linearly_between_its_ends():

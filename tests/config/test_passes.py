@@ -5,9 +5,10 @@ import pytest
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.embedded_model import embedded_sampling
 from pasd_batch.config.model import ModelSettings, Precision
-from pasd_batch.config.restoration import ColorFix, PassSettings, RestorationSettings, SamplingSettings
+from pasd_batch.config.restoration import PassSettings, RestorationSettings
 from pasd_batch.config.restore import RestoreSettings
 from pasd_batch.config.run import RunSettings
+from pasd_batch.config.sampling import ColorFix, SamplingSettings
 from pasd_batch.config.weights import weights_settings, with_weights
 from pasd_batch.runs.run_file import fingerprint
 

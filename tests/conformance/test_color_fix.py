@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pasd_batch.config.restoration import ColorFix
+from pasd_batch.config.sampling import ColorFix
 from pasd_batch.pasd.color_fix import fix_color, wavelet_split
 
 

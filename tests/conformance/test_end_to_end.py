@@ -9,7 +9,7 @@ from PIL import Image
 from sampling_run import BASE, Run
 from torch.nn.functional import interpolate
 
-from pasd_batch.config.restoration import ColorFix
+from pasd_batch.config.sampling import ColorFix
 from pasd_batch.pasd.color_fix import fix_color
 from pasd_batch.pasd.framing import resize
 from pasd_batch.pasd.geometry import Size

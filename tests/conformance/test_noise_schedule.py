@@ -7,7 +7,7 @@ import pytest
 from diffusers import AutoencoderKL
 from golden_data import assert_close, load, model_folder
 
-from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.pasd import vae_tiling
 from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule, pure_noise_start
 from pasd_batch.pasd.schedulers import build_scheduler

@@ -11,7 +11,7 @@ from report_runs import result_row, run_file
 
 from pasd_batch.cli import main
 from pasd_batch.config.adaptation import AdaptationMap
-from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.evaluation.adaptation_check import checks, left_out_choices
 from pasd_batch.evaluation.adaptation_fit import chosen_variants, fit_map

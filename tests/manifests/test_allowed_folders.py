@@ -9,7 +9,7 @@ import pytest
 from manifests import make_photos, survey
 
 from pasd_batch.config.base import ConfigError
-from pasd_batch.config.run import ManifestSettings
+from pasd_batch.config.manifest import ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.allowed_folders import granted_folders, listed_folder, refuse_outside, rows_outside
 from pasd_batch.manifests.errors import ManifestError

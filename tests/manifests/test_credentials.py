@@ -5,7 +5,7 @@ import json
 import pytest
 from manifests import WEB, survey
 
-from pasd_batch.config.run import ManifestSettings
+from pasd_batch.config.manifest import ManifestSettings
 from pasd_batch.manifests.errors import ManifestError
 
 

@@ -21,7 +21,8 @@ from pasd_batch.batch.planning.plan_stages import (
     repeated_keys,
 )
 from pasd_batch.cli import main
-from pasd_batch.config.run import ManifestColumns, ManifestFormat, ManifestSettings, Pages, RunSettings
+from pasd_batch.config.manifest import ManifestColumns, ManifestFormat, ManifestSettings, Pages
+from pasd_batch.config.run import RunSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.making import count_photos, make_manifest
 from pasd_batch.manifests.pieces import ManifestPiece, is_image_source

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from manifests import rows_of, survey
 
-from pasd_batch.config.run import ManifestSettings
+from pasd_batch.config.manifest import ManifestSettings
 from pasd_batch.manifests import pieces as manifest_module
 
 

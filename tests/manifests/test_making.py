@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 from manifests import ACCESS, make_photos, rows_of, survey
 
-from pasd_batch.config.run import ManifestColumns, ManifestFormat, ManifestSettings
+from pasd_batch.config.manifest import ManifestColumns, ManifestFormat, ManifestSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.listing import find_files
 from pasd_batch.manifests.making import count_photos, make_manifest

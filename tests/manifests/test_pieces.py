@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from manifests import ACCESS, WEB, make_photos, rows_of, survey
 
-from pasd_batch.config.run import ManifestColumns, ManifestFormat, ManifestSettings
+from pasd_batch.config.manifest import ManifestColumns, ManifestFormat, ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests import pieces as manifest_module
 from pasd_batch.manifests.digest import TableDigest

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from manifests import rows_of, survey
 
-from pasd_batch.config.run import ManifestSettings
+from pasd_batch.config.manifest import ManifestSettings
 from pasd_batch.manifests import csv_rows as manifest_csv
 from pasd_batch.manifests import formats as manifest_formats
 from pasd_batch.manifests import jsonl_rows as manifest_jsonl

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pasd_batch.config.restoration import ColorFix
+from pasd_batch.config.sampling import ColorFix
 from pasd_batch.pasd.color_fix import adain_color_fix, fix_color, wavelet_color_fix, wavelet_split
 
 

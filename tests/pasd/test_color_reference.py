@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pasd_batch.config.old_photo import OldPhotoSettings
-from pasd_batch.config.restoration import ColorFix
+from pasd_batch.config.sampling import ColorFix
 from pasd_batch.degradation.draws import Draws, GeneratorNoise
 from pasd_batch.degradation.fading import fade, sample_fading
 from pasd_batch.metrics.color_difference import mean_color_difference

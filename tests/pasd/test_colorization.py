@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional
 
 from pasd_batch.config.base import ConfigError
-from pasd_batch.config.restoration import ColorFix, RestorationSettings
+from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.config.sampling import ColorFix
 from pasd_batch.pasd.colorization import color_prompt, to_gray, with_luma
 from pasd_batch.pasd.restorer import Restoration
 

@@ -9,7 +9,7 @@ from tiny_model import levels_apart, tiny_settings
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from pasd_batch.config.restoration import ColorFix
+from pasd_batch.config.sampling import ColorFix
 from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.config.weak_tiles import RetryWeakSettings
 from pasd_batch.pasd import finishing, framed_photo, framing, solver, vae_tiling

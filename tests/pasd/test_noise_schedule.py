@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pasd_batch.config.base import ConfigError
-from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule, pure_noise_start
 
 # Stable Diffusion 1.5's: scaled-linear betas.

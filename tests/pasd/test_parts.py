@@ -8,7 +8,8 @@ from plain_recorder import PlainRecorder
 from tiny_model import levels_apart, tiny_settings
 
 from pasd_batch.config.regions import RegionSettings
-from pasd_batch.config.restoration import ColorFix, RestorationSettings
+from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.config.sampling import ColorFix
 from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd import framing
 from pasd_batch.pasd.geometry import Size

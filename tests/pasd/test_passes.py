@@ -7,7 +7,8 @@ import torch
 from tiny_model import tiny_settings
 from tiny_models import REPORT
 
-from pasd_batch.config.restoration import ColorFix, PassSettings, RestorationSettings
+from pasd_batch.config.restoration import PassSettings, RestorationSettings
+from pasd_batch.config.sampling import ColorFix
 from pasd_batch.pasd.colorization import to_gray
 from pasd_batch.pasd.passes import PassingRestorer, pass_seed
 from pasd_batch.pasd.restorer import Restoration, Restorer

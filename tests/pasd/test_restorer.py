@@ -8,7 +8,7 @@ from tiny_model import levels_apart, tiny_settings
 
 from pasd_batch.config.fidelity import FidelityDial
 from pasd_batch.config.model import Precision
-from pasd_batch.config.restoration import ColorFix
+from pasd_batch.config.sampling import ColorFix
 from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.records import PhotoFailure

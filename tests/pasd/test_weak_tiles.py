@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_model import levels_apart
 
-from pasd_batch.config.restoration import ColorFix
+from pasd_batch.config.sampling import ColorFix
 from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.config.weak_tiles import RetryWeakSettings
 from pasd_batch.pasd.geometry import Size

@@ -6,7 +6,7 @@ import pytest
 from manifests import ACCESS, rows_of, survey
 from result_rows import row as result_row
 
-from pasd_batch.config.run import ManifestColumns, ManifestFormat, ManifestSettings
+from pasd_batch.config.manifest import ManifestColumns, ManifestFormat, ManifestSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.pieces import ManifestPiece
 from pasd_batch.manifests.rows import read_rows

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 from manifests import ACCESS, rows_of, survey
 from result_rows import row as result_row
 
-from pasd_batch.config.run import ManifestColumns, ManifestFormat, ManifestSettings
+from pasd_batch.config.manifest import ManifestColumns, ManifestFormat, ManifestSettings
 from pasd_batch.manifests.pieces import is_image_source
 from pasd_batch.records import PLAN_SCHEMA, RESULT_SCHEMA
 from pasd_batch.runs.failures import failures_of

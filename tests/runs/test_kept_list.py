@@ -8,7 +8,7 @@ import pytest
 from manifests import survey
 from PIL import Image
 
-from pasd_batch.config.run import ManifestSettings
+from pasd_batch.config.manifest import ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.runs.kept_list import draft_list, keep_list, kept_list, refuse_run_among_photos

@@ -14,7 +14,7 @@ BEGINNINGS = ("shard-", "photo-", "manifest-", "rows-", ".pasd-batch-list")
 OTHER_MEANINGS = {
     ("pasd_batch/cli/plan.py", "plan"): "a command",
     ("pasd_batch/cli/report.py", "report"): "a command",
-    ("pasd_batch/config/run.py", "images"): "a format of manifests",
+    ("pasd_batch/config/manifest.py", "images"): "a format of manifests",
     ("pasd_batch/config/passes.py", "passes"): "a setting",
     ("benchmarks/harm.py", "passes"): "a setting",
     **dict.fromkeys(

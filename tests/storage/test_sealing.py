@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 from manifests import WEB, survey
 
-from pasd_batch.config.run import ManifestSettings
+from pasd_batch.config.manifest import ManifestSettings
 from pasd_batch.storage.sealing import WrongPlanKey, has_sealed, plan_key, sealed, unsealed
 
 KEY = plan_key(["one"])

@@ -20,7 +20,7 @@ from pasd_batch.batch.planning.plan_stages import (
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
 from pasd_batch.batch.worker.spec import WorkerSpec
-from pasd_batch.config.run import ManifestColumns, ManifestFormat
+from pasd_batch.config.manifest import ManifestColumns, ManifestFormat
 from pasd_batch.manifests.making import make_manifest
 from pasd_batch.manifests.pieces import ManifestPiece
 from pasd_batch.manifests.rows import read_rows

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pasd_batch.config.run import ManifestColumns, ManifestSettings
+from pasd_batch.config.manifest import ManifestColumns, ManifestSettings
 from pasd_batch.config.storage import DEFAULT_SCHEMES, RetryPolicy, StorageSettings
 from pasd_batch.manifests.pieces import find_pieces
 from pasd_batch.manifests.rows import read_rows

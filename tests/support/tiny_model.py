@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from pasd_batch.config.model import ModelSettings
-from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
+from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.paca import PacaForm
 from pasd_batch.pasd.unet import PixelAwareUNet

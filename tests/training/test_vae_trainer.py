@@ -7,7 +7,8 @@ from tiny_training import SIZES, scratch, settings, vae_settings, values
 
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.model import ModelSettings
-from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
+from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.pasd import vae_tiling
 from pasd_batch.pasd.restorer import Restorer
 from pasd_batch.pasd.state_dict import CheckpointError

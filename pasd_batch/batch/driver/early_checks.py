@@ -14,8 +14,8 @@ from pasd_batch.batch.planning.small_manifests import is_small
 from pasd_batch.cluster.session import refuse_unreachable
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.photo_settings import refuse_unused_reference
-from pasd_batch.config.restoration import ColorFix, SamplingSettings
 from pasd_batch.config.run import RunMode, RunSettings
+from pasd_batch.config.sampling import ColorFix, SamplingSettings
 from pasd_batch.describe.region_classes import unknown_classes
 from pasd_batch.manifests.errors import NoPhotos
 from pasd_batch.manifests.pieces import find_pieces, is_image_source

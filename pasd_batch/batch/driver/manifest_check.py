@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from pasd_batch.batch.planning.only_new import NewPhotos, new_photos
 from pasd_batch.batch.planning.plan import CheckedManifest, check_manifest
-from pasd_batch.config.run import ManifestSettings, RunSettings
+from pasd_batch.config.manifest import ManifestSettings
+from pasd_batch.config.run import RunSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.manifests.allowed_folders import listed_folder
 from pasd_batch.manifests.errors import ManifestError

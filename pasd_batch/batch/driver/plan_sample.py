@@ -10,7 +10,8 @@ from pasd_batch.batch.planning.run_time import TimeEstimate, time_of_all
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.batch.worker.sampling_run import SampledPhotos, sample_photos
 from pasd_batch.cluster.session import ClusterFailed, run_on_worker, workers_now
-from pasd_batch.config.run import ManifestSettings, RunSettings
+from pasd_batch.config.manifest import ManifestSettings
+from pasd_batch.config.run import RunSettings
 from pasd_batch.manifests.pieces import is_image_source
 from pasd_batch.runs.cost import Prices, cost_of_seconds
 from pasd_batch.runs.kept_list import draft_list

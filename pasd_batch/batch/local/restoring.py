@@ -19,10 +19,11 @@ from pasd_batch.batch.worker.process_name import process_name
 from pasd_batch.batch.worker.rows import Row
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.config.base import ConfigError
+from pasd_batch.config.manifest import Pages
 from pasd_batch.config.photo_settings import refuse_unused_reference
-from pasd_batch.config.restoration import ColorFix
 from pasd_batch.config.restore import RestoreSettings
-from pasd_batch.config.run import Pages, RunSettings
+from pasd_batch.config.run import RunSettings
+from pasd_batch.config.sampling import ColorFix
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.manifests.file_pages import page_settings
 from pasd_batch.records import RESULT_SCHEMA, PhotoRecord, Provenance, WorkOrigin

@@ -35,7 +35,7 @@ from pasd_batch.batch.planning.plan_stages import (
 )
 from pasd_batch.batch.planning.small_manifests import is_small, repeated_ids
 from pasd_batch.cluster.datasets import dataset_of, own_errors, rows_of_parts
-from pasd_batch.config.run import ManifestColumns, ManifestSettings
+from pasd_batch.config.manifest import ManifestColumns, ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.manifests.carried import cast_extra

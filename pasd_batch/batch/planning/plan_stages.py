@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pasd_batch.config.run import ManifestColumns
+from pasd_batch.config.manifest import ManifestColumns
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.carried import cast_extra
 from pasd_batch.manifests.errors import ManifestError

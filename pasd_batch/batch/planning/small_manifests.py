@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import repeat
 
-from pasd_batch.config.run import ManifestColumns
+from pasd_batch.config.manifest import ManifestColumns
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.file_pages import pages_of_rows
 from pasd_batch.manifests.pieces import ManifestPiece

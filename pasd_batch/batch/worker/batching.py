@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any, cast
 
 from pasd_batch.batch.worker.photo_loader import LoadedPhoto
-from pasd_batch.config.restoration import SamplingSettings
 from pasd_batch.config.run import RunSettings
+from pasd_batch.config.sampling import SamplingSettings
 
 SIZE_STEP = 64
 """Pixels to whose multiples Stable Diffusion's networks pad a photo; others only have their batches less full."""

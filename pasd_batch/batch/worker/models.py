@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from pasd_batch.config.restoration import SamplingSettings
+    from pasd_batch.config.sampling import SamplingSettings
     from pasd_batch.describe.describer import Describer
     from pasd_batch.pasd.color_reference import Palette
     from pasd_batch.pasd.parts import PhotoParts

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pasd_batch.batch.worker.log_lines import log_context
-from pasd_batch.config.restoration import SamplingSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
 from pasd_batch.records import PhotoFailure, PhotoRecord, ResultRow, Stage, records_of
 from pasd_batch.runs.damage import parsing

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pasd_batch.config.run import Pages
+from pasd_batch.config.manifest import Pages
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.training_data import DataSource, PhotoSource, WebDatasetSource
 from pasd_batch.manifests.allowed_folders import granted_folders, rows_outside, why_outside

@@ -11,7 +11,7 @@ from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.repair import Repair, repairing, run_again, settings_of_run
 from pasd_batch.batch.driver.run import CannotGoOn, run_archive
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
-from pasd_batch.config.run import ManifestSettings
+from pasd_batch.config.manifest import ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.ledger import AttemptLedger

@@ -4,7 +4,8 @@ import pytest
 
 from pasd_batch.batch.planning.estimate import photo_work
 from pasd_batch.batch.planning.photo_memory import LatentSpace, restoring_bytes
-from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
+from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.pasd.framing import frame
 from pasd_batch.pasd.geometry import Size
 

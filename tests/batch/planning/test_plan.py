@@ -13,8 +13,9 @@ from pasd_batch.batch.planning import small_manifests
 from pasd_batch.batch.planning.estimate import PlanSummary, photo_work, plan_summary
 from pasd_batch.batch.planning.plan import CheckedManifest, check_manifest, plan_is_complete, write_plan
 from pasd_batch.batch.planning.plan_stages import cut_spans
+from pasd_batch.config.manifest import ManifestFormat, ManifestSettings
 from pasd_batch.config.restoration import RestorationSettings
-from pasd_batch.config.run import ManifestFormat, ManifestSettings, RunSettings
+from pasd_batch.config.run import RunSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.pieces import ManifestPiece

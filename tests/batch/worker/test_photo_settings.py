@@ -17,9 +17,9 @@ from pasd_batch.batch.worker.rows import RowWriter
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
 from pasd_batch.batch.worker.spec import photo_seed
 from pasd_batch.config.base import ConfigError
+from pasd_batch.config.manifest import ManifestColumns
 from pasd_batch.config.photo_settings import sampling_of
-from pasd_batch.config.restoration import SamplingSettings
-from pasd_batch.config.run import ManifestColumns
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.records import WorkOrigin

@@ -6,7 +6,8 @@ from safetensors.torch import load_file, save_file
 from tiny_training import scratch, settings, vae_settings
 
 from pasd_batch.config.model import ModelSettings
-from pasd_batch.config.restoration import RestorationSettings, SamplingSettings
+from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.pasd.state_dict import CheckpointError
 from pasd_batch.training.networks.package_model import package_model
