@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pasd_batch.config.manifest import ManifestColumns, ManifestFormat, ManifestSettings
 from pasd_batch.config.photo_settings import PAGE, own_settings
-from pasd_batch.config.run import ManifestColumns, ManifestFormat, ManifestSettings
 from pasd_batch.manifests.allowed_folders import note_of_csv
 from pasd_batch.manifests.file_pages import PAGE_COLUMN
 from pasd_batch.manifests.output_paths import common_folder

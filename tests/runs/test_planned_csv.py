@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from manifests import ACCESS, rows_of
 
+from pasd_batch.config.manifest import ManifestColumns, ManifestFormat, ManifestSettings
 from pasd_batch.config.photo_settings import meaning_of
-from pasd_batch.config.run import ManifestColumns, ManifestFormat, ManifestSettings
 from pasd_batch.manifests.pieces import find_pieces
 from pasd_batch.manifests.rows import read_rows
 from pasd_batch.manifests.survey import SOURCE_ROOT_KEY
