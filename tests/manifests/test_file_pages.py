@@ -11,15 +11,10 @@ from photo_archive import store_photos
 from photo_files import picture, saved
 from PIL import Image
 
+from pasd_batch.batch.planning.checked_manifest import PathRules
 from pasd_batch.batch.planning.estimate import plan_summary
-from pasd_batch.batch.planning.plan_stages import (
-    PATH_KEY,
-    PathRules,
-    ShardLayout,
-    key_table,
-    planned_rows,
-    repeated_keys,
-)
+from pasd_batch.batch.planning.repeated_keys import PATH_KEY, key_table, repeated_keys
+from pasd_batch.batch.planning.shards import ShardLayout, planned_rows
 from pasd_batch.cli import main
 from pasd_batch.config.manifest import ManifestColumns, ManifestFormat, ManifestSettings, Pages
 from pasd_batch.config.run import RunSettings

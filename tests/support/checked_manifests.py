@@ -3,8 +3,7 @@
 import numpy as np
 from photo_archive import settings
 
-from pasd_batch.batch.planning.plan import CheckedManifest
-from pasd_batch.batch.planning.plan_stages import PathRules
+from pasd_batch.batch.planning.checked_manifest import CheckedManifest, PathRules
 from pasd_batch.manifests.pieces import find_pieces
 from pasd_batch.manifests.survey import merge_surveys, survey_piece
 

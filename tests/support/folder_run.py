@@ -8,15 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from photo_archive import results, settings
 
-from pasd_batch.batch.planning.plan_stages import (
-    PATH_KEY,
-    PathRules,
-    ShardLayout,
-    key_table,
-    planned_rows,
-    repeated_keys,
-    write_shards,
-)
+from pasd_batch.batch.planning.checked_manifest import PathRules
+from pasd_batch.batch.planning.repeated_keys import PATH_KEY, key_table, repeated_keys
+from pasd_batch.batch.planning.shards import ShardLayout, planned_rows, write_shards
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
 from pasd_batch.batch.worker.spec import WorkerSpec

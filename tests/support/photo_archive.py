@@ -12,14 +12,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 from tiny_models import TINY, TinyScorer, fingerprint
 
-from pasd_batch.batch.planning.plan_stages import (
-    PathRules,
-    ShardLayout,
-    cut_shards,
-    encode_plan,
-    planned_rows,
-    write_shards,
-)
+from pasd_batch.batch.planning.checked_manifest import PathRules
+from pasd_batch.batch.planning.shards import ShardLayout, cut_shards, encode_plan, planned_rows, write_shards
 from pasd_batch.batch.worker.photo_loader import LoadedPhoto
 from pasd_batch.batch.worker.rows import RowWriter
 from pasd_batch.batch.worker.spec import WorkerSpec

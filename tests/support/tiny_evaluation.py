@@ -16,7 +16,8 @@ from PIL import Image
 
 from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.run import RunReport
-from pasd_batch.batch.planning.plan_stages import PathRules, ShardLayout, cut_shards, planned_rows, write_shards
+from pasd_batch.batch.planning.checked_manifest import PathRules
+from pasd_batch.batch.planning.shards import ShardLayout, cut_shards, planned_rows, write_shards
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.batch.worker.shard_worker import ShardWorker
 from pasd_batch.batch.worker.spec import WorkerSpec

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from pasd_batch.batch.planning.checked_manifest import CheckedManifest
 from pasd_batch.batch.planning.only_new import NewPhotos, new_photos
-from pasd_batch.batch.planning.plan import CheckedManifest, check_manifest
+from pasd_batch.batch.planning.plan import check_manifest
 from pasd_batch.config.manifest import ManifestSettings
 from pasd_batch.config.run import RunSettings
 from pasd_batch.errors import PasdBatchError

@@ -9,8 +9,8 @@ from typing import TypeVar
 from pasd_batch.batch.driver.fetching import fetch_on_worker
 from pasd_batch.batch.driver.machine_memory import machine_memory
 from pasd_batch.batch.driver.manifest_check import check_run_manifest, lists_photos
+from pasd_batch.batch.planning.checked_manifest import CheckedManifest
 from pasd_batch.batch.planning.only_new import NothingNew
-from pasd_batch.batch.planning.plan import CheckedManifest
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.cluster.session import no_place, run_on_worker
 from pasd_batch.config.run import RunSettings

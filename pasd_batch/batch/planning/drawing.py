@@ -10,8 +10,8 @@ from itertools import accumulate
 import numpy as np
 import pyarrow as pa
 
-from pasd_batch.batch.planning.plan import CheckedManifest
-from pasd_batch.batch.planning.plan_stages import ShardLayout, planned_rows, read_span
+from pasd_batch.batch.planning.checked_manifest import CheckedManifest
+from pasd_batch.batch.planning.shards import ShardLayout, planned_rows
 from pasd_batch.cluster.datasets import dataset_of, rows_of
 from pasd_batch.records import PhotoRecord, records_of
 from pasd_batch.storage.sealing import unsealed
@@ -39,8 +39,7 @@ def draw_photos(checked: CheckedManifest, count: int, *, seed: int) -> DrawnPhot
     spans = checked.spans()
 
     def measure(index: int) -> Iterator[dict[str, float]]:
-        tables = read_span(spans[index], checked.columns, checked.storage_settings)
-        sizes = [_sizes(table) for table in tables]
+        sizes = [_sizes(table) for _, table in checked.tables(spans[index])]
         unknown = sum(int((each <= 0).sum()) for each in sizes)
         yield {"span": index, "pixels": sum(float(each.sum()) for each in sizes), "unknown": unknown}
 
@@ -70,8 +69,8 @@ def _at(
     """The photos of a span at these places along their sizes, which are in order, and their sizes."""
     span, survey = checked.spans()[index], checked.survey
     layout = ShardLayout(1, survey.extra, checked.paths, survey.plan_key)
-    left, first, passed, found = list(points), span.first, 0.0, []
-    for table in read_span(span, checked.columns, checked.storage_settings):
+    left, passed, found = list(points), 0.0, []
+    for first, table in checked.tables(span):
         sizes = _sizes(table) if sized else np.ones(table.num_rows)
         ends = passed + np.cumsum(sizes)
         while left and (left[0] < ends[-1] or first + table.num_rows >= span.stop):
@@ -79,7 +78,7 @@ def _at(
             planned = planned_rows(first + row, table.slice(row, 1), checked.colliding, layout)
             (record,) = records_of(unsealed(planned, survey.plan_key), survey.source_root or None)
             found.append((record, float(sizes[row])))
-        first, passed = first + table.num_rows, float(ends[-1])
+        passed = float(ends[-1])
     return found
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from pasd_batch.batch.planning.checked_manifest import CheckedManifest
 from pasd_batch.batch.planning.done_photos import Content, DonePhoto, done_photos, is_unchanged, key_of
-from pasd_batch.batch.planning.plan import CheckedManifest
 from pasd_batch.config.run import RunSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.errors import PasdBatchError

@@ -8,11 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pasd_batch.batch.planning import plan as plan_module
-from pasd_batch.batch.planning import small_manifests
+from pasd_batch.batch.planning import repeated_keys, small_manifests
+from pasd_batch.batch.planning.checked_manifest import CheckedManifest, cut_spans
 from pasd_batch.batch.planning.estimate import PlanSummary, photo_work, plan_summary
-from pasd_batch.batch.planning.plan import CheckedManifest, check_manifest, plan_is_complete, write_plan
-from pasd_batch.batch.planning.plan_stages import cut_spans
+from pasd_batch.batch.planning.plan import check_manifest, plan_is_complete, write_plan
 from pasd_batch.config.manifest import ManifestFormat, ManifestSettings
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.run import RunSettings
@@ -108,8 +107,8 @@ def test_planning_again_writes_the_same_bytes_and_the_shard_size_changes_no_row(
 @pytest.mark.parametrize("in_one_block", [True, False])
 def test_duplicates_and_collisions_are_found_across_files(tmp_path, monkeypatch, in_one_block):
     if not in_one_block:
-        monkeypatch.setattr(plan_module, "_ROWS_IN_ONE_BLOCK", 10)
-        monkeypatch.setattr(plan_module, "_ROWS_PER_BUCKET", 40)
+        monkeypatch.setattr(repeated_keys, "_ROWS_IN_ONE_BLOCK", 10)
+        monkeypatch.setattr(repeated_keys, "_ROWS_PER_BUCKET", 40)
     (tmp_path / "a.csv").write_text("uri\n" + "".join(f"/x/{n}.jpg\n" for n in range(100)))
     (tmp_path / "b.csv").write_text("uri\n" + "".join(f"/x/{n}.JPG\n" for n in range(99, 150)) + "/x/7.png\n")
     checked = check(tmp_path)
