@@ -107,7 +107,7 @@ def _repair(folder: "RunFolder", run_file: "RunFile", settings: RunSettings, opt
 
 def _tell(result: "Verification", options: argparse.Namespace) -> int:
     """Say what was found; the exit code as far as files that belong to nothing are concerned."""
-    from pasd_batch.runs.shard_check import ProblemKind
+    from pasd_batch.runs.shard_findings import ProblemKind
 
     sys.stdout.write("\n".join(map(printable_line, result.lines())) + "\n")
     count = result.counts[ProblemKind.EXTRA]
@@ -145,7 +145,7 @@ def _verify(
 ) -> "Verification":
     from tqdm import tqdm
 
-    from pasd_batch.runs.shard_check import Problem, ProblemKind, ShardFindings
+    from pasd_batch.runs.shard_findings import Problem, ProblemKind, ShardFindings
     from pasd_batch.runs.verification import Verifier
 
     # `None` shows the bar on terminals only.
@@ -175,7 +175,7 @@ def _problems_written(path: str | None) -> Iterator[Any]:
     import csv
     from dataclasses import astuple, fields
 
-    from pasd_batch.runs.shard_check import Problem
+    from pasd_batch.runs.shard_findings import Problem
 
     with ExitStack() as stack:
         try:
@@ -196,7 +196,7 @@ def _mend(
 ) -> int:
     from pasd_batch.batch.driver.exit_code import ExitCode
     from pasd_batch.batch.driver.repair import run_again
-    from pasd_batch.runs.shard_check import ProblemKind
+    from pasd_batch.runs.shard_findings import ProblemKind
 
     if result.plan_is_wrong:
         repair.take_out_plan(run_file)

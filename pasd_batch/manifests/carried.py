@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pasd_batch.manifests.errors import ManifestError
-from pasd_batch.manifests.rows import RowProblem, extra_fields
+from pasd_batch.manifests.row_problems import RowProblem
+from pasd_batch.manifests.rows import extra_fields, is_text
 from pasd_batch.records import plan_schema
 
 
@@ -72,9 +73,8 @@ def cast_extra(rows: pa.Table, extra: Sequence[pa.Field]) -> dict[str, pa.Chunke
 
 def _is_plain(kind: pa.DataType) -> bool:
     """True if Python holds every value of the type exactly."""
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-    return text or number or pa.types.is_null(kind)
+    return is_text(kind) or number or pa.types.is_null(kind)
 
 
 def _survives(column: pa.ChunkedArray) -> bool:

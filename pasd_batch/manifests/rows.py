@@ -1,4 +1,4 @@
-"""A manifest's rows in one form: absolute URIs, known columns under their own names, problems named by row.
+"""A manifest's rows in one form: absolute URIs, known columns under their own names.
 
 In this form a table has `uri`, `prompt` and `reference_uri`, `photo_id` where the manifest gives ids, also
 `color_reference_uri`, `mask_uri` and `settings` where it gives some, and then the manifest's other columns under the
@@ -12,7 +12,6 @@ import hashlib
 import os.path
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,15 +19,13 @@ import pyarrow.compute as pc
 from pasd_batch.config.manifest import ManifestColumns
 from pasd_batch.config.photo_settings import PAGE
 from pasd_batch.config.storage import StorageSettings
-from pasd_batch.manifests.allowed_folders import rows_outside, why_outside
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.file_pages import PAGE_COLUMN, page_id, pages_of_rows
 from pasd_batch.manifests.formats import read_tables
 from pasd_batch.manifests.own_settings import own_settings, plain_column
 from pasd_batch.manifests.pieces import KNOWN_NAMES_KEY, ManifestPiece
 from pasd_batch.records import PLAN_SCHEMA, URI_COLUMNS, extra_column_name
-from pasd_batch.storage.location import redact_uri
-from pasd_batch.storage.redaction import CREDENTIALS, lacks_slashes
+from pasd_batch.storage.redaction import lacks_slashes
 
 KNOWN_COLUMNS = ("photo_id", "uri", "prompt", "reference_uri", "color_reference_uri", "mask_uri", "settings")
 """Columns of the common form."""
@@ -36,16 +33,8 @@ KNOWN_COLUMNS = ("photo_id", "uri", "prompt", "reference_uri", "color_reference_
 _WHERE_GIVEN = ("photo_id", "color_reference_uri", "mask_uri", "settings")
 """Those that are only there where the manifest gives some."""
 
-_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
-_SCHEME_IN_ARROW = r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
-
-
-@dataclass(frozen=True)
-class RowProblem:
-    """Fault of a row of a piece, counted from 0, and what to do about it."""
-
-    row: int
-    message: str
+SCHEME = r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
+"""Regular expression for the beginning of a URI."""
 
 
 def read_rows(piece: ManifestPiece, columns: ManifestColumns, storage_settings: StorageSettings) -> Iterator[pa.Table]:
@@ -75,23 +64,6 @@ def _columns_of_run(columns: ManifestColumns, names: list[str]) -> ManifestColum
     return ManifestColumns(**named)
 
 
-def row_problems(table: pa.Table, storage_settings: StorageSettings) -> Iterator[RowProblem]:
-    """Rows of a table in the common form that cannot be planned; the settings have the manifest's own folders too."""
-    if "photo_id" in table.column_names:
-        for row in _rows_where(_blank(table["photo_id"])):
-            yield RowProblem(row, "has no id; give it one, or leave the id column out of the manifest")
-        for row, shown in _with_secrets(table["photo_id"]):
-            yield RowProblem(
-                row, f"its id is a URI with credentials ({shown}), and ids are shown everywhere; change it"
-            )
-    for row in _rows_where(_blank(table["uri"])):
-        yield RowProblem(row, "has no URI; give it one, or remove the row")
-    for name in URI_COLUMNS:
-        if name in table.column_names:
-            yield from _uri_problems(name, table[name], storage_settings)
-    yield from _shown_credentials(table)
-
-
 def photo_ids(table: pa.Table) -> list[str]:
     """Ids of a table's photos in the common form: the manifest's own, else a hash of the absolute URI and the page."""
     if "photo_id" in table.column_names:
@@ -109,7 +81,7 @@ def resolve_uri(uri: str, base: str) -> str:
     """`uri` made absolute: relative ones are relative to `base`, the manifest's folder (absolute, no end slash)."""
     if "://" in uri or os.path.isabs(uri) or lacks_slashes(uri):
         return uri  # what is wrong with the scheme is a problem of the row, not a folder's name
-    scheme = _SCHEME.match(base)
+    scheme = re.match(SCHEME, base)
     if scheme is None:
         return os.path.normpath(f"{base}/{uri}")
     bucket, *folder = base[scheme.end() :].split("/")
@@ -119,40 +91,6 @@ def resolve_uri(uri: str, base: str) -> str:
         elif part != ".":  # an empty part is one of the key
             folder.append(part)
     return f"{base[: scheme.end()]}{'/'.join([bucket, *folder])}"
-
-
-def _uri_problems(name: str, uris: pa.ChunkedArray, storage_settings: StorageSettings) -> Iterator[RowProblem]:
-    schemes, allowed = _schemes(uris), sorted(storage_settings.allowed_schemes)
-    refused = pc.invert(pc.is_in(schemes, pa.array(allowed, pa.string())))
-    for row in _rows_where(pc.and_(refused, pc.invert(_blank(uris)))):
-        yield RowProblem(
-            row,
-            f"{name} {redact_uri(uris[row].as_py())}: scheme {schemes[row].as_py()!r} is not allowed "
-            f"(allowed: {', '.join(allowed) or 'none'}); add it to storage.allowed_schemes",
-        )
-    late = pc.and_not(pc.match_substring(uris, "://"), pc.match_substring_regex(uris, _SCHEME_IN_ARROW))
-    for row in _rows_where(pc.fill_null(late, False)):
-        yield RowProblem(row, f"{name} {redact_uri(uris[row].as_py())!r}: remove what is before the scheme")
-    for row in _rows_where(pc.fill_null(pc.match_substring_regex(uris, r"^\s*\w+:/?[^/]"), False)):
-        if lacks_slashes(uris[row].as_py()):
-            told = "write two slashes behind the scheme, or ./ before a file's name"
-            yield RowProblem(row, f"{name} {redact_uri(uris[row].as_py())}: {told}")
-    for row in _rows_where(pc.fill_null(pc.match_substring(uris, "\0"), False)):
-        yield RowProblem(row, f"{name} {redact_uri(uris[row].as_py())!r} holds a NUL, which no name can; write it anew")
-    for row in rows_outside(uris, storage_settings.allowed_folders) if "file" in allowed else ():
-        uri = uris[row].as_py()
-        yield RowProblem(row, f"{name} {redact_uri(uri)} {why_outside(uri, storage_settings.allowed_folders)}")
-
-
-def _shown_credentials(table: pa.Table) -> Iterator[RowProblem]:
-    """Rows whose prompt or other column, which results have as they are, holds a URI with a secret."""
-    for column in table.schema:
-        if column.name in ("photo_id", *URI_COLUMNS) or not _is_text(column.type):
-            continue
-        text = table[column.name].cast(pa.large_string())  # Arrow has no patterns for views
-        for row in _rows_where(pc.fill_null(pc.match_substring_regex(text, CREDENTIALS), False)):
-            told = f"its column {column.name!r} has a URI with a password, signature or token"
-            yield RowProblem(row, f"{told}, and results show all columns to everybody; take it out")
 
 
 def _in_common_form(table: pa.Table, columns: ManifestColumns, base: str, piece: ManifestPiece) -> pa.Table:
@@ -167,7 +105,7 @@ def _in_common_form(table: pa.Table, columns: ManifestColumns, base: str, piece:
     for name in (name for name in URI_COLUMNS if name in result):
         result[name] = _absolute(result[name], base)
     for name in (name for name in ("prompt", *URI_COLUMNS[1:]) if name in result):
-        result[name] = pc.if_else(_blank(result[name]), pa.scalar(None, pa.string()), result[name])
+        result[name] = pc.if_else(is_blank(result[name]), pa.scalar(None, pa.string()), result[name])
     named = columns.of_settings()
     if PAGE_COLUMN in table.column_names and (named or "settings" not in chosen):
         named = {PAGE: PAGE_COLUMN} | named
@@ -222,45 +160,29 @@ def _carried_name(name: str, taken: dict[str, pa.ChunkedArray], piece: ManifestP
 def _as_text(column: pa.ChunkedArray, name: str, piece: ManifestPiece) -> pa.ChunkedArray:
     column = plain_column(column)
     kind = column.type
-    if _is_text(kind):
+    if is_text(kind):
         return column.cast(pa.string())
     if pa.types.is_integer(kind) or pa.types.is_null(kind):
         return column.cast(pa.string())
     raise ManifestError(f"{piece}: column {name!r} holds {kind}, not text; write it as text")
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """True for Arrow's types of text."""
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def _absolute(column: pa.ChunkedArray, base: str) -> pa.ChunkedArray:
-    has_scheme = pc.fill_null(pc.match_substring_regex(column, r"^([A-Za-z][A-Za-z0-9+.-]*://|/)"), True)
+    has_scheme = pc.fill_null(pc.match_substring_regex(column, f"{SCHEME}|^/"), True)
     if pc.all(has_scheme).as_py() is not False:
         return column
     texts = [resolve_uri(text, base) if text else None for text in column.to_pylist()]
     return pa.chunked_array([pa.array(texts, pa.string())])
 
 
-def _blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def is_blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """True where a text is null or has nothing but spaces."""
     return pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column), ""), True)
-
-
-def _with_secrets(column: pa.ChunkedArray) -> Iterator[tuple[int, str]]:
-    """Rows whose text is a URI with something to hide, and how it is shown."""
-    for row in _rows_where(pc.fill_null(pc.match_substring(column, "://"), False)):
-        text = column[row].as_py()
-        if (shown := redact_uri(text)) != text:
-            yield row, shown
-
-
-def _schemes(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Lower-case schemes; `file` where there is none."""
-    found = pc.struct_field(pc.extract_regex(column, _SCHEME_IN_ARROW), "scheme")
-    return pc.fill_null(pc.utf8_lower(found), "file")
-
-
-def _rows_where(mask: pa.ChunkedArray) -> list[int]:
-    return pc.indices_nonzero(mask).to_pylist()
 
 
 def _folder_of(uri: str) -> str:

@@ -19,7 +19,8 @@ from pasd_batch.manifests.digest import TableDigest
 from pasd_batch.manifests.errors import ManifestError, NoPhotos
 from pasd_batch.manifests.output_paths import common_folder
 from pasd_batch.manifests.pieces import ManifestPiece
-from pasd_batch.manifests.rows import RowProblem, extra_fields, read_rows, row_problems
+from pasd_batch.manifests.row_problems import RowProblem, row_problems
+from pasd_batch.manifests.rows import extra_fields, read_rows
 from pasd_batch.manifests.workload import Workload, WorkOf, total, workload
 from pasd_batch.storage.redaction import redact_uri
 from pasd_batch.storage.sealing import SecretsDigest, plan_key

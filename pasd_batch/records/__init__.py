@@ -21,14 +21,8 @@ from pasd_batch.records.plan import (
     plan_schema,
     records_of,
 )
-from pasd_batch.records.result_row import (
-    PhotoFailure,
-    Provenance,
-    ResultRow,
-    Stage,
-    Status,
-    WorkOrigin,
-)
+from pasd_batch.records.provenance import Provenance, WorkOrigin
+from pasd_batch.records.result_row import PhotoFailure, ResultRow, Stage, Status
 from pasd_batch.records.result_schema import (
     RESULT_SCHEMA,
     SCORE_METADATA_KEY,

@@ -24,7 +24,8 @@ from pasd_batch.runs.path_set import PathSet
 from pasd_batch.runs.plan_key import problem_of_kept_list
 from pasd_batch.runs.run_file import RunFile
 from pasd_batch.runs.run_folder import RunFolder
-from pasd_batch.runs.shard_check import Problem, ProblemKind, ShardCheck, ShardFindings
+from pasd_batch.runs.shard_check import ShardCheck
+from pasd_batch.runs.shard_findings import Problem, ProblemKind, ShardFindings
 from pasd_batch.storage.storage import NotFound
 from pasd_batch.storage.threads import in_threads
 

@@ -7,7 +7,7 @@ from PIL import Image
 from tiny_run import MISSING_PHOTO, PHOTOS, TinyRun, cut, same_rows
 
 from pasd_batch.runs.damage import RunDamaged
-from pasd_batch.runs.shard_check import ProblemKind
+from pasd_batch.runs.shard_findings import ProblemKind
 from pasd_batch.runs.summary import summarize
 
 PASSES = {"passes": [{"sampling": {"steps": 1}}, {"sampling": {"steps": 1}}, {"sampling": {"scale": 2}}]}

@@ -13,7 +13,7 @@ from tiny_run import PHOTOS, TinyRun, cut, flip, shard_file
 
 from pasd_batch.cli import main
 from pasd_batch.runs.damage import RunDamaged
-from pasd_batch.runs.shard_check import ProblemKind
+from pasd_batch.runs.shard_findings import ProblemKind
 from pasd_batch.runs.summary import summarize
 
 

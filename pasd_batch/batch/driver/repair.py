@@ -33,7 +33,8 @@ from pasd_batch.runs.layout import (
 from pasd_batch.runs.plan_key import problem_of_kept_list
 from pasd_batch.runs.run_file import RunFile
 from pasd_batch.runs.run_folder import RunFolder
-from pasd_batch.runs.shard_check import ProblemKind, ShardCheck, ShardFindings
+from pasd_batch.runs.shard_check import ShardCheck
+from pasd_batch.runs.shard_findings import ProblemKind, ShardFindings
 from pasd_batch.storage.redaction import redact_uri
 from pasd_batch.storage.storage import Storage
 from pasd_batch.storage.threads import in_threads

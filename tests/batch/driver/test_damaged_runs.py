@@ -17,7 +17,7 @@ from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.ledger import AttemptLedger
 from pasd_batch.runs.run_file import read_run
 from pasd_batch.runs.run_folder import RunFolder
-from pasd_batch.runs.shard_check import ProblemKind
+from pasd_batch.runs.shard_findings import ProblemKind
 from pasd_batch.runs.status import read_status
 from pasd_batch.runs.summary import summarize
 from pasd_batch.runs.verification import Verifier

@@ -19,7 +19,7 @@ from pasd_batch.cli import main
 from pasd_batch.config.base import ConfigError
 from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.run_file import claim_run
-from pasd_batch.runs.shard_check import ProblemKind
+from pasd_batch.runs.shard_findings import ProblemKind
 from pasd_batch.storage.storage import Storage, StorageError
 
 
