@@ -110,7 +110,7 @@ class RestorationSettings(PassSettings):
         return tuple(dict.fromkeys(region for each in self.in_order for region in each.sampling.regions))
 
     def refuse_unused(self) -> None:
-        """Refuse what would change nothing.
+        """Refuse what would change nothing, and what the embedded model cannot do.
 
         Raises:
             ValueError: naming the settings.
@@ -119,6 +119,11 @@ class RestorationSettings(PassSettings):
             raise ValueError(
                 "sampling.regions are where a detector finds things, and there is none; name its weights in "
                 "describe.detect.weights, or leave the regions out"
+            )
+        if any(each.is_embedded and each.sampling.colorize for each in self.in_order):
+            raise ValueError(
+                "sampling.colorize: the embedded model has not learned to colorize, photos would come out grey; leave "
+                "it out, or name a colorization model with model.base and model.control (--base, --control)"
             )
         if names := dict.fromkeys(name for each in self.in_order for name in each.unused):
             told = ", ".join(f"sampling.{name}" for name in names)

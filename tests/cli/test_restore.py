@@ -178,7 +178,9 @@ def test_names_that_differ_in_their_suffix_only_are_told_apart(quick_models, pho
         ),
         ([*EMBEDDED, "--guidance", "9", "--steps", "4"], "sampling.guidance_scale: the embedded model reads no words"),
         ([*EMBEDDED, "--set", "sampling.negative_prompt=fog"], "sampling.negative_prompt: the embedded model"),
-        (["b.png", "--output", "out", "--set", "sampling.stepz=1"], "sampling.stepz: unknown setting"),
+        ([*EMBEDDED, "--set", "sampling.colorize=true"], "the embedded model has not learned to colorize"),
+        ([*EMBEDDED, "--set", "passes=[{sampling: {colorize: true}}, {}]"], "photos would come out grey; leave it out"),
+        (["b.png", "-o", "out", "--set", "sampling.stepz=1"], "sampling.stepz: unknown setting"),
         (
             ["b.png", "--output", "out", "--base", "nowhere", "--control", "nowhere"],
             "model.base: nowhere: no such folder or file in /",
@@ -415,6 +417,7 @@ def test_a_colour_reference_gives_all_results_its_palette_until_it_changes(quick
     [
         (["--color-reference", ""], "the colour reference has an empty name"),
         (["--color-reference", "gone.png"], "gone.png: no such file; name the photo whose palette"),
+        (["--color-reference", "."], ".: a folder, not a file; name the photo whose palette"),
         (["--color-reference", "a.jpg", "--set", "sampling.color_fix=adain"], "color_fix is adain, which uses none"),
         (["--color-reference", "a.jpg", "--set", "sampling.colorize=true"], "reference would bring back the grey"),
         (["--set", "sampling.color_fix=reference"], "name the photo of that palette with --color-reference"),

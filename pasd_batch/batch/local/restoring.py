@@ -160,7 +160,8 @@ def _color_reference(given: str | Path | None, settings: RestoreSettings) -> str
     refuse_unused_reference(sampling)
     path = os.path.abspath(given)
     if not os.path.isfile(path):
-        raise CannotRestore(f"{os.fspath(given)}: no such file; name the photo whose palette the results are to have")
+        what = "a folder, not a file" if os.path.isdir(path) else "no such file"
+        raise CannotRestore(f"{os.fspath(given)}: {what}; name the photo whose palette the results are to have")
     return path
 
 

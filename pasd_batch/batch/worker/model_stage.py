@@ -15,6 +15,7 @@ from pasd_batch.batch.worker.photo_loader import LoadedPhoto
 from pasd_batch.batch.worker.photo_state import failure_of
 from pasd_batch.batch.worker.watchdog import process_ends_after, stuck_after
 from pasd_batch.config.run import RunSettings
+from pasd_batch.errors import PasdBatchError
 from pasd_batch.photos.compact import as_floats
 from pasd_batch.photos.photo import Photo, to_tensor, with_restored_image
 from pasd_batch.records import PhotoFailure, Score, Stage
@@ -56,7 +57,13 @@ class ModelStage:
             outcomes = self._restore_together(batch)
         except Exception as error:
             raise_if_poisoned(error)
-            _logger.warning("restoring %d photo(s) failed", len(batch), exc_info=error)
+            unforeseen = not isinstance(error, PasdBatchError)  # what is foreseen is told in the photos' rows
+            _logger.log(
+                logging.WARNING if unforeseen else logging.INFO,
+                "restoring %d photo(s) failed",
+                len(batch),
+                exc_info=error,
+            )
             if len(batch) > 1:
                 return [outcome for photo in batch for outcome in self.restore([photo])]
             outcomes = [failure_of(Stage.RESTORE, error)]

@@ -16,6 +16,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from pasd_batch.errors import PasdBatchError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -23,7 +25,7 @@ Result = TypeVar("Result")
 _LOADS_OF_UNKNOWN_WEIGHT = 2
 
 
-class DeadlineExceeded(Exception):
+class DeadlineExceeded(PasdBatchError):
     """A photo took longer than its deadline allows."""
 
 

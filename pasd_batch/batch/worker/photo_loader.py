@@ -25,6 +25,7 @@ from pasd_batch.photos.mask import UnusableMask, read_mask
 from pasd_batch.photos.photo import Photo, to_tensor
 from pasd_batch.photos.photo_io import PhotoDecoder
 from pasd_batch.records import ImageFacts, Stage
+from pasd_batch.storage.location import redact_uri
 from pasd_batch.storage.reading import read_uri, state_of
 from pasd_batch.storage.source_health import SourceInTrouble, trouble_of_source
 from pasd_batch.storage.storage import StorageError, TooLarge
@@ -104,9 +105,9 @@ class PhotoLoader:
                 state.row.audit = measure_photo(photo)
         del data
         reference = None
-        if record.reference_uri is not None:
-            with state.through(Stage.REFERENCE, beyond=is_trouble_of_source), _about("reference_uri"):
-                data = self._fetch(record.reference_uri, None)
+        if (uri := record.reference_uri) is not None:
+            with state.through(Stage.REFERENCE, beyond=is_trouble_of_source), _about("reference_uri", uri):
+                data = self._fetch(uri, None)
                 reference = self._decode_beside(data, state, began, "reference")
         mask = self._mask(photo, state, began)
         largest = max(1.0, self.settings.restoration.enlarged_before * state.sampling.scale)
@@ -123,7 +124,7 @@ class PhotoLoader:
 
         from pasd_batch.pasd.color_reference import Palette
 
-        with state.through(Stage.REFERENCE, beyond=is_trouble_of_source), _about("color_reference_uri"):
+        with state.through(Stage.REFERENCE, beyond=is_trouble_of_source), _about("color_reference_uri", uri):
             state.row.color_reference_version = self._version(uri, None)
             data = self._fetch(uri, None)
             state.row.color_reference_sha256 = hashlib.sha256(data).hexdigest()
@@ -136,7 +137,7 @@ class PhotoLoader:
         uri = state.record.mask_uri
         if uri is None or self.settings.mode is not RunMode.RESTORE:
             return None
-        with state.through(Stage.MASK, beyond=is_trouble_of_source), _about("mask_uri"):
+        with state.through(Stage.MASK, beyond=is_trouble_of_source), _about("mask_uri", uri):
             state.row.mask_version = self._version(uri, None)
             data = self._fetch(uri, None)
             state.row.mask_sha256 = hashlib.sha256(data).hexdigest()
@@ -194,12 +195,13 @@ class PhotoLoader:
 
 
 @contextmanager
-def _about(column: str) -> Iterator[None]:
-    """Run a block about what a column of the manifest names beside the photo, which its error's message says."""
+def _about(column: str, uri: str) -> Iterator[None]:
+    """Run a block about the file that a column of the manifest names beside the photo; its error's message says so."""
     try:
         yield
     except Exception as error:
-        error.add_note(f"this is about the photo's {column}")
+        shown = redact_uri(uri)
+        error.add_note(f"this is about the photo's {column}" + ("" if shown in str(error) else f" {shown}"))
         raise
 
 

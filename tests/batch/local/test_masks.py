@@ -104,7 +104,7 @@ def test_a_mask_that_cannot_be_used_fails_its_photo(tmp_path, content, error, to
     (row,) = restore_photos([tmp_path / "a.png"], tmp_path / "out", loaders=loaders, masks=tmp_path / "mask.png")
     assert (row["status"], row["error_stage"], row["error_type"]) == ("failed", "mask", error)
     assert told in row["error_message"]
-    assert row["error_message"].endswith("this is about the photo's mask_uri")
+    assert row["error_message"].endswith(f"this is about the photo's mask_uri {tmp_path / 'mask.png'}")
 
 
 def test_a_photo_is_not_its_own_mask(tmp_path):

@@ -8,6 +8,7 @@ from photo_archive import loaded, settings
 
 from pasd_batch.batch.worker.model_stage import ModelStage, ProcessPoisoned
 from pasd_batch.batch.worker.models import WorkerModels
+from pasd_batch.batch.worker.overlap import DeadlineExceeded
 from pasd_batch.photos.photo import GROUND
 from pasd_batch.records import Score
 
@@ -33,6 +34,17 @@ def test_a_lost_gpu_ends_the_process_and_fails_no_photo():
         stage(scorer=LostGpu()).score(loaded(0), None)
 
 
+@pytest.mark.parametrize(("error", "level"), [(DeadlineExceeded("too long"), "INFO"), (KeyError("x"), "WARNING")])
+def test_only_what_nobody_foresaw_is_a_warning_with_its_traceback(caplog, error, level):
+    class Failing:
+        def restore(self, photos, **options):
+            raise error
+
+    with caplog.at_level("INFO"):
+        stage(restorer=Failing()).restore([loaded(0)])
+    assert [entry.levelname for entry in caplog.records] == [level]
+
+
 def test_a_note_on_an_error_is_told_in_the_row():
     class Noted:
         def restore(self, photos, **options):
@@ -47,7 +59,8 @@ def test_a_note_on_an_error_is_told_in_the_row():
 @pytest.mark.parametrize(("first", "grey"), [({"colorize": True}, [False, False]), ({}, [True, False])])
 def test_a_grey_photo_has_colours_from_the_pass_on_that_colorizes(first, grey):
     passes = [{"sampling": first}, {"sampling": {"colorize": True}}]
-    model = ModelStage(settings("/run", restoration={"passes": passes}), WorkerModels(None, None))
+    restoration = {"model": {"base": "sd", "control": "color"}, "passes": passes}
+    model = ModelStage(settings("/run", restoration=restoration), WorkerModels(None, None))
     photo = loaded(0)
     image = torch.zeros(3, 8, 8)
     photo = replace(photo, photo=replace(photo.photo, grayscale=True))
