@@ -2,17 +2,24 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
-from pasd_batch.config.base import load_yaml, with_overrides
+from pasd_batch.config.base import load_yaml
 from pasd_batch.config.run import RunSettings
 from pasd_batch.config.storage import DEFAULT_SCHEMES, StorageSettings
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """A configuration file, overrides, and the Ray cluster to use."""
+    """A configuration file and overrides, and what `add_driving` adds."""
     parser.add_argument("config", metavar="CONFIG", help="YAML file, such as those in configs/")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the file's")
+    add_driving(parser)
+
+
+def add_driving(parser: argparse.ArgumentParser) -> None:
+    """The Ray cluster to use and the format of log lines, for commands with overrides."""
     parser.add_argument("--ray-address", help="Ray cluster (default: RAY_ADDRESS, else a Ray of this machine)")
     add_log_format(parser, default=argparse.SUPPRESS)  # what stands before the command holds
     parser.set_defaults(takes_overrides=True)
@@ -38,14 +45,19 @@ def take_overrides(options: argparse.Namespace, left: Sequence[str]) -> list[str
     return unknown
 
 
-def read_config(options: argparse.Namespace) -> RunSettings:
-    """The run's settings.
+def read_config(
+    options: argparse.Namespace,
+    own: Mapping[str, str] = MappingProxyType({}),
+    without_file: Mapping[str, Any] = MappingProxyType({}),
+) -> RunSettings:
+    """The run's settings: those of the file, else `without_file`, then a command's `own`, then the overrides.
 
     Raises:
         ConfigError: naming every setting that is wrong.
     """
-    values = with_overrides(load_yaml(options.config), options.overrides, RunSettings)
-    return RunSettings.parse(values, source=options.config, overrides=options.overrides)
+    values = load_yaml(options.config) if options.config else without_file
+    said = [*(f"{name}={value}" for name, value in own.items()), *options.overrides]
+    return RunSettings.parse(values, source=options.config or "command line", overrides=said)
 
 
 def add_storage_options(parser: argparse.ArgumentParser) -> None:

@@ -6,10 +6,10 @@ import os
 import sys
 from typing import Any
 
-from pasd_batch.cli.archive_options import add_log_format
+from pasd_batch.cli.archive_options import add_driving, read_config
 from pasd_batch.cli.driving import drive, supervise
 from pasd_batch.cli.errors import UsageError
-from pasd_batch.config.base import load_yaml, with_overrides
+from pasd_batch.config.base import load_yaml
 from pasd_batch.config.run import RunSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.storage.printable import printable
@@ -48,10 +48,9 @@ def add_command(commands: Any) -> None:
         help='write a manifest of the photos that pass, such as "blur < 2 and not dark"',
     )
     parser.add_argument("--selected", metavar="FILE", help="that manifest (default: DIR.selected.parquet, beside DIR)")
-    parser.add_argument("--ray-address", help="Ray cluster (default: RAY_ADDRESS, else a Ray of this machine)")
+    add_driving(parser)
     parser.add_argument("--no-progress", action="store_true", help="no progress bar")
-    add_log_format(parser, default=argparse.SUPPRESS)
-    parser.set_defaults(run=run, supervise=supervise, takes_overrides=True)
+    parser.set_defaults(run=run, supervise=supervise)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -78,10 +77,7 @@ def run(options: argparse.Namespace) -> int:
 def _settings(options: argparse.Namespace) -> RunSettings:
     """The settings of CONFIG, with what the command line says."""
     own = {"mode": "audit", "manifest.path": options.source, "output.root": options.output}
-    values = load_yaml(options.config) if options.config else _WITHOUT_FILE
-    said = [*(f"{name}={value}" for name, value in own.items()), *options.overrides]
-    source = options.config or "command line"
-    return RunSettings.parse(with_overrides(values, said, RunSettings), source=source, overrides=said)
+    return read_config(options, own, _WITHOUT_FILE)
 
 
 def _condition(options: argparse.Namespace) -> ast.expr | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pasd_batch.cli.driving import supervise
 from pasd_batch.cli.errors import UsageError
-from pasd_batch.config.base import load_yaml, with_overrides
+from pasd_batch.config.base import load_yaml
 from pasd_batch.config.run import RunSettings
 from pasd_batch.config.storage import StorageSettings
 
@@ -48,9 +48,7 @@ def run(options: argparse.Namespace) -> int:
     make_photos(folder)
     overrides = [f"manifest.path={folder / 'manifest.parquet'}", f"output.root={folder / 'run'}", *model(folder)]
     overrides += metrics()
-    settings = RunSettings.parse(
-        with_overrides(load_yaml(options.config), overrides, RunSettings), source=options.config
-    )
+    settings = RunSettings.parse(load_yaml(options.config), source=options.config, overrides=overrides)
     report = run_archive(settings, resume_command="pasd-batch demo")
     sys.stdout.write(f"{report.message}\n")
     if report.counts is None:

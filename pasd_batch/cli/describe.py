@@ -3,10 +3,9 @@
 import argparse
 from typing import Any
 
-from pasd_batch.cli.archive_options import add_log_format
+from pasd_batch.cli.archive_options import add_driving, read_config
 from pasd_batch.cli.driving import drive, supervise
 from pasd_batch.cli.errors import UsageError
-from pasd_batch.config.base import load_yaml, with_overrides
 from pasd_batch.config.run import RunSettings
 
 _DESCRIBERS = {"caption": "BLIP or Florence-2", "detect": "RT-DETR, D-FINE or YOLOS", "classify": "ResNet or the like"}
@@ -29,10 +28,9 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--run", dest="root", metavar="RUN", help="folder or prefix of the work, which is kept (default: FILE.run)"
     )
-    parser.add_argument("--ray-address", help="Ray cluster (default: RAY_ADDRESS, else a Ray of this machine)")
+    add_driving(parser)
     parser.add_argument("--no-progress", action="store_true", help="no progress bar")
-    add_log_format(parser, default=argparse.SUPPRESS)
-    parser.set_defaults(run=run, supervise=supervise, takes_overrides=True)
+    parser.set_defaults(run=run, supervise=supervise)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,9 +40,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _settings(options: argparse.Namespace) -> RunSettings:
     """The settings of CONFIG, with what the command line says."""
-    describers = [
-        f"restoration.describe.{name}.weights={given}" for name in _DESCRIBERS if (given := vars(options)[name])
-    ]
+    describers = {
+        f"restoration.describe.{name}.weights": given for name in _DESCRIBERS if (given := vars(options)[name])
+    }
     if not describers and options.config is None:
         raise UsageError("nothing would describe the photos; give --caption, --detect or --classify, or --config")
     # `FILE.run`: beside the manifest, so that the same command finds it.
@@ -54,7 +52,4 @@ def _settings(options: argparse.Namespace) -> RunSettings:
         "output.manifest": options.output,
         "output.root": options.root or f"{options.output}.run",
     }
-    values = load_yaml(options.config) if options.config else {}
-    said = [*(f"{name}={value}" for name, value in own.items()), *describers, *options.overrides]
-    source = options.config or "command line"
-    return RunSettings.parse(with_overrides(values, said, RunSettings), source=source, overrides=said)
+    return read_config(options, own | describers)

@@ -9,7 +9,7 @@ from pasd_batch.batch.worker.log_lines import tell
 from pasd_batch.cli.archive_options import add_config
 from pasd_batch.cli.driving import this_command
 from pasd_batch.cluster.submitted_job import refuse_relative_paths
-from pasd_batch.config.base import load_yaml, with_overrides
+from pasd_batch.config.base import load_yaml
 from pasd_batch.config.evaluation import EvaluationSettings
 from pasd_batch.storage.printable import printable
 
@@ -40,8 +40,7 @@ def supervise(options: argparse.Namespace, driver: Callable[[], int]) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate to the end, and print the tables."""
-    values = with_overrides(load_yaml(options.config), options.overrides, EvaluationSettings)
-    settings = EvaluationSettings.parse(values, source=options.config, overrides=options.overrides)
+    settings = EvaluationSettings.parse(load_yaml(options.config), source=options.config, overrides=options.overrides)
     refuse_relative_paths({"output": settings.output})
     # Slow imports, after all that is told without them.
     from pasd_batch.evaluation.evaluate import evaluate

@@ -7,7 +7,6 @@ from typing import Any
 
 from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupts
 from pasd_batch.cli.errors import EXIT_FAILED_PHOTOS
-from pasd_batch.config.base import with_overrides
 from pasd_batch.config.manifest import Pages
 from pasd_batch.config.photos import ImageFormat
 from pasd_batch.config.restore import RestoreSettings
@@ -150,4 +149,4 @@ def settings_from(options: argparse.Namespace) -> RestoreSettings:
     }
     file = {name: value for name in ("format", "quality") if (value := getattr(options, name)) is not None}
     values["output"] = {"file": file}
-    return RestoreSettings.parse(with_overrides(values, options.overrides, RestoreSettings), source="command line")
+    return RestoreSettings.parse(values, source="command line", overrides=options.overrides)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pasd_batch.cli.archive_options import read_config
-from pasd_batch.config.base import Settings, load_yaml, with_overrides
+from pasd_batch.config.base import Settings, load_yaml
 from pasd_batch.config.evaluation import EvaluationSettings
 from pasd_batch.config.metrics import MetricsSettings
 from pasd_batch.config.training import load_training
@@ -94,7 +94,6 @@ def _read(options: argparse.Namespace) -> Settings:
     if "sets" in values:
         from pasd_batch.evaluation.weights import run_with_weights_of
 
-        values = with_overrides(values, options.overrides, EvaluationSettings)
         return run_with_weights_of(EvaluationSettings.parse(values, source=options.config, overrides=options.overrides))
     return load_training(options.config, options.overrides)
 

@@ -75,16 +75,17 @@ class Settings(BaseModel):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], *, source: str = "configuration", overrides: Sequence[str] = ()) -> Self:
-        """Validate plain values, which come from `source`, but for those that `overrides` have set.
+        """Validate plain values, which come from `source`, with `overrides` as `with_overrides` applies them.
 
         Raises:
             ConfigError: naming for every problem the dotted path, what is wrong and the value given.
         """
+        values = with_overrides(values, overrides, cls)
         problems = [
             (path, f"{path}: a number is needed (got {truth})") for path, truth in truths_for_numbers(cls, values)
         ]
         try:
-            settings = cls.model_validate(dict(values))
+            settings = cls.model_validate(values)
         except ValidationError as error:
             problems += [_problem(problem, cls) for problem in error.errors()]
         else:

@@ -129,19 +129,18 @@ def load_training(path: str | Path, overrides: list[str] | None = None) -> AnyTr
     Raises:
         ConfigError: naming every setting that is wrong.
     """
-    values = with_overrides(load_yaml(path), overrides or [], AnyTraining)
-    return parse_training(values, source=str(path), overrides=overrides or ())
+    return parse_training(load_yaml(path), source=str(path), overrides=overrides or ())
 
 
 def parse_training(
     values: dict[str, object], *, source: str = "configuration", overrides: Sequence[str] = ()
 ) -> AnyTraining:
-    """Validate a training's plain values, which come from `source`, but for those that `overrides` have set.
+    """Validate a training's plain values, which come from `source`, with `overrides`.
 
     Raises:
         ConfigError: naming every setting that is wrong.
     """
-    match values.get("trains", "pasd"):
+    match with_overrides(values, overrides, AnyTraining).get("trains", "pasd"):
         case "pasd":
             return TrainingSettings.parse(values, source=source, overrides=overrides)
         case "vae":
