@@ -39,7 +39,7 @@ from pasd_batch.evaluation.degraded import DegradedPhoto, chosen, cropped, degra
 from pasd_batch.evaluation.sweep import Sweep, SweptPhoto
 from pasd_batch.metrics.fidelity import psnr
 from pasd_batch.metrics.iqa import Metric, build_metrics
-from pasd_batch.pasd import framing
+from pasd_batch.pasd import padding
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.kept_frequencies import keep_frequencies
 from pasd_batch.pasd.models import Models, load_models
@@ -155,9 +155,9 @@ def _variants(pair: DegradedPhoto, scale: int, steps: int, metrics: Sequence[Met
     (result,) = Restorer(_models(), settings).restore([photo], prompts=[""], seeds=[0])
     assert isinstance(result, Restoration), result
     least = settings.sampling.min_short_side
-    sizes = framing.frame(Size.of(photo), scale=scale, min_short_side=least, multiple=8)
+    sizes = padding.choose_sizes(Size.of(photo), scale=scale, min_short_side=least, multiple=8)
     assert sizes.working == sizes.target, "what is worked on enlarged cannot be brought back afterwards"
-    source = framing.leave(framing.enter(photo[None], sizes), sizes)
+    source = padding.leave(padding.enter(photo[None], sizes), sizes)
     found = []
     for kept in KEPT:
         share = kept * sizes.original.width / sizes.working.width

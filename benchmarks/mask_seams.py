@@ -21,9 +21,9 @@ from torch.nn.functional import max_pool2d
 from pasd_batch import Restorer, RestoreSettings
 from pasd_batch.config.base import with_overrides
 from pasd_batch.luma import BT601
-from pasd_batch.pasd import framing
+from pasd_batch.pasd import padding
 from pasd_batch.pasd.geometry import Size
-from pasd_batch.pasd.parts import PhotoParts, at_size
+from pasd_batch.pasd.regions import PhotoRegions, resize_mask
 from pasd_batch.pasd.restorer import Restoration
 
 REACH = 16
@@ -59,11 +59,11 @@ def seams(number: int, small: np.ndarray, restorers: Mapping[int, Restorer]) -> 
     photo = torch.from_numpy(small).permute(2, 0, 1)
     for mask in (disc := disc_in(Size.of(photo)), 1.0 - disc):
         whole, feathered, hard = (
-            restored(photo, number, restorers[feather], parts)
-            for parts, feather in ((None, 8), (PhotoParts(photo, mask), 8), (PhotoParts(photo, mask), 0))
+            restored(photo, number, restorers[feather], regions)
+            for regions, feather in ((None, 8), (PhotoRegions(photo, mask), 8), (PhotoRegions(photo, mask), 0))
         )
-        weight = at_size(mask[None, None], Size.of(whole))[0, 0]
-        own = framing.resize(photo[None], Size.of(whole))[0]
+        weight = resize_mask(mask[None, None], Size.of(whole))[0, 0]
+        own = padding.resize(photo[None], Size.of(whole))[0]
         pasted = torch.where(weight > 0.0, whole, own)
         yield {
             "with the mask, feather 8": seam(feathered, weight),
@@ -73,9 +73,9 @@ def seams(number: int, small: np.ndarray, restorers: Mapping[int, Restorer]) -> 
         }
 
 
-def restored(photo: Tensor, seed: int, restorer: Restorer, parts: PhotoParts | None) -> Tensor:
+def restored(photo: Tensor, seed: int, restorer: Restorer, regions: PhotoRegions | None) -> Tensor:
     """The photo restored (3, height, width)."""
-    (result,) = restorer.restore([photo], prompts=[""], seeds=[seed], parts=[parts])
+    (result,) = restorer.restore([photo], prompts=[""], seeds=[seed], regions=[regions])
     assert isinstance(result, Restoration), result
     return result.image
 

@@ -24,8 +24,8 @@ from pasd_batch.config.degradation import RealEsrganSettings
 from pasd_batch.config.old_photo import OldPhotoSettings
 from pasd_batch.config.weak_tiles import RetryWeakSettings
 from pasd_batch.degradation.chain import degrade_photo
-from pasd_batch.pasd.framing import resize
 from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
+from pasd_batch.pasd.padding import resize
 from pasd_batch.pasd.restoration import Restoration
 from pasd_batch.pasd.tiling import TileGrid, plan_tiles
 from pasd_batch.pasd.weak_tiles import Weakness, find_weakness, measure_tiles

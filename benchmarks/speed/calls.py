@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from pasd_batch.pasd.graphs import NetworkGraphs, cuda_graphs
+from pasd_batch.pasd.cuda_graphs import NetworkGraphs, cuda_graphs
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser, TileBatch
 from pasd_batch.pasd.models import Models
 from speed.kernels import kernels_by_kind

@@ -10,7 +10,7 @@ from denoise import Case, make_work, plain_loop
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.config.tiling import TilingSettings
-from pasd_batch.pasd import finishing, pipeline
+from pasd_batch.pasd import pipeline, postprocessing
 from pasd_batch.pasd.geometry import LATENT_FACTOR
 from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.restoration import Restoration
@@ -36,9 +36,9 @@ _AROUND = {
     "condition": (pipeline, "condition"),
     "denoise": (pipeline, "denoise"),
     "decode": (TiledFeatures, "whole"),
-    "soundness": (finishing, "measure_soundness"),
-    "to main memory": (finishing, "start_copy_to_host"),
-    "colour fix": (finishing, "fix_color"),
+    "soundness": (postprocessing, "measure_soundness"),
+    "to main memory": (postprocessing, "start_copy_to_host"),
+    "colour fix": (postprocessing, "fix_color"),
 }
 
 

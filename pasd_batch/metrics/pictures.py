@@ -14,7 +14,7 @@ _REACH = 4
 """Pixels of a smaller picture over which resampling looks, on either side, and more than that."""
 
 
-def as_floats(pixels: np.ndarray) -> np.ndarray:
+def to_float(pixels: np.ndarray) -> np.ndarray:
     """uint8 and uint16 as float32 in [0, 1]; floats as they are."""
     largest = _LARGEST.get(pixels.dtype)
     return pixels if largest is None else np.divide(pixels, np.float32(largest), dtype=np.float32)
@@ -23,7 +23,7 @@ def as_floats(pixels: np.ndarray) -> np.ndarray:
 def resampled(photo: np.ndarray, *, height: int, width: int, method: Image.Resampling) -> np.ndarray:
     """The photo (height, width, 3) at another size as float32 in [0, 1]."""
     if photo.shape[:2] == (height, width):
-        return as_floats(photo)
+        return to_float(photo)
     return _of_box(photo, (width, height), (0.0, 0.0, photo.shape[1], photo.shape[0]), method)
 
 
@@ -39,7 +39,7 @@ def bands_of_both(
     for start in range(0, height, _ROWS_AT_ONCE if is_large else height):
         rows = slice(start, min(start + _ROWS_AT_ONCE, height) if is_large else height)
         stop = min(rows.stop + more, height)
-        yield rows, as_floats(first[start:stop]), _rows(second, start, stop, height, width, method)
+        yield rows, to_float(first[start:stop]), _rows(second, start, stop, height, width, method)
 
 
 def _rows(photo: np.ndarray, start: int, stop: int, height: int, width: int, method: Image.Resampling) -> np.ndarray:
@@ -58,6 +58,6 @@ def _of_box(
 ) -> np.ndarray:
     channels = []
     for channel in range(3):
-        image = Image.fromarray(np.ascontiguousarray(as_floats(photo[..., channel]), np.float32))
+        image = Image.fromarray(np.ascontiguousarray(to_float(photo[..., channel]), np.float32))
         channels.append(np.asarray(image.resize(size, method, box)))
     return np.clip(np.stack(channels, axis=2), 0.0, 1.0)

@@ -12,7 +12,7 @@ from pasd_batch.metrics.fidelity import enlarged_to, fidelity, scaled_to
 from pasd_batch.metrics.grid import GRID_SCORES, GridMetric
 from pasd_batch.metrics.iqa import Metric, build_metrics, pyiqa_version
 from pasd_batch.metrics.meanings import METRIC_MEANINGS
-from pasd_batch.metrics.pictures import MOST_WHOLE, as_floats
+from pasd_batch.metrics.pictures import MOST_WHOLE, to_float
 from pasd_batch.records import Score, ScoreColumn
 
 _logger = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ class Scorer:
         if image is None:
             return Score(name, None, "the photo was not restored")
         reason = self._unfit(metric, image)
-        return Score(name, None, reason) if reason else _Wanted(name, (as_floats(image),))
+        return Score(name, None, reason) if reason else _Wanted(name, (to_float(image),))
 
     def _compared(
         self, name: str, metric: AnyMetric, result: np.ndarray | None, reference: np.ndarray | None
@@ -167,7 +167,7 @@ class Scorer:
         reason = self._unfit(metric, reference)
         if reason:
             return Score(name, None, reason)
-        return _Wanted(name, (scaled_to(result, height=height, width=width), as_floats(reference)))
+        return _Wanted(name, (scaled_to(result, height=height, width=width), to_float(reference)))
 
     def _unfit(self, metric: AnyMetric, image: np.ndarray) -> str | None:
         height, width = image.shape[:2]

@@ -12,7 +12,7 @@ from pasd_batch.photos.estimates.degradation import estimate_degradation
 from pasd_batch.records import PhotoFailure
 
 
-def settled_for(
+def adapt_settings(
     photo: Shaped[Tensor, "3 height width"], sampling: SamplingSettings
 ) -> tuple[SamplingSettings, float | None]:
     """Settings for a photo, sRGB, and its severity, by estimates of its pixels; None where nothing adapts."""

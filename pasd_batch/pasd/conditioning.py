@@ -9,7 +9,7 @@ from torch import Tensor
 from pasd_batch.config.tiling import TilePlacement
 from pasd_batch.pasd.degradation_removal import DegradationRemovalModule
 from pasd_batch.pasd.geometry import LATENT_FACTOR
-from pasd_batch.pasd.tiled_features import Held, Source
+from pasd_batch.pasd.tiled_features import Source, TensorSource
 from pasd_batch.pasd.tiling import Tile, TileGrid
 
 
@@ -23,7 +23,7 @@ def condition(
     whole photo at the memory cost of a tile. In the published placement a tile is read without its surroundings,
     as the released code does.
     """
-    return EmbeddingsOnDemand(module, Held(photo, photo.device), grid)[: len(grid.tiles)]
+    return EmbeddingsOnDemand(module, TensorSource(photo, photo.device), grid)[: len(grid.tiles)]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class EmbeddingsOnDemand:
     def _read_tile(self, tile: Tile) -> Tensor:
         halo = 0 if self.grid.placement is TilePlacement.PUBLISHED else self.module.reach
         inner = tile.scaled(LATENT_FACTOR)
-        outer = inner.grown(halo, self.photo.size)
+        outer = inner.expanded(halo, self.photo.size)
         seen = self.module(self.photo.part(outer), with_rgbs=False)
         return Tile(tile.top - outer.top // LATENT_FACTOR, tile.left - outer.left // LATENT_FACTOR, tile.size).crop(
             seen.embedding

@@ -115,7 +115,7 @@ class ControlBranch(DiffusionEncoder):
     ) -> Float[Tensor, "batch width0 height width"]:
         """The first residual alone, which depends on no other layer; arguments as for all of them."""
         scale = residual_scales(len(self.controlnet_down_blocks) + 1, conditioning_scale, guess_mode)[0]
-        return _scaled(self.controlnet_down_blocks[0](self.enter(sample, embedding)), scale)
+        return _scaled(self.controlnet_down_blocks[0](self.embed_input(sample, embedding)), scale)
 
 
 def _scaled(residual: Tensor, scale: float) -> Tensor:

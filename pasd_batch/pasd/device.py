@@ -35,7 +35,7 @@ def choose_dtype(precision: Precision | None, device: torch.device) -> torch.dty
 
 
 @contextmanager
-def float32_products(*, tf32: bool) -> Iterator[None]:
+def float32_matmul_precision(*, tf32: bool) -> Iterator[None]:
     """Let CUDA multiply float32 numbers with TF32's 10 bits, or exactly, for as long as the context lasts."""
     cudnn, cublas = cast(Any, torch.backends.cudnn), torch.backends.cuda.matmul
     before = cudnn.allow_tf32, cublas.allow_tf32
@@ -47,7 +47,7 @@ def float32_products(*, tf32: bool) -> Iterator[None]:
 
 
 def start_copy_to_host(tensor: Tensor) -> Tensor:
-    """A tensor's copy in main memory, in its layout; from CUDA it is only begun, and there after `wait_for`."""
+    """A tensor's copy in main memory, in its layout; from CUDA it is only begun, and there after `synchronize`."""
     if tensor.device.type != "cuda":
         return tensor.cpu()
     # Only page-locked memory is copied to while the processor goes on, at several times the speed besides.
@@ -55,7 +55,7 @@ def start_copy_to_host(tensor: Tensor) -> Tensor:
     return host.copy_(tensor, non_blocking=True)
 
 
-def wait_for(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     """Wait until everything that this thread has started on a device is done."""
     if device.type == "cuda":
         torch.cuda.current_stream(device).synchronize()

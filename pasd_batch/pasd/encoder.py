@@ -104,7 +104,7 @@ class DiffusionEncoder(ModelMixin, AttentionMixin, ConfigMixin, PeftAdapterMixin
         """The time embedding, whose sinusoid is computed in float32 whatever the model's precision."""
         return self.time_embedding(self.time_proj(timestep).to(dtype))
 
-    def enter(
+    def embed_input(
         self,
         sample: Float[Tensor, "batch channels height width"],
         embedding: Float[Tensor, "batch width0 height width"] | None = None,
@@ -122,7 +122,7 @@ class DiffusionEncoder(ModelMixin, AttentionMixin, ConfigMixin, PeftAdapterMixin
     ) -> EncoderFeatures:
         """Run the encoder; `embedding` is added behind the first convolution."""
         time = self.embed_time(timestep, sample.dtype)
-        hidden = self.enter(sample, embedding)
+        hidden = self.embed_input(sample, embedding)
         skips = [hidden]
         for kind, block in zip(self._options.down_block_types, self.down_blocks, strict=True):
             text = {"encoder_hidden_states": text_states} if kind == TEXT_DOWN_BLOCK else {}

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.pasd.control_branch import ControlBranch, ControlResiduals
-from pasd_batch.pasd.graphs import NetworkGraphs
+from pasd_batch.pasd.cuda_graphs import NetworkGraphs
 from pasd_batch.pasd.unet import PixelAwareUNet
 
 Latents = Float[Tensor, "batch channels height width"]
@@ -97,7 +97,7 @@ class GuidedDenoiser:
         negative, positive = noise.float().chunk(2)
         scale = self.guidance.scale if batch.guidance is None else batch.guidance
         guided = negative + scale * (positive - negative)
-        return rescaled(guided, positive, self.guidance.rescale) if self.guidance.rescale else guided
+        return rescale_noise_cfg(guided, positive, self.guidance.rescale) if self.guidance.rescale else guided
 
     def _run(self, name: str, network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         if self.graphs is None:
@@ -139,7 +139,7 @@ class GuidedDenoiser:
         )
         if negative_prompts is not None:
             # It is the same for both, as it depends on no prompt.
-            residual = _behind_zeros(residual) if self.guidance.guess_mode else torch.cat([residual, residual])
+            residual = _prepend_zeros(residual) if self.guidance.guess_mode else torch.cat([residual, residual])
         return self.unet.predict_from(deep, *_halves(latents, timestep, prompts, negative_prompts), residual)
 
     def _residuals(
@@ -155,7 +155,7 @@ class GuidedDenoiser:
         if self.guidance.guess_mode:
             residuals = self._branch(latents, timestep, prompts, embeddings)
             return ControlResiduals(
-                [_behind_zeros(residual) for residual in residuals.skips], _behind_zeros(residuals.middle)
+                [_prepend_zeros(residual) for residual in residuals.skips], _prepend_zeros(residuals.middle)
             )
         both = _halves(latents, timestep, prompts, negative_prompts)
         return self._branch(*both, torch.cat([embeddings, embeddings]))
@@ -190,7 +190,7 @@ def _halves(
     return torch.cat([latents, latents]), timestep, torch.cat([negative_prompts, prompts])
 
 
-def rescaled(guided: Latents, positive: Latents, share: float) -> Latents:
+def rescale_noise_cfg(guided: Latents, positive: Latents, share: float) -> Latents:
     """Guided noise whose spread is brought back to that of the prompt's noise, for a `share` of it.
 
     Equations 15 and 16 of arXiv 2305.08891 (section 3.4), tile by tile: guidance makes the spread larger, and with it
@@ -200,5 +200,5 @@ def rescaled(guided: Latents, positive: Latents, share: float) -> Latents:
     return share * guided * spread + (1.0 - share) * guided
 
 
-def _behind_zeros(residual: Tensor) -> Tensor:
+def _prepend_zeros(residual: Tensor) -> Tensor:
     return torch.cat([torch.zeros_like(residual), residual])

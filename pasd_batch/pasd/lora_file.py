@@ -20,8 +20,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.pasd.families import REMEDY
+from pasd_batch.pasd.ldm_names import ldm_paths
 from pasd_batch.pasd.model_config import read_json
-from pasd_batch.pasd.original_names import original_paths
 from pasd_batch.pasd.state_dict import CheckpointError, listing, read_metadata, read_weight_file
 
 FILE_NAMES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
@@ -207,7 +207,7 @@ def _aliases(layer: str) -> Iterator[str]:
     network, _, path = layer.partition(".")
     yield path
     if network == "unet":
-        for name in (path, *original_paths(path)):
+        for name in (path, *ldm_paths(path)):
             yield f"lora_unet_{name.replace('.', '_')}"
         yield path.removesuffix(".0")  # diffusers' first versions wrote to_out for to_out.0
         return

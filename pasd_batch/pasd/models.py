@@ -17,9 +17,9 @@ from pasd_batch.pasd.channels_last import keep_norms_channels_last, run_channels
 from pasd_batch.pasd.checkpoint import BaseModel, load_base, load_control_branch, load_unet, schedule_of
 from pasd_batch.pasd.compilation import compile_blocks
 from pasd_batch.pasd.control_branch import ControlBranch
+from pasd_batch.pasd.cuda_graphs import NetworkGraphs, cuda_graphs
 from pasd_batch.pasd.device import choose_device, choose_dtype
 from pasd_batch.pasd.geometry import LATENT_FACTOR
-from pasd_batch.pasd.graphs import NetworkGraphs, cuda_graphs
 from pasd_batch.pasd.personalization import personalize
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.pasd.state_dict import CheckpointError

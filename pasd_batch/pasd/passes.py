@@ -13,7 +13,7 @@ from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.pasd.color_reference import Palette
 from pasd_batch.pasd.colorization import color_prompt
 from pasd_batch.pasd.models import Models, load_models
-from pasd_batch.pasd.parts import PhotoParts
+from pasd_batch.pasd.regions import PhotoRegions
 from pasd_batch.pasd.restoration import Restoration
 from pasd_batch.pasd.restorer import Restorer
 from pasd_batch.pasd.sampling import StepCallback
@@ -21,7 +21,7 @@ from pasd_batch.pasd.seeds import derived_seed
 from pasd_batch.records import PhotoFailure, RestorationReport
 
 
-class PassingRestorer:
+class MultiPassRestorer:
     """Restorers in order, used like one of them; what is between two passes is not rounded to a file's levels."""
 
     def __init__(self, restorers: Sequence[Restorer], *, keep_earlier: bool = False) -> None:
@@ -29,7 +29,7 @@ class PassingRestorer:
         self._keep_earlier = keep_earlier
 
     @classmethod
-    def from_settings(cls, settings: RestorationSettings, *, keep_earlier: bool = False) -> "PassingRestorer":
+    def from_settings(cls, settings: RestorationSettings, *, keep_earlier: bool = False) -> "MultiPassRestorer":
         """Load the networks of all passes; those with the same model share it.
 
         Args:
@@ -56,7 +56,7 @@ class PassingRestorer:
         seeds: Sequence[int],
         samplings: Sequence[SamplingSettings] | None = None,
         palettes: Sequence[Palette | None] | None = None,
-        parts: Sequence[PhotoParts | None] | None = None,
+        regions: Sequence[PhotoRegions | None] | None = None,
         on_step: StepCallback | None = None,
     ) -> list[Restoration | PhotoFailure]:
         """Restore photos of any sizes, in their order; a photo's result does not depend on its neighbours.
@@ -85,7 +85,7 @@ class PassingRestorer:
                     seeds=[pass_seed(seeds[each], number) for each in images],
                     samplings=[of_last[each] for each in images] if is_last else None,
                     palettes=[palettes[each] for each in images] if is_last else None,
-                    parts=None if parts is None else [parts[each] for each in images],
+                    regions=None if regions is None else [regions[each] for each in images],
                     on_step=_counted(on_step, sum(steps[:number]), sum(steps[number + 1 :])),
                 )
             for each, outcome in zip(list(images), made, strict=True):

@@ -26,7 +26,7 @@ from pasd_batch.pasd.single_file import split_single_file
 from pasd_batch.pasd.state_dict import CheckpointError, assign_strictly, differences, read_weight_file, read_weights
 from pasd_batch.pasd.unet import PixelAwareUNet
 
-_SAYS_NOTHING = {"paca", "sample_size", "upcast_attention"}
+_USAGE_OPTIONS = {"paca", "sample_size", "upcast_attention"}
 """Options that say how a model is used, not what its weights mean."""
 
 
@@ -155,7 +155,7 @@ def _check_options(folder: Path, unet: PixelAwareUNet) -> None:
     different = [
         f"{name} = {value!r} instead of {own[name]!r}"
         for name, value in read_model_config(folder, PixelAwareUNet).items()
-        if name not in _SAYS_NOTHING and _plain(name, value, own) != _plain(name, own[name], own)
+        if name not in _USAGE_OPTIONS and _plain(name, value, own) != _plain(name, own[name], own)
     ]
     if different:
         raise CheckpointError(

@@ -8,28 +8,28 @@ from torch import Generator, Tensor
 
 from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.config.tiling import TilingSettings
-from pasd_batch.pasd import framing
+from pasd_batch.pasd import padding
 from pasd_batch.pasd.conditioning import EmbeddingsOnDemand, condition
-from pasd_batch.pasd.device import wait_for
-from pasd_batch.pasd.entered_photo import EnteredPhoto, Start
-from pasd_batch.pasd.finishing import FinishedPicture, Finishing, finish
-from pasd_batch.pasd.framed_photo import FramedPhoto
+from pasd_batch.pasd.device import synchronize
+from pasd_batch.pasd.differential_diffusion import KeptLatents
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser
-from pasd_batch.pasd.kept_latents import KeptLatents
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits
 from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.noise_draws import NoiseDraws
 from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule, pure_noise_start
-from pasd_batch.pasd.parts import Map, at_latents, regions_of, settings_of_regions
+from pasd_batch.pasd.padded_photo import PaddedPhoto
+from pasd_batch.pasd.postprocessing import PostprocessedPhoto, Postprocessing, postprocess
+from pasd_batch.pasd.prepared_photo import PreparedPhoto, SamplingStart
 from pasd_batch.pasd.prompts import compose_prompt
-from pasd_batch.pasd.restoration import Finished, PhotoRequest, Restoration
-from pasd_batch.pasd.running_vae import RunningVae
+from pasd_batch.pasd.regions import Map, mask_to_latents, regions_of, settings_of_regions
+from pasd_batch.pasd.restoration import PendingRestoration, PhotoRequest, Restoration
 from pasd_batch.pasd.sampling import DenoisingPhoto, StepCallback, denoise
 from pasd_batch.pasd.schedulers import Scheduler, build_scheduler
 from pasd_batch.pasd.step_cache import StepCache
-from pasd_batch.pasd.tiled_features import Changed, Held
+from pasd_batch.pasd.tiled_features import MappedSource, TensorSource
 from pasd_batch.pasd.tiling import TileGrid, plan_tiles
+from pasd_batch.pasd.vae_runner import VaeRunner
 from pasd_batch.pasd.vae_tiling import Posterior
 from pasd_batch.records import PhotoFailure, RestorationReport
 
@@ -52,7 +52,7 @@ class Pipeline:
             sampling.guidance_rescale,
         )
         self.denoiser = GuidedDenoiser(models.unet, models.control_branch, guidance, models.graphs)
-        self.vae = RunningVae(models.vae, models.vae_tf32, models.graphs)
+        self.vae = VaeRunner(models.vae, models.vae_tf32, models.graphs)
         scheduler = self._scheduler()
         self.noise_schedule = AdjustableNoiseSchedule.from_settings(sampling, scheduler.alphas_cumprod)
         self._first_timestep = int(scheduler.timesteps[0])
@@ -67,45 +67,45 @@ class Pipeline:
         Raises:
             torch.OutOfMemoryError: even the smallest limits of the budget do not fit.
         """
-        entered = [self._enter(request) for request in requests]
-        starts = {number: self._start(each, budget) for number, each in enumerate(entered)}
+        prepared = [self._enter(request) for request in requests]
+        starts = {number: self._start(each, budget) for number, each in enumerate(prepared)}
 
         def attempt(limits: MemoryLimits) -> list[tuple[Tensor, TileGrid]]:
             photos = []
-            for number, photo in enumerate(entered):
+            for number, photo in enumerate(prepared):
                 # Where they start is not kept: latents may be large, and a further attempt is rare.
                 photos.append(self._condition(photo, starts.pop(number, None) or self._start(photo, budget), limits))
             latents = self._denoise(photos, limits, on_step)
             return [(each, photo.grid) for each, photo in zip(latents, photos, strict=True)]
 
         denoised = budget.run(attempt, MemoryLimits.smaller_denoising)
-        finished = [self._finish(*each, budget) for each in zip(entered, denoised, strict=True)]
-        wait_for(self.models.device)
+        finished = [self._finish(*each, budget) for each in zip(prepared, denoised, strict=True)]
+        synchronize(self.models.device)
         return [each.outcome() for each in finished]
 
-    def _enter(self, request: PhotoRequest) -> EnteredPhoto:
-        sizes = framing.frame(
+    def _enter(self, request: PhotoRequest) -> PreparedPhoto:
+        sizes = padding.choose_sizes(
             Size.of(request.image),
             scale=self.sampling.scale,
             min_short_side=self.sampling.min_short_side,
             multiple=self.models.pixel_multiple,
         )
-        has_maps = request.parts is not None or request.palette is not None
-        framed = FramedPhoto.of(request.image, sizes, self.models.device, is_whole=has_maps)
-        return EnteredPhoto(request, sizes, framed, regions_of(request.parts, self.sampling))
+        has_maps = request.regions is not None or request.palette is not None
+        padded = PaddedPhoto.of(request.image, sizes, self.models.device, is_whole=has_maps)
+        return PreparedPhoto(request, sizes, padded, regions_of(request.regions, self.sampling))
 
-    def _start(self, photo: EnteredPhoto, budget: MemoryBudget) -> Start:
+    def _start(self, photo: PreparedPhoto, budget: MemoryBudget) -> SamplingStart:
         device, sampling = self.models.device, self.sampling
         draws = NoiseDraws(photo.request.seed, self.models.vae.config["latent_channels"], photo.latents)
-        parts = photo.request.parts
-        share = None if parts is None else parts.restored(sampling.feather)
+        regions = photo.request.regions
+        share = None if regions is None else regions.mask_weight(sampling.feather)
         own, noise = None, draws.posterior().to(device)
         if share is not None or not sampling.pure_noise_start:
-            own = budget.run(lambda limits: self._encode(photo.framed, noise, limits), MemoryLimits.smaller_vae)
+            own = budget.run(lambda limits: self._encode(photo.padded, noise, limits), MemoryLimits.smaller_vae)
         noise = draws.first()
         kept = None
         if share is not None and own is not None:
-            kept = KeptLatents(own.clone(), noise.to(device, copy=True), at_latents(share, photo.sizes).to(device))
+            kept = KeptLatents(own.clone(), noise.to(device, copy=True), mask_to_latents(share, photo.sizes).to(device))
         if own is None or sampling.pure_noise_start:
             draws.second()
             start = pure_noise_start(noise, draws.offset(), offset_noise_scale=sampling.offset_noise_scale)
@@ -113,29 +113,29 @@ class Pipeline:
         else:
             noised = self.noise_schedule.noise(own, noise.to(device), timestep=self._first_timestep)
             alphas = [each.sampling.alpha_a for each in photo.regions]
-            alpha_a = photo.over_latents(self.noise_schedule.alpha_a, alphas).to(device) if alphas else None
+            alpha_a = photo.latent_map(self.noise_schedule.alpha_a, alphas).to(device) if alphas else None
             del noise
             start = self.noise_schedule.noise_again(noised, draws.second().to(device), alpha_a=alpha_a)
             draws.offset()
-        return Start(start.mul_(self._first_scale), kept, draws.later())
+        return SamplingStart(start.mul_(self._first_scale), kept, draws.later())
 
-    def _encode(self, photo: FramedPhoto, noise: Tensor, limits: MemoryLimits) -> Tensor:
+    def _encode(self, photo: PaddedPhoto, noise: Tensor, limits: MemoryLimits) -> Tensor:
         """A draw from the VAE's gaussian over the photo's latents, float32."""
         latent = torch.empty_like(noise)
-        pixels = Changed(photo, lambda part: 2 * part - 1)
+        pixels = MappedSource(photo, lambda part: 2 * part - 1)
         with self.vae.encoding(pixels, tile_size=limits.vae_tile_size) as moments:
             for tile in moments.tiles:
                 posterior = Posterior.of(moments.part(tile).to(noise.device))
                 tile.crop(latent).copy_(posterior.sample(tile.crop(noise), self._scaling_factor))
         return latent
 
-    def _embeddings(self, photo: FramedPhoto, grid: TileGrid) -> Tensor | EmbeddingsOnDemand:
+    def _embeddings(self, photo: PaddedPhoto, grid: TileGrid) -> Tensor | EmbeddingsOnDemand:
         removal = self.models.control_branch.controlnet_cond_embedding
         if photo.whole is not None:
             return condition(removal, photo.whole.to(self.models.dtype), grid)
-        return EmbeddingsOnDemand(removal, Changed(photo, lambda part: part.to(self.models.dtype)), grid)
+        return EmbeddingsOnDemand(removal, MappedSource(photo, lambda part: part.to(self.models.dtype)), grid)
 
-    def _condition(self, photo: EnteredPhoto, start: Start, limits: MemoryLimits) -> DenoisingPhoto:
+    def _condition(self, photo: PreparedPhoto, start: SamplingStart, limits: MemoryLimits) -> DenoisingPhoto:
         grid = plan_tiles(Size.of(start.latents), self._tiling(limits))
         negative = self.sampling.negative_prompt if self.denoiser.guidance.is_active else None
         generator = Generator()
@@ -143,7 +143,7 @@ class Pipeline:
         return DenoisingPhoto(
             start=start.latents,
             grid=grid,
-            embeddings=self._embeddings(photo.framed, grid),
+            embeddings=self._embeddings(photo.padded, grid),
             prompt=self._text_states(self._whole_prompt(photo.request)),
             negative_prompt=None if negative is None else self._text_states(negative),
             generator=generator,
@@ -151,12 +151,12 @@ class Pipeline:
             guidance=self._guidance(photo),
         )
 
-    def _guidance(self, photo: EnteredPhoto) -> Map | None:
+    def _guidance(self, photo: PreparedPhoto) -> Map | None:
         """Scales of guidance at every place, for all photos of settings whose regions have others than the rest."""
         if len({*self._guidance_scales}) == 1:
             return None
         base, *_ = self._guidance_scales
-        scales = photo.over_latents(base, [each.sampling.guidance_scale for each in photo.regions])
+        scales = photo.latent_map(base, [each.sampling.guidance_scale for each in photo.regions])
         return scales.clamp(min=1.0).to(self.models.device)
 
     def _denoise(
@@ -170,28 +170,30 @@ class Pipeline:
             tile_batch=limits.tiles_together,
             fill_batches=self.sampling.tiling.fill_batches,
             dtype=self.models.dtype,
-            guides=lambda timestep: self.denoiser.guidance.acts_at(self.noise_schedule.noise_level(timestep)),
+            is_guided=lambda timestep: self.denoiser.guidance.acts_at(self.noise_schedule.noise_level(timestep)),
             eta=self.sampling.scheduler_options.eta,
             on_step=on_step,
         )
 
-    def _finish(self, photo: EnteredPhoto, denoised: tuple[Tensor, TileGrid], budget: MemoryBudget) -> Finished:
+    def _finish(
+        self, photo: PreparedPhoto, denoised: tuple[Tensor, TileGrid], budget: MemoryBudget
+    ) -> PendingRestoration:
         latents, grid = denoised
-        unscaled = Changed(Held(latents, self.models.device), lambda part: part / self._scaling_factor)
-        finishing = Finishing(photo, self.sampling, grid)
+        unscaled = MappedSource(TensorSource(latents, self.models.device), lambda part: part / self._scaling_factor)
+        postprocessing = Postprocessing(photo, self.sampling, grid)
 
-        def decode(limits: MemoryLimits) -> FinishedPicture:
+        def decode(limits: MemoryLimits) -> PostprocessedPhoto:
             with self.vae.decoding(unscaled, tile_size=limits.vae_tile_size) as decoded:
-                return finish(decoded, finishing)
+                return postprocess(decoded, postprocessing)
 
         made = budget.run(decode, MemoryLimits.smaller_vae)
         prompt = self._whole_prompt(photo.request)
-        return Finished(
+        return PendingRestoration(
             made.image,
             made.soundness,
             prompt,
             self._report(grid, budget),
-            self._unread(prompt),
+            self._prompt_warnings(prompt),
             made.weakness,
         )
 
@@ -216,16 +218,16 @@ class Pipeline:
         sampling = self.sampling
         return compose_prompt(request.prompt, trigger_words=sampling.trigger_words, suffix=sampling.added_prompt)
 
-    def _unread(self, prompt: str) -> tuple[str, ...]:
-        if prompt and not self.models.prompt_encoder.reads_words:
+    def _prompt_warnings(self, prompt: str) -> tuple[str, ...]:
+        if prompt and not self.models.prompt_encoder.responds_to_prompts:
             return ("its prompt changes nothing, as the model reads no words; restore it with one that does",)
         texts = {"prompt": prompt}
         if self.denoiser.guidance.is_active:
             texts["negative prompt"] = self.sampling.negative_prompt
-        unread = {name: self.models.prompt_encoder.unread(text) for name, text in texts.items()}
+        truncated_text = {name: self.models.prompt_encoder.truncated_text(text) for name, text in texts.items()}
         return tuple(
             f"its {name} is longer than the text encoder reads; shorten it, or this is lost: {words!r}"
-            for name, words in unread.items()
+            for name, words in truncated_text.items()
             if words
         )
 

@@ -43,7 +43,7 @@ def compose_prompt(
     """
     parts = [trigger_words.strip(_BETWEEN), own.strip(_BETWEEN)]
     for part in _described(description or Description(), substitutions or {}):
-        if not _says(", ".join(parts), part):
+        if not _contains(", ".join(parts), part):
             parts.append(part)
     parts.append(suffix.strip(_BETWEEN))
     return _SEPARATOR.join(part for part in parts if part)
@@ -72,7 +72,7 @@ def _substituted(caption: str, substitutions: Mapping[str, str]) -> str:
     return " ".join(caption.split())
 
 
-def _says(prompt: str, part: str) -> bool:
+def _contains(prompt: str, part: str) -> bool:
     said = f"{_SEPARATOR}{prompt}{_SEPARATOR}".casefold()
     return f"{_SEPARATOR}{part}{_SEPARATOR}".casefold() in said
 
@@ -84,7 +84,7 @@ class PromptEncoder:
         self.tokenizer = tokenizer
         self.text_encoder = text_encoder
         self.encode = lru_cache(maxsize=CACHED_PROMPTS)(self._encode)
-        self.unread = lru_cache(maxsize=CACHED_PROMPTS)(self._unread)
+        self.truncated_text = lru_cache(maxsize=CACHED_PROMPTS)(self._truncated_text)
 
     @torch.inference_mode()
     def _encode(self, prompt: str) -> Float[Tensor, "words text_channels"]:
@@ -92,7 +92,7 @@ class PromptEncoder:
         return states[0]
 
     @cached_property
-    def reads_words(self) -> bool:
+    def responds_to_prompts(self) -> bool:
         """False for an encoder to which all prompts are alike, as of a model that was trained without captions."""
         return not torch.equal(self.encode("a dog on a lawn"), self.encode("the sea by night"))
 
@@ -106,7 +106,7 @@ class PromptEncoder:
             return_tensors="pt",
         ).input_ids
 
-    def _unread(self, prompt: str) -> str:
+    def _truncated_text(self, prompt: str) -> str:
         """The end of a prompt that is behind what the text encoder reads; empty for most prompts."""
         # Not verbose: transformers would warn of an indexing error, which `token_ids` prevents.
         tokens = self.tokenizer(prompt, add_special_tokens=False, verbose=False).input_ids

@@ -1,6 +1,6 @@
 """Resizing part by part: any rectangle of an enlarged or reduced photo, without the rest of it.
 
-The filter is that of `framing.resize` (torch's antialiased bicubic one, a = -1/2). Weights are computed in float64,
+The filter is that of `padding.resize` (torch's antialiased bicubic one, a = -1/2). Weights are computed in float64,
 where torch has float32, so that results differ by about 1e-5.
 """
 
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.pasd.geometry import Size
-from pasd_batch.pasd.levels import as_floats
+from pasd_batch.pasd.pixel_dtypes import to_float
 from pasd_batch.pasd.tiling import Tile
 
 _SUPPORT = 2.0
@@ -18,11 +18,11 @@ _SUPPORT = 2.0
 def resized_part(image: Tensor, size: Size, tile: Tile) -> Float[Tensor, "1 channels height width"]:
     """A tile of a picture (1, channels, height, width) in [0, 1] or in levels, as it is when resized to `size`."""
     if Size.of(image) == size:
-        return as_floats(tile.crop(image)).contiguous()
+        return to_float(tile.crop(image)).contiguous()
     top, vertical = _weights(image.shape[2], size.height, tile.top, tile.size.height)
     left, horizontal = _weights(image.shape[3], size.width, tile.left, tile.size.width)
     near = Tile(top, left, Size(vertical.shape[1], horizontal.shape[1])).crop(image)
-    made = vertical.to(image.device) @ as_floats(near).contiguous() @ horizontal.to(image.device).T
+    made = vertical.to(image.device) @ to_float(near).contiguous() @ horizontal.to(image.device).T
     return made.clamp(0.0, 1.0)
 
 

@@ -7,7 +7,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from pasd_batch.pasd.color_reference import Palette
-from pasd_batch.pasd.parts import PhotoParts
+from pasd_batch.pasd.regions import PhotoRegions
 from pasd_batch.pasd.seeds import derived_seed
 from pasd_batch.pasd.soundness import find_problem
 from pasd_batch.pasd.weak_tiles import Weakness
@@ -23,13 +23,13 @@ class PhotoRequest:
 
     prompt: str
     seed: int
-    parts: PhotoParts | None = None
+    regions: PhotoRegions | None = None
     """Parts that are not restored as the rest is; None: there are none."""
 
     palette: Palette | None = None
     """That of the photo's colour reference, which the result has in place of the input's."""
 
-    def once_more(self) -> "PhotoRequest":
+    def with_second_seed(self) -> "PhotoRequest":
         """The same photo from another seed, which follows from its own."""
         return replace(self, seed=derived_seed(self.seed, "second try"))
 
@@ -62,7 +62,7 @@ class Restoration:
 
 
 @dataclass(frozen=True)
-class Finished:
+class PendingRestoration:
     """A photo whose results are on their way to main memory."""
 
     image: Shaped[Tensor, "1 3 height width"]
@@ -85,7 +85,7 @@ class Finished:
         return Restoration(self.image[0], self.prompt, report, self.warnings, weakness=found)
 
 
-def better(first: Restoration, second: Restoration | PhotoFailure) -> Restoration:
+def less_weak(first: Restoration, second: Restoration | PhotoFailure) -> Restoration:
     """The better of two results by their weak tiles; its report tells of the first one's."""
     kept = first
     if isinstance(second, Restoration) and second.weakness is not None and first.weakness is not None:

@@ -10,18 +10,18 @@ from torch import Tensor
 
 from pasd_batch.config.restoration import PassSettings, RestorationSettings
 from pasd_batch.config.sampling import SamplingSettings
-from pasd_batch.pasd.adaptation import settled_for, with_severity
+from pasd_batch.pasd.adaptation import adapt_settings, with_severity
 from pasd_batch.pasd.color_reference import Palette
 from pasd_batch.pasd.colorization import color_prompt, to_gray
 from pasd_batch.pasd.geometry import Size
-from pasd_batch.pasd.levels import LARGEST, as_floats, in_levels
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits, is_out_of_memory
 from pasd_batch.pasd.models import Models, load_models
-from pasd_batch.pasd.parts import PhotoParts
 from pasd_batch.pasd.pipeline import Pipeline
-from pasd_batch.pasd.restoration import PhotoRequest, Restoration, better
+from pasd_batch.pasd.pixel_dtypes import WHITE_LEVEL, from_float, to_float
+from pasd_batch.pasd.regions import PhotoRegions
+from pasd_batch.pasd.restoration import PhotoRequest, Restoration, less_weak
 from pasd_batch.pasd.sampling import StepCallback
-from pasd_batch.pasd.tile_batch import filling_tile_batch
+from pasd_batch.pasd.tile_batch import saturating_tile_batch
 from pasd_batch.pasd.warm_up import warm_up
 from pasd_batch.records import PhotoFailure, Stage
 
@@ -37,7 +37,7 @@ class Restorer:
     def __init__(self, models: Models, settings: PassSettings) -> None:
         if isinstance(settings, RestorationSettings) and settings.passes:
             raise ValueError(
-                "these settings have several passes; load them with pasd_batch.pasd.passes.PassingRestorer"
+                "these settings have several passes; load them with pasd_batch.pasd.passes.MultiPassRestorer"
             )
         self.models = models
         self.settings = settings
@@ -69,7 +69,7 @@ class Restorer:
         seeds: Sequence[int],
         samplings: Sequence[SamplingSettings] | None = None,
         palettes: Sequence[Palette | None] | None = None,
-        parts: Sequence[PhotoParts | None] | None = None,
+        regions: Sequence[PhotoRegions | None] | None = None,
         on_step: StepCallback | None = None,
     ) -> list[Restoration | PhotoFailure]:
         """Restore photos of any sizes, in their order; a photo's result does not depend on its neighbours.
@@ -87,7 +87,7 @@ class Restorer:
         """
         samplings = [self.settings.sampling for _ in photos] if samplings is None else samplings
         palettes = [None for _ in photos] if palettes is None else palettes
-        parts = [None for _ in photos] if parts is None else parts
+        regions = [None for _ in photos] if regions is None else regions
         outcomes: dict[int, Restoration | PhotoFailure] = {}
         severities: dict[int, float | None] = {}
         groups: dict[SamplingSettings, dict[int, PhotoRequest]] = {}
@@ -95,15 +95,15 @@ class Restorer:
         for number, (photo, prompt, seed, sampling) in enumerate(given):
             problem = _problem_with_input(photo)
             if problem is None:
-                sampling, severities[number] = settled_for(photo, sampling)
-                request = _request(photo, prompt, seed, sampling, palettes[number], parts[number])
+                sampling, severities[number] = adapt_settings(photo, sampling)
+                request = _request(photo, prompt, seed, sampling, palettes[number], regions[number])
                 groups.setdefault(sampling, {})[number] = request
             else:
                 outcomes[number] = PhotoFailure(Stage.RESTORE, "InvalidPhoto", problem)
         for sampling, requests in groups.items():
             restored = self._restored(list(requests.values()), sampling, on_step)
             for (number, request), outcome in zip(requests.items(), restored, strict=True):
-                left = _with_left_parts(request, outcome, sampling)
+                left = _composite_unmasked(request, outcome, sampling)
                 outcomes[number] = with_severity(left, severities[number])
         return [outcomes[number] for number in range(len(photos))]
 
@@ -114,9 +114,11 @@ class Restorer:
         outcomes = self._restore_together(requests, sampling, on_step)
         weak = {n: first for n, first in enumerate(outcomes) if isinstance(first, Restoration) and first.is_weak}
         if weak:
-            seconds = self._restore_together([requests[number].once_more() for number in weak], sampling, on_step)
+            seconds = self._restore_together(
+                [requests[number].with_second_seed() for number in weak], sampling, on_step
+            )
             for (number, first), second in zip(weak.items(), seconds, strict=True):
-                outcomes[number] = better(first, second)
+                outcomes[number] = less_weak(first, second)
         return outcomes
 
     def _restore_together(
@@ -135,9 +137,9 @@ class Restorer:
             # Outside the handler, where the failed attempt's tensors are no longer referenced.
             logger.warning("out of memory with %d photos together; restoring them one by one", len(requests))
             return [self._restore_together([request], sampling, on_step)[0] for request in requests]
-        return [self._sound(*each, sampling, budget) for each in zip(requests, results, strict=True)]
+        return [self._retry_unsound(*each, sampling, budget) for each in zip(requests, results, strict=True)]
 
-    def _sound(
+    def _retry_unsound(
         self,
         request: PhotoRequest,
         outcome: Restoration | PhotoFailure,
@@ -178,7 +180,7 @@ class Restorer:
         tile_batch, scales = tiling.tile_batch or 1, False
         if tiling.tile_batch is None and models.device.type == "cuda":
             width = models.unet.config["block_out_channels"][0]
-            tile_batch = filling_tile_batch(tiling.tile_size, width=width, dtype=models.dtype, device=models.device)
+            tile_batch = saturating_tile_batch(tiling.tile_size, width=width, dtype=models.dtype, device=models.device)
             scales = True
         return MemoryLimits(tiling.tile_size, tile_batch, tiling.vae_tile_size, scales)
 
@@ -206,22 +208,22 @@ def _request(
     seed: int,
     sampling: SamplingSettings,
     palette: Palette | None,
-    parts: PhotoParts | None,
+    regions: PhotoRegions | None,
 ) -> PhotoRequest:
     if sampling.colorize:
-        gray = to_gray(as_floats(photo)).clamp(max=1.0)
-        photo, prompt = in_levels(gray, photo.dtype), color_prompt(prompt)
-    return PhotoRequest(photo[None], prompt, seed, palette=palette, parts=parts)
+        gray = to_gray(to_float(photo)).clamp(max=1.0)
+        photo, prompt = from_float(gray, photo.dtype), color_prompt(prompt)
+    return PhotoRequest(photo[None], prompt, seed, palette=palette, regions=regions)
 
 
-def _with_left_parts(
+def _composite_unmasked(
     request: PhotoRequest, outcome: Restoration | PhotoFailure, sampling: SamplingSettings
 ) -> Restoration | PhotoFailure:
     """The outcome with the photo's own pixels where a mask leaves them."""
-    if request.parts is None or isinstance(outcome, PhotoFailure):
+    if request.regions is None or isinstance(outcome, PhotoFailure):
         return outcome
-    left = request.parts.left(as_floats(outcome.image), sampling.feather)
-    return replace(outcome, image=in_levels(left, outcome.image.dtype))
+    left = request.regions.composite(to_float(outcome.image), sampling.feather)
+    return replace(outcome, image=from_float(left, outcome.image.dtype))
 
 
 def _unsound(failure: PhotoFailure) -> PhotoFailure:
@@ -232,7 +234,7 @@ def _unsound(failure: PhotoFailure) -> PhotoFailure:
 def _problem_with_input(photo: Tensor) -> str | None:
     if photo.ndim != 3 or photo.shape[0] != 3 or 0 in photo.shape:
         return f"expected a photo of shape (3, height, width), got {tuple(photo.shape)}"
-    if photo.dtype in LARGEST:
+    if photo.dtype in WHITE_LEVEL:
         return None
     if photo.dtype != torch.float32:
         return f"expected float32 values in [0, 1], uint8 or uint16, got {photo.dtype}"

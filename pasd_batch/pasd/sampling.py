@@ -13,9 +13,9 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from pasd_batch.pasd.conditioning import EmbeddingsOnDemand
+from pasd_batch.pasd.differential_diffusion import KeptLatents
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.guidance import TileBatch
-from pasd_batch.pasd.kept_latents import KeptLatents
 from pasd_batch.pasd.schedulers import Scheduler
 from pasd_batch.pasd.solver import Solver
 from pasd_batch.pasd.tiling import Blending, Tile, TileGrid
@@ -62,7 +62,7 @@ def denoise(
     tile_batch: int | Callable[[Size], int],
     fill_batches: bool = True,
     dtype: torch.dtype = torch.float32,
-    guides: Callable[[float], bool] = lambda timestep: True,
+    is_guided: Callable[[float], bool] = lambda timestep: True,
     eta: float | None = None,
     on_step: StepCallback | None = None,
 ) -> list[Float[Tensor, "1 channels _h _w"]]:
@@ -88,7 +88,7 @@ def denoise(
         for solver in solvers:
             solver.keep(index)
         scaled = _in_order(solvers, [each.scaled(timestep) for each in solvers])
-        guided = guides(float(timestep))
+        guided = is_guided(float(timestep))
         blendings = [Blending(photo.grid) for photo in photos]
         for batch in batches:
             predicted = denoiser(batch.at(scaled, dtype, guided=guided), on_device[index])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pasd_batch.config.scheduler import SchedulerOptions
 
-_OF_STEPS = ("eta",)
+_STEP_OPTIONS = ("eta",)
 """Options that each step is given, rather than the scheduler."""
 
 
@@ -54,7 +54,7 @@ def build_scheduler(
     chosen = {} if options is None else options.model_dump(mode="json", exclude_none=True)
     if kind is not None:
         _refuse_unknown(kind, chosen)
-    of_kind = {key: value for key, value in chosen.items() if key not in _OF_STEPS}
+    of_kind = {key: value for key, value in chosen.items() if key not in _STEP_OPTIONS}
     scheduler = None if kind is None else kind.from_config({**config, **of_kind})
     if not isinstance(scheduler, Scheduler):
         raise ValueError(
@@ -74,5 +74,5 @@ def _refuse_unknown(kind: type[Any], chosen: Mapping[str, Any]) -> None:
     """Refuse options that a scheduler has not, which diffusers would put up with."""
     knows = inspect.signature(kind.__init__).parameters
     takes = inspect.signature(getattr(kind, "step", kind)).parameters
-    if unknown := [name for name in chosen if name not in (takes if name in _OF_STEPS else knows)]:
+    if unknown := [name for name in chosen if name not in (takes if name in _STEP_OPTIONS else knows)]:
         raise ValueError(f"{kind.__name__} takes no {', '.join(unknown)}; leave it out of scheduler_options")

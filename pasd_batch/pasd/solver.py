@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from pasd_batch.pasd.kept_latents import KeptLatents, noise_levels
+from pasd_batch.pasd.differential_diffusion import KeptLatents, alphas_and_sigmas
 from pasd_batch.pasd.schedulers import Scheduler
 
 _STRIP_BYTES = 128 << 20
@@ -49,7 +49,7 @@ class Solver:
         self._options |= {"generator": list(generators)} if draws else {}
         self._kept = kept
         # Factors on signal and noise before every step, and behind the last.
-        self._levels = noise_levels(self._schedulers[0]) if kept else ()
+        self._levels = alphas_and_sigmas(self._schedulers[0]) if kept else ()
 
     def keep(self, steps: int) -> None:
         """Bring back, after so many steps, the latents of parts whose turn has not come."""

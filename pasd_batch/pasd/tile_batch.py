@@ -21,7 +21,7 @@ _SHARE = 0.4
 """Part of a GPU's memory that a call may take, beside weights and what works on whole pictures."""
 
 
-def filling_tile_batch(tile_size: int, *, width: int, dtype: torch.dtype, device: torch.device) -> int:
+def saturating_tile_batch(tile_size: int, *, width: int, dtype: torch.dtype, device: torch.device) -> int:
     """The power of two of tiles of `tile_size` squared that fill a GPU, as far as they fit its memory.
 
     Args:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from pasd_batch.pasd.geometry import Size
-from pasd_batch.pasd.group_statistics import PooledStatistics, StatisticsSeen, TileView
+from pasd_batch.pasd.tiled_group_norm import PooledStatistics, StatisticsMeasured, TileView
 from pasd_batch.pasd.tiling import Tile
 from pasd_batch.pasd.vae_stages import Stage
 
-Products = Callable[[], AbstractContextManager[None]]
+PrecisionContext = Callable[[], AbstractContextManager[None]]
 """A context within which layers run, which says how they may round."""
 
 
@@ -32,7 +32,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Held:
+class TensorSource:
     """A picture that is there as a whole."""
 
     picture: Tensor
@@ -49,7 +49,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Changed:
+class MappedSource:
     """A picture that becomes another, pixel by pixel."""
 
     source: Source
@@ -84,7 +84,7 @@ class TiledFeatures:
     statistics: PooledStatistics | None = None
     """Statistics of the layers' normalisations; none: the picture is one tile."""
 
-    products: Products = nullcontext
+    precision: PrecisionContext = nullcontext
 
     @property
     def size(self) -> Size:
@@ -99,14 +99,14 @@ class TiledFeatures:
     def kept(self, features: Tensor, device: torch.device) -> "TiledFeatures":
         """These features, computed for the whole picture, as those that are kept."""
         factor = self.factor if self.stage is None else self.stage.factor_out
-        return replace(self, source=Held(features, device), factor=factor, stage=None)
+        return replace(self, source=TensorSource(features, device), factor=factor, stage=None)
 
     @torch.inference_mode()
     def part(self, tile: Tile) -> Tensor:
         """Features of a tile."""
         if self.stage is None:
             return self.source.part(tile.scaled(self.factor))
-        with self.products():
+        with self.precision():
             features = self.stage.apply(self._enter(self.stage, tile))
         if self.statistics is None:
             return features
@@ -116,7 +116,7 @@ class TiledFeatures:
     @torch.inference_mode()
     def whole(self) -> Tensor:
         """Features of the whole picture; of several tiles in main memory, which holds what the accelerator need not."""
-        if self.stage is None and isinstance(self.source, Held):
+        if self.stage is None and isinstance(self.source, TensorSource):
             return self.source.picture
         if len(self.tiles) == 1:
             return self.part(self.tiles[0])
@@ -137,7 +137,7 @@ class TiledFeatures:
         assert self.statistics is not None
         self.statistics.watched = norm
         for tile in self.tiles:
-            with self.products():
+            with self.precision():
                 _see(self.stage, self._enter(self.stage, tile))
         self.statistics.pool()
 
@@ -146,13 +146,13 @@ class TiledFeatures:
         size, inner = self.source.size, tile.scaled(self.factor)
         if self.statistics is None:
             return self.source.part(inner)
-        outer = inner.grown(stage.halo, size)
-        self.statistics.view = TileView(inner.seen_from(outer), outer.size)
+        outer = inner.expanded(stage.halo, size)
+        self.statistics.view = TileView(inner.relative_to(outer), outer.size)
         return self.source.part(outer)
 
 
 def _see(stage: Stage, features: Tensor) -> None:
     try:
         stage.apply(features)
-    except StatisticsSeen:
+    except StatisticsMeasured:
         return

@@ -37,14 +37,14 @@ class Tile:
         """The same rectangle in pixels of which there are `factor` along a latent one."""
         return Tile(self.top * factor, self.left * factor, Size(self.size.height * factor, self.size.width * factor))
 
-    def grown(self, margin: int, within: Size) -> "Tile":
+    def expanded(self, margin: int, within: Size) -> "Tile":
         """The rectangle with its surroundings, as far as they are within a picture of a size."""
         top, left = max(0, self.top - margin), max(0, self.left - margin)
         bottom = min(within.height, self.top + self.size.height + margin)
         right = min(within.width, self.left + self.size.width + margin)
         return Tile(top, left, Size(bottom - top, right - left))
 
-    def seen_from(self, outer: "Tile") -> "Tile":
+    def relative_to(self, outer: "Tile") -> "Tile":
         """The rectangle as a part of a larger one."""
         return Tile(self.top - outer.top, self.left - outer.left, self.size)
 

@@ -137,7 +137,7 @@ class PixelAwareUNet(DiffusionEncoder):
         """
         timesteps = batch_timesteps(timestep, sample.shape[0], sample.device)
         time = self.embed_time(timesteps, sample.dtype)
-        return self._last_layer(deep, self.enter(sample), residual, time, text_states)
+        return self._last_layer(deep, self.embed_input(sample), residual, time, text_states)
 
     def _decode(self, features: EncoderFeatures, text_states: Tensor, residuals: ControlResiduals) -> Tensor:
         """Run the decoder but for its last layer, which alone reads the first skip."""

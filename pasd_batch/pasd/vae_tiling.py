@@ -22,9 +22,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
-from pasd_batch.pasd.group_statistics import PooledStatistics
 from pasd_batch.pasd.memory import WHOLE_PIXELS
-from pasd_batch.pasd.tiled_features import Held, Products, Source, TiledFeatures
+from pasd_batch.pasd.tiled_features import PrecisionContext, Source, TensorSource, TiledFeatures
+from pasd_batch.pasd.tiled_group_norm import PooledStatistics
 from pasd_batch.pasd.tiling import Tile
 from pasd_batch.pasd.vae_stages import Stage, decoder_stages, encoder_stages
 
@@ -57,7 +57,7 @@ def encode(vae: AutoencoderKL, image: Float[Tensor, "batch 3 height width"], *, 
     Raises:
         ValueError: the VAE has attention in its convolutional levels.
     """
-    with encoding(vae, Held(image, image.device), tile_size=tile_size) as moments:
+    with encoding(vae, TensorSource(image, image.device), tile_size=tile_size) as moments:
         return Posterior.of(moments.whole())
 
 
@@ -69,46 +69,51 @@ def decode(
     Raises:
         ValueError: the VAE has attention in its convolutional levels.
     """
-    with decoding(vae, Held(latents, latents.device), tile_size=tile_size) as pixels:
+    with decoding(vae, TensorSource(latents, latents.device), tile_size=tile_size) as pixels:
         return pixels.whole()
 
 
 @contextmanager
 def encoding(
-    vae: AutoencoderKL, photo: Source, *, tile_size: int, products: Products = nullcontext
+    vae: AutoencoderKL, photo: Source, *, tile_size: int, precision: PrecisionContext = nullcontext
 ) -> Iterator[TiledFeatures]:
     """Moments of the gaussian over latents of a photo, as `encode`; any part of them while the context lasts."""
     latents = Size(photo.size.height // LATENT_FACTOR, photo.size.width // LATENT_FACTOR)
     stages = encoder_stages(vae, middle_is_whole=not _is_large(latents))
-    with _through(vae, stages, photo, latents, tile_size, products) as moments:
+    with _through(vae, stages, photo, latents, tile_size, precision) as moments:
         yield moments
 
 
 @contextmanager
 def decoding(
-    vae: AutoencoderKL, latents: Source, *, tile_size: int, products: Products = nullcontext
+    vae: AutoencoderKL, latents: Source, *, tile_size: int, precision: PrecisionContext = nullcontext
 ) -> Iterator[TiledFeatures]:
     """Pixels of latents, as `decode`; any part of them while the context lasts."""
     stages = decoder_stages(vae, middle_is_whole=not _is_large(latents.size))
-    with _through(vae, stages, latents, latents.size, tile_size, products) as pixels:
+    with _through(vae, stages, latents, latents.size, tile_size, precision) as pixels:
         yield pixels
 
 
 @contextmanager
 def _through(
-    vae: AutoencoderKL, stages: Sequence[Stage], source: Source, latents: Size, tile_size: int, products: Products
+    vae: AutoencoderKL,
+    stages: Sequence[Stage],
+    source: Source,
+    latents: Size,
+    tile_size: int,
+    precision: PrecisionContext,
 ) -> Iterator[TiledFeatures]:
     """Features behind all stages, with statistics known and all that is to be kept on the way made."""
     tiles = _partition(latents, tile_size)
     statistics = PooledStatistics() if len(tiles) > 1 else None
     norms = [norm for stage in stages if not stage.is_whole for norm in stage.norms]
-    made = TiledFeatures(source, stages[0].factor_in, tiles, None, statistics, products)
+    made = TiledFeatures(source, stages[0].factor_in, tiles, None, statistics, precision)
     with nullcontext() if statistics is None else statistics.over(norms):
         for number, stage in enumerate(stages):
             if statistics is None:
                 made = made.then(stage)
             elif stage.is_whole:
-                made = made.kept(_on_device(vae, stage, made.whole(), products), vae.device)
+                made = made.kept(_on_device(vae, stage, made.whole(), precision), vae.device)
             else:
                 made = made.then(stage)
                 for norm in stage.norms:
@@ -120,8 +125,8 @@ def _through(
 
 
 @torch.inference_mode()
-def _on_device(vae: AutoencoderKL, stage: Stage, features: Tensor, products: Products) -> Tensor:
-    with products():
+def _on_device(vae: AutoencoderKL, stage: Stage, features: Tensor, precision: PrecisionContext) -> Tensor:
+    with precision():
         return stage.apply(features.to(vae.device))
 
 

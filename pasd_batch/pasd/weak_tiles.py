@@ -46,7 +46,7 @@ class Weakness:
 
 
 def look_for_weak_tiles(
-    decoded: Image, framed: Image, grid: TileGrid, sampling: SamplingSettings
+    decoded: Image, padded: Image, grid: TileGrid, sampling: SamplingSettings
 ) -> Callable[[], Weakness] | None:
     """Measure a result's tiles, if that is asked for; the function finds the weak ones, once the measures have come.
 
@@ -58,7 +58,7 @@ def look_for_weak_tiles(
     """
     if not sampling.retry_weak.enabled:
         return None
-    return weak_tiles_of(reduced(decoded.float() / 2 + 0.5), reduced(framed.to(decoded.device)), grid, sampling)
+    return weak_tiles_of(reduced(decoded.float() / 2 + 0.5), reduced(padded.to(decoded.device)), grid, sampling)
 
 
 def weak_tiles_of(decoded: Image, source: Image, grid: TileGrid, sampling: SamplingSettings) -> Callable[[], Weakness]:
@@ -101,7 +101,7 @@ def find_weakness(
 ) -> Weakness:
     """Weak tiles by their `measure_tiles`; with `new_colors` colours are not looked at."""
     details, shifts = measures.T.tolist()
-    least = [settings.detail * _usual(details, number) for number in range(len(details))]
+    least = [settings.detail * _expected_detail(details, number) for number in range(len(details))]
     excess = {"detail": [share / max(detail, 1e-9) for share, detail in zip(least, details, strict=True)]}
     excess["color"] = [0.0 if new_colors else shift / settings.color for shift in shifts]
     worst = [max(each) for each in zip(*excess.values(), strict=True)]
@@ -109,7 +109,7 @@ def find_weakness(
     return Weakness(checks, sum(each > 1.0 for each in worst), max(worst))
 
 
-def _usual(details: list[float], number: int) -> float:
+def _expected_detail(details: list[float], number: int) -> float:
     """Detail that a tile should have: the median of the other tiles', in a photo of one tile the input's."""
     others = details[:number] + details[number + 1 :]
     return max(median(others), _LEAST_USUAL) if others else 1.0

@@ -13,25 +13,25 @@ if TYPE_CHECKING:
 MOST_FLOATS = 50_000_000
 """Most pixels of a photo, and of its result, that are held as floats while a worker has them."""
 
-LARGEST = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
+WHITE_LEVEL = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 """Level that stands for 1, by the type of integers."""
 
 
-def as_floats(pixels: np.ndarray) -> np.ndarray:
+def to_float(pixels: np.ndarray) -> np.ndarray:
     """Integers as float32 in [0, 1]; floats as they are."""
-    largest = LARGEST.get(pixels.dtype)
+    largest = WHITE_LEVEL.get(pixels.dtype)
     return pixels if largest is None else np.divide(pixels, np.float32(largest), dtype=np.float32)
 
 
-def in_levels(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def from_float(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Floats in [0, 1] as the nearest levels of a type of integers; as they are where it is one of floats."""
-    largest = LARGEST.get(dtype)
+    largest = WHITE_LEVEL.get(dtype)
     return values if largest is None else np.rint(values * np.float32(largest)).astype(dtype)
 
 
 def compact(photo: "Photo") -> "Photo":
     """The photo with pixels of 8 bits if these are all of it, and else of 16."""
-    if photo.pixels.dtype in LARGEST:
+    if photo.pixels.dtype in WHITE_LEVEL:
         return photo
     pixels = _levels(photo.pixels, np.dtype(np.uint8)) if photo.bit_depth == 8 else None
     return replace(photo, pixels=_levels(photo.pixels, np.dtype(np.uint16)) if pixels is None else pixels)
@@ -41,7 +41,7 @@ def _levels(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray | None:
     """The pixels as integers; of 8 bits only if they say the same."""
     made = np.empty(pixels.shape, dtype=dtype)
     for rows in row_bands(pixels):
-        made[rows] = in_levels(pixels[rows], dtype)
-        if dtype == np.uint8 and not np.array_equal(as_floats(made[rows]), pixels[rows]):
+        made[rows] = from_float(pixels[rows], dtype)
+        if dtype == np.uint8 and not np.array_equal(to_float(made[rows]), pixels[rows]):
             return None
     return made

@@ -80,14 +80,14 @@ class DecodingPath:
         """Cost of it all; `decoder`: the codec's bytes a pixel before it gives samples; `parts`: what is apart."""
         count = self.width * self.height
         alpha = _FLOAT * self.has_alpha
-        as_floats = self.held + (self.color + self.has_alpha) * self.sample_bytes + self.color * _FLOAT + alpha
+        float_bytes = self.held + (self.color + self.has_alpha) * self.sample_bytes + self.color * _FLOAT + alpha
         weights = (self.color * _FLOAT + alpha) / 3 + alpha  # of hidden colours, with ever smaller pictures
         filled = self.color * _FLOAT + alpha + weights if self.has_alpha else 0
         gray_to_rgb = _FLOAT * (1 + 3) + alpha + 1 if self.color == 1 else 0
         copied = 2 * 3 * _FLOAT + alpha if self.turns or self.converts else 0
         kept = min(max(0.0, _KEPT_SHARE - self.held) * count, _KEPT_BYTES)
         beyond = _BEYOND_SRGB if self.converts and self.color == 3 else 0
-        most = count * max(decoder, as_floats, filled, gray_to_rgb, copied + beyond) + kept
+        most = count * max(decoder, float_bytes, filled, gray_to_rgb, copied + beyond) + kept
         band = _BAND_BYTES if self.converts or self.is_exact else _FILLED_BAND_BYTES * self.has_alpha
         most += min(BAND_ROWS, self.height) * self.width * band
         nbytes = int(most) + parts + _FIXED_BYTES

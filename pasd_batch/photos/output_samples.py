@@ -4,7 +4,7 @@ import numpy as np
 
 from pasd_batch.config.photos import ImageFormat, OutputSettings
 from pasd_batch.photos.color_profile import UnusableProfile, color_space, from_srgb
-from pasd_batch.photos.compact import LARGEST, as_floats
+from pasd_batch.photos.compact import WHITE_LEVEL, to_float
 from pasd_batch.photos.errors import Warn
 from pasd_batch.photos.photo import Photo, laid_over
 from pasd_batch.photos.row_bands import row_bands
@@ -51,7 +51,7 @@ def _is_single(pixels: np.ndarray) -> bool:
 
 def _laid(photo: Photo, rows: slice, settings: OutputSettings) -> np.ndarray:
     """Rows of the photo as floats, transparent ones over the background where the format has no transparency."""
-    pixels = as_floats(photo.pixels[rows])
+    pixels = to_float(photo.pixels[rows])
     if settings.format is not ImageFormat.JPEG or photo.alpha is None:
         return pixels
     return laid_over(pixels, photo.alpha[rows], np.array(settings.background, dtype=np.float32) / 255.0)
@@ -95,4 +95,4 @@ def _converted(pixels: np.ndarray, icc: bytes, as_gray: bool, warn: Warn) -> np.
 
 def _quantised(colors: np.ndarray, alpha: np.ndarray | None, kind: np.dtype) -> np.ndarray:
     channels = colors if alpha is None else np.concatenate([colors, alpha[..., np.newaxis]], axis=2)
-    return np.rint(np.clip(channels, 0.0, 1.0) * LARGEST[kind]).astype(kind)
+    return np.rint(np.clip(channels, 0.0, 1.0) * WHITE_LEVEL[kind]).astype(kind)

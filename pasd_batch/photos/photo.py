@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pasd_batch.luma import BT709
-from pasd_batch.photos.compact import LARGEST, as_floats, in_levels
+from pasd_batch.photos.compact import WHITE_LEVEL, from_float, to_float
 from pasd_batch.photos.resolution import Resolution
 from pasd_batch.photos.row_bands import row_bands
 from pasd_batch.photos.texts import Text
@@ -107,7 +107,7 @@ class Photo:
 
     def as_seen(self, ground: float | np.ndarray = GROUND) -> np.ndarray:
         """The pixels, transparent ones over a plain ground (sRGB); that of grey is what scores compare."""
-        return self.pixels if self.alpha is None else laid_over(as_floats(self.pixels), self.alpha, ground)
+        return self.pixels if self.alpha is None else laid_over(to_float(self.pixels), self.alpha, ground)
 
 
 def with_restored_pixels(photo: Photo, pixels: np.ndarray, *, colorized: bool = False) -> Photo:
@@ -116,7 +116,7 @@ def with_restored_pixels(photo: Photo, pixels: np.ndarray, *, colorized: bool = 
     Colours beyond sRGB stay where the restoration changes what is seen little, fade where it changes more, and go where
     it makes new colours. `pixels` is (height, width, 3), sRGB: float, which is clipped to [0, 1], or uint8 or uint16.
     """
-    if pixels.dtype not in LARGEST:
+    if pixels.dtype not in WHITE_LEVEL:
         pixels = np.ascontiguousarray(np.clip(np.asarray(pixels, dtype=np.float32), 0.0, 1.0))
     grayscale = photo.grayscale and not colorized
     if grayscale:
@@ -132,7 +132,7 @@ def _gray(pixels: np.ndarray) -> np.ndarray:
     """Luma in all three channels, in the pixels' type."""
     gray, weights = np.empty_like(pixels), np.asarray(BT709, np.float32)
     for rows in row_bands(pixels):
-        gray[rows] = in_levels(as_floats(pixels[rows]) @ weights, pixels.dtype)[..., np.newaxis]
+        gray[rows] = from_float(to_float(pixels[rows]) @ weights, pixels.dtype)[..., np.newaxis]
     return gray
 
 
@@ -143,8 +143,8 @@ def _still_beyond(photo: Photo, pixels: np.ndarray) -> np.ndarray | None:
     height, width = pixels.shape[:2]
     changed = np.zeros((height, width), np.float32)
     for channel in range(3):
-        before = _scaled(as_floats(photo.pixels[..., channel]), height=height, width=width)
-        np.maximum(changed, np.abs(as_floats(pixels[..., channel]) - before), out=changed)
+        before = _scaled(to_float(photo.pixels[..., channel]), height=height, width=width)
+        np.maximum(changed, np.abs(to_float(pixels[..., channel]) - before), out=changed)
     share = np.clip((_NEW_COLOR - changed) / (_NEW_COLOR - _SAME_COLOR), 0.0, 1.0)
     beyond = np.empty(pixels.shape, np.float16)
     for channel in range(3):
@@ -180,7 +180,7 @@ def to_tensor(photo: Photo) -> "Tensor":
     import torch
 
     pixels = photo.pixels.transpose(2, 0, 1)
-    return torch.from_numpy(pixels if photo.pixels.dtype in LARGEST else np.ascontiguousarray(pixels))
+    return torch.from_numpy(pixels if photo.pixels.dtype in WHITE_LEVEL else np.ascontiguousarray(pixels))
 
 
 def with_restored_image(photo: Photo, image: "Tensor", *, colorized: bool = False) -> Photo:

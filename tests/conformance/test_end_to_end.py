@@ -11,8 +11,8 @@ from torch.nn.functional import interpolate
 
 from pasd_batch.config.sampling import ColorFix
 from pasd_batch.pasd.color_fix import fix_color
-from pasd_batch.pasd.framing import resize
 from pasd_batch.pasd.geometry import Size
+from pasd_batch.pasd.padding import resize
 from pasd_batch.pasd.prompts import compose_prompt
 
 CASES = load("end_to_end").description["cases"] if golden_data.names("end_to_end") else {}

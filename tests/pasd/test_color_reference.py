@@ -11,7 +11,7 @@ from pasd_batch.degradation.fading import fade, sample_fading
 from pasd_batch.metrics.color_difference import mean_color_difference
 from pasd_batch.pasd.cielab import to_lab
 from pasd_batch.pasd.color_reference import LARGEST_GAIN, Palette, with_palette
-from pasd_batch.pasd.passes import PassingRestorer
+from pasd_batch.pasd.passes import MultiPassRestorer
 
 
 @pytest.fixture
@@ -95,5 +95,5 @@ def test_a_restored_photo_has_the_palette_of_its_reference_and_its_neighbours_ha
     with_one, without = restorer.restore([image, image], prompts=["", ""], seeds=[1, 1], palettes=[palette, None])
     assert_same(Palette.of(with_one.image[None]), palette, tolerance=3.0)  # some colours are not in sRGB
     assert torch.equal(without.image, alone.restore([image], **given)[0].image)
-    by_passes = PassingRestorer([restorer]).restore([image], **given, palettes=[palette])
+    by_passes = MultiPassRestorer([restorer]).restore([image], **given, palettes=[palette])
     assert torch.equal(by_passes[0].image, with_one.image)

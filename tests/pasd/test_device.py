@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from pasd_batch.config.model import Precision
-from pasd_batch.pasd.device import choose_device, choose_dtype, float32_products, start_copy_to_host, wait_for
+from pasd_batch.pasd.device import (
+    choose_device,
+    choose_dtype,
+    float32_matmul_precision,
+    start_copy_to_host,
+    synchronize,
+)
 
 
 def test_devices():
@@ -35,7 +41,7 @@ def test_the_way_float32_is_multiplied_holds_within_the_context_alone(tf32):
     seen = []
 
     def fails():
-        with float32_products(tf32=tf32):
+        with float32_matmul_precision(tf32=tf32):
             seen.append(allowed())
             raise ZeroDivisionError
 
@@ -49,7 +55,7 @@ def test_copies_to_main_memory_are_there_once_waited_for():
     for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
         numbers = torch.arange(1_000_000, device=device)
         copies = [start_copy_to_host(numbers * factor) for factor in range(5)]
-        wait_for(numbers.device)
+        synchronize(numbers.device)
         for factor, copied in enumerate(copies):
             assert copied.device.type == "cpu"
             assert torch.equal(copied, torch.arange(1_000_000) * factor)

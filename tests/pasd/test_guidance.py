@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
+from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion
 from sampled_photos import rows_seen, tile_batch
 from tiny_model import tiny_networks
 
-from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser, TileBatch, rescaled
+from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser, TileBatch, rescale_noise_cfg
 
 
 def predict(batch, *, networks=None, **guidance):
@@ -60,17 +60,17 @@ def test_rescaled_guidance_has_the_spread_of_the_prompts_noise_tile_by_tile():
     generator = torch.Generator().manual_seed(0)
     positive, guided = (torch.randn(3, 4, 8, 8, generator=generator) * spread for spread in (1.0, 5.0))
     guided[1] *= 7.0
-    whole = rescaled(guided, positive, 1.0)
+    whole = rescale_noise_cfg(guided, positive, 1.0)
     torch.testing.assert_close(whole.std(dim=(1, 2, 3)), positive.std(dim=(1, 2, 3)))
-    torch.testing.assert_close(rescaled(guided, positive, 0.25), 0.25 * whole + 0.75 * guided)
-    torch.testing.assert_close(whole[1:2], rescaled(guided[1:2], positive[1:2], 1.0))
+    torch.testing.assert_close(rescale_noise_cfg(guided, positive, 0.25), 0.25 * whole + 0.75 * guided)
+    torch.testing.assert_close(whole[1:2], rescale_noise_cfg(guided[1:2], positive[1:2], 1.0))
 
 
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_rescaled_guidance_is_that_of_diffusers(share):
     both = tile_batch()
     positive = predict(TileBatch(both.latents, both.embeddings, both.prompts, None), scale=1.0)
-    expected = rescale_noise_cfg(predict(both, scale=9.0), positive, guidance_rescale=share)
+    expected = pipeline_stable_diffusion.rescale_noise_cfg(predict(both, scale=9.0), positive, guidance_rescale=share)
     torch.testing.assert_close(predict(both, scale=9.0, rescale=share), expected, rtol=1e-4, atol=1e-5)
 
 

@@ -12,10 +12,10 @@ from torch.utils._pytree import tree_flatten
 from pasd_batch.config.sampling import ColorFix
 from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.config.weak_tiles import RetryWeakSettings
-from pasd_batch.pasd import finishing, framed_photo, framing, solver, vae_tiling
-from pasd_batch.pasd.framed_photo import FramedPhoto
+from pasd_batch.pasd import padded_photo, padding, postprocessing, solver, vae_tiling
 from pasd_batch.pasd.geometry import Size
-from pasd_batch.pasd.levels import as_floats, in_levels
+from pasd_batch.pasd.padded_photo import PaddedPhoto
+from pasd_batch.pasd.pixel_dtypes import from_float, to_float
 from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.pasd.resampling import resized_part
 from pasd_batch.pasd.restorer import Restoration, Restorer
@@ -29,7 +29,7 @@ def all_are_large(monkeypatch):
     """Photos of any size go part by part, and nothing is kept between the VAE's levels."""
 
     def make():
-        for module in (framed_photo, finishing, vae_tiling):
+        for module in (padded_photo, postprocessing, vae_tiling):
             monkeypatch.setattr(module, "WHOLE_PIXELS", 0)
         monkeypatch.setattr(vae_tiling, "KEPT_BYTES", 0)
         monkeypatch.setattr(solver, "_STRIP_BYTES", 1000)
@@ -44,7 +44,7 @@ def restored(restorer, photo):
 
 
 def levels(photo):
-    return in_levels(photo, torch.uint8)
+    return from_float(photo, torch.uint8)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_parts_make_the_picture_that_is_made_as_a_whole(make_restorer, photograp
     by_parts = restored(make_restorer(**settings), photo)
     assert by_parts.image.dtype == whole.image.dtype == torch.uint8
     assert whole.report == by_parts.report
-    assert levels_apart(as_floats(whole.image), as_floats(by_parts.image)) <= 1
+    assert levels_apart(to_float(whole.image), to_float(by_parts.image)) <= 1
 
 
 def test_a_scheduler_steps_strips_as_the_whole(make_restorer, photograph, monkeypatch):
@@ -83,7 +83,7 @@ def test_a_scheduler_steps_strips_as_the_whole(make_restorer, photograph, monkey
 def test_a_part_of_a_photo_is_resized_as_the_whole(size, wanted):
     """Within what 16 bits can tell."""
     photo = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
-    whole = framing.resize(photo, Size(*wanted))
+    whole = padding.resize(photo, Size(*wanted))
     for tile in (Tile(0, 0, Size(*wanted)), Tile(7, 11, Size(20, 13)), Tile(wanted[0] - 9, wanted[1] - 5, Size(9, 5))):
         part = resized_part(photo, Size(*wanted), tile)
         torch.testing.assert_close(part, tile.crop(whole), rtol=0, atol=1 / 65535)
@@ -91,10 +91,10 @@ def test_a_part_of_a_photo_is_resized_as_the_whole(size, wanted):
 
 def test_the_padding_of_a_large_photo_is_that_of_others(all_are_large):
     photo = torch.rand(1, 3, 50, 70, generator=torch.Generator().manual_seed(0))
-    sizes = framing.frame(Size(50, 70), scale=2.0, min_short_side=8, multiple=64)
-    whole = FramedPhoto.of(photo, sizes, torch.device("cpu"))
+    sizes = padding.choose_sizes(Size(50, 70), scale=2.0, min_short_side=8, multiple=64)
+    whole = PaddedPhoto.of(photo, sizes, torch.device("cpu"))
     all_are_large()
-    parts = FramedPhoto.of(photo, sizes, torch.device("cpu"))
+    parts = PaddedPhoto.of(photo, sizes, torch.device("cpu"))
     assert parts.whole is None
     for tile in (Tile(0, 0, sizes.padded), Tile(90, 128, Size(38, 64))):
         torch.testing.assert_close(parts.part(tile), whole.part(tile), rtol=0, atol=1 / 65535)
@@ -104,7 +104,7 @@ def test_the_padding_of_a_large_photo_is_that_of_others(all_are_large):
 def test_levels_come_back_as_they_were(dtype):
     largest = {torch.uint8: 255, torch.uint16: 65535}[dtype]
     every = torch.arange(largest + 1, dtype=torch.int32).to(dtype)
-    assert torch.equal(in_levels(as_floats(every), dtype).int(), every.int())
+    assert torch.equal(from_float(to_float(every), dtype).int(), every.int())
 
 
 class LiveFloats(TorchDispatchMode):

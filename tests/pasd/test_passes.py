@@ -10,7 +10,7 @@ from tiny_models import REPORT
 from pasd_batch.config.restoration import PassSettings, RestorationSettings
 from pasd_batch.config.sampling import ColorFix
 from pasd_batch.pasd.colorization import to_gray
-from pasd_batch.pasd.passes import PassingRestorer, pass_seed
+from pasd_batch.pasd.passes import MultiPassRestorer, pass_seed
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.records import PhotoFailure, Stage
 
@@ -32,8 +32,8 @@ def two(make_restorer):
 
 
 def test_passes_give_exactly_what_their_restorers_give_one_after_another_whoever_the_neighbours_are(two, photos):
-    results = PassingRestorer(two).restore(photos, prompts=PROMPTS, seeds=SEEDS)
-    (alone,) = PassingRestorer(two).restore(photos[1:], prompts=PROMPTS[1:], seeds=SEEDS[1:])
+    results = MultiPassRestorer(two).restore(photos, prompts=PROMPTS, seeds=SEEDS)
+    (alone,) = MultiPassRestorer(two).restore(photos[1:], prompts=PROMPTS[1:], seeds=SEEDS[1:])
     assert torch.equal(alone.image, results[1].image), "a neighbour matters"
     first = two[0].restore(photos, prompts=PROMPTS, seeds=SEEDS)
     second = two[1].restore(
@@ -51,7 +51,7 @@ def test_passes_give_exactly_what_their_restorers_give_one_after_another_whoever
 
 
 def test_colors_of_an_earlier_pass_come_through_to_the_end(two, photos):
-    (result,) = PassingRestorer(two).restore([to_gray(photos[0])], prompts=[""], seeds=[1])
+    (result,) = MultiPassRestorer(two).restore([to_gray(photos[0])], prompts=[""], seeds=[1])
     assert float((result.image - to_gray(result.image)).abs().max()) > 0.05
 
 
@@ -66,7 +66,7 @@ def test_passes_have_noise_of_their_own_from_one_seed():
 def test_a_photo_s_own_settings_are_those_of_the_last_pass(two, photos):
     own = two[1].settings.sampling.model_copy(update={"scale": 0.5, "steps": 3})
     plain = two[1].settings.sampling
-    kept, changed = PassingRestorer([Halves(two[0]), two[1]]).restore(
+    kept, changed = MultiPassRestorer([Halves(two[0]), two[1]]).restore(
         [photos[0], photos[0]], prompts=["", ""], seeds=[1, 1], samplings=[plain, own]
     )
     assert kept.image.shape == (3, 60, 72)
@@ -95,7 +95,7 @@ class Halves(Restorer):
 def test_a_failure_names_its_pass_ends_the_photo_there_and_costs_no_other(two, photos, failing, asked):
     height = photos[0].shape[1]
     restorers = [Halves(each, height if number == failing else None) for number, each in enumerate(two)]
-    failed, restored = PassingRestorer(restorers).restore(photos, prompts=PROMPTS, seeds=SEEDS)
+    failed, restored = MultiPassRestorer(restorers).restore(photos, prompts=PROMPTS, seeds=SEEDS)
     assert failed == PhotoFailure(Stage.RESTORE, "UnsoundResult", f"pass {failing + 1} of 2: the picture is flat")
     assert torch.equal(restored.image, photos[1] / 4)
     assert [each.asked for each in restorers] == asked
@@ -107,31 +107,31 @@ def test_the_report_is_the_last_pass_s_with_the_work_of_all(two, photos):
             report = replace(REPORT, steps=9, tiles=3, out_of_memory_retries=2, float32_retry=True)
             return Restoration(photo, prompt, report)
 
-    (result,) = PassingRestorer([Retried(two[0]), Halves(two[1])]).restore(photos[:1], prompts=[""], seeds=[1])
+    (result,) = MultiPassRestorer([Retried(two[0]), Halves(two[1])]).restore(photos[:1], prompts=[""], seeds=[1])
     assert result.report == replace(REPORT, tiles=3 + REPORT.tiles, out_of_memory_retries=2, float32_retry=True)
 
 
 def test_results_of_earlier_passes_are_given_where_they_are_asked_for(two, photos):
     restorers = [Halves(two[0]), Halves(two[1]), Halves(two[0])]
-    (plain,) = PassingRestorer(restorers).restore(photos[:1], prompts=[""], seeds=[1])
+    (plain,) = MultiPassRestorer(restorers).restore(photos[:1], prompts=[""], seeds=[1])
     assert plain.earlier == ()
-    (kept,) = PassingRestorer(restorers, keep_earlier=True).restore(photos[:1], prompts=[""], seeds=[1])
+    (kept,) = MultiPassRestorer(restorers, keep_earlier=True).restore(photos[:1], prompts=[""], seeds=[1])
     assert [float(each.max() / photos[0].max()) for each in kept.earlier] == [0.5, 0.25]
     assert torch.equal(kept.image, plain.image)
 
 
 def test_warnings_name_their_pass(two, photos):
     long = "a dog, " * 30
-    (result,) = PassingRestorer(two).restore(photos[:1], prompts=[long], seeds=[1])
+    (result,) = MultiPassRestorer(two).restore(photos[:1], prompts=[long], seeds=[1])
     assert [each[:23] for each in result.warnings] == ["pass 1 of 2: its prompt", "pass 2 of 2: its prompt"]
 
 
 def test_no_pass_is_run_for_nothing(two, photos):
     restorers = [Halves(two[0], photos[0].shape[1]), Halves(two[1])]
-    (failed,) = PassingRestorer(restorers).restore(photos[:1], prompts=[""], seeds=[1])
+    (failed,) = MultiPassRestorer(restorers).restore(photos[:1], prompts=[""], seeds=[1])
     assert failed.message.startswith("pass 1 of 2: ")
     assert restorers[1].asked == []
-    assert PassingRestorer(two).restore([], prompts=[], seeds=[]) == []
+    assert MultiPassRestorer(two).restore([], prompts=[], seeds=[]) == []
 
 
 def test_an_error_has_a_note_of_its_pass_and_stays_itself(two, photos):
@@ -140,13 +140,13 @@ def test_an_error_has_a_note_of_its_pass_and_stays_itself(two, photos):
             raise TimeoutError("too slow")
 
     with pytest.raises(TimeoutError, match="too slow") as told:
-        PassingRestorer(two).restore(photos[:1], prompts=[""], seeds=[1], on_step=stop)
+        MultiPassRestorer(two).restore(photos[:1], prompts=[""], seeds=[1], on_step=stop)
     assert told.value.__notes__ == ["in pass 2 of 2"]
 
 
 def test_steps_are_counted_over_all_passes(two, photos):
     told = []
-    PassingRestorer(two).restore(photos[:1], prompts=[""], seeds=[1], on_step=lambda *step: told.append(step))
+    MultiPassRestorer(two).restore(photos[:1], prompts=[""], seeds=[1], on_step=lambda *step: told.append(step))
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -160,7 +160,7 @@ def test_passes_of_the_same_model_share_its_networks(tiny_model_folder):
     plain = tiny_settings(tiny_model_folder)
     half = tiny_settings(tiny_model_folder, model={"dtype": "bfloat16"}, color_fix=ColorFix.NONE)
     passes = tuple(PassSettings(model=each.model, sampling=each.sampling) for each in (plain, half, plain))
-    restorer = PassingRestorer.from_settings(RestorationSettings(passes=passes))
+    restorer = MultiPassRestorer.from_settings(RestorationSettings(passes=passes))
     first, second, third = (each.models for each in restorer.restorers)
     assert first is third
     assert (first.dtype, second.dtype) == (torch.float32, torch.bfloat16)

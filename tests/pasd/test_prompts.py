@@ -126,10 +126,10 @@ def test_tokens_spell_the_prompt(encoder):
 
 
 def test_words_that_do_not_fit_are_named(encoder):
-    assert encoder.unread("a dog, " * 10 + "clean, 8k") == ""
-    assert encoder.unread("a dog, " * 30 + "clean, 8k").replace(" ", "").endswith("clean,8k")
+    assert encoder.truncated_text("a dog, " * 10 + "clean, 8k") == ""
+    assert encoder.truncated_text("a dog, " * 30 + "clean, 8k").replace(" ", "").endswith("clean,8k")
 
 
 def test_a_model_that_reads_no_words_is_told_from_one_that_does(encoder):
-    assert encoder.reads_words
-    assert not load_models(ModelSettings(device="cpu")).prompt_encoder.reads_words
+    assert encoder.responds_to_prompts
+    assert not load_models(ModelSettings(device="cpu")).prompt_encoder.responds_to_prompts

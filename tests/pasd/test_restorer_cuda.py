@@ -13,13 +13,13 @@ from tiny_model import tiny_settings
 from pasd_batch.config.model import ModelSettings, Precision
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.tiling import TilingSettings
-from pasd_batch.pasd import framing
-from pasd_batch.pasd.device import float32_products
+from pasd_batch.pasd import padding
+from pasd_batch.pasd.cuda_graphs import CudaRecorder, NetworkGraphs
+from pasd_batch.pasd.device import float32_matmul_precision
 from pasd_batch.pasd.fused import working_kernels
 from pasd_batch.pasd.geometry import Size
-from pasd_batch.pasd.graphs import CudaRecorder, NetworkGraphs
 from pasd_batch.pasd.models import load_models
-from pasd_batch.pasd.parts import PhotoParts
+from pasd_batch.pasd.regions import PhotoRegions
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.records import PhotoFailure
 
@@ -76,13 +76,13 @@ def on_cpu(photo):
 
 
 def test_float32_is_what_the_cpu_gives(photo, on_cpu):
-    with float32_products(tf32=False):
+    with float32_matmul_precision(tf32=False):
         (result,) = restore(embedded(device="cuda", dtype="float32", vae_tf32=False), photo)
     assert float((result.image - on_cpu).abs().max()) < LEVEL
 
 
 def test_tf32_in_the_vae_changes_less_than_a_file_of_8_bits_can_show(photo, on_cpu):
-    with float32_products(tf32=False):
+    with float32_matmul_precision(tf32=False):
         (result,) = restore(embedded(device="cuda", dtype="float32"), photo)
     error = (result.image - on_cpu).abs()
     assert 0 < float(error.mean()) < LEVEL / 8
@@ -135,9 +135,9 @@ def test_what_a_mask_leaves_is_the_photos_own_enlargement(tiny_model_folder, pho
     mask = torch.ones(128, 128)
     mask[:, :64] = 0.0
     restorer = tiny(tiny_model_folder, model={"cuda_graphs": graphs}, scale=1.5, steps=3)
-    own = framing.resize(photo[None], Size(192, 192))[0]
+    own = padding.resize(photo[None], Size(192, 192))[0]
     for _ in range(2):
-        (made,) = restorer.restore([photo], prompts=[""], seeds=[1], parts=[PhotoParts(photo, mask)])
+        (made,) = restorer.restore([photo], prompts=[""], seeds=[1], regions=[PhotoRegions(photo, mask)])
         assert torch.equal(made.image[..., :96], own[..., :96])
         assert not torch.equal(made.image[..., 96:], own[..., 96:])
 

@@ -170,9 +170,9 @@ def test_negative_prompts_are_evaluated_at_the_steps_that_guidance_acts_at(name)
             seen.append((float(timestep), batch.negative_prompts is not None))
             return super().__call__(batch, timestep)
 
-    def steps(guides):
+    def steps(is_guided):
         seen.clear()
-        (latents,) = denoise(Seeing(5.0), [photo(1, guided=True)], maker(name, 4), tile_batch=1, guides=guides)
+        (latents,) = denoise(Seeing(5.0), [photo(1, guided=True)], maker(name, 4), tile_batch=1, is_guided=is_guided)
         return latents, [guided for _, guided in seen]
 
     inside, guided = steps(lambda timestep: 300 < timestep < 800)

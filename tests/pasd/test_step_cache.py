@@ -7,8 +7,8 @@ from sampled_photos import maker, photo, rows_seen, tile_batch
 from tiny_model import tiny_networks
 
 from pasd_batch.config.tiling import TilingSettings
+from pasd_batch.pasd.cuda_graphs import NetworkGraphs
 from pasd_batch.pasd.geometry import Size
-from pasd_batch.pasd.graphs import NetworkGraphs
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser
 from pasd_batch.pasd.sampling import denoise
 from pasd_batch.pasd.step_cache import StepCache
@@ -57,7 +57,7 @@ def test_where_guidance_begins_or_ends_deep_features_are_computed_anew():
             networks=networks,
             steps=8,
             tile_batch=1,
-            guides=lambda timestep: 300 < timestep < 600,
+            is_guided=lambda timestep: 300 < timestep < 600,
         )
     assert deep == [1, 2, 1]
 

@@ -9,7 +9,7 @@ from tiny_model import tiny_settings
 
 from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd.restorer import Restorer
-from pasd_batch.pasd.tile_batch import filling_tile_batch
+from pasd_batch.pasd.tile_batch import saturating_tile_batch
 
 GIB = 2**30
 
@@ -26,7 +26,7 @@ def gpu(monkeypatch):
 
 
 def together(tile_size, *, width=320, dtype=torch.bfloat16):
-    return filling_tile_batch(tile_size, width=width, dtype=dtype, device=torch.device("cuda"))
+    return saturating_tile_batch(tile_size, width=width, dtype=dtype, device=torch.device("cuda"))
 
 
 @pytest.mark.parametrize(

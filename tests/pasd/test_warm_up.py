@@ -10,7 +10,7 @@ from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.pasd import restorer
 from pasd_batch.pasd.guidance import Guidance
 from pasd_batch.pasd.memory import MemoryLimits
-from pasd_batch.pasd.passes import PassingRestorer
+from pasd_batch.pasd.passes import MultiPassRestorer
 from pasd_batch.pasd.restorer import Restorer
 from pasd_batch.pasd.warm_up import warm_up
 
@@ -47,7 +47,7 @@ def test_compiled_networks_alone_are_warmed_up_when_they_are_loaded(tiny_model_f
     assert [(guidance.scale, limits.tile_size, limits.tile_batch) for guidance, limits in warmed] == [(3.0, 24, 2)]
     whole = settings.model_dump()
     passes = [{"model": whole["model"], "sampling": whole["sampling"]}] * 2
-    PassingRestorer.from_settings(RestorationSettings.parse({"passes": passes}))
+    MultiPassRestorer.from_settings(RestorationSettings.parse({"passes": passes}))
     assert len(warmed) == 3
     Restorer.from_settings(tiny_settings(tiny_model_folder))
     assert len(warmed) == 3

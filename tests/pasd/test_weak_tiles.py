@@ -11,9 +11,9 @@ from pasd_batch.config.sampling import ColorFix
 from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.config.weak_tiles import RetryWeakSettings
 from pasd_batch.pasd.geometry import Size
-from pasd_batch.pasd.passes import PassingRestorer
+from pasd_batch.pasd.passes import MultiPassRestorer
 from pasd_batch.pasd.seeds import derived_seed
-from pasd_batch.pasd.tiled_features import Held, TiledFeatures
+from pasd_batch.pasd.tiled_features import TensorSource, TiledFeatures
 from pasd_batch.pasd.tiling import Tile, plan_tiles
 from pasd_batch.pasd.weak_tiles import find_weakness, measure_tiles
 
@@ -96,7 +96,7 @@ class Decoder:
     @contextmanager
     def decoding(self, source, *, tile_size):
         latents = Tile(0, 0, source.size)
-        yield TiledFeatures(Held(self.decode(source.part(latents)), torch.device("cpu")), 8, [latents])
+        yield TiledFeatures(TensorSource(self.decode(source.part(latents)), torch.device("cpu")), 8, [latents])
 
     def decode(self, latents):
         grid = plan_tiles(Size.of(latents), SMALL)
@@ -144,7 +144,7 @@ def test_a_photo_with_a_weak_tile_is_done_again_from_the_next_seed_whatever_the_
     told = [(each.report.weak_tiles, each.report.weak_checks, each.report.second_try_kept) for each in together]
     assert told == [(0, (), None), (1, ("detail",), True), (0, (), None)]
     assert (weak.report.weak_tiles, weak.report.weak_checks, weak.report.second_try_kept) == (None, None, None)
-    (passed,) = restore(PassingRestorer([looking]), small, 1)
+    (passed,) = restore(MultiPassRestorer([looking]), small, 1)
     assert (passed.report.weak_tiles, passed.report.second_try_kept) == (1, True)
     assert not torch.equal(first.image, second.image)
 

@@ -8,7 +8,7 @@ import pytest
 
 from pasd_batch.config.photos import ImageFormat, OutputSettings
 from pasd_batch.photos import output_samples
-from pasd_batch.photos.compact import as_floats, compact
+from pasd_batch.photos.compact import compact, to_float
 from pasd_batch.photos.photo import Photo, PhotoMetadata, to_tensor, with_restored_image, with_restored_pixels
 from pasd_batch.photos.photo_io import RestorationMarker, encode_photo
 
@@ -31,7 +31,7 @@ def test_integers_make_the_file_that_floats_make(monkeypatch, bit_depth, largest
     given = photo(levels(50, 30, largest), bit_depth=bit_depth)
     small = compact(given)
     assert small.pixels.dtype == dtype
-    assert np.array_equal(as_floats(small.pixels), given.pixels)
+    assert np.array_equal(to_float(small.pixels), given.pixels)
     settings = OutputSettings(format=image_format)
     expected = encode_photo(given, settings=settings, marker=MARKER)
     monkeypatch.setattr(output_samples, "_ROWS_AT_ONCE", 16)
@@ -42,7 +42,7 @@ def test_integers_make_the_file_that_floats_make(monkeypatch, bit_depth, largest
 def test_colors_between_levels_of_8_bits_are_kept_at_16():
     made = compact(photo(np.full((4, 4, 3), 0.30001, np.float32)))
     assert made.pixels.dtype == np.uint16
-    assert np.abs(as_floats(made.pixels) - 0.30001).max() <= 0.5 / 65535
+    assert np.abs(to_float(made.pixels) - 0.30001).max() <= 0.5 / 65535
 
 
 def test_transparent_and_grey_photos_keep_what_they_are():
@@ -54,7 +54,7 @@ def test_transparent_and_grey_photos_keep_what_they_are():
     assert (restored.pixels == restored.pixels[..., :1]).all()
     assert restored.as_seen().dtype == np.float32
     jpeg = OutputSettings(format=ImageFormat.JPEG, background=(0, 90, 200))
-    floats = replace(restored, pixels=as_floats(restored.pixels))
+    floats = replace(restored, pixels=to_float(restored.pixels))
     assert encode_photo(restored, settings=jpeg, marker=MARKER) == encode_photo(floats, settings=jpeg, marker=MARKER)
 
 

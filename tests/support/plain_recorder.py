@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from pasd_batch.pasd.graphs import Recording
+from pasd_batch.pasd.cuda_graphs import Recording
 
 
 @dataclass

@@ -57,7 +57,7 @@ class TinyRestorer:
         self._seconds = seconds
         self.batches = []
 
-    def restore(self, photos, *, prompts, seeds, samplings=None, palettes=None, parts=None, on_step=None):
+    def restore(self, photos, *, prompts, seeds, samplings=None, palettes=None, regions=None, on_step=None):
         self.batches.append(len(photos))
         if FAILING in prompts:
             raise RuntimeError("this photo cannot be restored")

@@ -88,8 +88,8 @@ def plan_summary(settings: RunSettings, *, suffix: str) -> PlanSummary:
 
 def photo_work(restoration: RestorationSettings) -> WorkOf:
     """Tells the work of a photo: tiles in all passes together, and whether its own settings can be used."""
-    from pasd_batch.pasd.framing import frame
     from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
+    from pasd_batch.pasd.padding import choose_sizes
     from pasd_batch.pasd.tiling import plan_tiles
 
     earlier, run = [each.sampling for each in restoration.in_order[:-1]], restoration.last.sampling
@@ -104,7 +104,9 @@ def photo_work(restoration: RestorationSettings) -> WorkOf:
             return PhotoWork()
         size, tiles, effort, pixels, memory = Size(height, width), 0, 0.0, 0, 0
         for sampling, space in zip((*earlier, last), spaces, strict=True):
-            sizes = frame(size, scale=sampling.scale, min_short_side=sampling.min_short_side, multiple=_PIXEL_MULTIPLE)
+            sizes = choose_sizes(
+                size, scale=sampling.scale, min_short_side=sampling.min_short_side, multiple=_PIXEL_MULTIPLE
+            )
             latents = Size(sizes.padded.height // LATENT_FACTOR, sizes.padded.width // LATENT_FACTOR)
             count = len(plan_tiles(latents, sampling.tiling).tiles)
             tiles += count

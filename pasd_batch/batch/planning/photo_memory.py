@@ -13,7 +13,7 @@ from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.photos.compact import MOST_FLOATS
 
 if TYPE_CHECKING:
-    from pasd_batch.pasd.framing import Frame
+    from pasd_batch.pasd.padding import PhotoSizes
 
 _FLOATS, _LEVELS = 12, 3
 """Bytes of a pixel in float32, and in 8 bits; a photo of more bits, or of other colours, takes twice the latter."""
@@ -46,9 +46,9 @@ EMBEDDED = LatentSpace(48, (8, 8, 16, 24))
 STABLE_DIFFUSION = LatentSpace(4, (32, 32, 128, 256), attention=192)
 
 
-def restoring_bytes(sizes: Frame, sampling: SamplingSettings, space: LatentSpace) -> int:
+def restoring_bytes(sizes: PhotoSizes, sampling: SamplingSettings, space: LatentSpace) -> int:
     """The most bytes at once from the photo's file to its result's, for one pass with these sizes."""
-    from pasd_batch.pasd.framed_photo import is_large
+    from pasd_batch.pasd.padded_photo import is_large
 
     pixels, area = sizes.original.area, sizes.padded.area
     compact = max(pixels, sizes.target.area) > MOST_FLOATS

@@ -75,12 +75,12 @@ def _batches(ready: Iterable[LoadedPhoto], most: int) -> list[list[LoadedPhoto]]
 @lru_cache(_KINDS)
 def _kind(height: int, width: int, sampling: SamplingSettings) -> Hashable:
     """Properties that photos share whose tiles go through the networks together: the tiles' size, and the settings."""
-    from pasd_batch.pasd import framing
+    from pasd_batch.pasd import padding
     from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
     from pasd_batch.pasd.tiling import plan_tiles
 
     original, least = Size(height, width), sampling.min_short_side
-    padded = framing.frame(original, scale=sampling.scale, min_short_side=least, multiple=SIZE_STEP).padded
+    padded = padding.choose_sizes(original, scale=sampling.scale, min_short_side=least, multiple=SIZE_STEP).padded
     latents = Size(padded.height // LATENT_FACTOR, padded.width // LATENT_FACTOR)
     return plan_tiles(latents, sampling.tiling).tile_size, sampling
 

@@ -16,7 +16,7 @@ from pasd_batch.batch.worker.photo_loader import LoadedPhoto
 from pasd_batch.batch.worker.watchdog import process_ends_after, stuck_after
 from pasd_batch.config.regions import RegionSettings
 from pasd_batch.config.run import RunSettings
-from pasd_batch.photos.compact import as_floats
+from pasd_batch.photos.compact import to_float
 from pasd_batch.records import Description, FoundBox, Stage
 
 if TYPE_CHECKING:
@@ -106,6 +106,6 @@ def _as_bytes(pixels: np.ndarray) -> np.ndarray:
     """Pixels of any type with 256 levels, as image processors take them."""
     if pixels.dtype == np.uint8:
         return pixels
-    levels = as_floats(pixels) * np.float32(255.0)  # the one copy, for photos are large
+    levels = to_float(pixels) * np.float32(255.0)  # the one copy, for photos are large
     np.rint(levels, out=levels)
     return np.clip(levels, 0.0, 255.0, out=levels).astype(np.uint8)

@@ -16,12 +16,12 @@ from pasd_batch.batch.worker.photo_state import failure_of
 from pasd_batch.batch.worker.watchdog import process_ends_after, stuck_after
 from pasd_batch.config.run import RunSettings
 from pasd_batch.errors import PasdBatchError
-from pasd_batch.photos.compact import as_floats
+from pasd_batch.photos.compact import to_float
 from pasd_batch.photos.photo import Photo, to_tensor, with_restored_image
 from pasd_batch.records import PhotoFailure, Score, Stage
 
 if TYPE_CHECKING:
-    from pasd_batch.pasd.parts import PhotoParts
+    from pasd_batch.pasd.regions import PhotoRegions
     from pasd_batch.pasd.restorer import Restoration
 
 _logger = logging.getLogger(__name__)
@@ -156,22 +156,22 @@ class ModelStage:
                 seeds=[photo.state.row.seed or 0 for photo in batch],
                 samplings=[photo.state.sampling for photo in batch],
                 palettes=[photo.palette for photo in batch],
-                parts=[_parts_of(photo) for photo in batch],
+                regions=[_regions_of(photo) for photo in batch],
                 on_step=on_step,
             )
 
 
-def _parts_of(loaded: LoadedPhoto) -> PhotoParts | None:
+def _regions_of(loaded: LoadedPhoto) -> PhotoRegions | None:
     """Parts of a photo that a mask or what was found in it marks; None where there are none."""
     if loaded.mask is None and not loaded.state.row.regions:
         return None
     import torch
 
-    from pasd_batch.pasd.parts import PhotoParts
+    from pasd_batch.pasd.regions import PhotoRegions
 
     mask = None if loaded.mask is None else torch.from_numpy(loaded.mask)
-    photo = replace(loaded.photo, pixels=as_floats(loaded.photo.pixels))
-    return PhotoParts(to_tensor(photo), mask, tuple(loaded.state.row.regions or ()))
+    photo = replace(loaded.photo, pixels=to_float(loaded.photo.pixels))
+    return PhotoRegions(to_tensor(photo), mask, tuple(loaded.state.row.regions or ()))
 
 
 def _errors_of(scores: Sequence[Score]) -> str | None:

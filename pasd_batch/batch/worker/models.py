@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pasd_batch.config.sampling import SamplingSettings
     from pasd_batch.describe.describer import Describer
     from pasd_batch.pasd.color_reference import Palette
-    from pasd_batch.pasd.parts import PhotoParts
+    from pasd_batch.pasd.regions import PhotoRegions
     from pasd_batch.pasd.restorer import Restoration
 
 
@@ -36,15 +36,15 @@ class PhotoRestorer(Protocol):
         seeds: Sequence[int],
         samplings: Sequence[SamplingSettings] | None = None,
         palettes: Sequence[Palette | None] | None = None,
-        parts: Sequence[PhotoParts | None] | None = None,
+        regions: Sequence[PhotoRegions | None] | None = None,
         on_step: Callable[[int, int], None] | None = None,
     ) -> Sequence[Restoration | PhotoFailure]:
         """One result per photo, in order; photos are CPU tensors (3, height, width), sRGB: float32 in [0, 1], and large
         ones uint8 or uint16, as which they come back.
 
         `samplings` are the settings of each photo, for the last pass where there are several; none: those that the
-        restorer was built with. `palettes` are those of their colour references, for photos that have one; `parts` what
-        is left as it is or restored with another fidelity, for photos that have any.
+        restorer was built with. `palettes` are those of their colour references, for photos that have one; `regions`
+        are the masks and found boxes of photos that have any.
         """
         ...
 
@@ -80,9 +80,9 @@ def load_restorer(settings: RunSettings) -> PhotoRestorer | None:
     if settings.mode is not RunMode.RESTORE:
         return None
     if settings.restoration.passes:
-        from pasd_batch.pasd.passes import PassingRestorer
+        from pasd_batch.pasd.passes import MultiPassRestorer
 
-        return PassingRestorer.from_settings(settings.restoration, keep_earlier=settings.output.passes)
+        return MultiPassRestorer.from_settings(settings.restoration, keep_earlier=settings.output.passes)
     from pasd_batch.pasd.restorer import Restorer
 
     return Restorer.from_settings(settings.restoration)

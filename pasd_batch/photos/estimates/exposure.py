@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pasd_batch.photos.estimates.levels import LARGEST, ROWS_AT_ONCE, as_levels, checked_pixels
+from pasd_batch.photos.estimates.levels import ROWS_AT_ONCE, WHITE_LEVEL, as_levels, checked_pixels
 from pasd_batch.photos.row_bands import row_bands
 
 _SHARES = (0.01, 0.05, 0.95, 0.99)
@@ -40,7 +40,7 @@ def measure_exposure(pixels: np.ndarray) -> Exposure:
     """
     counts = np.zeros(_STEPS + 1, dtype=np.int64)
     for rows in row_bands(checked_pixels(pixels), ROWS_AT_ONCE):
-        levels = as_levels(pixels[rows]) / np.float32(LARGEST)
+        levels = as_levels(pixels[rows]) / np.float32(WHITE_LEVEL)
         brightness = np.sqrt(np.minimum(levels * levels @ _WEIGHTS, 1.0))
         counts += np.bincount(np.rint(brightness * _STEPS).astype(np.int64).ravel(), minlength=_STEPS + 1)
     return Exposure(*(_quantile(counts, share) for share in _SHARES))

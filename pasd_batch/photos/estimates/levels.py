@@ -5,7 +5,7 @@ from jaxtyping import Float32, UInt8
 
 from pasd_batch.photos.row_bands import row_bands
 
-LARGEST = 255.0
+WHITE_LEVEL = 255.0
 """White, in 8-bit levels; 16-bit and floating-point pixels have levels in between."""
 
 ROWS_AT_ONCE = 64
@@ -31,7 +31,7 @@ def as_levels(pixels: np.ndarray) -> Float32[np.ndarray, "..."]:
         return pixels.astype(np.float32)
     if pixels.dtype == _UINT16:
         return pixels.astype(np.float32) / np.float32(257.0)
-    return np.clip(pixels.astype(np.float32) * np.float32(LARGEST), 0.0, LARGEST)
+    return np.clip(pixels.astype(np.float32) * np.float32(WHITE_LEVEL), 0.0, WHITE_LEVEL)
 
 
 def as_uint8(pixels: np.ndarray) -> UInt8[np.ndarray, "..."]:

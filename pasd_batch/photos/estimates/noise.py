@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from pasd_batch.photos.estimates.laplacian import laplacian_answers
-from pasd_batch.photos.estimates.levels import LARGEST
+from pasd_batch.photos.estimates.levels import WHITE_LEVEL
 from pasd_batch.photos.estimates.sample import PhotoSample
 from pasd_batch.photos.estimates.screen import screen_strength
 
@@ -53,7 +53,7 @@ def plane_noise(
     if min(plane.shape[1:]) < _BLOCK + 2:
         return None
     figures = math.sqrt(math.pi / 2.0) / 6.0 * _block_means(np.abs(laplacian_answers(plane)))
-    clipped = (plane < 0.5) | (plane > LARGEST - 0.5)
+    clipped = (plane < 0.5) | (plane > WHITE_LEVEL - 0.5)
     usable = _block_means(clipped[:, 1:-1, 1:-1]) <= _MOST_CLIPPED
     if visible is not None:
         usable &= _block_means(visible[:, 1:-1, 1:-1]) == 1.0

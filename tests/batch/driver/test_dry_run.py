@@ -22,7 +22,7 @@ FAILURE = PhotoFailure(Stage.RESTORE, "OutOfMemoryError", "one tile of 96 does n
 
 
 class Refusing:
-    def restore(self, photos, *, prompts, seeds, samplings=None, palettes=None, parts=None, on_step=None):
+    def restore(self, photos, *, prompts, seeds, samplings=None, palettes=None, regions=None, on_step=None):
         return [FAILURE for _ in photos]
 
 

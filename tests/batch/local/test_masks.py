@@ -14,7 +14,7 @@ from pasd_batch.batch.local.masks import masks_of
 from pasd_batch.batch.local.restoring import restore_photos
 from pasd_batch.config.photos import DecodeLimits, OutputSettings
 from pasd_batch.config.restore import RestoreSettings
-from pasd_batch.pasd import framing
+from pasd_batch.pasd import padding
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.photos.photo import to_tensor, with_restored_image
 from pasd_batch.photos.photo_io import RestorationMarker, decode_photo, encode_photo
@@ -62,7 +62,7 @@ def test_black_parts_of_a_result_file_are_the_photos_enlargement_bit_by_bit(tiny
     (row,) = restore_photos([tmp_path / "a.png"], tmp_path / "out", settings, masks=tmp_path / "mask.png")
     assert row["status"] == "ok", row["error_message"]
     assert row["mask_uri"] == str(tmp_path / "mask.png")
-    own = framing.resize(to_tensor(photo)[None], Size(photo.height, photo.width).scaled(1.5))[0]
+    own = padding.resize(to_tensor(photo)[None], Size(photo.height, photo.width).scaled(1.5))[0]
     expected = encode_photo(
         with_restored_image(photo, own), settings=OutputSettings(), marker=RestorationMarker("", "", "")
     )

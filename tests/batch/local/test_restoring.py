@@ -170,7 +170,7 @@ def test_there_is_a_row_for_every_photo_with_all_columns_and_progress_tells_them
 
 def test_what_stops_all_photos_is_an_error_with_the_rows_until_then(folder, tmp_path, monkeypatch):
     class Lost(tiny_models.TinyRestorer):
-        def restore(self, photos, *, prompts, seeds, samplings=None, palettes=None, parts=None, on_step=None):
+        def restore(self, photos, *, prompts, seeds, samplings=None, palettes=None, regions=None, on_step=None):
             if self.batches:
                 raise ProcessPoisoned("the GPU is lost to this process: an illegal access")
             return super().restore(

@@ -6,8 +6,8 @@ from pasd_batch.batch.planning.estimate import photo_work
 from pasd_batch.batch.planning.photo_memory import LatentSpace, restoring_bytes
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.sampling import SamplingSettings
-from pasd_batch.pasd.framing import frame
 from pasd_batch.pasd.geometry import Size
+from pasd_batch.pasd.padding import choose_sizes
 
 
 def gigabytes(width, height, **sampling):
@@ -21,7 +21,7 @@ def test_the_promise_for_a_very_large_photo():
 @pytest.mark.parametrize(("width", "height", "measured"), [(1500, 1000, 1.54), (5000, 2600, 1.15)])
 def test_what_was_measured(width, height, measured):
     """By benchmarks/huge_photo.py, whose VAE has the embedded one's latents and is narrower."""
-    sizes = frame(Size(height, width), scale=2.0, min_short_side=256, multiple=32)
+    sizes = choose_sizes(Size(height, width), scale=2.0, min_short_side=256, multiple=32)
     told = restoring_bytes(sizes, SamplingSettings(scale=2.0, steps=1), LatentSpace(48, (1, 1, 1, 4)))
     assert told / 1e9 == pytest.approx(measured, rel=0.3)
 

@@ -97,8 +97,8 @@ def test_found_things_that_have_a_fidelity_of_their_own_are_in_the_row_and_go_to
     seen = []
 
     class Keeper(PromptKeeper):
-        def restore(self, photos, *, parts=None, **options):
-            seen.append(parts)
+        def restore(self, photos, *, regions=None, **options):
+            seen.append(regions)
             return super().restore(photos, **options)
 
     detect = {"weights": "yolos", "in_prompt": False}
@@ -114,8 +114,8 @@ def test_found_things_that_have_a_fidelity_of_their_own_are_in_the_row_and_go_to
     lost = "the prompt goes without what it would say, and no region has a fidelity of its own"
     assert rows[1].warnings == [f"detect: dog has 0.1; {lost}"]
     assert rows[0].values()["regions"] == [dataclasses.asdict(dog)]
-    ((parts, none),) = seen
-    assert (parts.boxes, parts.mask, none) == ((dog,), None, None)
+    ((regions, none),) = seen
+    assert (regions.boxes, regions.mask, none) == ((dog,), None, None)
     assert keeper.prompts == ["an archive", "an archive"]
     assert describe([loaded(0)], found)[0].regions is None
 
@@ -187,7 +187,7 @@ def test_when_the_time_is_up_what_is_not_said_yet_is_missing(monkeypatch):
 
 
 class PromptKeeper:
-    def restore(self, photos, *, prompts, seeds, samplings=None, palettes=None, parts=None, on_step=None):
+    def restore(self, photos, *, prompts, seeds, samplings=None, palettes=None, regions=None, on_step=None):
         self.prompts = prompts
         return [tiny_models.Restored(photo, prompt) for photo, prompt in zip(photos, prompts, strict=True)]
 
@@ -242,11 +242,11 @@ def test_a_run_describes_photos_and_prompts_say_what_was_seen(described):
     for row in rows:
         assert row["status"] == "ok"
         description = row["description"]
-        parts = ["Joe" if row["photo_id"] == "0.png" else None]
-        parts += [(description["caption"] or "").replace("blurry", "clear").replace("noisy", "clean")]
-        parts += [f"{each['count']} {each['name']}" for each in description["objects"]]
-        parts += [description["class_name"], "clean"]
-        expected = [part for part in parts if part]
+        regions = ["Joe" if row["photo_id"] == "0.png" else None]
+        regions += [(description["caption"] or "").replace("blurry", "clear").replace("noisy", "clean")]
+        regions += [f"{each['count']} {each['name']}" for each in description["objects"]]
+        regions += [description["class_name"], "clean"]
+        expected = [part for part in regions if part]
         assert row["prompt_used"].split(", ") == list(dict.fromkeys(expected))
         assert row["seconds"]["describe"] > 0
         unsaid = sum(not description[name] for name in ("caption", "objects", "class_name"))

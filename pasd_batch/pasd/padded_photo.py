@@ -1,42 +1,42 @@
-"""A photo as the networks see it, at its working size and padded: whole, or made part by part where it is large."""
+"""A photo resized to its working size and padded: held whole, or computed tile by tile if it is large."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from pasd_batch.pasd import framing
-from pasd_batch.pasd.framing import Frame, Image
+from pasd_batch.pasd import padding
 from pasd_batch.pasd.geometry import Size
-from pasd_batch.pasd.levels import as_floats
 from pasd_batch.pasd.memory import WHOLE_PIXELS
+from pasd_batch.pasd.padding import Image, PhotoSizes
+from pasd_batch.pasd.pixel_dtypes import to_float
 from pasd_batch.pasd.resampling import resized_part
 from pasd_batch.pasd.tiling import Tile
 
 
 @dataclass(frozen=True)
-class FramedPhoto:
+class PaddedPhoto:
     """A photo at its padded size, in [0, 1], float32."""
 
     photo: Tensor
-    """(1, 3, height, width) as it came, on the CPU: float32 in [0, 1], uint8 or uint16."""
+    """The input (1, 3, height, width), on the CPU: float32 in [0, 1], uint8 or uint16."""
 
-    sizes: Frame
+    sizes: PhotoSizes
     device: torch.device
-    """Device that parts are put on."""
+    """Device of the tiles."""
 
     whole: Image | None
-    """The padded photo there; None where it is large."""
+    """The padded photo on the device; None if it is large."""
 
     @classmethod
-    def of(cls, photo: Tensor, sizes: Frame, device: torch.device, *, is_whole: bool = False) -> "FramedPhoto":
-        """Scale and pad a photo; a large one only when parts of it are asked for, unless it has to be whole."""
+    def of(cls, photo: Tensor, sizes: PhotoSizes, device: torch.device, *, is_whole: bool = False) -> "PaddedPhoto":
+        """Resize and pad a photo now, or, if it is large and need not be whole, tile by tile in `part`."""
         if is_large(sizes) and not is_whole:
             return cls(photo, sizes, device, None)
-        # Only a minimal short side of thousands of pixels makes what is not large too large for the device.
+        # A photo that is not large exceeds this only with a `min_short_side` of thousands of pixels.
         fits = max(sizes.original.area, sizes.padded.area) <= WHOLE_PIXELS
-        entered = framing.enter(as_floats(photo).to(device if fits else "cpu"), sizes)
-        return cls(photo, sizes, device, entered.to(device))
+        resized = padding.resize_and_pad(to_float(photo).to(device if fits else "cpu"), sizes)
+        return cls(photo, sizes, device, resized.to(device))
 
     @property
     def size(self) -> Size:
@@ -44,7 +44,7 @@ class FramedPhoto:
         return self.sizes.padded
 
     def part(self, tile: Tile) -> Image:
-        """A tile of the padded photo, in its pixels, on the device."""
+        """A tile of the padded photo, in pixels of it, on the device."""
         if self.whole is not None:
             return tile.crop(self.whole)
         rows = _places(tile.top, tile.size.height, self.sizes.working.height, self.size.height)
@@ -55,11 +55,11 @@ class FramedPhoto:
         return made[:, :, rows - top][:, :, :, columns - left].to(self.device)
 
 
-def is_large(sizes: Frame) -> bool:
-    """True if a photo of these sizes is never there as a whole in float32."""
+def is_large(sizes: PhotoSizes) -> bool:
+    """True if a photo of these sizes is never held whole in float32."""
     return sizes.target == sizes.working and max(sizes.original.area, sizes.padded.area) > WHOLE_PIXELS
 
 
 def _places(start: int, count: int, length: int, padded: int) -> Tensor:
-    """Pixels of the unpadded side that a part of the padded one shows."""
-    return framing.reflected(length, padded)[start : start + count]
+    """Indices on the unpadded axis for `count` indices from `start` on the padded axis."""
+    return padding.reflection_indices(length, padded)[start : start + count]

@@ -21,7 +21,7 @@ _RESNET = {
 _BLOCKS_A_LEVEL = 3
 
 
-def original_paths(path: str) -> Iterator[str]:
+def ldm_paths(path: str) -> Iterator[str]:
     """Paths that a UNet's layer may have there; two of one that enlarges, as not every level has attentions before."""
     if path in _ENDS:
         yield _ENDS[path]

@@ -11,7 +11,7 @@ from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.tiling import Tile
 
 
-class StatisticsSeen(Exception):
+class StatisticsMeasured(Exception):
     """Ends a forward pass that has shown the statistics it was made for."""
 
 
@@ -80,7 +80,7 @@ class PooledStatistics:
             groups = inner.reshape(inner.shape[0], norm.num_groups, -1)
             variance, mean = torch.var_mean(groups, dim=2, correction=0)
             self.measured.append((groups.shape[2], mean.double(), variance.double()))
-            raise StatisticsSeen
+            raise StatisticsMeasured
         return _normalise(norm, inputs[0], *self.pooled[norm])
 
 

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from pasd_batch.pasd.color_fix import ChannelStatistics
-from pasd_batch.pasd.framing import Image
+from pasd_batch.pasd.padding import Image
 
 
-class PictureMoments:
+class RunningMoments:
     """Sums over the parts of a photo, in float64."""
 
     def __init__(self) -> None:

@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from pasd_batch.pasd.framing import LONG_SIDE_LIMIT, enter, frame, leave, resize
 from pasd_batch.pasd.geometry import Size
+from pasd_batch.pasd.padding import LONG_SIDE_LIMIT, choose_sizes, crop_padding, resize, resize_and_pad
 
 SIZES = [Size(1, 1), Size(7, 500), Size(333, 517), Size(2000, 300), Size(768, 768)]
 
 
 def framed(size, scale=2.0, min_short_side=64):
-    return frame(size, scale=scale, min_short_side=min_short_side, multiple=64)
+    return choose_sizes(size, scale=scale, min_short_side=min_short_side, multiple=64)
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 1.37, 2.0, 4.0])
@@ -53,10 +53,10 @@ def test_small_photos_are_enlarged_as_far_as_their_long_side_allows(size, workin
 def test_padding_is_a_reflection_that_leaving_removes(size):
     photo = torch.rand(1, 3, size.height, size.width)
     sizes = framed(size, scale=1.0, min_short_side=8)
-    entered = enter(photo, sizes)
+    entered = resize_and_pad(photo, sizes)
     working = resize(photo, sizes.working)
     assert Size.of(entered) == sizes.padded
-    assert torch.equal(leave(entered, sizes), working)
+    assert torch.equal(crop_padding(entered, sizes), working)
     for dim, length in ((2, sizes.working.height), (3, sizes.working.width)):
         beyond = entered.shape[dim] - length
         for step in range(min(beyond, length - 1)):
@@ -67,14 +67,14 @@ def test_padding_is_a_reflection_that_leaving_removes(size):
 def test_a_picture_of_one_pixel_is_padded_with_itself():
     photo = torch.tensor([0.2, 0.5, 0.8]).reshape(1, 3, 1, 1)
     sizes = framed(Size(1, 1), scale=1.0, min_short_side=8)
-    torch.testing.assert_close(enter(photo, sizes), photo.expand(1, 3, 64, 64))
+    torch.testing.assert_close(resize_and_pad(photo, sizes), photo.expand(1, 3, 64, 64))
 
 
 def test_reflection_goes_on_where_the_padding_is_longer_than_the_picture():
     photo = torch.arange(3.0).reshape(1, 1, 1, 3).expand(1, 3, 1, 3) / 2
     sizes = framed(Size(1, 3), scale=1.0, min_short_side=1)
     expected = torch.tensor([0, 1, 2, 1] * 16) / 2
-    assert torch.equal(enter(photo, sizes)[0, 0, 0], expected)
+    assert torch.equal(resize_and_pad(photo, sizes)[0, 0, 0], expected)
 
 
 def test_resize_is_antialiased_bicubic_and_stays_in_range():

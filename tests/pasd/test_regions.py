@@ -11,12 +11,12 @@ from pasd_batch.config.regions import RegionSettings
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.sampling import ColorFix
 from pasd_batch.config.tiling import TilingSettings
-from pasd_batch.pasd import framing
+from pasd_batch.pasd import padding
+from pasd_batch.pasd.cuda_graphs import NetworkGraphs
+from pasd_batch.pasd.differential_diffusion import alphas_and_sigmas
 from pasd_batch.pasd.geometry import Size
-from pasd_batch.pasd.graphs import NetworkGraphs
-from pasd_batch.pasd.kept_latents import noise_levels
-from pasd_batch.pasd.parts import PhotoParts, at_size, faded_in
-from pasd_batch.pasd.passes import PassingRestorer
+from pasd_batch.pasd.passes import MultiPassRestorer
+from pasd_batch.pasd.regions import PhotoRegions, feather_mask, resize_mask
 from pasd_batch.pasd.restorer import Restorer
 from pasd_batch.pasd.schedulers import build_scheduler
 from pasd_batch.records import FoundBox
@@ -37,11 +37,11 @@ def left_half(photo):
     return mask
 
 
-def restore(restorer, photo, parts=None, *, others=(), seed=1):
+def restore(restorer, photo, regions=None, *, others=(), seed=1):
     """The first of several photos that are restored together."""
-    photos, every = [photo, *(each for each, _ in others)], [parts, *(own for _, own in others)]
+    photos, every = [photo, *(each for each, _ in others)], [regions, *(own for _, own in others)]
     seeds = [seed, *range(5, 5 + len(others))]
-    return restorer.restore(photos, prompts=["a woman"] * len(photos), seeds=seeds, parts=every)[0].image
+    return restorer.restore(photos, prompts=["a woman"] * len(photos), seeds=seeds, regions=every)[0].image
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def restore(restorer, photo, parts=None, *, others=(), seed=1):
 )
 def test_what_a_mask_leaves_is_the_photos_own_enlargement_and_the_rest_is_restored(make_restorer, photo, sampling):
     restorer, size = make_restorer(**sampling), Size.of(photo).scaled(sampling["scale"])
-    made = restore(restorer, photo, PhotoParts(photo, left_half(photo)))
-    own, middle = framing.resize(photo[None], size)[0], size.width // 2
+    made = restore(restorer, photo, PhotoRegions(photo, left_half(photo)))
+    own, middle = padding.resize(photo[None], size)[0], size.width // 2
     assert torch.equal(made[..., :middle], own[..., :middle])
     assert levels_apart(made[..., middle + 20 :], own[..., middle + 20 :]) > 8
 
@@ -67,9 +67,10 @@ def test_what_a_mask_leaves_is_the_photos_own_enlargement_and_the_rest_is_restor
 def test_grey_is_between_and_black_and_white_are_the_ends(make_restorer, photo):
     """A white mask is none, bit by bit; the darker it is, the nearer the result is to the photo's enlargement."""
     restorer = make_restorer(steps=4, scale=2.0)
-    whole, own = restore(restorer, photo), framing.resize(photo[None], Size(144, 192))[0]
+    whole, own = restore(restorer, photo), padding.resize(photo[None], Size(144, 192))[0]
     made = [
-        restore(restorer, photo, PhotoParts(photo, torch.full(photo.shape[1:], grey))) for grey in (0.0, 0.3, 0.7, 1.0)
+        restore(restorer, photo, PhotoRegions(photo, torch.full(photo.shape[1:], grey)))
+        for grey in (0.0, 0.3, 0.7, 1.0)
     ]
     changes = [float((each - own).abs().mean()) for each in made]
     assert torch.equal(made[-1], whole)
@@ -82,7 +83,7 @@ def test_parts_of_a_photo_do_not_depend_on_what_else_is_in_the_batch(make_restor
     """Nor does a photo without any depend on its neighbours' parts."""
     face = RegionSettings(class_name="face", fidelity=0.8)
     restorer = make_restorer(steps=2, tiling=replace_batch(TILES, 2), regions=(face,))
-    masked = PhotoParts(photo, left_half(photo), (FoundBox("face", 0.9, 50, 10, 80, 60),))
+    masked = PhotoRegions(photo, left_half(photo), (FoundBox("face", 0.9, 50, 10, 80, 60),))
     others = [(photo.flip(2), None), (photo.flip(1), replace(masked, photo=photo.flip(1), boxes=()))]
     assert torch.equal(restore(restorer, photo, masked), restore(restorer, photo, masked, others=others))
     assert torch.equal(restore(restorer, photo), restore(restorer, photo, others=[(photo.flip(2), masked)]))
@@ -98,9 +99,9 @@ def test_denoising_beside_what_is_left_sees_the_photo_there(make_restorer, photo
     seen = []
     hook = restorer.models.unet.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][-1].clone()))
     try:
-        restore(restorer, photo, PhotoParts(photo, left_half(photo)))
+        restore(restorer, photo, PhotoRegions(photo, left_half(photo)))
         kept, seen[:] = list(seen), []
-        restore(restorer, photo, PhotoParts(photo, torch.zeros(photo.shape[1:])))
+        restore(restorer, photo, PhotoRegions(photo, torch.zeros(photo.shape[1:])))
     finally:
         hook.remove()
     assert len(kept) == len(seen) == 3
@@ -115,8 +116,8 @@ def test_recorded_networks_give_the_same_pixels_for_every_mask(models, tiny_mode
     settings = tiny_settings(tiny_model_folder, regions=(face,))
     plain, recording = Restorer(models, settings), Restorer(replace(models, graphs=NetworkGraphs(recorder)), settings)
     boxes = (FoundBox("face", 0.9, 50, 10, 80, 60),)
-    for parts in (None, PhotoParts(photo, left_half(photo), boxes), PhotoParts(photo, 1.0 - left_half(photo))):
-        assert torch.equal(restore(recording, photo, parts), restore(plain, photo, parts))
+    for regions in (None, PhotoRegions(photo, left_half(photo), boxes), PhotoRegions(photo, 1.0 - left_half(photo))):
+        assert torch.equal(restore(recording, photo, regions), restore(plain, photo, regions))
     assert recorder.launched > recorder.recorded == 3
 
 
@@ -124,11 +125,11 @@ def test_what_passes_leave_is_the_first_photos_enlargement(models, tiny_model_fo
     settings = tiny_settings(tiny_model_folder)
     sampling = settings.sampling.model_copy(update={"scale": 1.4})
     one = RestorationSettings(model=settings.model, sampling=sampling)
-    passing = PassingRestorer([Restorer(models, one), Restorer(models, one)], keep_earlier=True)
-    parts = [PhotoParts(photo, left_half(photo))]
-    (made,) = passing.restore([photo], prompts=[""], seeds=[1], parts=parts)
+    passing = MultiPassRestorer([Restorer(models, one), Restorer(models, one)], keep_earlier=True)
+    regions = [PhotoRegions(photo, left_half(photo))]
+    (made,) = passing.restore([photo], prompts=[""], seeds=[1], regions=regions)
     for image in (made.image, *made.earlier):
-        own = framing.resize(photo[None], Size.of(image))[0]
+        own = padding.resize(photo[None], Size.of(image))[0]
         assert torch.equal(image[..., : image.shape[2] // 2], own[..., : image.shape[2] // 2])
 
 
@@ -136,11 +137,11 @@ def test_a_region_over_the_whole_photo_is_the_photo_at_that_fidelity(make_restor
     """Noise, guidance and kept frequencies are then the dial's everywhere; elsewhere they are the photo's own."""
     face = RegionSettings(class_name="Face", fidelity=0.75)
     restorer = make_restorer(regions=(face,), feather=4)
-    whole = PhotoParts(photo, boxes=(FoundBox("face", 0.9, -5, -5, 500, 500),))
+    whole = PhotoRegions(photo, boxes=(FoundBox("face", 0.9, -5, -5, 500, 500),))
     at_dial = restore(make_restorer(fidelity=0.75), photo)
     assert levels_apart(restore(restorer, photo, whole), at_dial) <= 1
     plain = restore(make_restorer(), photo)
-    nothing = restore(restorer, photo, PhotoParts(photo, boxes=(FoundBox("dog", 0.9, 0, 0, 90, 60),)))
+    nothing = restore(restorer, photo, PhotoRegions(photo, boxes=(FoundBox("dog", 0.9, 0, 0, 90, 60),)))
     assert levels_apart(nothing, plain) <= 1
     assert levels_apart(at_dial, plain) > 8
 
@@ -150,10 +151,10 @@ def test_of_regions_that_overlap_the_higher_fidelity_holds(make_restorer, photo)
     regions = [RegionSettings(class_name=name, fidelity=value) for name, value in (("face", 1.0), ("person", 0.2))]
     boxes = (FoundBox("person", 0.9, *box), FoundBox("face", 0.6, *box))
     made = [
-        restore(make_restorer(regions=tuple(regions[::order])), photo, PhotoParts(photo, boxes=boxes[::order]))
+        restore(make_restorer(regions=tuple(regions[::order])), photo, PhotoRegions(photo, boxes=boxes[::order]))
         for order in (1, -1)
     ]
-    face_alone = restore(make_restorer(regions=tuple(regions)), photo, PhotoParts(photo, boxes=boxes[1:]))
+    face_alone = restore(make_restorer(regions=tuple(regions)), photo, PhotoRegions(photo, boxes=boxes[1:]))
     assert torch.equal(made[0], made[1])
     assert torch.equal(made[0], face_alone)
 
@@ -162,26 +163,26 @@ def test_a_mask_fades_in_beside_its_dark_parts_alone():
     mask = torch.zeros(1, 1, 9, 40)
     mask[..., 10:] = 1.0
     mask[..., 30:] = 0.5
-    faded = faded_in(mask, 4)[0, 0, 4]
+    faded = feather_mask(mask, 4)[0, 0, 4]
     assert faded[:11].tolist() == [0.0] * 11
     assert faded[10:15].tolist() == [0.0, 0.25, 0.5, 0.75, 1.0]
     assert faded[25:].tolist() == [1.0, 0.875, 0.75, 0.625, 0.5, *[0.5] * 10][: len(faded[25:])]
-    assert torch.equal(faded_in(mask, 0), mask)
+    assert torch.equal(feather_mask(mask, 0), mask)
 
 
 @pytest.mark.parametrize("size", [Size(18, 80), Size(13, 57), Size(5, 22)], ids=str)
 def test_scaled_masks_stay_black_where_they_are(size):
     mask = torch.ones(1, 1, 9, 40)
     mask[..., :20] = 0.0
-    scaled = at_size(mask, size)
+    scaled = resize_mask(mask, size)
     assert scaled[..., : size.width // 2].max() == 0.0
     assert scaled[..., size.width // 2 + 3 :].min() == 1.0
 
 
 def test_levels_are_those_that_a_scheduler_noises_to():
-    levels = noise_levels(build_scheduler("DDIMScheduler", SCHEDULER, 3))
+    levels = alphas_and_sigmas(build_scheduler("DDIMScheduler", SCHEDULER, 3))
     assert len(levels) == 4
     assert levels[-1] == (1.0, 0.0)
     assert all(signal**2 + noise**2 == pytest.approx(1.0) for signal, noise in levels)
     with pytest.raises(ValueError, match="does not say how it noises a photo"):
-        noise_levels(build_scheduler("DDIMInverseScheduler", SCHEDULER, 3))
+        alphas_and_sigmas(build_scheduler("DDIMInverseScheduler", SCHEDULER, 3))

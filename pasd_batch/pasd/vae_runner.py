@@ -14,15 +14,15 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor
 
 from pasd_batch.pasd import vae_tiling
-from pasd_batch.pasd.device import float32_products
+from pasd_batch.pasd.cuda_graphs import NetworkGraphs
+from pasd_batch.pasd.device import float32_matmul_precision
 from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
-from pasd_batch.pasd.graphs import NetworkGraphs
-from pasd_batch.pasd.tiled_features import Changed, Held, Source, TiledFeatures
+from pasd_batch.pasd.tiled_features import MappedSource, Source, TensorSource, TiledFeatures
 from pasd_batch.pasd.tiling import Tile
 
 
 @dataclass(frozen=True)
-class RunningVae:
+class VaeRunner:
     """A VAE, where it may round, and what launches its kernels."""
 
     vae: AutoencoderKL
@@ -50,19 +50,21 @@ class RunningVae:
         latents: Size,
         tile_size: int,
     ) -> Iterator[TiledFeatures]:
-        source = Changed(source, lambda values: values.to(self.vae.dtype))
-        products = partial(float32_products, tf32=self.tf32)
+        source = MappedSource(source, lambda values: values.to(self.vae.dtype))
+        precision = partial(float32_matmul_precision, tf32=self.tf32)
         if not vae_tiling.is_one_tile(latents, tile_size):
             # Tiles go to main memory and back, which is nothing to record.
-            with features(self.vae, source, tile_size=tile_size, products=products) as made:
+            with features(self.vae, source, tile_size=tile_size, precision=precision) as made:
                 yield made
             return
 
         def network(values: Tensor) -> Tensor:
-            with features(self.vae, Held(values, values.device), tile_size=tile_size) as made:
+            with features(self.vae, TensorSource(values, values.device), tile_size=tile_size) as made:
                 return made.whole()
 
         values = source.part(Tile(0, 0, source.size))
-        with products():
+        with precision():
             whole = network(values) if self.graphs is None else self.graphs.run(("vae", name), network, (values,))
-        yield TiledFeatures(Held(whole, whole.device), 1 if name == "encode" else LATENT_FACTOR, [Tile(0, 0, latents)])
+        yield TiledFeatures(
+            TensorSource(whole, whole.device), 1 if name == "encode" else LATENT_FACTOR, [Tile(0, 0, latents)]
+        )

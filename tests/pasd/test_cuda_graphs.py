@@ -9,7 +9,7 @@ import torch
 from plain_recorder import PlainRecorder
 from tiny_model import ARCHITECTURE, tiny_networks, tiny_settings
 
-from pasd_batch.pasd.graphs import MOST_RELEASES, NetworkGraphs
+from pasd_batch.pasd.cuda_graphs import MOST_RELEASES, NetworkGraphs
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser, TileBatch
 from pasd_batch.pasd.restorer import Restorer
 

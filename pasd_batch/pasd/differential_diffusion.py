@@ -39,7 +39,7 @@ class KeptLatents:
         return torch.where((self.change < left) | (self.change == 0.0), own, denoised)
 
 
-def noise_levels(scheduler: "Scheduler") -> Sequence[tuple[float, float]]:
+def alphas_and_sigmas(scheduler: "Scheduler") -> Sequence[tuple[float, float]]:
     """Factors on signal and noise before every step of a scheduler, and behind the last, where there is no noise.
 
     Raises:
