@@ -133,7 +133,7 @@ def _measure(options: argparse.Namespace, store: Path) -> None:
                 wanted = chosen(paths, min(each.count or len(paths), len(paths)), seed=options.seed)
                 if (each.name, name, steps) in done or name not in wanted:
                     continue
-                clean = decode_photo(paths[name].read_bytes()).as_seen()
+                clean = decode_photo(paths[name].read_bytes()).composited()
                 seed = photo_seed(options.seed, f"{each.name}/{name}")
                 pair = degraded_photo(cropped(clean, each.scale, options.side), each.degradation, seed=seed)
                 row = {"set": each.name, "photo": name, "scale": each.scale, "steps": steps}

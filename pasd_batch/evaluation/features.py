@@ -134,7 +134,9 @@ class FeatureWorker:
 
     def _pixels(self, uri: str) -> np.ndarray:
         limits = self._settings.limits
-        return decode_photo(read_uri(uri, self._settings.storage, max_bytes=limits.max_bytes), limits=limits).as_seen()
+        return decode_photo(
+            read_uri(uri, self._settings.storage, max_bytes=limits.max_bytes), limits=limits
+        ).composited()
 
 
 def load_network(settings: EvaluationSettings) -> Network:

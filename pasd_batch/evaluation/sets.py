@@ -88,7 +88,7 @@ def _degraded(test_set: PhotoSetSettings, settings: EvaluationSettings, storage:
     def make(part: int) -> Iterable[dict[str, str]]:
         name = missing[part]
         data = read_uri(photos[name], settings.storage, max_bytes=settings.limits.max_bytes)
-        clean = decode_photo(data, limits=settings.limits).as_seen()
+        clean = decode_photo(data, limits=settings.limits).composited()
         try:
             clean = cropped(clean, round(test_set.degraded_by), test_set.crop)
         except ValueError as error:

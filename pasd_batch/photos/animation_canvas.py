@@ -1,6 +1,6 @@
-"""The part of an animation's canvas that has been drawn on: in WebP the rest is transparent, as viewers show it.
+"""Transparency of the part of an animated WebP's canvas that no frame covers, as viewers show it.
 
-GIF has a colour for it, which Pillow paints; PNG's and AVIF's first pictures cover it.
+GIF has a background colour for it, which Pillow paints; the first frames of PNG and AVIF cover the canvas.
 """
 
 import numpy as np
@@ -10,8 +10,8 @@ from pasd_batch.photos.raster import Raster
 _IS_CLEARED = 0x01  # when its time is over: ANMF's disposal method (RFC 9649, section 2.7.1.1)
 
 
-def hide_rest(raster: Raster, data: bytes, number: int) -> None:
-    """Make transparent what none of the pictures up to that number covers; nothing in a file that is no animation."""
+def clear_uncovered(raster: Raster, data: bytes, number: int) -> None:
+    """Make transparent what no frame up to `number` covers; a file without animation is unchanged."""
     covered = _covered(data, number, raster.color.shape[:2])
     if covered is None or covered.all():
         return
@@ -19,7 +19,7 @@ def hide_rest(raster: Raster, data: bytes, number: int) -> None:
 
 
 def _covered(data: bytes, number: int, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Pixels of a WebP animation's canvas, bool (height, width), that are drawn on when that picture is shown."""
+    """Mask (height, width) of a WebP animation's canvas that frames up to `number` cover; None without animation."""
     covered, cleared, at, count = np.zeros(shape, bool), None, 12, 0
     while at + 24 <= len(data) and count < number:
         size = int.from_bytes(data[at + 4 : at + 8], "little")

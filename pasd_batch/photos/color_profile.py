@@ -1,4 +1,4 @@
-"""ICC profiles: a photo's pixels to sRGB for the model, and back into the photo's own colour space.
+"""ICC profiles: conversion of pixels to sRGB for the model, and back to the photo's colour space.
 
 Profiles made of a matrix and tone curves (nearly all of RGB and grey) are computed in floating point, after
 ICC.1:2010 sections 6 and 10; those with look-up tables (scanners, printers) go through LittleCMS in floating point,
@@ -16,8 +16,8 @@ from PIL import Image, ImageCms
 from pasd_batch.photos.color_space import SAMPLES, SRGB_TO_XYZ, ColorSpace
 from pasd_batch.photos.row_bands import row_bands
 
-JUST_OUTSIDE = 0.5 / 255
-"""Distance beyond sRGB's 0 and 1 within which a colour is taken to be at its edge."""
+GAMUT_TOLERANCE = 0.5 / 255
+"""Values up to this far outside [0, 1] count as in gamut."""
 
 _Convert = Callable[[np.ndarray], np.ndarray]
 
@@ -38,20 +38,20 @@ def color_space(icc: bytes) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class InSrgb:
-    """Colours as the model sees them, and what it does not see of them.
+class SrgbPixels:
+    """Pixels converted to sRGB, and the residual of those out of its gamut.
 
     Attributes:
         pixels: float32 (height, width, 3), sRGB in [0, 1].
-        beyond: float16 (height, width, 3): what is to be added, in the profile's space, to `from_srgb(pixels)` to have
-            the colours as they were; 0 where sRGB holds them. None if it holds all of them, or there is no way back.
+        out_of_gamut: float16 (height, width, 3): original minus `from_srgb(pixels)`, in the profile's space; 0 for
+            colours in gamut. None if all are in gamut, or the profile has no inverse.
     """
 
     pixels: np.ndarray
-    beyond: np.ndarray | None
+    out_of_gamut: np.ndarray | None
 
 
-def to_srgb(pixels: np.ndarray, icc: bytes) -> InSrgb:
+def to_srgb(pixels: np.ndarray, icc: bytes) -> SrgbPixels:
     """Float32 RGB or grey-as-RGB pixels (height, width, 3) in [0, 1] from the profile's space to sRGB.
 
     Raises:
@@ -59,29 +59,29 @@ def to_srgb(pixels: np.ndarray, icc: bytes) -> InSrgb:
     """
     profile = parse_curve_profile(icc)
     if profile is not None and profile.is_srgb:
-        return InSrgb(pixels, None)
-    convert = profile.to_srgb if profile is not None else _way_through_littlecms(icc, backwards=False)
-    back = profile.from_srgb if profile is not None else _way_back_if_any(icc)
-    seen, beyond = np.empty(pixels.shape, dtype=np.float32), None
+        return SrgbPixels(pixels, None)
+    convert = profile.to_srgb if profile is not None else _littlecms_transform(icc, backwards=False)
+    back = profile.from_srgb if profile is not None else _littlecms_inverse(icc)
+    seen, out_of_gamut = np.empty(pixels.shape, dtype=np.float32), None
     for rows in row_bands(pixels):
         unbounded = convert(pixels[rows])
         seen[rows] = np.clip(unbounded, 0.0, 1.0)
-        outside = np.abs(unbounded - seen[rows]).max(axis=2) > JUST_OUTSIDE
+        outside = np.abs(unbounded - seen[rows]).max(axis=2) > GAMUT_TOLERANCE
         if back is not None and outside.any():
-            beyond = np.zeros(pixels.shape, dtype=np.float16) if beyond is None else beyond
+            out_of_gamut = np.zeros(pixels.shape, dtype=np.float16) if out_of_gamut is None else out_of_gamut
             lost = pixels[rows][outside] - np.clip(back(seen[rows][outside][np.newaxis])[0], 0.0, 1.0)
-            beyond[rows][outside] = lost
-    return InSrgb(seen, beyond)
+            out_of_gamut[rows][outside] = lost
+    return SrgbPixels(seen, out_of_gamut)
 
 
 def from_srgb(pixels: np.ndarray, icc: bytes) -> np.ndarray | None:
-    """Float32 sRGB pixels (height, width, 3) to the profile's space; None if the profile has no way in."""
+    """Float32 sRGB pixels (height, width, 3) to the profile's space; None if the profile has no inverse."""
     profile = parse_curve_profile(icc)
     if profile is not None and profile.is_srgb:
         return pixels
-    convert = profile.from_srgb if profile is not None else _way_back_if_any(icc)
+    convert = profile.from_srgb if profile is not None else _littlecms_inverse(icc)
     if convert is None:
-        return None  # a scanner's profile, which only leads out of its space
+        return None  # as with most scanners' profiles
     result = np.empty(pixels.shape, dtype=np.float32)
     for rows in row_bands(pixels):
         result[rows] = np.clip(convert(pixels[rows]), 0.0, 1.0)
@@ -106,7 +106,7 @@ def cmyk_to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
 
 
 def profile_name(icc: bytes) -> str | None:
-    """Name that the profile has for people, such as `sRGB IEC61966-2.1`; None if it has none."""
+    """The profile's description, such as `sRGB IEC61966-2.1`; None if it has none."""
     try:
         return ImageCms.getProfileDescription(_open(icc)).strip() or None
     except (UnusableProfile, ImageCms.PyCMSError):
@@ -114,7 +114,7 @@ def profile_name(icc: bytes) -> str | None:
 
 
 def parse_curve_profile(icc: bytes) -> ColorSpace | None:
-    """The profile as curves and matrix; None if it has look-up tables, which then rule.
+    """The profile as curves and matrix; None if it has look-up tables, which take precedence.
 
     Raises:
         UnusableProfile: it is damaged, or is neither RGB nor grey.
@@ -188,15 +188,15 @@ def _seven_parameters(kind: int, values: list[float]) -> list[float]:
     return [*values, 0.0, 0.0] if kind == 3 else values
 
 
-def _way_back_if_any(icc: bytes) -> _Convert | None:
+def _littlecms_inverse(icc: bytes) -> _Convert | None:
     try:
-        return _way_through_littlecms(icc, backwards=True)
+        return _littlecms_transform(icc, backwards=True)
     except UnusableProfile:
         return None
 
 
-def _way_through_littlecms(icc: bytes, *, backwards: bool) -> _Convert:
-    """LittleCMS's conversion to sRGB or back, perceptual, of float32 (rows, columns, 3); the result is not bounded.
+def _littlecms_transform(icc: bytes, *, backwards: bool) -> _Convert:
+    """LittleCMS's perceptual conversion to sRGB or back, of float32 (rows, columns, 3); results are not clipped.
 
     Raises:
         UnusableProfile: it is damaged, or has no tables for that direction.

@@ -1,4 +1,4 @@
-"""Colour spaces made of tone curves and three primaries, and sRGB, the one that the model works in."""
+"""Matrix and curve colour spaces, and sRGB, the colour space of the model."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,7 +29,7 @@ class ColorSpace:
 
     @property
     def is_srgb(self) -> bool:
-        """True if it differs from sRGB by less than what can be seen, so that pixels are best left as they are."""
+        """True if the difference from sRGB is invisible, so that no conversion is needed."""
         grid = np.linspace(0.0, 1.0, SAMPLES)
         same_curves = all(np.abs(curve - srgb_to_linear(grid)).max() < _SAME for curve in self.curves)
         return bool(same_curves and np.abs(self.to_xyz - SRGB_TO_XYZ).max() < _SAME)

@@ -1,4 +1,4 @@
-"""A file's bytes to a photo: the right way up, in sRGB, with what it carries kept for the output."""
+"""Decoding of a file's bytes: upright sRGB pixels, with alpha and metadata kept for the output."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,20 +6,20 @@ from dataclasses import replace
 import numpy as np
 
 from pasd_batch.config.photos import DecodeLimits
-from pasd_batch.photos.color_profile import InSrgb, UnusableProfile, color_space, to_srgb
+from pasd_batch.photos.color_profile import SrgbPixels, UnusableProfile, color_space, to_srgb
 from pasd_batch.photos.decode_heif import decode_heif
 from pasd_batch.photos.decode_pillow import decode_with_pillow
 from pasd_batch.photos.decode_tiff import decode_tiff
 from pasd_batch.photos.decoded_file import DecodedFile
-from pasd_batch.photos.decoding_cost import checked_cost
+from pasd_batch.photos.decoding_cost import check_cost
 from pasd_batch.photos.errors import Warn
 from pasd_batch.photos.formats import SourceFormat, source_format
-from pasd_batch.photos.hidden_colors import without_hidden_colors
+from pasd_batch.photos.hidden_colors import fill_hidden_colors
 from pasd_batch.photos.photo import ColorSource, Photo
 from pasd_batch.photos.stated_colors import StatedColors, stated_colors, states_any_colors
-from pasd_batch.photos.stated_profile import profile_of
+from pasd_batch.photos.stated_profile import make_profile
 
-# EXIF orientation (1-8) to what turns an array (height, width, channels) upright.
+# EXIF orientation (2-8) to the function that turns an array (height, width, channels) upright.
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
@@ -44,7 +44,7 @@ def decode_photo(data: bytes, *, limits: DecodeLimits | None = None, page: int |
         PhotoTooLarge: over a limit; found from the header, before pixels are decoded.
     """
     limits = limits or DecodeLimits()
-    checked_cost(data, limits, page)
+    check_cost(data, limits, page)
     kind = source_format(data)
     warnings: list[str] = []
     match kind:
@@ -68,20 +68,20 @@ def _upright_in_srgb(file: DecodedFile, stated: StatedColors | None, warn: Warn)
     color, alpha, bit_depth = raster.color, raster.alpha, raster.bit_depth
     del raster.color, raster.alpha  # each copy goes as soon as the next is made
     if alpha is not None:
-        color = without_hidden_colors(color, alpha)
+        color = fill_hidden_colors(color, alpha)
     grayscale = all(bool((row == row[..., :1]).all()) for row in color)  # nearly always decided by the first row
     if raster.is_srgb:
         metadata = replace(metadata, icc=None, colors=ColorSource.CONVERTED)
     elif stated is not None:
         color = stated.in_srgb_curve(color, bits=bit_depth)
         is_wide = not (grayscale or stated.primaries.is_srgb)
-        icc = profile_of(stated.primaries) if is_wide else None
+        icc = make_profile(stated.primaries) if is_wide else None
         metadata = replace(metadata, icc=icc, colors=ColorSource.STATED)
     elif metadata.icc is not None:
         metadata = replace(metadata, colors=ColorSource.PROFILE)
     pixels = np.repeat(color, 3, axis=2) if color.shape[2] == 1 else color
     del color
-    seen = InSrgb(pixels, None)
+    seen = SrgbPixels(pixels, None)
     if metadata.icc is not None:
         try:
             if not grayscale and color_space(metadata.icc) == "GRAY":
@@ -90,9 +90,9 @@ def _upright_in_srgb(file: DecodedFile, stated: StatedColors | None, warn: Warn)
         except UnusableProfile as error:
             warn(f"the photo's ICC profile is ignored: {error}")
             metadata = replace(metadata, icc=None, colors=ColorSource.IGNORED)
-    pixels, beyond = seen.pixels, None if grayscale else seen.beyond
+    pixels, out_of_gamut = seen.pixels, None if grayscale else seen.out_of_gamut
     del seen
     turn = _UPRIGHT.get(file.orientation, lambda array: array)
     alpha = None if alpha is None else np.ascontiguousarray(turn(alpha))
-    beyond = None if beyond is None else np.ascontiguousarray(turn(beyond))
-    return Photo(np.ascontiguousarray(turn(pixels)), alpha, bit_depth, grayscale, metadata, beyond_srgb=beyond)
+    out_of_gamut = None if out_of_gamut is None else np.ascontiguousarray(turn(out_of_gamut))
+    return Photo(np.ascontiguousarray(turn(pixels)), alpha, bit_depth, grayscale, metadata, out_of_gamut=out_of_gamut)

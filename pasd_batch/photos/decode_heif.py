@@ -8,9 +8,9 @@ import numpy as np
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.photos.decoded_file import DecodedFile
 from pasd_batch.photos.decoder_errors import as_photo_errors
-from pasd_batch.photos.errors import NoSuchPage, UnsupportedPhoto, Warn, tell_other_pages
+from pasd_batch.photos.errors import NoSuchPage, UnsupportedPhoto, Warn, warn_of_other_pages
 from pasd_batch.photos.formats import SourceFormat
-from pasd_batch.photos.heif_items import tell_sequence
+from pasd_batch.photos.heif_items import warn_of_sequence
 from pasd_batch.photos.limits import check_pixels
 from pasd_batch.photos.metadata import read_metadata
 from pasd_batch.photos.raster import Raster, raster_from_channels
@@ -21,8 +21,8 @@ def decode_heif(data: bytes, limits: DecodeLimits, warn: Warn, page: int | None 
     """Decode the main picture of a HEIF file, or that of number `page`; all have the main one's EXIF and XMP."""
     with as_photo_errors(SourceFormat.HEIF):
         file = open_heif(data)
-        tell_sequence(data, warn)
-        tell_other_pages(len(file), page, "pictures", warn)
+        warn_of_sequence(data, warn)
+        warn_of_other_pages(len(file), page, "pictures", warn)
         picture = picture_of(file, page)
         width, height = picture.size
         form = form_of_heif(picture, len(file))

@@ -10,7 +10,7 @@ from PIL.ImageFile import ImageFile
 
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.photos.decoded_file import DecodedFile
-from pasd_batch.photos.decoder_errors import as_photo_errors, decoder_reason, tell_damage
+from pasd_batch.photos.decoder_errors import as_photo_errors, decoder_reason, warn_of_damage
 from pasd_batch.photos.errors import TruncatedPhoto, UnsupportedPhoto, Warn
 from pasd_batch.photos.formats import SourceFormat
 from pasd_batch.photos.jpeg_scans import Frame, has_all_scans, has_end_marker
@@ -59,9 +59,9 @@ def _damaged_samples(data: bytes, image: ImageFile, complaint: str, limits: Deco
             samples = None
         if samples is None or not has_all_scans(data):
             raise TruncatedPhoto(f"the JPEG file ends before the photo does ({complaint}); fetch it again")
-        tell_damage("the JPEG file lacks its end marker, all of its photo is there", limits, warn)
+        warn_of_damage("the JPEG file lacks its end marker, all of its photo is there", limits, warn)
         return samples
-    tell_damage(f"the JPEG file is damaged, part of the photo may be wrong ({complaint})", limits, warn)
+    warn_of_damage(f"the JPEG file is damaged, part of the photo may be wrong ({complaint})", limits, warn)
     try:
         return simplejpeg.decode_jpeg(data, colors, strict=False)
     except ValueError:

@@ -4,18 +4,18 @@ import numpy as np
 from PIL.ImageFile import ImageFile
 
 from pasd_batch.config.photos import DecodeLimits
-from pasd_batch.photos.animation_canvas import hide_rest
+from pasd_batch.photos.animation_canvas import clear_uncovered
 from pasd_batch.photos.decode_jpeg import decode_deep_jpeg, raster_from_jpeg
 from pasd_batch.photos.decoded_file import DecodedFile
 from pasd_batch.photos.decoder_errors import as_photo_errors
-from pasd_batch.photos.errors import Warn, tell_other_pages
+from pasd_batch.photos.errors import Warn, warn_of_other_pages
 from pasd_batch.photos.formats import SourceFormat
 from pasd_batch.photos.heif_items import clean_aperture
 from pasd_batch.photos.jpeg_scans import frame
-from pasd_batch.photos.metadata import pixels_only, read_metadata
+from pasd_batch.photos.metadata import read_metadata, strip_metadata
 from pasd_batch.photos.metadata_blocks import ORIENTATION_TAG
 from pasd_batch.photos.pillow_image import open_with_pillow, pillow_raster
-from pasd_batch.photos.png_pixels import png_of_pixels, png_pictures
+from pasd_batch.photos.png_pixels import png_frame_count, strip_ancillary_chunks
 from pasd_batch.photos.raster import Raster, raster_from_channels
 from pasd_batch.photos.stored_form import form_with_pillow
 from pasd_batch.records import StoredForm
@@ -27,13 +27,13 @@ def decode_with_pillow(
     """Decode the first picture of any format but TIFF and HEIF, or that of number `page`."""
     number = page or 1
     if kind is SourceFormat.JPEG and (header := frame(data)) is not None and (header.bits != 8 or header.is_jpeg_ls):
-        tell_other_pages(1, page, "pictures", warn)
+        warn_of_other_pages(1, page, "pictures", warn)
         return decode_deep_jpeg(data, header, limits, warn)
-    pixels = _without_junk(data, kind, number, limits, warn)
+    pixels = _stripped(data, kind, number, limits, warn)
     with open_with_pillow(pixels, kind, limits) as image:
         with as_photo_errors(kind):
             pages = _pictures(data, kind, image)
-            tell_other_pages(pages, page, "pictures of an animation", warn)
+            warn_of_other_pages(pages, page, "pictures of an animation", warn)
             form = form_with_pillow(data, kind, image.mode, pages)
             if kind is not SourceFormat.JPEG:
                 if number > 1:
@@ -45,18 +45,18 @@ def decode_with_pillow(
         with as_photo_errors(kind):
             raster = _raster(pixels, image, metadata.icc, form, limits, warn)
     if kind is SourceFormat.WEBP:
-        hide_rest(raster, data, number)
+        clear_uncovered(raster, data, number)
     if kind is SourceFormat.AVIF:
         _crop_to_aperture(raster, data, warn)  # before it is turned, as the container wants it
     return DecodedFile(raster, metadata, form, orientation)
 
 
-def _without_junk(data: bytes, kind: SourceFormat, number: int, limits: DecodeLimits, warn: Warn) -> bytes:
+def _stripped(data: bytes, kind: SourceFormat, number: int, limits: DecodeLimits, warn: Warn) -> bytes:
     """The file without metadata, which make Pillow refuse some files, and are read from the file itself anyhow."""
     if kind is SourceFormat.PNG:
-        first = png_of_pixels(data, limits, warn)
+        first = strip_ancillary_chunks(data, limits, warn)
         return first if number == 1 else data
-    return pixels_only(data, kind)
+    return strip_metadata(data, kind)
 
 
 def _raster(
@@ -82,7 +82,7 @@ def _pictures(data: bytes, kind: SourceFormat, image: ImageFile) -> int:
     if kind is SourceFormat.JPEG:
         return 1
     if kind is SourceFormat.PNG:
-        return png_pictures(data)
+        return png_frame_count(data)
     try:
         return max(1, getattr(image, "n_frames", 1))
     except Exception:  # noqa: BLE001 (what follows the first picture costs nothing, whatever is wrong with it)

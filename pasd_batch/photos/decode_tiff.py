@@ -6,14 +6,14 @@ from typing import Any, BinaryIO
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.photos.decoded_file import DecodedFile
 from pasd_batch.photos.decoder_errors import as_photo_errors
-from pasd_batch.photos.errors import UnsupportedPhoto, Warn, tell_other_pages
+from pasd_batch.photos.errors import UnsupportedPhoto, Warn, warn_of_other_pages
 from pasd_batch.photos.formats import SourceFormat
 from pasd_batch.photos.limits import check_pixels
 from pasd_batch.photos.metadata import read_metadata
 from pasd_batch.photos.pillow_image import open_with_pillow, pillow_raster
 from pasd_batch.photos.raster import Raster
 from pasd_batch.photos.stored_form import form_of_tiff
-from pasd_batch.photos.tiff_damage import tell_fax_damage, tell_missing_pieces
+from pasd_batch.photos.tiff_damage import warn_of_fax_damage, warn_of_missing_strips
 from pasd_batch.photos.tiff_pages import find_page, photo_pages
 from pasd_batch.photos.tiff_samples import raster_from_tiff_page
 
@@ -28,9 +28,9 @@ def decode_tiff(data: bytes, limits: DecodeLimits, warn: Warn, number: int | Non
         if page.samplesperpixel > _MOST_SAMPLES:
             raise UnsupportedPhoto(f"{page.samplesperpixel} values a pixel are not a photo's; save it as RGB")
         pages = sum(1 for _ in photo_pages(file))
-        tell_other_pages(pages, number, "pages", warn)
+        warn_of_other_pages(pages, number, "pages", warn)
         if int(page.compression) != _OLD_JPEG:  # whose places tell nothing
-            tell_missing_pieces(page, data, limits, warn)
+            warn_of_missing_strips(page, data, limits, warn)
         is_first = number in (None, 1)
         start = None if index == 0 else int(page.offset)
         metadata, orientation = read_metadata(data, SourceFormat.TIFF, {}, warn, page=start, inherits=is_first)
@@ -62,5 +62,5 @@ def _raster_by_pillow(
         check_pixels(*image.size, limits)
         image.load()
         raster = pillow_raster(image, icc, warn)
-    tell_fax_damage(page, raster, limits, warn)
+    warn_of_fax_damage(page, raster, limits, warn)
     return raster

@@ -1,4 +1,4 @@
-"""Decoders' exceptions as photo errors, which say what is wrong with the file and what to do."""
+"""Translation of decoders' exceptions into photo errors that name the fault and the remedy."""
 
 import re
 import struct
@@ -47,8 +47,8 @@ def decoder_reason(error: Exception) -> str:
     return _CONTRADICTION if is_of_python or not text else text
 
 
-def tell_damage(sentence: str, limits: DecodeLimits, warn: Warn) -> None:
-    """Warn of damage that leaves a photo to look at, or refuse the photo, as `limits.on_damage` says.
+def warn_of_damage(sentence: str, limits: DecodeLimits, warn: Warn) -> None:
+    """Warn of damage that the photo survives, or refuse the photo, as `limits.on_damage` says.
 
     Raises:
         CorruptPhoto: damaged photos are refused.

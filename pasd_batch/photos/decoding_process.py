@@ -1,8 +1,8 @@
-"""Photos decoded where they cannot do harm: small ones here, all others in processes that can be ended.
+"""Isolated decoding: small photos in this process, all others in child processes that can be ended.
 
-A thread inside a decoder cannot be interrupted, and takes what memory it likes. So what may run long, is large, or is
-unpacked by a codec that its file's header does not bind, is decoded by a process of its own: it ends at the deadline,
-has the memory that the header lets expect and no more, and when it crashes this process lives on.
+A decoder in a thread cannot be interrupted, nor its memory limited. So photos that may take long, are large, or have a
+codec whose output the file's header does not limit, are decoded in a child process, which is ended at the deadline,
+may allocate only what the header lets expect, and may crash without harm to this process.
 """
 
 import contextlib
@@ -24,12 +24,12 @@ from PIL import AvifImagePlugin
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.linked_process import LinkedProcess, link_back
 from pasd_batch.photos.decode import decode_photo
-from pasd_batch.photos.decoding_cost import DecodingCost, checked_cost
+from pasd_batch.photos.decoding_cost import DecodingCost, check_cost
 from pasd_batch.photos.errors import DecoderCrashed, PhotoError, PhotoTooLarge, PhotoTooSlow
 from pasd_batch.photos.photo import Photo
 
 _TRIES = 2
-"""A process that died may have been killed by what is not the photo's doing."""
+"""Attempts, since a process may be killed for reasons other than the photo."""
 
 _END_SECONDS = 1.0
 _SPARE_SHARE = 0.5
@@ -40,7 +40,7 @@ _STATUS = Path("/proc/self/status")
 
 @dataclass(frozen=True)
 class _Job:
-    """A file, and what of it is to be decoded within which limits."""
+    """A file to decode, its page, limits and cost."""
 
     data: bytes
     limits: DecodeLimits
@@ -66,13 +66,13 @@ class PhotoDecoder:
     ) -> Photo:
         """Decode a photo, of a file with several the first or that of number `page`.
 
-        It is as `decode_photo` has it, within limits and `seconds` (None: any); `cost` is what `checked_cost` gives.
+        It is as `decode_photo` has it, within limits and `seconds` (None: any); `cost` is what `check_cost` gives.
 
         Raises:
             PhotoError: as `decode_photo`, and `PhotoTooSlow` and `DecoderCrashed`.
             TimeoutError: it took more than `seconds`; decoding has ended.
         """
-        cost = cost or checked_cost(data, limits, page)
+        cost = cost or check_cost(data, limits, page)
         if cost.is_small:
             return decode_photo(data, limits=limits, page=page)
         job = _Job(data, limits, page, cost)
@@ -120,7 +120,7 @@ class PhotoDecoder:
 
 
 def main(descriptor: int) -> None:
-    """The other process: answers every file with its photo, or the error, until the first process goes away."""
+    """Child process: answer every file with its photo or an error, until the parent ends."""
     connection, _ = link_back(descriptor)
     _use_few_threads()
     while True:
@@ -192,9 +192,9 @@ def _decoded(job: _Job) -> Photo | Exception:
 
 @contextlib.contextmanager
 def _memory_limited(nbytes: int) -> Iterator[None]:
-    """Let allocations beyond `nbytes` more than now fail; on Linux, whose limit on data holds for all private memory.
+    """Make allocations of more than `nbytes` beyond the present memory fail (Linux: RLIMIT_DATA, all private memory).
 
-    Not the limit on address space, much of which threads reserve and never use.
+    RLIMIT_AS would not do: threads reserve much address space that they never use.
     """
     if not _STATUS.exists():
         yield

@@ -1,4 +1,4 @@
-"""A photo to a file's bytes: in its own colour space and depth where the format has them, marked as restored."""
+"""Encoding of a photo: in its own colour space and bit depth if the format has them, marked as restored."""
 
 import io
 import logging
@@ -16,7 +16,7 @@ from pasd_batch.photos.jpeg_segments import LARGEST_ICC, is_jpeg_comment
 from pasd_batch.photos.metadata import output_exif, with_iptc
 from pasd_batch.photos.output_samples import output_samples
 from pasd_batch.photos.photo import Photo, PhotoMetadata
-from pasd_batch.photos.pixel_measures import PixelScale, scale_exif
+from pasd_batch.photos.pixel_metadata import PixelScale, scale_exif
 from pasd_batch.photos.png_file import png_file
 from pasd_batch.photos.resolution import LengthUnit, Resolution, scaled, turned
 from pasd_batch.photos.row_bands import row_bands
@@ -37,8 +37,8 @@ def encode_photo(
 ) -> bytes:
     """Write a restored photo. The same photo, settings and marker give the same bytes.
 
-    Pixels are brought back to the source's RGB or grey profile, which is attached, with what the photo has beyond sRGB;
-    where there was none, or one for CMYK, they stay sRGB without a profile. Grey photos are written as grey (as neutral
+    Pixels are converted back to the source's RGB or grey profile, which is attached, with the out-of-gamut residual
+    added; without such a profile they stay sRGB. Grey photos are written as grey (as neutral
     RGB if their profile is for RGB, and in WebP, which has no grey). Transparency is kept, but laid over
     `settings.background` in JPEG; where it hides colours, those that the photo has there (of the visible edge, as
     restored) are written.

@@ -1,6 +1,6 @@
-"""Errors of reading and writing photos; one class for each thing that a person would do about it.
+"""Errors of reading and writing photos, one class per remedy.
 
-What is wrong with a photo that can be used all the same is no error but a warning, a sentence told to a `Warn`.
+Faults of a photo that can still be used are warnings: sentences passed to a `Warn`.
 """
 
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pasd_batch.errors import PasdBatchError
 
 Warn = Callable[[str], None]
-"""Takes a sentence for a person about what was left out, repaired or guessed; it ends in a row's `warnings`."""
+"""Takes a sentence about what was left out, repaired or guessed; it is stored in the row's `warnings`."""
 
 
-def tell_other_pages(pages: int, page: int | None, what: str, warn: Warn) -> None:
-    """Tell that all but the first of the file's `pages`, which are `what`, are left out, unless a `page` is asked for.
+def warn_of_other_pages(pages: int, page: int | None, what: str, warn: Warn) -> None:
+    """Warn that all but the first of the file's `pages`, called `what`, are left out, unless a `page` is asked for.
 
     Raises:
         NoSuchPage: it is not there.

@@ -8,7 +8,7 @@ _OPTION_FILE, _THUMBNAIL_FILE = b"R03", b"R98"
 
 
 def is_adobe_rgb(exif: TiffDirectories) -> bool:
-    """True if it says that colours are Adobe RGB's; that they are sRGB's goes first."""
+    """True if the record states Adobe RGB, and not sRGB, which takes precedence."""
     stated = exif.numbers(_COLOR_SPACE, directory=CAMERA)[:1]
     index = exif.others.get(INTEROPERABILITY, {}).get(_INDEX)
     is_option_file = index is not None and index.data.startswith(_OPTION_FILE)
@@ -16,12 +16,12 @@ def is_adobe_rgb(exif: TiffDirectories) -> bool:
 
 
 def says_srgb(exif: TiffDirectories) -> bool:
-    """True if it says that colours are sRGB's."""
+    """True if the record states sRGB."""
     return exif.numbers(_COLOR_SPACE, directory=CAMERA)[:1] == (_SRGB,)
 
 
 def say_srgb(exif: TiffDirectories) -> None:
-    """Make what the record says of colours true of sRGB."""
+    """Change the record's statements about colours to sRGB."""
     camera, index = exif.others.get(CAMERA, {}), exif.others.get(INTEROPERABILITY, {})
     if _COLOR_SPACE in camera:
         camera[_COLOR_SPACE] = exif.integers(SHORT, _SRGB)

@@ -1,4 +1,4 @@
-"""File formats, told by a file's first bytes; a name's ending is not to be trusted."""
+"""File formats, recognised by a file's signature, not by its name."""
 
 from enum import StrEnum
 
@@ -22,7 +22,7 @@ READ = "JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC or AVIF"
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_STRANGERS = (
+_OTHER_SIGNATURES = (
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"\x1f\x8b", "a gzip archive"),
@@ -73,7 +73,7 @@ def _looks_like(head: bytes) -> str:
     if not head.strip(b"\0"):
         return "a file of nothing but zeros (its content was lost)"
     stripped = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for start, name in _STRANGERS:
+    for start, name in _OTHER_SIGNATURES:
         if stripped.startswith(start.lower()):
             return name
     return f"a file that begins with {head[:8]!r}"

@@ -58,13 +58,13 @@ def read_heif(data: bytes, warn: Warn) -> MetadataBlocks:
                 found.exif = exif_directories(content[start:] or content, warn)
             elif item.kind == _MIME and item.content_type == _XMP_TYPE and found.xmp is None:
                 found.xmp = content or None
-        _tell_parts(data, boxes, warn)
+        _warn_of_auxiliary_images(data, boxes, warn)
     except (ValueError, IndexError, struct.error) as error:
         warn(f"the items beside the picture cannot be read and are left out: {error}")
     return found
 
 
-def _tell_parts(data: bytes, boxes: dict[bytes, tuple[int, int]], warn: Warn) -> None:
+def _warn_of_auxiliary_images(data: bytes, boxes: dict[bytes, tuple[int, int]], warn: Warn) -> None:
     """Tell of pictures that go with the main one: gain maps, depth maps and their like (23008-12, section 6.5.8)."""
     kinds = [content[4:] for name, content in _properties(data, boxes) if name == _AUXILIARY]
     found = {
@@ -78,14 +78,14 @@ def _tell_parts(data: bytes, boxes: dict[bytes, tuple[int, int]], warn: Warn) ->
         warn(f"pictures beside the photo are left out: {', '.join(sorted(found))}")
 
 
-def tell_sequence(data: bytes, warn: Warn) -> None:
+def warn_of_sequence(data: bytes, warn: Warn) -> None:
     """Tell of an image sequence beside the picture of a HEIF file (ISO 23008-12, section 7), which is not read."""
     with suppress(ValueError, IndexError, struct.error):
         if any(name == _MOVIE for name, _, _ in _boxes(data, 0, len(data))):
             warn("an image sequence beside the HEIF file's picture is left out")
 
 
-def without_exif(data: bytes) -> bytes:
+def hide_exif(data: bytes) -> bytes:
     """The file with its EXIF renamed to what no decoder reads: a junk record makes some refuse the picture."""
     changed = bytearray(data)
     try:

@@ -1,7 +1,7 @@
-"""Colours that transparency hides: replaced by those of the visible edge, so that nothing depends on what they were.
+"""Alpha bleeding: colours under full transparency are replaced by those of the visible edge.
 
-A model sees a neighbourhood, not a pixel: colours under full transparency, which are black in most files and anything
-in the others, would come back as rims around what is cut out. They are filled as in Gortler et al., "The Lumigraph"
+Hidden colours are black in most files and arbitrary in others; a model's receptive field would spread them into fringes
+around cut-out shapes. They are filled as in Gortler et al., "The Lumigraph"
 (1996), section 3.4 (pull-push): visible colours are averaged into ever smaller pictures, of which holes are filled.
 """
 
@@ -11,14 +11,14 @@ from PIL import Image
 from pasd_batch.photos.row_bands import row_bands
 
 OPAQUE_ENOUGH = 8 / 255
-"""Opacity from which a colour stands as it is. Below, where it changes what is seen by two levels of 255 at most and
-is often rubbish (divided by an opacity of a few levels), it counts the less the more transparent it is."""
+"""Alpha from which a colour is kept. Below, its weight is alpha / OPAQUE_ENOUGH: it changes the composite by at most
+two levels of 255, and is often noise (divided by an alpha of a few levels)."""
 
 FULLY_HIDDEN = 0.5
-"""Colour that fills a photo without any visible pixel."""
+"""Colour of a photo without any visible pixel."""
 
 
-def without_hidden_colors(color: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def fill_hidden_colors(color: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Fill float32 colours (height, width, channels) in [0, 1] under low `alpha` (height, width), in place.
 
     Channels that are equal where the photo is visible are equal everywhere in the result.

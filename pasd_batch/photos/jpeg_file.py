@@ -17,11 +17,11 @@ from pasd_batch.photos.jpeg_segments import (
     with_density,
     xmp_segments,
 )
-from pasd_batch.photos.metadata import complete_for_jpeg, fitted
+from pasd_batch.photos.metadata import complete_for_jpeg, fit_exif
 from pasd_batch.photos.resolution import Resolution
 from pasd_batch.photos.texts import Text
 from pasd_batch.photos.tiff_directory import TiffDirectories
-from pasd_batch.photos.xmp_extended import split
+from pasd_batch.photos.xmp_extended import split_extended
 
 
 def jpeg_file(
@@ -45,7 +45,9 @@ def jpeg_file(
     opaque = samples[..., 0] if samples.shape[2] < 3 else samples[..., :3]
     height, width = opaque.shape[:2]
     complete = complete_for_jpeg(exif, width=width, height=height, is_srgb=icc is None)
-    segments = exif_segment(fitted(complete, LARGEST_EXIF, "JPEG", warn)) + xmp_segments(*split(xmp, LARGEST_XMP))
+    segments = exif_segment(fit_exif(complete, LARGEST_EXIF, "JPEG", warn)) + xmp_segments(
+        *split_extended(xmp, LARGEST_XMP)
+    )
     if iptc is not None:
         segments += iptc_segments(iptc)
     segments += b"".join(comment_segment(text) for text in comments)

@@ -14,7 +14,7 @@ from pasd_batch.photos.jpeg_scans import after_end
 from pasd_batch.photos.metadata_blocks import MetadataBlocks, exif_directories
 from pasd_batch.photos.resolution import Resolution, from_jfif, to_jfif
 from pasd_batch.photos.texts import COMMENT, Text, as_bytes, comment
-from pasd_batch.photos.xmp_extended import checksum, extension_name, joined
+from pasd_batch.photos.xmp_extended import checksum, extension_name, join_extended
 
 LARGEST_SEGMENT = 65533
 LARGEST_EXIF = LARGEST_SEGMENT - 6
@@ -47,7 +47,7 @@ class _Pieces:
     icc_count: int = 0
     has_credentials: bool = False
     has_pictures: bool = False
-    strangers: list[str] = field(default_factory=list)
+    unknown_segments: list[str] = field(default_factory=list)
 
 
 def read_jpeg(data: bytes, warn: Warn) -> MetadataBlocks:
@@ -71,9 +71,10 @@ def read_jpeg(data: bytes, warn: Warn) -> MetadataBlocks:
         warn(f"the ICC profile is left out: {len(pieces.icc)} of its {pieces.icc_count} parts are there")
     if pieces.has_credentials:
         warn("the content credentials (C2PA) are left out: they hold for the file as it was")
-    if pieces.strangers:
-        warn(f"segments that no other file has a place for are left out: {', '.join(dict.fromkeys(pieces.strangers))}")
-    _tell_what_follows(data, pieces, warn)
+    if pieces.unknown_segments:
+        names = ", ".join(dict.fromkeys(pieces.unknown_segments))
+        warn(f"segments that no other file has a place for are left out: {names}")
+    _warn_of_trailing_data(data, pieces, warn)
     return found
 
 
@@ -85,7 +86,7 @@ def before_scans(data: bytes) -> bytes:
     return data[:end]
 
 
-def _tell_what_follows(data: bytes, pieces: _Pieces, warn: Warn) -> None:
+def _warn_of_trailing_data(data: bytes, pieces: _Pieces, warn: Warn) -> None:
     size = len(after_end(data))
     if size and pieces.has_pictures:
         warn("further pictures of the file (MPF) are left out, such as a gain map, a preview or a second view")
@@ -93,7 +94,7 @@ def _tell_what_follows(data: bytes, pieces: _Pieces, warn: Warn) -> None:
         warn(f"{size:,} bytes after the photo's end are left out, such as a video or a maker's notes")
 
 
-def without_metadata(data: bytes) -> bytes:
+def strip_segments(data: bytes) -> bytes:
     """The file with only the segments that decoding takes: junk in the others makes Pillow refuse the photo."""
     pieces, kept_to = list[bytes](), 0
     for start, marker, body in segments(data):
@@ -192,7 +193,7 @@ def _sort(marker: int, body: bytes, pieces: _Pieces) -> None:
         pieces.has_credentials = True
     elif _APP0 <= marker <= _APP15 and not body.startswith(_OF_THE_FILE):
         name = "".join(chr(byte) for byte in body[:40].partition(b"\0")[0] if 32 <= byte < 127)
-        pieces.strangers.append(f"APP{marker - _APP0} {name}".strip())
+        pieces.unknown_segments.append(f"APP{marker - _APP0} {name}".strip())
 
 
 def _whole_xmp(pieces: _Pieces, warn: Warn) -> bytes | None:
@@ -206,4 +207,4 @@ def _whole_xmp(pieces: _Pieces, warn: Warn) -> bytes | None:
     if checksum(extension) != name.upper():
         warn(f"the extended XMP packet is left out: {'its checksum differs' if extension else 'it is not there'}")
         return pieces.xmp
-    return joined(pieces.xmp, extension, warn)
+    return join_extended(pieces.xmp, extension, warn)

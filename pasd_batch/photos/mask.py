@@ -1,4 +1,4 @@
-"""Masks: pictures that say where a photo is restored, white, and where it is left as it is, black."""
+"""Mask files: white where a photo is restored, black where it is kept."""
 
 import numpy as np
 from PIL import Image
@@ -7,18 +7,18 @@ from pasd_batch.photos.errors import PhotoError
 from pasd_batch.photos.photo import Photo
 
 _LEVELS = 4.0 / 255.0
-"""Distance from black and white within which levels count as such: colour profiles and JPEG move them a little."""
+"""Values this close to black or white count as such: colour profiles and JPEG shift them slightly."""
 
 _ROUNDING = 0.01
-"""Share by which the sides of a mask may differ from those of its photo scaled; or a pixel of it, if that is more."""
+"""Largest relative difference of a mask's aspect ratio from its photo's, or one pixel if that is more."""
 
 
 class UnusableMask(PhotoError):
-    """A picture that is no mask of its photo; the message says why and what to do."""
+    """A picture that cannot be its photo's mask; the message has the reason and the remedy."""
 
 
 def read_mask(mask: Photo, photo: Photo) -> np.ndarray:
-    """The share of restoration (height, width) at every pixel of `photo`, float32: 0 is left as it is, 1 restored.
+    """Weight of the restoration at every pixel of `photo`, float32 (height, width): 0 keeps the photo, 1 restores it.
 
     Args:
         mask: the decoded mask, of any size in the photo's proportions, upright as its own EXIF says.

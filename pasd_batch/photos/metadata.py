@@ -1,4 +1,4 @@
-"""Metadata of a photo: read from any format, rid of what described the old file, ready for a new one."""
+"""Metadata of a photo: read from any format, and prepared for another file."""
 
 import re
 from dataclasses import replace
@@ -19,9 +19,9 @@ from pasd_batch.photos.exif_resolution import (
 )
 from pasd_batch.photos.formats import SourceFormat
 from pasd_batch.photos.gif_extensions import profile_of_gif, xmp_of_gif
-from pasd_batch.photos.heif_items import read_heif, without_exif
+from pasd_batch.photos.heif_items import hide_exif, read_heif
 from pasd_batch.photos.iptc_record import iptc_record
-from pasd_batch.photos.jpeg_segments import read_jpeg, without_metadata
+from pasd_batch.photos.jpeg_segments import read_jpeg, strip_segments
 from pasd_batch.photos.metadata_blocks import (
     ICC_TAG,
     IPTC_TAG,
@@ -85,10 +85,10 @@ def read_metadata(
     if kind is SourceFormat.BMP:
         blocks.icc = profile_of_bmp(data)
     exif, blocks.xmp = blocks.exif, None if blocks.xmp is None else in_utf8(blocks.xmp)
-    _tell_moved_maker_note(exif, warn)
-    orientation = _taken_orientation(blocks)
-    _take_software(blocks)
-    iptc = blocks.iptc or _taken_iptc(exif, warn)
+    _warn_of_moved_maker_note(exif, warn)
+    orientation = _pop_orientation(blocks)
+    _move_software_to_texts(blocks)
+    iptc = blocks.iptc or _pop_iptc(exif, warn)
     own_resolution = None if exif is None else resolution_of_exif(exif)
     metadata = PhotoMetadata(
         source_format=kind,
@@ -103,13 +103,13 @@ def read_metadata(
     return metadata, orientation
 
 
-def pixels_only(data: bytes, kind: SourceFormat) -> bytes:
-    """The file without the metadata whose faults make decoders refuse its pixels."""
+def strip_metadata(data: bytes, kind: SourceFormat) -> bytes:
+    """The file without the metadata for whose faults decoders refuse its pixels."""
     match kind:
         case SourceFormat.JPEG:
-            return without_metadata(data)
+            return strip_segments(data)
         case SourceFormat.AVIF:
-            return without_exif(data)
+            return hide_exif(data)
         case _:
             return data
 
@@ -153,7 +153,7 @@ def with_iptc(exif: TiffDirectories, iptc: bytes | None) -> TiffDirectories:
     return exif if iptc is None else replace(exif, main={**exif.main, IPTC_TAG: Value(UNDEFINED, iptc)})
 
 
-def fitted(exif: TiffDirectories, largest: int, place: str, warn: Warn) -> bytes:
+def fit_exif(exif: TiffDirectories, largest: int, place: str, warn: Warn) -> bytes:
     """The record in at most `largest` bytes: where it is longer, first the camera maker's block is left out, then
     the longest values.
     """
@@ -200,13 +200,13 @@ def _of_info(info: dict[Any, Any], warn: Warn) -> MetadataBlocks:
     return blocks
 
 
-def _tell_moved_maker_note(exif: TiffDirectories | None, warn: Warn) -> None:
+def _warn_of_moved_maker_note(exif: TiffDirectories | None, warn: Warn) -> None:
     note = None if exif is None else exif.others.get(CAMERA, {}).get(MAKER_NOTE)
     if note is not None and note.offset is not None and note.offset >= FARTHEST_MAKER_NOTE:
         warn("the camera maker's block is moved within the file: where it counts from the file's start, it is misread")
 
 
-def _taken_orientation(blocks: MetadataBlocks) -> int:
+def _pop_orientation(blocks: MetadataBlocks) -> int:
     numbers = () if blocks.exif is None else blocks.exif.numbers(ORIENTATION_TAG)
     if blocks.exif is not None:
         blocks.exif.main.pop(ORIENTATION_TAG, None)
@@ -215,14 +215,14 @@ def _taken_orientation(blocks: MetadataBlocks) -> int:
     return numbers[0] if numbers else 1
 
 
-def _take_software(blocks: MetadataBlocks) -> None:
+def _move_software_to_texts(blocks: MetadataBlocks) -> None:
     """Move what names the program that wrote the file to the texts: as such it is not true of the output."""
     value = None if blocks.exif is None else blocks.exif.main.pop(SOFTWARE_TAG, None)
     if value is not None and (name := value.data.rstrip(b"\0 ").decode("utf-8", "replace")):
         blocks.texts.append(Text(SOFTWARE, name))
 
 
-def _taken_iptc(exif: TiffDirectories | None, warn: Warn) -> bytes | None:
+def _pop_iptc(exif: TiffDirectories | None, warn: Warn) -> bytes | None:
     """The IPTC record of TIFF's two places for it, which are taken out of the EXIF record."""
     values = () if exif is None else (exif.main.pop(IPTC_TAG, None), exif.main.pop(PHOTOSHOP_TAG, None))
     found = (iptc_record(value.data, warn) for value in values if value is not None)

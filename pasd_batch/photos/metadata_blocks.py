@@ -1,4 +1,4 @@
-"""Content of a file's container besides pixels, found but not yet made ready for another file."""
+"""Metadata blocks as read from a file's container."""
 
 from dataclasses import dataclass, field
 
@@ -47,7 +47,7 @@ LARGEST_PROFILE = 1 << 24
 
 @dataclass
 class MetadataBlocks:
-    """A container's findings. `resolution` is the container's own, not EXIF's; `xmp` one packet; `iptc` a record."""
+    """Blocks of one file. `resolution` is the container's own, not EXIF's; `xmp` one packet; `iptc` a record."""
 
     exif: TiffDirectories | None = None
     xmp: bytes | None = None

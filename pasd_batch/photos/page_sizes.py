@@ -1,4 +1,4 @@
-"""Sizes of all pages of a file, told from its headers; whole files are read only where a format asks for it."""
+"""Sizes of all pages of a file, from its headers; only formats without an index need the whole file."""
 
 from typing import BinaryIO
 
@@ -7,7 +7,7 @@ from PIL import Image
 from pasd_batch.photos.decode_heif import open_heif, picture_of
 from pasd_batch.photos.decode_tiff import open_tiff
 from pasd_batch.photos.formats import SourceFormat, source_format
-from pasd_batch.photos.png_pixels import png_pictures
+from pasd_batch.photos.png_pixels import png_frame_count
 from pasd_batch.photos.tiff_pages import photo_pages
 
 _HEAD_BYTES = 1 << 20
@@ -39,7 +39,7 @@ def page_sizes(file: BinaryIO) -> Sizes:
             sizes = [picture_of(pictures, 1 + number).size for number in range(len(pictures))]
         case SourceFormat.PNG:
             with Image.open(file, formats=[kind]) as image:
-                sizes = [image.size] * png_pictures(head)
+                sizes = [image.size] * png_frame_count(head)
         case _:
             with Image.open(file, formats=[kind]) as image:
                 sizes = [image.size] * getattr(image, "n_frames", 1)
@@ -51,7 +51,7 @@ def _may_have_several(head: bytes, kind: SourceFormat) -> bool:
         case SourceFormat.JPEG | SourceFormat.BMP:
             return False
         case SourceFormat.PNG:
-            return png_pictures(head) > 1
+            return png_frame_count(head) > 1
         case SourceFormat.WEBP:
             return head[12:16] == b"VP8X" and bool(head[20] & _WEBP_IS_ANIMATED)
         case SourceFormat.AVIF:

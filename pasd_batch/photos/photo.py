@@ -1,4 +1,4 @@
-"""A decoded photo: what the model sees (sRGB pixels), and what has to come out of it again unharmed."""
+"""A decoded photo: sRGB pixels for the model, and the alpha, depth, metadata and colours that the result keeps."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -17,10 +17,10 @@ from pasd_batch.records import StoredForm
 if TYPE_CHECKING:
     from torch import Tensor
 
-GROUND = 0.5
-"""The grey (sRGB) that transparent photos lie on when they are scored: input, result and reference alike."""
+GRAY_BACKGROUND = 0.5
+"""Grey (sRGB) over which transparent photos are composited for scoring: input, result and reference alike."""
 
-_SAME_COLOR, _NEW_COLOR = 0.1, 0.3  # changes of a channel up to which, and from which, a colour is the same, or new
+_SAME_COLOR, _NEW_COLOR = 0.1, 0.3  # largest change of a channel of a kept colour, smallest of a replaced one
 
 
 class ColorSource(StrEnum):
@@ -66,7 +66,7 @@ class PhotoMetadata:
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A photo the right way up.
+    """A photo, upright.
 
     Attributes:
         pixels: (height, width, 3), RGB, sRGB: float32 in [0, 1]; of a large photo in a worker uint8 or uint16.
@@ -75,8 +75,8 @@ class Photo:
         bit_depth: 8, or 16 if the source had more than 8 bits per channel, which are worked with and written.
         grayscale: the source's channels are all equal, or it has but one.
         metadata: what the file carries besides pixels.
-        beyond_srgb: float16 (height, width, 3), what the colours have that `pixels` cannot say: to be added once these
-            are in the space of the profile; None if nothing.
+        out_of_gamut: float16 (height, width, 3), residual of colours outside sRGB: it is added to `pixels` once these
+            are converted to the profile's space; None if all colours are in gamut.
         warnings: what was wrong with the file or left out of it, a sentence each; usually none.
         form: the form in which the file had it; None for a photo that is from none.
     """
@@ -86,7 +86,7 @@ class Photo:
     bit_depth: int
     grayscale: bool
     metadata: PhotoMetadata
-    beyond_srgb: np.ndarray | None = None
+    out_of_gamut: np.ndarray | None = None
     warnings: tuple[str, ...] = ()
     form: StoredForm | None = None
 
@@ -103,18 +103,18 @@ class Photo:
     @property
     def nbytes(self) -> int:
         """Memory that colours and transparency take."""
-        return sum(part.nbytes for part in (self.pixels, self.alpha, self.beyond_srgb) if part is not None)
+        return sum(part.nbytes for part in (self.pixels, self.alpha, self.out_of_gamut) if part is not None)
 
-    def as_seen(self, ground: float | np.ndarray = GROUND) -> np.ndarray:
-        """The pixels, transparent ones over a plain ground (sRGB); that of grey is what scores compare."""
-        return self.pixels if self.alpha is None else laid_over(to_float(self.pixels), self.alpha, ground)
+    def composited(self, background: float | np.ndarray = GRAY_BACKGROUND) -> np.ndarray:
+        """The pixels composited over a plain background (sRGB); scores use the default, grey."""
+        return self.pixels if self.alpha is None else composite_over(to_float(self.pixels), self.alpha, background)
 
 
 def with_restored_pixels(photo: Photo, pixels: np.ndarray, *, colorized: bool = False) -> Photo:
-    """`photo` with other pixels of any size: alpha is scaled to it, a grey photo stays grey unless `colorized`.
+    """Replace a photo's pixels, at any size: alpha is resized, a grey photo stays grey unless `colorized`.
 
-    Colours beyond sRGB stay where the restoration changes what is seen little, fade where it changes more, and go where
-    it makes new colours. `pixels` is (height, width, 3), sRGB: float, which is clipped to [0, 1], or uint8 or uint16.
+    Out-of-gamut residuals are kept where a channel changes by up to 0.1, and fade to nothing at a change of 0.3.
+    `pixels` is (height, width, 3), sRGB: float, which is clipped to [0, 1], or uint8 or uint16.
     """
     if pixels.dtype not in WHITE_LEVEL:
         pixels = np.ascontiguousarray(np.clip(np.asarray(pixels, dtype=np.float32), 0.0, 1.0))
@@ -124,8 +124,8 @@ def with_restored_pixels(photo: Photo, pixels: np.ndarray, *, colorized: bool = 
     alpha = photo.alpha
     if alpha is not None:
         alpha = scale_alpha(alpha, height=pixels.shape[0], width=pixels.shape[1])
-    beyond = None if grayscale or colorized else _still_beyond(photo, pixels)
-    return replace(photo, pixels=pixels, alpha=alpha, grayscale=grayscale, beyond_srgb=beyond)
+    out_of_gamut = None if grayscale or colorized else _remaining_out_of_gamut(photo, pixels)
+    return replace(photo, pixels=pixels, alpha=alpha, grayscale=grayscale, out_of_gamut=out_of_gamut)
 
 
 def _gray(pixels: np.ndarray) -> np.ndarray:
@@ -136,9 +136,9 @@ def _gray(pixels: np.ndarray) -> np.ndarray:
     return gray
 
 
-def _still_beyond(photo: Photo, pixels: np.ndarray) -> np.ndarray | None:
-    """Colours of `photo` beyond sRGB at the size of `pixels`, as far as these show the same colours."""
-    if photo.beyond_srgb is None:
+def _remaining_out_of_gamut(photo: Photo, pixels: np.ndarray) -> np.ndarray | None:
+    """Out-of-gamut residuals of `photo`, resized to `pixels` and weighted by how little these have changed."""
+    if photo.out_of_gamut is None:
         return None
     height, width = pixels.shape[:2]
     changed = np.zeros((height, width), np.float32)
@@ -146,10 +146,10 @@ def _still_beyond(photo: Photo, pixels: np.ndarray) -> np.ndarray | None:
         before = _scaled(to_float(photo.pixels[..., channel]), height=height, width=width)
         np.maximum(changed, np.abs(to_float(pixels[..., channel]) - before), out=changed)
     share = np.clip((_NEW_COLOR - changed) / (_NEW_COLOR - _SAME_COLOR), 0.0, 1.0)
-    beyond = np.empty(pixels.shape, np.float16)
+    out_of_gamut = np.empty(pixels.shape, np.float16)
     for channel in range(3):
-        beyond[..., channel] = share * _scaled(photo.beyond_srgb[..., channel], height=height, width=width)
-    return beyond
+        out_of_gamut[..., channel] = share * _scaled(photo.out_of_gamut[..., channel], height=height, width=width)
+    return out_of_gamut
 
 
 def _scaled(channel: np.ndarray, *, height: int, width: int) -> np.ndarray:
@@ -160,10 +160,10 @@ def _scaled(channel: np.ndarray, *, height: int, width: int) -> np.ndarray:
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
 
 
-def laid_over(pixels: np.ndarray, alpha: np.ndarray, ground: float | np.ndarray) -> np.ndarray:
-    """Pixels (height, width, 3) of opacity `alpha` (height, width) over a plain colour, mixed in sRGB as viewers do."""
+def composite_over(pixels: np.ndarray, alpha: np.ndarray, background: float | np.ndarray) -> np.ndarray:
+    """Composite pixels (height, width, 3) by `alpha` (height, width) over a plain colour, in sRGB as viewers do."""
     opacity = alpha[..., np.newaxis]
-    return pixels * opacity + np.asarray(ground, dtype=np.float32) * (1.0 - opacity)
+    return pixels * opacity + np.asarray(background, dtype=np.float32) * (1.0 - opacity)
 
 
 def scale_alpha(alpha: np.ndarray, *, height: int, width: int) -> np.ndarray:

@@ -11,8 +11,8 @@ from pasd_batch.photos.color_profile import UnusableProfile, cmyk_to_rgb
 from pasd_batch.photos.decoder_errors import photo_error
 from pasd_batch.photos.errors import CorruptPhoto, PhotoTooLarge, UnsupportedPhoto, Warn
 from pasd_batch.photos.formats import READ, SourceFormat
+from pasd_batch.photos.gamut_clipping import sample_of, warn_of_clipped_colors
 from pasd_batch.photos.limits import check_pixels
-from pasd_batch.photos.lost_colors import sample_of, tell_lost_colors
 from pasd_batch.photos.raster import Raster, raster_from_channels
 
 
@@ -48,7 +48,7 @@ def pillow_raster(image: Image.Image, icc: bytes | None, warn: Warn) -> Raster:
         warn(f"the photo's ICC profile is ignored: {error}")
         icc, raster = None, raster_from_pillow(image, None)
     if sample is not None:
-        tell_lost_colors(sample, icc, warn)
+        warn_of_clipped_colors(sample, icc, warn)
     return raster
 
 

@@ -1,4 +1,4 @@
-"""PNG files freed of all that decoders refuse them for although it is no part of their pixels (PNG 3, section 13)."""
+"""PNG files without ancillary chunks, for whose faults decoders refuse sound pixels (PNG 3, section 13)."""
 
 import struct
 import zlib
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pasd_batch.config.photos import DecodeLimits
-from pasd_batch.photos.decoder_errors import tell_damage
+from pasd_batch.photos.decoder_errors import warn_of_damage
 from pasd_batch.photos.errors import CorruptPhoto, UnsupportedPhoto, Warn
 from pasd_batch.photos.png_chunks import png_chunk
 
@@ -23,8 +23,8 @@ class _Chunk:
     is_whole: bool
 
 
-def png_of_pixels(data: bytes, limits: DecodeLimits, warn: Warn) -> bytes:
-    """The PNG file with nothing but what its pixels and colours need, checksums made anew.
+def strip_ancillary_chunks(data: bytes, limits: DecodeLimits, warn: Warn) -> bytes:
+    """The PNG file with only the chunks of its pixels and colours, with new checksums.
 
     Raises:
         CorruptPhoto: its header is damaged; or its pixels are, and `limits.on_damage` is `fail`.
@@ -48,14 +48,14 @@ def png_of_pixels(data: bytes, limits: DecodeLimits, warn: Warn) -> bytes:
         elif chunk.name[:1].isupper() and chunk.is_sound:
             raise UnsupportedPhoto(f"a PNG variant with {chunk.name!r} chunks; save the photo as an ordinary PNG")
     if damaged:
-        tell_damage("the PNG file is damaged, part of the photo may be wrong (a checksum differs)", limits, warn)
+        warn_of_damage("the PNG file is damaged, part of the photo may be wrong (a checksum differs)", limits, warn)
     if not end:
-        tell_damage("the PNG file lacks its end", limits, warn)
+        warn_of_damage("the PNG file lacks its end", limits, warn)
     return b"".join([*kept, png_chunk(b"IEND", b"")])
 
 
-def png_pictures(data: bytes) -> int:
-    """Number of pictures: 1, or those of an animation and the one that others see, if it is no part of it."""
+def png_frame_count(data: bytes) -> int:
+    """Number of frames: 1, or an APNG's, plus its default image if that is not a frame."""
     count, is_part = 1, False
     for chunk in _chunks(data):
         match chunk.name:

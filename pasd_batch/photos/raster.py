@@ -1,4 +1,4 @@
-"""Decoded samples of any depth and channel layout as floating-point colour and transparency."""
+"""Decoded samples of any bit depth and channel layout as float colour and alpha."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from pasd_batch.photos.row_bands import row_bands
 _SIGNED, _FLOAT = 2, 3
 _PREMULTIPLIED, _SEPARATE = 1, 2
 _BRIGHTEST_FLOAT = 16.0
-"""Up to which floats are highlights of a photo of 0 to 1: one of 0 to 255 that is nowhere brighter would be black."""
+"""Floats up to this are taken as a photo of 0 to 1 with highlights; above, as one of 0 to 255 or 65535."""
 
 
 @dataclass(eq=False)

@@ -1,7 +1,6 @@
-"""Resolution: how many pixels a length of print or scan holds, in every format's own notation.
+"""Resolution (pixels per length) in each format's notation.
 
-The length stays and the number grows with the photo: a scan of 300 dpi restored at twice the size says 600 dpi, prints
-as large as before, and still tells how large the original was.
+It grows with the photo: a scan of 300 dpi restored at twice the size has 600 dpi, so that its print size stays.
 """
 
 import math
@@ -11,7 +10,7 @@ from fractions import Fraction
 
 
 class LengthUnit(IntEnum):
-    """Numbered as TIFF's ResolutionUnit; NONE tells the shape of pixels only."""
+    """TIFF's ResolutionUnit; with NONE a resolution gives the pixel aspect ratio only."""
 
     NONE = 1
     INCH = 2

@@ -1,4 +1,4 @@
-"""Colours that a file states without an ICC profile: codes of ITU-T H.273 (`nclx` in HEIC and AVIF, PNG's cICP), PNG's
+"""Colour spaces stated without an ICC profile: CICP codes of ITU-T H.273 (`nclx` in HEIC and AVIF, PNG's cICP), PNG's
 gAMA and cHRM, or a camera's Adobe RGB (DCF 2.0).
 """
 
@@ -14,7 +14,7 @@ from pasd_batch.photos.formats import SourceFormat
 from pasd_batch.photos.heif_items import main_properties
 from pasd_batch.photos.png_chunks import header_chunks
 from pasd_batch.photos.tiff_directory import read_directories
-from pasd_batch.photos.tone_transfer import SRGB, TRANSFERS, Transfer, power
+from pasd_batch.photos.transfer_functions import SRGB, TRANSFERS, Transfer, power
 
 _D65, _C, _DCI, _E = (0.3127, 0.3290), (0.310, 0.316), (0.314, 0.351), (1 / 3, 1 / 3)
 BT709 = Primaries((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), _D65)

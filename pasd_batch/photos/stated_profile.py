@@ -1,4 +1,4 @@
-"""An ICC profile made for colours that a file states otherwise, so that every output format can carry them."""
+"""ICC profiles for colour spaces that a file states without one, so that every output format can carry them."""
 
 import struct
 
@@ -10,7 +10,7 @@ _VERSION_4_3 = 0x04300000
 _D50 = (0.9642, 1.0, 0.8249)
 
 
-def profile_of(primaries: Primaries) -> bytes:
+def make_profile(primaries: Primaries) -> bytes:
     """A display profile (ICC.1:2010) of these primaries with sRGB's tone curve; the same bytes every time.
 
     Raises:

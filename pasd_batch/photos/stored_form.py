@@ -1,4 +1,4 @@
-"""Form in which a file has its photo, by its header: bits a channel, kind of colours, number of pages."""
+"""Stored form of a file's photo, by its header: bits per channel, colour mode, number of pages."""
 
 from typing import Any
 

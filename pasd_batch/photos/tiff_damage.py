@@ -8,7 +8,7 @@ import simplejpeg
 
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.photos.decode_jpeg import UNUSUAL_SAMPLING
-from pasd_batch.photos.decoder_errors import decoder_reason, tell_damage
+from pasd_batch.photos.decoder_errors import decoder_reason, warn_of_damage
 from pasd_batch.photos.errors import CorruptPhoto, TruncatedPhoto, Warn
 from pasd_batch.photos.raster import Raster
 
@@ -17,7 +17,7 @@ _JPEG_COLORS = {1: "GRAY", 3: "RGB", 4: "CMYK"}
 _MARKER_SIZE = 2
 
 
-def tell_missing_pieces(page: Any, data: bytes, limits: DecodeLimits, warn: Warn) -> None:
+def warn_of_missing_strips(page: Any, data: bytes, limits: DecodeLimits, warn: Warn) -> None:
     """Tell of strips and tiles that are not there.
 
     Raises:
@@ -31,31 +31,31 @@ def tell_missing_pieces(page: Any, data: bytes, limits: DecodeLimits, warn: Warn
     if there == 0:
         raise CorruptPhoto("the TIFF file holds no pixels; fetch it again")
     if there < pieces:
-        tell_damage(f"{pieces - there} of {pieces} pieces of the TIFF file's photo are missing", limits, warn)
+        warn_of_damage(f"{pieces - there} of {pieces} pieces of the TIFF file's photo are missing", limits, warn)
 
 
-def tell_fax_damage(page: Any, raster: Raster, limits: DecodeLimits, warn: Warn) -> None:
+def warn_of_fax_damage(page: Any, raster: Raster, limits: DecodeLimits, warn: Warn) -> None:
     """Tell of damage in fax of group 4, of which libtiff made `raster`.
 
     Raises:
         CorruptPhoto: it is damaged, and `limits.on_damage` is `fail`.
     """
     if int(page.compression) == _GROUP_4:
-        _tell(_fax_fault(page, raster.color[..., 0] > 0.5), limits, warn)
+        _warn_of_fault(_fax_fault(page, raster.color[..., 0] > 0.5), limits, warn)
 
 
-def tell_jpeg_damage(page: Any, limits: DecodeLimits, warn: Warn) -> None:
+def warn_of_jpeg_damage(page: Any, limits: DecodeLimits, warn: Warn) -> None:
     """Tell of damage in a page's JPEG.
 
     Raises:
         CorruptPhoto: it is damaged, and `limits.on_damage` is `fail`.
     """
-    _tell(_jpeg_fault(page), limits, warn)
+    _warn_of_fault(_jpeg_fault(page), limits, warn)
 
 
-def _tell(reason: str | None, limits: DecodeLimits, warn: Warn) -> None:
+def _warn_of_fault(reason: str | None, limits: DecodeLimits, warn: Warn) -> None:
     if reason is not None:
-        tell_damage(f"the TIFF file is damaged, part of the photo may be wrong ({reason})", limits, warn)
+        warn_of_damage(f"the TIFF file is damaged, part of the photo may be wrong ({reason})", limits, warn)
 
 
 def _fax_fault(page: Any, is_white: np.ndarray) -> str | None:

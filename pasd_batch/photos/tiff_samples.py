@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from pasd_batch.config.photos import DecodeLimits
-from pasd_batch.photos.decoder_errors import tell_damage
+from pasd_batch.photos.decoder_errors import warn_of_damage
 from pasd_batch.photos.errors import CorruptPhoto, UnsupportedPhoto, Warn
 from pasd_batch.photos.pillow_image import pillow_raster
 from pasd_batch.photos.raster import (
@@ -17,7 +17,7 @@ from pasd_batch.photos.raster import (
     raster_from_samples,
     transparent_channel,
 )
-from pasd_batch.photos.tiff_damage import tell_jpeg_damage
+from pasd_batch.photos.tiff_damage import warn_of_jpeg_damage
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _SEPARATED, _YCBCR, _CIE_LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 _NO_COLORS = (_MIN_IS_WHITE, _MIN_IS_BLACK)
@@ -82,13 +82,13 @@ def _samples(page: Any, data: bytes, limits: DecodeLimits, warn: Warn) -> np.nda
     if int(page.compression) == LZW:
         return _samples_by_libtiff(page, data)
     if int(page.compression) == _JPEG:
-        tell_jpeg_damage(page, limits, warn)
+        warn_of_jpeg_damage(page, limits, warn)
     try:
         planes = page.asarray(squeeze=False)  # (planes, depth, height, width, channels within a plane)
     except RuntimeError as error:
         if page.bitspersample > 8 or page.parent.is_bigtiff or not any(words in str(error) for words in _TOO_LONG):
             raise
-        tell_damage("the TIFF file holds more than its photo, part of which may be wrong", limits, warn)
+        warn_of_damage("the TIFF file holds more than its photo, part of which may be wrong", limits, warn)
         return None
     if planes.shape[1] != 1:
         raise UnsupportedPhoto(f"a TIFF page of {planes.shape[1]} slices is not a photo; save it as one flat image")

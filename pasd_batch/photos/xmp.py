@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from xml.dom import minidom
 
 from pasd_batch.photos.errors import Warn
-from pasd_batch.photos.pixel_measures import PixelScale, scale_xmp
+from pasd_batch.photos.pixel_metadata import PixelScale, scale_xmp
 from pasd_batch.photos.texts import Text
 from pasd_batch.photos.xmp_encoding import repaired
 from pasd_batch.photos.xmp_extended import HAS_EXTENDED

@@ -1,4 +1,4 @@
-"""XMP beyond one JPEG segment: a packet and its extension, joined and split.
+"""Extended XMP, for packets longer than a JPEG segment.
 
 As in Adobe's XMP Specification, part 3, section 1.1.3.1: the packet names its extension by the MD5 of its bytes.
 """
@@ -41,7 +41,7 @@ def checksum(extension: bytes) -> str:
     return hashlib.md5(extension, usedforsecurity=False).hexdigest().upper()
 
 
-def joined(packet: bytes, extension: bytes, warn: Warn) -> bytes:
+def join_extended(packet: bytes, extension: bytes, warn: Warn) -> bytes:
     """One packet with the properties of both."""
     try:
         document, further = parse_packet(packet), parse_packet(extension)
@@ -55,7 +55,7 @@ def joined(packet: bytes, extension: bytes, warn: Warn) -> bytes:
         return packet
 
 
-def split(packet: bytes, largest: int) -> tuple[bytes, bytes | None]:
+def split_extended(packet: bytes, largest: int) -> tuple[bytes, bytes | None]:
     """A packet of at most `largest` bytes, and an extension with its largest properties; None if all fits.
 
     Where a packet is too large without its properties, all of it goes into the extension.

@@ -83,7 +83,7 @@ def input_picture(
     uri, page = _planned(folder, shard, row["photo_id"])
     refuse_outside(uri, storage_settings)
     source = read_uri(uri, storage_settings, max_bytes=limits.max_bytes)
-    return PhotoDecoder().decode(source, limits=limits, page=page).as_seen(ground)
+    return PhotoDecoder().decode(source, limits=limits, page=page).composited(ground)
 
 
 def result_picture(row: Mapping[str, Any], shard: int, folder: RunFolder, ground: np.ndarray) -> np.ndarray:
@@ -94,7 +94,7 @@ def result_picture(row: Mapping[str, Any], shard: int, folder: RunFolder, ground
     """
     restored = _restored_bytes(row, shard, folder)
     size = {"width": row["output_width"], "height": row["output_height"]}
-    return decode_photo(restored, limits=DecodeLimits.for_result(**size, nbytes=len(restored))).as_seen(ground)
+    return decode_photo(restored, limits=DecodeLimits.for_result(**size, nbytes=len(restored))).composited(ground)
 
 
 def _score_line(scores: Mapping[str, float | None]) -> str:

@@ -13,7 +13,7 @@ from photo_files import avif, heif, picture, png16, saved, tiff
 from PIL import Image
 
 from pasd_batch.config.photos import DecodeLimits, ImageFormat, OutputSettings
-from pasd_batch.photos.decoding_cost import checked_cost, decoding_cost
+from pasd_batch.photos.decoding_cost import check_cost, decoding_cost
 from pasd_batch.photos.formats import SourceFormat, source_format
 from pasd_batch.photos.photo_io import PhotoTooLarge, RestorationMarker, decode_photo, encode_photo
 
@@ -119,7 +119,7 @@ def test_a_tile_larger_than_its_photo_counts():
     ids=["16 bits", "alpha", "alpha and profile"],
 )
 def test_a_large_scan_is_within_the_default(scan):
-    assert checked_cost(scan, DecodeLimits()).nbytes > 108_000_000 * 18
+    assert check_cost(scan, DecodeLimits()).nbytes > 108_000_000 * 18
 
 
 def test_the_limit_is_a_setting():
@@ -152,9 +152,9 @@ def test_results_are_within_the_limits_that_are_made_for_them(output, sides):
 def test_a_large_result_is_within_the_limits_that_are_made_for_it():
     data = png_header(40000, 30000, profile=True)
     limits = DecodeLimits.for_result(width=40000, height=30000, nbytes=len(data))
-    assert checked_cost(data, limits).nbytes > 40000 * 30000 * 34
+    assert check_cost(data, limits).nbytes > 40000 * 30000 * 34
     with pytest.raises(PhotoTooLarge):
-        checked_cost(data, DecodeLimits())
+        check_cost(data, DecodeLimits())
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_large_result_is_within_the_limits_that_are_made_for_it():
     ],
 )
 def test_what_may_run_long_or_is_not_told_by_its_header_is_not_small(data, is_small):
-    assert checked_cost(data, DecodeLimits()).is_small is is_small
+    assert check_cost(data, DecodeLimits()).is_small is is_small
 
 
 def zeroed(data):

@@ -9,7 +9,7 @@ from photo_files import png16, saved, tiff
 from PIL import Image
 
 from pasd_batch.config.photos import ImageFormat, OutputSettings
-from pasd_batch.photos.hidden_colors import FULLY_HIDDEN, without_hidden_colors
+from pasd_batch.photos.hidden_colors import FULLY_HIDDEN, fill_hidden_colors
 from pasd_batch.photos.photo_io import Photo, RestorationMarker, decode_photo, encode_photo, with_restored_pixels
 
 MARKER = RestorationMarker(software="pasd-batch 9.9", model="pasd-tiny", config_fingerprint="c0ffee")
@@ -105,8 +105,8 @@ def test_fills_come_from_the_nearest_edge(size):
     left_is_red[:, 0, 0] = left_is_red[:, -1, 2] = 1.0
     alpha = np.zeros(size, np.float32)
     alpha[:, 0] = alpha[:, -1] = 1.0
-    filled = without_hidden_colors(left_is_red, alpha)
+    filled = fill_hidden_colors(left_is_red, alpha)
     np.testing.assert_allclose(filled.sum(axis=2), 1.0, atol=1e-5)
     assert (np.diff(filled[..., 0], axis=1) <= 1e-5).all(), "from the red edge to the blue one"
     opaque = np.ones(size, np.float32)
-    assert without_hidden_colors(left_is_red, opaque) is left_is_red
+    assert fill_hidden_colors(left_is_red, opaque) is left_is_red

@@ -52,7 +52,7 @@ def test_transparent_and_grey_photos_keep_what_they_are():
     assert restored.pixels.dtype == np.uint8
     assert restored.alpha.shape == (40, 20)
     assert (restored.pixels == restored.pixels[..., :1]).all()
-    assert restored.as_seen().dtype == np.float32
+    assert restored.composited().dtype == np.float32
     jpeg = OutputSettings(format=ImageFormat.JPEG, background=(0, 90, 200))
     floats = replace(restored, pixels=to_float(restored.pixels))
     assert encode_photo(restored, settings=jpeg, marker=MARKER) == encode_photo(floats, settings=jpeg, marker=MARKER)

@@ -13,7 +13,7 @@ from photo_files import avif, heif, picture, saved, tiff
 from PIL import Image
 
 from pasd_batch.config.photos import DecodeLimits
-from pasd_batch.photos.decoding_cost import checked_cost
+from pasd_batch.photos.decoding_cost import check_cost
 from pasd_batch.photos.photo_io import (
     CorruptPhoto,
     DecoderCrashed,
@@ -106,7 +106,7 @@ def test_the_limit_of_seconds_is_named(started):
 
 def test_more_memory_than_the_header_lets_expect_is_refused():
     data = tiff(np.zeros((7000, 7000, 3), np.uint16), photometric="rgb", compression="zlib", rowsperstrip=100)
-    cost = replace(checked_cost(data, LIMITS), nbytes=1 << 20, is_told=False)
+    cost = replace(check_cost(data, LIMITS), nbytes=1 << 20, is_bounded=False)
     with pytest.raises(PhotoTooLarge, match="takes more than 257 MiB, though its header lets expect 1"):
         PhotoDecoder().decode(data, limits=LIMITS, cost=cost)
 

@@ -14,8 +14,8 @@ from pasd_batch.config.photos import ImageFormat, OutputSettings
 from pasd_batch.photos.color_space import linear_to_srgb
 from pasd_batch.photos.photo_io import RestorationMarker, decode_photo, encode_photo, with_restored_pixels
 from pasd_batch.photos.stated_colors import BT709, PRIMARIES
-from pasd_batch.photos.stated_profile import profile_of
-from pasd_batch.photos.tone_transfer import SDR_WHITE, TRANSFERS, light_to_pq, pq_to_light
+from pasd_batch.photos.stated_profile import make_profile
+from pasd_batch.photos.transfer_functions import SDR_WHITE, TRANSFERS, light_to_pq, pq_to_light
 
 MARKER = RestorationMarker(software="pasd-batch 9.9", model="pasd-tiny", config_fingerprint="c0ffee")
 PROPHOTO = np.array([[0.79767, 0.13519, 0.03134], [0.28804, 0.71187, 0.00009], [0.0, 0.0, 0.82491]])
@@ -23,7 +23,7 @@ WIDE = {
     "adobe": matrix_profile(ADOBE_RGB, gamma_curve(2.2)),
     "p3": matrix_profile(DISPLAY_P3, srgb_curve()),
     "prophoto": matrix_profile(PROPHOTO, gamma_curve(1.8)),
-    "bt2020": profile_of(PRIMARIES[9]),
+    "bt2020": make_profile(PRIMARIES[9]),
     "table": rgb_lookup_profile(both_ways=True),
 }
 PATCHES = np.repeat(
@@ -48,10 +48,10 @@ def as_linear_png(*chunks: tuple[bytes, bytes], linear: np.ndarray) -> bytes:
 @pytest.mark.parametrize("name", list(ImageFormat))
 def test_colors_beyond_srgb_come_out_as_they_went_in(profile, name):
     photo = decode_photo(saved(Image.fromarray(PATCHES), "PNG", icc_profile=WIDE[profile]))
-    assert photo.beyond_srgb is not None
+    assert photo.out_of_gamut is not None
     data = written(with_restored_pixels(photo, photo.pixels), name)
     assert Image.open(io.BytesIO(data)).info["icc_profile"] == WIDE[profile]
-    beyond = np.abs(photo.beyond_srgb).max(axis=2) > 0
+    beyond = np.abs(photo.out_of_gamut).max(axis=2) > 0
     tolerance = {"jpeg": 12, "webp": 0}.get(name, 0)  # JPEG's blocks ring at the patches' edges
     assert np.abs(samples(data) - PATCHES)[beyond].max() <= tolerance
 
@@ -64,16 +64,16 @@ def test_colors_beyond_srgb_fade_with_what_the_restoration_changes(scale):
     nearly = with_restored_pixels(photo, np.clip(larger + 0.02, 0, 1))
     assert np.abs(samples(written(nearly))[centre] - PATCHES[4, 4]).max() <= 12
     new = with_restored_pixels(photo, 1.0 - larger)
-    assert new.beyond_srgb is not None
-    assert np.abs(new.beyond_srgb[centre]).max() == 0
-    assert with_restored_pixels(photo, larger, colorized=True).beyond_srgb is None
+    assert new.out_of_gamut is not None
+    assert np.abs(new.out_of_gamut[centre]).max() == 0
+    assert with_restored_pixels(photo, larger, colorized=True).out_of_gamut is None
 
 
 def test_photos_within_srgb_take_no_more_memory():
     within = np.clip(picture(), 110, 140)
     for icc in (None, *(WIDE[name] for name in ("adobe", "p3"))):
         photo = decode_photo(saved(Image.fromarray(within), "PNG", icc_profile=icc))
-        assert photo.beyond_srgb is None
+        assert photo.out_of_gamut is None
 
 
 def test_colors_beyond_srgb_are_turned_with_the_photo():
@@ -103,8 +103,8 @@ def test_imagemagick_sees_the_same_in_source_and_result(profile, name, tmp_path)
 
 @pytest.mark.parametrize("code", sorted(PRIMARIES))
 def test_made_profiles_mean_their_primaries_to_littlecms(code):
-    profile = profile_of(PRIMARIES[code])
-    assert profile == profile_of(PRIMARIES[code])
+    profile = make_profile(PRIMARIES[code])
+    assert profile == make_profile(PRIMARIES[code])
     if code == 10:  # XYZ itself, beyond any display
         return
     eight_bit = np.random.default_rng(0).integers(0, 256, (8, 40, 3), dtype=np.uint8)

@@ -19,7 +19,7 @@ _FLOATS, _LEVELS = 12, 3
 """Bytes of a pixel in float32, and in 8 bits; a photo of more bits, or of other colours, takes twice the latter."""
 
 _DECODING = 24
-"""Bytes that decoding takes for a pixel of an ordinary photo (`photos/decoding_path.py`)."""
+"""Bytes that decoding takes for a pixel of an ordinary photo (`photos/decoding_memory.py`)."""
 
 _WHOLE_COPIES = 14
 """Pictures in float32 that there are at once of a photo that is worked on as a whole."""

@@ -43,7 +43,7 @@ class DescribeStage:
         from pasd_batch.describe.describer import Work
 
         began = time.monotonic()
-        photos = [_as_bytes(loaded.photo.as_seen()) for loaded in batch]
+        photos = [_as_bytes(loaded.photo.composited()) for loaded in batch]
         seconds = self.settings.deadlines.describe
         deadline = Deadline("describing", "deadlines.describe", seconds, len(batch))
         descriptions = [Description() for _ in batch]

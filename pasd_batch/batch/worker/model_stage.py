@@ -127,9 +127,9 @@ class ModelStage:
         try:
             with process_ends_after(stuck_after(self.settings.deadlines.restore, 1)):
                 return scorer.score(
-                    loaded.photo.as_seen(),
-                    None if restored is None else restored.as_seen(),
-                    None if loaded.reference is None else loaded.reference.as_seen(),
+                    loaded.photo.composited(),
+                    None if restored is None else restored.composited(),
+                    None if loaded.reference is None else loaded.reference.composited(),
                 )
         except Exception as error:
             raise_if_poisoned(error)

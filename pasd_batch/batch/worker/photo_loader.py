@@ -18,7 +18,7 @@ from pasd_batch.config.photo_settings import adapted
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.manifests.allowed_folders import refuse_outside
 from pasd_batch.photos.compact import MOST_FLOATS, compact
-from pasd_batch.photos.decoding_cost import checked_cost
+from pasd_batch.photos.decoding_cost import check_cost
 from pasd_batch.photos.estimates.degradation import estimate_degradation
 from pasd_batch.photos.estimates.measures import measure_photo
 from pasd_batch.photos.mask import UnusableMask, read_mask
@@ -155,7 +155,7 @@ class PhotoLoader:
     def _decode(self, data: bytes, state: PhotoState, began: float, page: int | None = None) -> Photo:
         """Decode when there is memory for it, until the deadline of a photo whose loading `began` then."""
         limits, most = self.settings.limits, self.settings.deadlines.fetch
-        cost = checked_cost(data, limits, page)
+        cost = check_cost(data, limits, page)
         with ExitStack() as held:
             with state.waiting():
                 held.enter_context(self.memory.taking(cost.nbytes))

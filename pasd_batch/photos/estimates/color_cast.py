@@ -1,4 +1,4 @@
-"""Colour cast: how far the mean of a photo's colours is from grey, beside how much they vary.
+"""Colour cast: distance of a photo's mean colour from grey, relative to the spread of its colours.
 
 F. Gasparini and R. Schettini, "Color balancing of digital photos using simple image statistics" (2004): in CIELAB's
 plane of a* and b*, a cast is a distribution that is narrow beside its distance from the neutral axis.

@@ -1,4 +1,4 @@
-"""Degradation of a photo as far as its pixels and its file tell: noise, blur, and JPEG's compression."""
+"""Estimates of a photo's degradation: noise, blur and JPEG compression."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""JPEG's compression in a photo's pixels: the steps at the borders of its 8x8 blocks, wherever the grid begins."""
+"""JPEG blocking in a photo's pixels: steps at the borders of 8x8 blocks, at any phase of the grid."""
 
 import numpy as np
 from jaxtyping import Float32

@@ -1,4 +1,4 @@
-"""Samples of every type as 8-bit levels."""
+"""Pixels of every data type as grey levels of 0 to 255."""
 
 import numpy as np
 from jaxtyping import Float32, UInt8

@@ -6,11 +6,11 @@ from pasd_batch.photos.color_profile import profile_name
 from pasd_batch.photos.estimates.borders import find_borders
 from pasd_batch.photos.estimates.color_cast import measure_color_cast
 from pasd_batch.photos.estimates.exposure import measure_exposure
+from pasd_batch.photos.estimates.halftone import halftone_strength
 from pasd_batch.photos.estimates.hashes import perceptual_hash, pixel_hash
 from pasd_batch.photos.estimates.information import entropy
 from pasd_batch.photos.estimates.levels import as_uint8
 from pasd_batch.photos.estimates.sample import sample_photo
-from pasd_batch.photos.estimates.screen import screen_strength
 from pasd_batch.photos.exif_facts import exif_facts
 from pasd_batch.photos.photo import ColorSource, Photo
 from pasd_batch.records import PhotoMeasures
@@ -35,7 +35,7 @@ def measure_photo(photo: Photo) -> PhotoMeasures:
         cast=cast.chroma_02,
         cast_a=cast.a,
         cast_b=cast.b,
-        screen=screen_strength(sample_photo(photo.pixels, photo.alpha)),
+        screen=halftone_strength(sample_photo(photo.pixels, photo.alpha)),
         border_left=borders.left,
         border_top=borders.top,
         border_right=borders.right,

@@ -1,7 +1,7 @@
-"""Noise of a photo: the standard deviation of what its quietest parts have beside their content.
+"""Noise of a photo: the standard deviation of high-pass responses in its least textured blocks.
 
-J. Immerkaer, "Fast Noise Variance Estimation" (1996): a mask to which no plane and no straight edge along an axis
-answers. Applied in blocks, of which the quiet ones count, since texture does answer.
+J. Immerkaer, "Fast Noise Variance Estimation" (1996): a filter that is zero on planes and on straight edges along an
+axis. Since texture does respond, only the quietest blocks count.
 """
 
 import math
@@ -9,16 +9,16 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from pasd_batch.photos.estimates.laplacian import laplacian_answers
+from pasd_batch.photos.estimates.halftone import halftone_strength
+from pasd_batch.photos.estimates.laplacian import laplacian_response
 from pasd_batch.photos.estimates.levels import WHITE_LEVEL
 from pasd_batch.photos.estimates.sample import PhotoSample
-from pasd_batch.photos.estimates.screen import screen_strength
 
 _BLOCK = 8
 """Side of a block, pixels: fits between lines of text."""
 
 _QUIET = 0.05
-"""Quantile of the blocks' figures that is taken."""
+"""Quantile of the blocks' estimates that is taken."""
 
 _OF_NOISE = 0.78
 """That quantile over the deviation, measured on photos with noise of 5 to 20 levels: figures of 64 pixels scatter."""
@@ -41,7 +41,7 @@ def noise_sigma(sample: PhotoSample) -> float | None:
     planes = [plane_noise(channel, sample.visible) for channel in sample.channels]
     known = [sigma for sigma in planes if sigma is not None]
     sigma = float(np.mean(known)) if known else None
-    if sigma is not None and sigma > _SEEN_SCREEN and (screen_strength(sample) or 0.0) > _SCREEN:
+    if sigma is not None and sigma > _SEEN_SCREEN and (halftone_strength(sample) or 0.0) > _SCREEN:
         return None
     return sigma
 
@@ -52,7 +52,7 @@ def plane_noise(
     """The same for one channel, or luma; None if fewer than 16 blocks of 8 pixels a side can tell."""
     if min(plane.shape[1:]) < _BLOCK + 2:
         return None
-    figures = math.sqrt(math.pi / 2.0) / 6.0 * _block_means(np.abs(laplacian_answers(plane)))
+    figures = math.sqrt(math.pi / 2.0) / 6.0 * _block_means(np.abs(laplacian_response(plane)))
     clipped = (plane < 0.5) | (plane > WHITE_LEVEL - 0.5)
     usable = _block_means(clipped[:, 1:-1, 1:-1]) <= _MOST_CLIPPED
     if visible is not None:

@@ -1,4 +1,4 @@
-"""Parts of a photo that estimates look at: all of it, or windows spread over a large one, so that time is bounded."""
+"""Sample of a photo for estimates: all of it, or windows spread over a large one, so that time is bounded."""
 
 import math
 from dataclasses import dataclass

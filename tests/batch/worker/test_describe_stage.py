@@ -14,7 +14,7 @@ from pasd_batch.batch.worker.model_stage import ModelStage, ProcessPoisoned
 from pasd_batch.batch.worker.models import ModelLoaders, WorkerModels
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
 from pasd_batch.describe.describer import Finding
-from pasd_batch.photos.photo import GROUND
+from pasd_batch.photos.photo import GRAY_BACKGROUND
 from pasd_batch.records import Description, FoundBox, FoundObject, Stage
 
 DOGS = (FoundObject("dog", 2, 0.9),)
@@ -88,7 +88,7 @@ def test_describers_see_256_levels_of_photos_as_they_are_seen():
     ((seen,),) = describer.seen
     assert (seen.dtype, seen.shape) == (np.uint8, (8, 8, 3))
     assert set(seen[:, :4].ravel()) == {255}
-    assert set(seen[:, 4:].ravel()) == {round(GROUND * 255)}
+    assert set(seen[:, 4:].ravel()) == {round(GRAY_BACKGROUND * 255)}
 
 
 def test_found_things_that_have_a_fidelity_of_their_own_are_in_the_row_and_go_to_the_restorer():

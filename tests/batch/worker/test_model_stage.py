@@ -9,7 +9,7 @@ from photo_archive import loaded, settings
 from pasd_batch.batch.worker.model_stage import ModelStage, ProcessPoisoned
 from pasd_batch.batch.worker.models import WorkerModels
 from pasd_batch.batch.worker.overlap import DeadlineExceeded
-from pasd_batch.photos.photo import GROUND
+from pasd_batch.photos.photo import GRAY_BACKGROUND
 from pasd_batch.records import Score
 
 
@@ -112,7 +112,7 @@ def test_transparent_photos_are_scored_as_they_are_seen():
     black_below = replace(photo, pixels=np.repeat((alpha[..., np.newaxis] > 0).astype(np.float32), 3, axis=2))
     stage(scorer=scorer).score(replace(loaded(0), photo=photo, reference=black_below), black_below)
     for seen in scorer.seen:
-        np.testing.assert_array_equal(seen[0, :, 0], [1, 1, 0.75, GROUND, GROUND, GROUND])
+        np.testing.assert_array_equal(seen[0, :, 0], [1, 1, 0.75, GRAY_BACKGROUND, GRAY_BACKGROUND, GRAY_BACKGROUND])
         np.testing.assert_array_equal(seen, scorer.seen[0])
     opaque = loaded(0)
     stage(scorer=scorer).score(opaque, None)

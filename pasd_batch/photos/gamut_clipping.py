@@ -1,4 +1,4 @@
-"""Colours of CMYK and Lab that sRGB does not hold: they are cut off, which is told."""
+"""Warning about CMYK and Lab colours that are out of sRGB's gamut and were clipped."""
 
 import numpy as np
 from PIL import Image
@@ -18,8 +18,8 @@ def sample_of(image: Image.Image) -> Image.Image:
     return image.resize((width, height), Image.Resampling.NEAREST)
 
 
-def tell_lost_colors(sample: Image.Image, icc: bytes | None, warn: Warn) -> None:
-    """Tell which share of an 8-bit CMYK or Lab image lies outside of sRGB.
+def warn_of_clipped_colors(sample: Image.Image, icc: bytes | None, warn: Warn) -> None:
+    """Warn of the share of an 8-bit CMYK or Lab image's pixels that is out of sRGB's gamut.
 
     `icc` is the profile by which CMYK was converted; without one it is the complement of RGB, and within sRGB.
     """

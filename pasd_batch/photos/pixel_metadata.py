@@ -1,4 +1,4 @@
-"""Metadata in pixels of the photo: scaled with it, or left out with a warning where the photo was turned.
+"""Metadata that are measured in pixels: scaled with the photo, or left out with a warning if it was rotated.
 
 EXIF's subject and focal plane, GeoTIFF's ground (OGC 19-008r4, section 7.1), Google's panoramas, and the size that
 regions of the Metadata Working Group are relative to.
@@ -42,7 +42,7 @@ _RATIONALS: dict[PropertyName, int] = {(_EXIF, "FocalPlaneXResolution"): 0, (_EX
 
 @dataclass(frozen=True)
 class PixelScale:
-    """Relation of a result's pixels to its source's: how many times as many, and whether they were turned."""
+    """Scale of a result against its source along each axis, and whether it was rotated or mirrored."""
 
     across: float = 1.0
     down: float = 1.0
@@ -55,7 +55,7 @@ class PixelScale:
 
     @property
     def changes_nothing(self) -> bool:
-        """The same pixels in the same places."""
+        """True if pixel coordinates stay the same."""
         return self == PixelScale()
 
 

@@ -1,4 +1,4 @@
-"""Transfer functions: a photo's encoded values to linear light, after ITU-T H.273 and what it names."""
+"""Transfer functions (ITU-T H.273): encoded values to linear light, and HDR to SDR."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,26 +1,26 @@
-"""Screen of a print: dots that repeat every few pixels, which no photograph or noise does."""
+"""Halftone screen of a print: dots with a period of a few pixels."""
 
 import numpy as np
 
-from pasd_batch.photos.estimates.laplacian import laplacian_answers
+from pasd_batch.photos.estimates.laplacian import laplacian_response
 from pasd_batch.photos.estimates.sample import PhotoSample
 
 _WINDOW = 128
 _NEAREST, _FARTHEST = 3, 12
-"""Distances, pixels, at which dots may repeat: nearer the mask itself correlates noise, farther lines of text do."""
+"""Periods of dots, pixels: below, the filter itself correlates noise; above, lines of text repeat."""
 
 _LARGEST_ANSWER = 4.5
 """Times the median: edges do not outweigh the rest."""
 
 
-def screen_strength(sample: PhotoSample) -> float | None:
+def halftone_strength(sample: PhotoSample) -> float | None:
     """Largest autocorrelation of luma's fine structure at a distance of 3 to 12 pixels: -1 to 1, near 1 for a screen.
 
     Photos have less than 0.25, prints with up to 6 pixels between dots usually more. None below 130 pixels a side.
     """
     if min(sample.luma.shape[1:]) < _WINDOW + 2:
         return None
-    answers = laplacian_answers(sample.luma)
+    answers = laplacian_response(sample.luma)
     bound = _LARGEST_ANSWER * float(np.median(np.abs(answers)))
     if bound == 0.0:
         return 0.0
