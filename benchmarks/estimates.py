@@ -20,7 +20,7 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 from pasd_batch.degradation.film_grain import GrainParameters, add_grain
-from pasd_batch.degradation.filtering import soften
+from pasd_batch.degradation.filtering import gaussian_blur
 from pasd_batch.degradation.halftone import HalftoneParameters, print_halftone
 from pasd_batch.degradation.jpeg import compress_jpeg
 from pasd_batch.degradation.noise import add_gaussian_noise
@@ -121,7 +121,7 @@ def noise(photo: np.ndarray, sigma: float, planes: int = 3) -> np.ndarray:
 
 
 def blur(photo: np.ndarray, sigma: float) -> np.ndarray:
-    return through_tensor(photo, lambda batch: soften(batch, [sigma])) if sigma else photo
+    return through_tensor(photo, lambda batch: gaussian_blur(batch, [sigma])) if sigma else photo
 
 
 def jpeg(photo: np.ndarray, quality: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Degrading clean photos, by whichever chain the settings name.
+"""Degradation of clean photos by the chain that the settings name.
 
 All randomness comes from one `torch.Generator`: the same generator state, settings and pictures give the same result.
 With a generator on the CPU the draws are the same whatever device the pictures are on.
@@ -32,7 +32,7 @@ SMALLEST_SIDE = 8
 
 @dataclass(frozen=True, eq=False)
 class DegradedBatch:
-    """Degraded pictures and what restoring them should give; float32 (batch, 3, height, width), sRGB in [0, 1].
+    """Degraded pictures and the targets of restoration; float32 (batch, 3, height, width), sRGB in [0, 1].
 
     The targets are the clean pictures, in grey for old photos in black and white.
     """
@@ -65,14 +65,14 @@ def degrade_with(
     draws: Draws,
     noise: NoiseSource,
 ) -> DegradedBatch:
-    """`degrade_batch` with parameters and noise from two sources, so that noise may be drawn on a GPU."""
+    """`degrade_batch` with separate sources of parameters and noise, so that noise may be drawn on a GPU."""
     _refuse_tiny(photos)
     match settings:
         case RealEsrganSettings():
             chain = sample_chain(settings, draws, batch=len(photos), device=photos.device)
             return DegradedBatch(apply_chain(photos, chain, noise), photos)
         case BicubicSettings():
-            return DegradedBatch(shrink_bicubic(photos, settings), photos)
+            return DegradedBatch(downsample_bicubic(photos, settings), photos)
         case OldPhotoSettings():
             pixels = photos.shape[-2] * photos.shape[-1]
             ages = [sample_old_photo(settings, draws, pixels=pixels) for _ in photos]
@@ -81,7 +81,7 @@ def degrade_with(
             return DegradedBatch(round_to_8_bit(to_gray(photos)), photos)
         case MixtureSettings():
             weights = {number: share.weight for number, share in enumerate(settings.shares)}
-            chosen = settings.shares[draws.weighted(weights)].degradation
+            chosen = settings.shares[draws.choice(weights)].degradation
             return degrade_with(photos, settings=chosen, draws=draws, noise=noise)
         case _:
             assert_never(settings)
@@ -99,10 +99,10 @@ def degrade_photo(
     return degrade_batch(photo[None], settings=settings, generator=generator).degraded[0]
 
 
-def shrink_bicubic(
+def downsample_bicubic(
     photos: Float[Tensor, "batch 3 height width"], settings: BicubicSettings
 ) -> Float[Tensor, "batch 3 degraded_height degraded_width"]:
-    """Shrink with antialiasing, round to 8 bit, and (with `resize_back`) enlarge again; nothing is random."""
+    """Downsample with antialiasing, round to 8 bits, and (with `resize_back`) upsample again; nothing is random."""
     height, width = photos.shape[-2:]
     size = (max(1, height // settings.scale), max(1, width // settings.scale))
     small = functional.interpolate(photos, size=size, mode="bicubic", antialias=True, align_corners=False)

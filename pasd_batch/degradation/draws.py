@@ -11,16 +11,16 @@ Choice = TypeVar("Choice")
 
 
 class Draws:
-    """Plain random numbers for parameters.
+    """Random numbers for the parameters of degradations.
 
-    They are fetched in blocks, so that a generator on a GPU costs one synchronisation a block and not one a number.
+    They are drawn in blocks, so that a generator on a GPU costs one synchronisation per block.
     """
 
     def __init__(self, generator: torch.Generator) -> None:
         self._generator = generator
         self._unused: list[float] = []
 
-    def fraction(self) -> float:
+    def random(self) -> float:
         """Uniform in [0, 1)."""
         if not self._unused:
             device = self._generator.device
@@ -31,25 +31,25 @@ class Draws:
     def uniform(self, interval: tuple[float, float]) -> float:
         """Uniform between the two ends."""
         low, high = interval
-        return low + (high - low) * self.fraction()
+        return low + (high - low) * self.random()
 
     def skewed(self, interval: tuple[float, float]) -> float:
-        """Between the two ends with density falling from the low end: the square of a uniform fraction of the way."""
+        """low + (high - low) u^2 with u uniform in [0, 1): values near `low` are more likely."""
         low, high = interval
-        return low + (high - low) * self.fraction() ** 2
+        return low + (high - low) * self.random() ** 2
 
-    def flag(self, probability: float) -> bool:
-        """True with this probability; never at 0, always at 1."""
-        return self.fraction() < probability
+    def bernoulli(self, probability: float) -> bool:
+        """True with this probability."""
+        return self.random() < probability
 
-    def index(self, count: int) -> int:
+    def integer(self, count: int) -> int:
         """Uniform among 0 .. count - 1."""
-        return min(int(self.fraction() * count), count - 1)
+        return min(int(self.random() * count), count - 1)
 
-    def weighted(self, weights: Mapping[Choice, float]) -> Choice:
-        """One of the keys, as often as its relative weight says; never one whose weight is 0."""
+    def choice(self, weights: Mapping[Choice, float]) -> Choice:
+        """One of the keys, with probability proportional to its weight."""
         possible = [choice for choice, weight in weights.items() if weight > 0.0]
-        point = self.fraction() * sum(weights.values())
+        point = self.random() * sum(weights.values())
         for choice in possible:
             point -= weights[choice]
             if point < 0.0:
@@ -59,7 +59,7 @@ class Draws:
 
 @runtime_checkable
 class NoiseSource(Protocol):
-    """Source of a degradation's noise tensors; tests replay recorded ones."""
+    """Source of a degradation's noise tensors; tests substitute recorded ones."""
 
     def normal(self, shape: Sequence[int]) -> Tensor:
         """Unit normal draws of this shape."""
@@ -71,7 +71,7 @@ class NoiseSource(Protocol):
 
 
 class GeneratorNoise:
-    """Noise drawn where the generator is, then brought to `device`: a CPU generator gives the same everywhere."""
+    """Noise drawn on the generator's device and copied to `device`: with a CPU generator it is the same everywhere."""
 
     def __init__(self, generator: torch.Generator, *, device: torch.device) -> None:
         self._generator = generator

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.old_photo import DustSettings
-from pasd_batch.degradation.columns import column, members, sent
+from pasd_batch.degradation.batch_tensors import index_tensor, per_photo, to_device
 from pasd_batch.degradation.draws import Draws
 from pasd_batch.degradation.strength import contract
 
@@ -76,14 +76,14 @@ class DustParameters:
 
 def sample_dust(settings: DustSettings, draws: Draws, *, pixels: int, strength: float = 1.0) -> DustParameters:
     """Draw the dust of one photo of so many pixels; perhaps none."""
-    dusty = draws.flag(settings.probability)
-    dark = draws.flag(_DARK_PROBABILITY)
+    dusty = draws.bernoulli(settings.probability)
+    dark = draws.bernoulli(_DARK_PROBABILITY)
     brightness = draws.uniform(_DARK if dark else _LIGHT)
     # Rounded up or down at random: small crops then have as much dust on average as the photos they come from.
     density = contract(settings.density, strength=strength)
     opacity = contract(_OPACITY, strength=strength)
-    count = int(draws.uniform(density) * pixels / 1e6 + draws.fraction()) if dusty else 0
-    hairs = int(count * draws.uniform(settings.hair_share) + draws.fraction()) if dusty else 0
+    count = int(draws.uniform(density) * pixels / 1e6 + draws.random()) if dusty else 0
+    hairs = int(count * draws.uniform(settings.hair_share) + draws.random()) if dusty else 0
     return DustParameters(
         specks=tuple(_sample_speck(draws, opacity) for _ in range(count - min(count, hairs))),
         hairs=tuple(_sample_hair(draws, opacity) for _ in range(min(count, hairs))),
@@ -104,13 +104,13 @@ def add_dust(
         _cover_with_specks(cover, several)
     for several in _in_groups(hairs, _HAIRS_AT_ONCE):
         _cover_with_hairs(cover, several)
-    return photos + cover * (column([each.brightness for each in parameters], photos) - photos)
+    return photos + cover * (per_photo([each.brightness for each in parameters], photos) - photos)
 
 
 def _sample_speck(draws: Draws, opacity: tuple[float, float]) -> Speck:
     return Speck(
-        x=draws.fraction(),
-        y=draws.fraction(),
+        x=draws.random(),
+        y=draws.random(),
         radius=draws.skewed(_RADIUS),
         opacity=draws.uniform(opacity),
         phases=(draws.uniform((0.0, 2.0 * math.pi)), draws.uniform((0.0, 2.0 * math.pi))),
@@ -119,8 +119,8 @@ def _sample_speck(draws: Draws, opacity: tuple[float, float]) -> Speck:
 
 def _sample_hair(draws: Draws, opacity: tuple[float, float]) -> Hair:
     return Hair(
-        x=draws.fraction(),
-        y=draws.fraction(),
+        x=draws.random(),
+        y=draws.random(),
         length=draws.uniform(_HAIR_LENGTH),
         half_width=draws.uniform(_HAIR_WIDTH),
         opacity=draws.uniform(opacity),
@@ -166,19 +166,19 @@ def _cover_with_hairs(cover: Tensor, hairs: Sequence[tuple[int, Hair]]) -> None:
 
 
 def _columns(rows: Sequence[tuple[float, ...]], like: Tensor) -> tuple[Float[Tensor, "things 1 1"], ...]:
-    return sent(torch.tensor(rows, dtype=like.dtype), like.device)[..., None, None].unbind(dim=1)
+    return to_device(torch.tensor(rows, dtype=like.dtype), like.device)[..., None, None].unbind(dim=1)
 
 
 def _windows(x: Tensor, y: Tensor, reach: int) -> tuple[Tensor, Tensor]:
-    """Column and row numbers of the pixels of a square around each middle, so many pixels in each direction."""
+    """Column and row indices of the pixels within `reach` of each centre."""
     offsets = torch.arange(-reach, reach + 1, device=x.device, dtype=x.dtype)
     return x.round() + offsets[None, None, :], y.round() + offsets[None, :, None]
 
 
 def _raise_cover(cover: Tensor, places: Sequence[int], columns: Tensor, lines: Tensor, values: Tensor) -> None:
-    """Raise the cover (batch, 1, height, width) of the photos at `places` to these values where they are larger."""
+    """Maximum of the cover (batch, 1, height, width) and these values, in the photos with indices `places`."""
     height, width = cover.shape[-2:]
     inside = (columns >= 0) & (columns < width) & (lines >= 0) & (lines < height)
     pixels = lines.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
-    starts = members(places, cover)[:, None, None] * (height * width)
+    starts = index_tensor(places, cover)[:, None, None] * (height * width)
     cover.view(-1).scatter_reduce_(0, (starts + pixels.long()).flatten(), (values * inside).flatten(), reduce="amax")

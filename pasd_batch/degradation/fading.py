@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.old_photo import ToneSettings
-from pasd_batch.degradation.columns import channel_columns, column, constant, flags
+from pasd_batch.degradation.batch_tensors import constant, per_channel, per_photo, photo_mask
 from pasd_batch.degradation.draws import Draws, NoiseSource
-from pasd_batch.degradation.random_fields import slow_fields
+from pasd_batch.degradation.procedural_noise import value_noise
 from pasd_batch.degradation.strength import contract
 
 _SEPIA_PROBABILITY = 0.7
@@ -74,11 +74,11 @@ def sample_fading(settings: ToneSettings, draws: Draws, *, strength: float = 1.0
     def amount(interval: tuple[float, float]) -> float:
         return draws.uniform(contract(interval, strength=strength))
 
-    toned = draws.flag(_SEPIA_PROBABILITY)
+    toned = draws.bernoulli(_SEPIA_PROBABILITY)
     sepia, worst, cast = amount(_SEPIA), amount(settings.dye_loss), amount(settings.cast)
     red, green, blue = (worst * draws.uniform(share) for share in _DYE_SHARES)
     return FadingParameters(
-        monochrome=draws.flag(settings.monochrome_probability),
+        monochrome=draws.bernoulli(settings.monochrome_probability),
         sepia=sepia if toned else 0.0,
         dye_losses=(red, green, blue),
         casts=(draws.uniform((-cast, cast)), draws.uniform((-cast, cast)), draws.uniform((-cast, cast))),
@@ -96,16 +96,16 @@ def fade(
 ) -> Float[Tensor, "batch 3 height width"]:
     """Give photos (already grey where monochrome) the tone of old prints; in and out within [0, 1]."""
     black, white, exponent = (
-        column([getattr(each, name) for each in parameters], photos) for name in ("black", "white", "exponent")
+        per_photo([getattr(each, name) for each in parameters], photos) for name in ("black", "white", "exponent")
     )
     faded = black + (white - black) * photos.clamp(0.0, 1.0).pow(exponent)
     faded = faded * _illumination(photos, parameters, noise)
-    monochrome = flags([each.monochrome for each in parameters], photos)
+    monochrome = photo_mask([each.monochrome for each in parameters], photos)
     return torch.where(monochrome, _tone_sepia(faded, parameters), _lose_dyes(faded, parameters)).clamp(0.0, 1.0)
 
 
 def _tone_sepia(gray: Tensor, parameters: Sequence[FadingParameters]) -> Float[Tensor, "batch 3 height width"]:
-    amounts = column([each.sepia for each in parameters], gray)
+    amounts = per_photo([each.sepia for each in parameters], gray)
     exponents, paper = (
         constant(values, gray.dtype, gray.device).view(1, 3, 1, 1).pow(amounts)
         for values in (_SEPIA_EXPONENTS, _SEPIA_PAPER)
@@ -115,8 +115,8 @@ def _tone_sepia(gray: Tensor, parameters: Sequence[FadingParameters]) -> Float[T
 
 def _lose_dyes(photos: Tensor, parameters: Sequence[FadingParameters]) -> Float[Tensor, "batch 3 height width"]:
     """Scale the density (minus the logarithm of brightness) of each channel, then shift it."""
-    kept = 1.0 - channel_columns([each.dye_losses for each in parameters], photos)
-    return photos.clamp(min=_DARKEST).pow(kept) + channel_columns([each.casts for each in parameters], photos)
+    kept = 1.0 - per_channel([each.dye_losses for each in parameters], photos)
+    return photos.clamp(min=_DARKEST).pow(kept) + per_channel([each.casts for each in parameters], photos)
 
 
 def _illumination(
@@ -124,10 +124,10 @@ def _illumination(
 ) -> Float[Tensor, "batch 1 height width"]:
     height, width = photos.shape[-2:]
     cells = [max(height, width) / _SLOW_CELLS] * len(photos)
-    slow = slow_fields(noise, height=height, width=width, cells=cells)
-    centers = channel_columns([each.vignette_center for each in parameters], photos)
+    slow = value_noise(noise, height=height, width=width, cells=cells)
+    centers = per_channel([each.vignette_center for each in parameters], photos)
     x = torch.linspace(0.0, 1.0, width, device=photos.device)[None, :] - centers[:, :1]
     y = torch.linspace(0.0, 1.0, height, device=photos.device)[:, None] - centers[:, 1:]
     distance = (x.square() + y.square()) / 0.5
-    vignette = (1.0 - column([each.vignette for each in parameters], photos) * distance).clamp(min=0.0)
-    return (1.0 + column([each.unevenness for each in parameters], photos) * slow.tanh()) * vignette
+    vignette = (1.0 - per_photo([each.vignette for each in parameters], photos) * distance).clamp(min=0.0)
+    return (1.0 + per_photo([each.unevenness for each in parameters], photos) * slow.tanh()) * vignette

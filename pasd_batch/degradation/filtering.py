@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pasd_batch.config.degradation import ResizeMode
-from pasd_batch.degradation.blur_kernels import BellKernel, kernel_weights
+from pasd_batch.degradation.blur_kernels import BivariateKernel, kernel_weights
 
 
 def blur(
@@ -20,24 +20,24 @@ def blur(
 ) -> Float[Tensor, "batch channels height width"]:
     """Cross-correlate every picture with its own kernel, the same for all channels, with reflected borders.
 
-    Kernels may be larger than the picture: the reflection then goes to and fro. By Fourier transform: for kernels of
-    this size it is several times faster than a convolution, and its float32 error is the smaller one.
+    Kernels may be larger than the picture, which is then reflected repeatedly. Computed by FFT: several times faster
+    than a convolution with kernels of this size, with a smaller float32 error.
     """
     height, width = photos.shape[-2:]
     kernels = kernels.to(photos)
     if kernels.shape[-1] == 1:
         return photos * kernels.unsqueeze(1)
     padded = reflect_pad(photos, kernels.shape[-1] // 2)
-    size = (_fast_length(padded.shape[-2]), _fast_length(padded.shape[-1]))
+    size = (_next_fast_length(padded.shape[-2]), _next_fast_length(padded.shape[-1]))
     spectrum = torch.fft.rfft2(padded, s=size) * torch.fft.rfft2(kernels, s=size).conj().unsqueeze(1)
     return torch.fft.irfft2(spectrum, s=size)[..., :height, :width]
 
 
-def soften(
+def gaussian_blur(
     photos: Float[Tensor, "batch channels height width"], sigmas: Sequence[float]
 ) -> Float[Tensor, "batch channels height width"]:
-    """Blur each picture with a round Gaussian of its standard deviation, pixels."""
-    kernels = [BellKernel(2 * max(1, math.ceil(3.5 * sigma)) + 1, sigma, sigma) for sigma in sigmas]
+    """Blur each picture with an isotropic Gaussian of its standard deviation, pixels."""
+    kernels = [BivariateKernel(2 * max(1, math.ceil(3.5 * sigma)) + 1, sigma, sigma) for sigma in sigmas]
     return blur(photos, kernel_weights(kernels, device=photos.device))
 
 
@@ -67,7 +67,7 @@ def resize_to(
 def reflect_pad(
     photos: Float[Tensor, "batch channels height width"], margin: int
 ) -> Float[Tensor, "batch channels padded_height padded_width"]:
-    """Mirror `margin` pixels at every border, without repeating the border; small pictures are mirrored repeatedly."""
+    """Reflection padding by `margin` pixels, without repeating the border pixel; of small pictures repeatedly."""
     height, width = photos.shape[-2:]
     if margin < min(height, width):
         return functional.pad(photos, [margin] * 4, mode="reflect")
@@ -87,8 +87,8 @@ def _reflected_indices(side: int, margin: int, device: torch.device) -> Int64[Te
     return torch.minimum(positions, (period - positions).abs()) if side > 1 else torch.zeros_like(positions)
 
 
-def _fast_length(length: int) -> int:
-    """The next length without prime factors above 5, which Fourier transforms are fast on."""
+def _next_fast_length(length: int) -> int:
+    """The next 5-smooth length, for which FFTs are fast (as `scipy.fft.next_fast_len`)."""
     while not _is_smooth(length):
         length += 1
     return length

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.old_photo import HalftoneSettings
-from pasd_batch.degradation.columns import channel_columns, column
+from pasd_batch.degradation.batch_tensors import per_channel, per_photo
 from pasd_batch.degradation.draws import Draws
 from pasd_batch.degradation.strength import contract
 
@@ -36,7 +36,7 @@ class HalftoneParameters:
 
 def sample_halftone(settings: HalftoneSettings, draws: Draws, *, strength: float = 1.0) -> HalftoneParameters:
     """Draw the screen of one photo; amount 0 where it is no print."""
-    printed = draws.flag(settings.probability)
+    printed = draws.bernoulli(settings.probability)
     amount = draws.uniform(contract(settings.amount, strength=strength))
     return HalftoneParameters(
         amount=amount if printed else 0.0,
@@ -59,13 +59,13 @@ def print_halftone(
     height, width = photos.shape[-2:]
     y = torch.arange(height, device=photos.device, dtype=photos.dtype)[:, None]
     x = torch.arange(width, device=photos.device, dtype=photos.dtype)[None, :]
-    dots = _screens(x, y, channel_columns(angles, photos), column([each.period for each in parameters], photos))
+    dots = _screens(x, y, per_channel(angles, photos), per_photo([each.period for each in parameters], photos))
     printed = torch.sigmoid(_EDGE_STEEPNESS * (photos - dots))
-    return photos + column([each.amount for each in parameters], photos) * (printed - photos)
+    return photos + per_photo([each.amount for each in parameters], photos) * (printed - photos)
 
 
 def _screens(x: Tensor, y: Tensor, angles: Tensor, periods: Tensor) -> Float[Tensor, "batch 3 height width"]:
-    """Brightness, 0 to 1, from which on a place stays free of ink."""
+    """Threshold of each pixel, 0 to 1: above this brightness it has no ink."""
     frequency = 2.0 * math.pi / periods
     cosine, sine = frequency * torch.cos(angles), frequency * torch.sin(angles)
     return 0.5 + 0.25 * (torch.cos(cosine * x + sine * y) + torch.cos(cosine * y - sine * x))

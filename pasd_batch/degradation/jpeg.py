@@ -1,6 +1,6 @@
-"""JPEG compression of pictures without a codec: colour transform, block DCT, quantization and back.
+"""JPEG compression and decompression as tensor operations: colour transform, block DCT, quantization and back.
 
-Entropy coding changes no pixel, so this is what a decoder would give, but for its rounding to 8 bit. 4:2:0 chroma.
+The result is a decoder's before its rounding to 8 bits, as entropy coding is lossless. Chroma is 4:2:0.
 """
 
 import math
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from pasd_batch.degradation.columns import constant
+from pasd_batch.degradation.batch_tensors import constant
 from pasd_batch.luma import BT601
 
 _BLOCK = 8
@@ -42,7 +42,7 @@ _TO_YCBCR = (BT601, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
 
 SMALLEST_TABLE_FACTOR = 1e-4
-"""Factor on the tables at quality 100, where the formula gives 0 and nothing could be divided by it."""
+"""Factor on the tables at quality 100, where the formula gives 0."""
 
 
 def compress_jpeg(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.degradation import NoiseSettings
-from pasd_batch.degradation.columns import constant, members, sent
+from pasd_batch.degradation.batch_tensors import constant, index_tensor, to_device
 from pasd_batch.degradation.draws import Draws, NoiseSource
 from pasd_batch.degradation.filtering import round_to_8_bit
 from pasd_batch.degradation.strength import contract
@@ -40,12 +40,12 @@ class NoiseParameters:
 
 def sample_noise(settings: NoiseSettings, draws: Draws, *, strength: float = 1.0) -> NoiseParameters:
     """Draw the noise of one picture; below strength 1 it is weaker."""
-    gaussian = draws.flag(_GAUSSIAN_PROBABILITY)
+    gaussian = draws.bernoulli(_GAUSSIAN_PROBABILITY)
     levels = settings.sigma if gaussian else settings.poisson_scale
     return NoiseParameters(
         kind=NoiseKind.GAUSSIAN if gaussian else NoiseKind.POISSON,
         level=draws.uniform(contract(levels, strength=strength)),
-        gray=draws.flag(_GRAY_PROBABILITY),
+        gray=draws.bernoulli(_GRAY_PROBABILITY),
     )
 
 
@@ -60,8 +60,10 @@ def add_noise(
         for gray in (True, False):
             chosen = [i for i, each in enumerate(parameters) if each.kind is kind and each.gray is gray]
             if chosen:
-                levels = sent(torch.tensor([parameters[i].level for i in chosen], dtype=photos.dtype), photos.device)
-                places = members(chosen, photos)
+                levels = to_device(
+                    torch.tensor([parameters[i].level for i in chosen], dtype=photos.dtype), photos.device
+                )
+                places = index_tensor(chosen, photos)
                 noisy.index_copy_(0, places, _add_one_kind(photos[places], levels, kind, gray, source))
     return noisy
 

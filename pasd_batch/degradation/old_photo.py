@@ -13,13 +13,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.old_photo import OldPhotoSettings
+from pasd_batch.degradation.batch_tensors import photo_mask, to_device
 from pasd_batch.degradation.blotches import BlotchParameters, add_blotches, sample_blotches
-from pasd_batch.degradation.columns import flags, sent
 from pasd_batch.degradation.draws import Draws, NoiseSource
 from pasd_batch.degradation.dust import DustParameters, add_dust, sample_dust
 from pasd_batch.degradation.fading import FadingParameters, fade, sample_fading
 from pasd_batch.degradation.film_grain import GrainParameters, add_grain, sample_grain
-from pasd_batch.degradation.filtering import round_to_8_bit, soften
+from pasd_batch.degradation.filtering import gaussian_blur, round_to_8_bit
 from pasd_batch.degradation.halftone import HalftoneParameters, print_halftone, sample_halftone
 from pasd_batch.degradation.jpeg import compress_jpeg
 from pasd_batch.degradation.scratches import Scratch, add_scratches, sample_scratches
@@ -35,7 +35,7 @@ _SCAN_SIGMA = (0.2, 0.7)
 
 @dataclass(frozen=True)
 class OldPhotoParameters:
-    """Everything the chain draws for one photo but its noise; lengths in pixels."""
+    """All random parameters of one photo except its noise; lengths in pixels."""
 
     lens_sigma: float
     grain: GrainParameters
@@ -72,7 +72,7 @@ def apply_old_photo(
 ) -> Float[Tensor, "batch 3 height width"]:
     """Age sRGB pictures in [0, 1], each with its own parameters; the result is on the 8-bit grid."""
     monochrome = [each.fading.monochrome for each in parameters]
-    aged = soften(photos, [each.lens_sigma for each in parameters]).clamp(0.0, 1.0)
+    aged = gaussian_blur(photos, [each.lens_sigma for each in parameters]).clamp(0.0, 1.0)
     aged = _gray_where(monochrome, aged)
     aged = add_grain(aged, [each.grain for each in parameters], noise)
     aged = print_halftone(aged, [each.halftone for each in parameters], monochrome=monochrome)
@@ -80,8 +80,8 @@ def apply_old_photo(
     aged = add_blotches(aged, [each.blotches for each in parameters], noise)
     aged = add_scratches(aged, [each.scratches for each in parameters])
     aged = add_dust(aged, [each.dust for each in parameters])
-    aged = soften(aged, [each.scan_sigma for each in parameters])
-    qualities = sent(torch.tensor([each.jpeg_quality for each in parameters]), photos.device)
+    aged = gaussian_blur(aged, [each.scan_sigma for each in parameters])
+    qualities = to_device(torch.tensor([each.jpeg_quality for each in parameters]), photos.device)
     return round_to_8_bit(compress_jpeg(aged, qualities))
 
 
@@ -93,4 +93,4 @@ def old_photo_targets(
 
 
 def _gray_where(monochrome: Sequence[bool], photos: Tensor) -> Float[Tensor, "batch 3 height width"]:
-    return torch.where(flags(monochrome, photos), to_gray(photos), photos) if any(monochrome) else photos
+    return torch.where(photo_mask(monochrome, photos), to_gray(photos), photos) if any(monochrome) else photos

@@ -11,12 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.degradation import RealEsrganSettings, ResizeMode, ResizeSettings, StageSettings
+from pasd_batch.degradation.batch_tensors import index_tensor, to_device
 from pasd_batch.degradation.blur_kernels import (
     kernel_weights,
     sample_final_sinc,
     sample_kernel,
 )
-from pasd_batch.degradation.columns import members, sent
 from pasd_batch.degradation.draws import Draws, NoiseSource
 from pasd_batch.degradation.filtering import blur, resize_by, resize_to, round_to_8_bit
 from pasd_batch.degradation.jpeg import compress_jpeg
@@ -47,7 +47,7 @@ class StageParameters:
 
 @dataclass(frozen=True, eq=False)
 class ChainParameters:
-    """Everything the chain draws but its noise.
+    """All random parameters of the chain except its noise.
 
     `jpeg_first` says of each picture whether its second JPEG comes before the last resize and sinc filter;
     `shrink_mode` interpolates that resize to 1 / `scale`, `restore_mode` the one back to the original size.
@@ -78,7 +78,7 @@ def sample_chain(
         first=first,
         second=second,
         final_kernels=kernel_weights(sincs, device=device).to(torch.float32),
-        jpeg_first=tuple(draws.flag(_JPEG_FIRST_PROBABILITY) for _ in range(batch)),
+        jpeg_first=tuple(draws.bernoulli(_JPEG_FIRST_PROBABILITY) for _ in range(batch)),
         shrink_mode=_sample_mode(settings.resize_modes, draws),
         restore_mode=_sample_mode(settings.resize_modes, draws),
         scale=settings.scale,
@@ -92,7 +92,7 @@ def sample_resize(
     """Draw whether to enlarge, shrink or keep, by how much (less below strength 1), and the interpolation."""
     lowest, highest = contract(settings.factor, strength=strength, neutral=1.0)
     intervals = {"up": (1.0, highest), "down": (lowest, 1.0), "keep": (1.0, 1.0)}
-    direction = draws.weighted({"up": settings.up, "down": settings.down, "keep": settings.keep})
+    direction = draws.choice({"up": settings.up, "down": settings.down, "keep": settings.keep})
     return Resize(factor=draws.uniform(intervals[direction]), mode=_sample_mode(modes, draws))
 
 
@@ -135,7 +135,7 @@ def _compress_some(
 ) -> Float[Tensor, "batch 3 height width"]:
     if not any(chosen):
         return photos
-    places = members([index for index, compressed in enumerate(chosen) if compressed], photos)
+    places = index_tensor([index for index, compressed in enumerate(chosen) if compressed], photos)
     return photos.index_copy(0, places, compress_jpeg(photos[places], qualities.to(photos.device)[places]))
 
 
@@ -149,9 +149,9 @@ def _sample_stage(
         kernels=kernel_weights(kernels, device=device).to(torch.float32),
         resize=sample_resize(stage.resize, chain.resize_modes, draws, strength=strength),
         noise=tuple(sample_noise(stage.noise, draws, strength=strength) for _ in range(batch)),
-        jpeg_qualities=sent(torch.tensor([draws.uniform(qualities) for _ in range(batch)]), device),
+        jpeg_qualities=to_device(torch.tensor([draws.uniform(qualities) for _ in range(batch)]), device),
     )
 
 
 def _sample_mode(modes: Sequence[ResizeMode], draws: Draws) -> ResizeMode:
-    return modes[draws.index(len(modes))]
+    return modes[draws.integer(len(modes))]

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasd_batch.config.old_photo import ScratchSettings
-from pasd_batch.degradation.columns import column
+from pasd_batch.degradation.batch_tensors import per_photo
 from pasd_batch.degradation.draws import Draws
 from pasd_batch.degradation.strength import contract
 
@@ -70,10 +70,10 @@ class Scratch:
 
 def sample_scratches(settings: ScratchSettings, draws: Draws, *, strength: float = 1.0) -> tuple[Scratch, ...]:
     """Draw the scratches of one photo; perhaps none."""
-    if not draws.flag(settings.probability):
+    if not draws.bernoulli(settings.probability):
         return ()
     count = round(draws.skewed(contract(settings.count, strength=strength)))
-    upright = draws.flag(_UPRIGHT_PROBABILITY)
+    upright = draws.bernoulli(_UPRIGHT_PROBABILITY)
     return tuple(_sample_scratch(draws, upright=upright, strength=strength) for _ in range(count))
 
 
@@ -83,20 +83,20 @@ def add_scratches(
     """Lay each photo's scratches over it, one after the other; in and out within [0, 1]."""
     for layer in zip_longest(*scratches, fillvalue=_NO_SCRATCH):
         values = zip(*(astuple(scratch) for scratch in layer), strict=True)
-        drawn = _Scratches(*(column(value, photos) for value in values))
+        drawn = _Scratches(*(per_photo(value, photos) for value in values))
         photos = photos + drawn.opacity * _coverage(drawn, photos) * (drawn.brightness - photos)
     return photos
 
 
 def _sample_scratch(draws: Draws, *, upright: bool, strength: float) -> Scratch:
-    if draws.flag(_ALONG_PROBABILITY):
+    if draws.bernoulli(_ALONG_PROBABILITY):
         angle = (math.pi / 2 if upright else 0.0) + draws.uniform(_LEANING)
     else:
         angle = draws.uniform((0.0, math.pi))
-    dark = draws.flag(_DARK_PROBABILITY)
+    dark = draws.bernoulli(_DARK_PROBABILITY)
     return Scratch(
-        x=draws.fraction(),
-        y=draws.fraction(),
+        x=draws.random(),
+        y=draws.random(),
         angle=angle,
         length=draws.skewed(_LENGTH),
         half_width=draws.skewed(_WIDTH),
@@ -151,4 +151,4 @@ _NO_SCRATCH = Scratch(
     opacity=0.0,
     brightness=0.0,
 )
-"""Mask of scratches that exist: a photo may have fewer than others of its batch."""
+"""Invisible scratch, for photos that have fewer than others of their batch."""

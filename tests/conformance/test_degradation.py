@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pasd_batch.config.degradation import ResizeMode
-from pasd_batch.degradation.blur_kernels import BellKernel, BellProfile, SincKernel, kernel_weights
+from pasd_batch.degradation.blur_kernels import BivariateKernel, BivariateProfile, SincKernel, kernel_weights
 from pasd_batch.degradation.filtering import blur, resize_by, resize_to, round_to_8_bit
 from pasd_batch.degradation.jpeg import compress_jpeg
 from pasd_batch.degradation.noise import (
@@ -62,13 +62,13 @@ def weights_of(case: dict[str, Any]) -> torch.Tensor:
     if case["kind"] == "sinc":
         kernel = SincKernel(case["size"], case["cutoff"])
         return kernel_weights([kernel], size=case["pad_to"] or case["size"])[0]
-    bell = BellKernel(
+    bell = BivariateKernel(
         size=case["size"],
         sigma_x=case["sigma_x"],
         sigma_y=case.get("sigma_y", case["sigma_x"]),
         rotation=case.get("theta", 0.0),
         beta=case.get("beta", 1.0),
-        profile=BellProfile.PLATEAU if case["kind"].startswith("plateau") else BellProfile.GENERALIZED,
+        profile=BivariateProfile.PLATEAU if case["kind"].startswith("plateau") else BivariateProfile.GENERALIZED,
     )
     return kernel_weights([bell])[0]
 

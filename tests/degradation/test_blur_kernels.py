@@ -7,8 +7,8 @@ import torch
 
 from pasd_batch.config.degradation import BlurSettings, FinalSincSettings, KernelSizes
 from pasd_batch.degradation.blur_kernels import (
-    BellKernel,
-    BellProfile,
+    BivariateKernel,
+    BivariateProfile,
     BlurKernel,
     IdentityKernel,
     SincKernel,
@@ -19,10 +19,10 @@ from pasd_batch.degradation.blur_kernels import (
 from pasd_batch.degradation.draws import Draws
 
 KERNELS: list[BlurKernel] = [
-    BellKernel(9, 1.2, 1.2),
-    BellKernel(15, 2.0, 0.7, rotation=0.6),
-    BellKernel(15, 2.0, 0.7, rotation=0.6, beta=0.5),
-    BellKernel(15, 2.0, 0.7, rotation=-2.0, beta=1.5, profile=BellProfile.PLATEAU),
+    BivariateKernel(9, 1.2, 1.2),
+    BivariateKernel(15, 2.0, 0.7, rotation=0.6),
+    BivariateKernel(15, 2.0, 0.7, rotation=0.6, beta=0.5),
+    BivariateKernel(15, 2.0, 0.7, rotation=-2.0, beta=1.5, profile=BivariateProfile.PLATEAU),
     SincKernel(13, 1.1),
     IdentityKernel(5),
 ]
@@ -37,21 +37,21 @@ def test_weights_sum_to_one_and_are_point_symmetric(kernel: BlurKernel) -> None:
 
 
 def test_sigma_zero_leaves_one_pixel() -> None:
-    for profile in BellProfile:
-        weights = kernel_weights([BellKernel(7, 0.0, 0.0, profile=profile)])[0]
+    for profile in BivariateProfile:
+        weights = kernel_weights([BivariateKernel(7, 0.0, 0.0, profile=profile)])[0]
         assert float(weights[3, 3]) > 0.99
 
 
 def test_ellipse_points_where_its_rotation_says() -> None:
     """y grows downwards: a quarter turn puts the long axis upright."""
-    lying = kernel_weights([BellKernel(15, 3.0, 0.5)])[0]
-    standing = kernel_weights([BellKernel(15, 3.0, 0.5, rotation=math.pi / 2)])[0]
+    lying = kernel_weights([BivariateKernel(15, 3.0, 0.5)])[0]
+    standing = kernel_weights([BivariateKernel(15, 3.0, 0.5, rotation=math.pi / 2)])[0]
     assert float(lying[7, 12]) > 100 * float(lying[12, 7])
     assert torch.allclose(lying, standing.T, atol=1e-12)
 
 
 def test_gaussian_standard_deviation_is_sigma() -> None:
-    weights = kernel_weights([BellKernel(41, 2.5, 2.5)])[0]
+    weights = kernel_weights([BivariateKernel(41, 2.5, 2.5)])[0]
     offsets = torch.arange(41, dtype=torch.float64) - 20
     variance = (weights.sum(dim=0) * offsets.square()).sum()
     assert math.sqrt(float(variance)) == pytest.approx(2.5, rel=1e-6)
@@ -80,11 +80,11 @@ def test_sampled_kernels_follow_the_published_mixture() -> None:
     draws = Draws(torch.Generator().manual_seed(0))
     kernels = [sample_kernel(BlurSettings(), draws) for _ in range(4000)]
     sincs = [kernel for kernel in kernels if isinstance(kernel, SincKernel)]
-    bells = [kernel for kernel in kernels if isinstance(kernel, BellKernel)]
+    bells = [kernel for kernel in kernels if isinstance(kernel, BivariateKernel)]
     assert len(sincs) + len(bells) == 4000
     assert len(sincs) / 4000 == pytest.approx(0.1, abs=0.02)
     assert {kernel.size for kernel in kernels} == set(range(7, 22, 2))
-    plateaus = [kernel for kernel in bells if kernel.profile is BellProfile.PLATEAU]
+    plateaus = [kernel for kernel in bells if kernel.profile is BivariateProfile.PLATEAU]
     assert len(plateaus) / len(bells) == pytest.approx(0.15, abs=0.02)
     assert sum(kernel.beta == 1.0 for kernel in plateaus) / len(plateaus) == pytest.approx(0.5, abs=0.08)
     round_ones = [kernel for kernel in bells if kernel.sigma_x == kernel.sigma_y]

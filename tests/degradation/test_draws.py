@@ -11,9 +11,9 @@ def make_draws(seed: int = 0) -> Draws:
 
 def test_same_seed_same_numbers_and_other_seed_others() -> None:
     first, second, other = make_draws(1), make_draws(1), make_draws(2)
-    numbers = [first.fraction() for _ in range(300)]
-    assert numbers == [second.fraction() for _ in range(300)]
-    assert numbers != [other.fraction() for _ in range(300)]
+    numbers = [first.random() for _ in range(300)]
+    assert numbers == [second.random() for _ in range(300)]
+    assert numbers != [other.random() for _ in range(300)]
 
 
 def test_uniform_and_skewed_stay_within_their_interval() -> None:
@@ -29,22 +29,22 @@ def test_uniform_and_skewed_stay_within_their_interval() -> None:
 
 def test_flag_never_at_zero_and_always_at_one() -> None:
     draws = make_draws()
-    assert not any(draws.flag(0.0) for _ in range(500))
-    assert all(draws.flag(1.0) for _ in range(500))
+    assert not any(draws.bernoulli(0.0) for _ in range(500))
+    assert all(draws.bernoulli(1.0) for _ in range(500))
 
 
 def test_weighted_follows_the_weights_and_skips_zero() -> None:
     draws = make_draws()
     counts = {"often": 0, "never": 0, "seldom": 0}
     for _ in range(4000):
-        counts[draws.weighted({"often": 3.0, "never": 0.0, "seldom": 1.0})] += 1
+        counts[draws.choice({"often": 3.0, "never": 0.0, "seldom": 1.0})] += 1
     assert counts["never"] == 0
     assert abs(counts["often"] / 4000 - 0.75) < 0.03
 
 
 def test_index_reaches_every_value() -> None:
     draws = make_draws()
-    assert {draws.index(5) for _ in range(300)} == {0, 1, 2, 3, 4}
+    assert {draws.integer(5) for _ in range(300)} == {0, 1, 2, 3, 4}
 
 
 def test_noise_is_reproducible() -> None:

@@ -7,11 +7,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from pasd_batch.config.degradation import ResizeMode
-from pasd_batch.degradation.blur_kernels import BellKernel, IdentityKernel, kernel_weights
-from pasd_batch.degradation.filtering import blur, reflect_pad, resize_by, resize_to, round_to_8_bit, soften
+from pasd_batch.degradation.blur_kernels import BivariateKernel, IdentityKernel, kernel_weights
+from pasd_batch.degradation.filtering import blur, gaussian_blur, reflect_pad, resize_by, resize_to, round_to_8_bit
 
 
-def stacked(*kernels: BellKernel | IdentityKernel) -> Tensor:
+def stacked(*kernels: BivariateKernel | IdentityKernel) -> Tensor:
     return kernel_weights(kernels, size=21).float()
 
 
@@ -23,7 +23,7 @@ def test_reflection_equals_numpys_for_any_size(shape: tuple[int, int]) -> None:
 
 
 def test_identity_changes_nothing_and_each_picture_gets_its_own_kernel(photos: Tensor) -> None:
-    kernels = stacked(IdentityKernel(), BellKernel(21, 3.0, 3.0), BellKernel(7, 0.5, 2.0))
+    kernels = stacked(IdentityKernel(), BivariateKernel(21, 3.0, 3.0), BivariateKernel(7, 0.5, 2.0))
     blurred = blur(photos, kernels)
     assert torch.allclose(blurred[0], photos[0], atol=1e-6)
     assert torch.equal(blur(photos, kernel_weights([IdentityKernel()] * 3)), photos)
@@ -34,11 +34,11 @@ def test_identity_changes_nothing_and_each_picture_gets_its_own_kernel(photos: T
 
 def test_blur_keeps_flat_pictures_and_the_mean_of_periodic_ones() -> None:
     flat = torch.full((1, 3, 9, 11), 0.37)
-    assert torch.allclose(soften(flat, [2.0]), flat, atol=1e-6)
+    assert torch.allclose(gaussian_blur(flat, [2.0]), flat, atol=1e-6)
 
 
 def test_more_softening_leaves_less_detail(photo: Tensor) -> None:
-    spreads = [float(soften(photo[None], [sigma]).diff(dim=-1).std()) for sigma in (0.0, 0.5, 1.0, 2.0)]
+    spreads = [float(gaussian_blur(photo[None], [sigma]).diff(dim=-1).std()) for sigma in (0.0, 0.5, 1.0, 2.0)]
     assert spreads == sorted(spreads, reverse=True)
     assert spreads[0] > 2 * spreads[-1]
 

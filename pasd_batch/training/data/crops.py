@@ -43,10 +43,10 @@ def enlarge_to(photo: Float[Tensor, "3 height width"], side: int) -> Float[Tenso
 def sample_augmentation(settings: SampleSettings, draws: Draws, *, height: int, width: int) -> Augmentation:
     """Draw crop, flip and caption drop for a photo of this size, at least a crop large."""
     return Augmentation(
-        top=draws.index(height - settings.crop_size + 1),
-        left=draws.index(width - settings.crop_size + 1),
-        flipped=draws.flag(settings.flip_probability),
-        caption_dropped=draws.flag(settings.caption_drop_probability),
+        top=draws.integer(height - settings.crop_size + 1),
+        left=draws.integer(width - settings.crop_size + 1),
+        flipped=draws.bernoulli(settings.flip_probability),
+        caption_dropped=draws.bernoulli(settings.caption_drop_probability),
     )
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from pasd_batch.config.training_data import TrainingDataSettings
-from pasd_batch.degradation.columns import sent
+from pasd_batch.degradation.batch_tensors import to_device
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.photos.photo_io import PhotoDecoder, to_tensor
 from pasd_batch.storage.threads import in_threads
@@ -50,7 +50,7 @@ class ResidentPhotos:
         """Crops of the photos of these rows, mirrored where that was drawn; sRGB in [0, 1], on the device."""
         device = self.pixels.device
         table = torch.tensor([self._numbers(row, cut, side) for row, cut in zip(rows, cuts, strict=True)])
-        first, height, width, direction = sent(table, device)[:, :, None, None, None].unbind(dim=1)
+        first, height, width, direction = to_device(table, device)[:, :, None, None, None].unbind(dim=1)
         channel, line, column = (
             torch.arange(count, device=device).view(shape)
             for count, shape in ((3, (-1, 1, 1)), (side, (-1, 1)), (side, (-1,)))

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from pasd_batch.degradation.columns import sent
+from pasd_batch.degradation.batch_tensors import to_device
 from pasd_batch.training.data.batch_maker import NumberedBatch
 from pasd_batch.training.objectives.losses import Picture
 
@@ -51,4 +51,4 @@ class StepInputs:
 
 def numbers_of(made: NumberedBatch) -> Int64[Tensor, " batch"]:
     """The numbers of a batch's samples, where its pictures are."""
-    return sent(torch.tensor(made.numbers, dtype=torch.int64), made.batch.clean.device)
+    return to_device(torch.tensor(made.numbers, dtype=torch.int64), made.batch.clean.device)
