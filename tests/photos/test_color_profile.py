@@ -91,9 +91,9 @@ def test_look_up_tables_go_through_littlecms(colors):
     assert np.abs(srgb - colors).mean() > 0.05
     there = from_srgb(srgb, icc)
     assert there is not None
-    assert seen.beyond is not None
-    outside = np.abs(seen.beyond).max(axis=2) > 0
-    np.testing.assert_allclose((there + seen.beyond)[outside], colors[outside], atol=5e-4)
+    assert seen.out_of_gamut is not None
+    outside = np.abs(seen.out_of_gamut).max(axis=2) > 0
+    np.testing.assert_allclose((there + seen.out_of_gamut)[outside], colors[outside], atol=5e-4)
     assert from_srgb(srgb, rgb_lookup_profile(both_ways=False)) is None
 
 
