@@ -1,9 +1,12 @@
 """Differences between two runs: settings that decide what comes out, manifest, weights, scores."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from pasd_batch.config.run import RunSettings
 
@@ -11,7 +14,9 @@ if TYPE_CHECKING:
     from pasd_batch.runs.run_file import RunFile
 
 _OF_PASS = re.compile(r"(?<=^restoration\.)passes\.\d+\.")
-_NO_DEFAULT = object()
+_NO_DEFAULT, _NOT_SET = object(), object()
+_MOST_SHOWN = 160
+"""Characters of a group of settings that are shown."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ def differences_between(existing: "RunFile", wanted: "RunFile") -> Iterator[Diff
         if name not in before and now[name] == defaults.get(in_one_pass(name), _NO_DEFAULT):
             continue  # the version that began the run did not have this setting yet
         if before.get(name) != now.get(name):
-            yield Difference(name, _shown(before, name), _shown(now, name))
+            yield from _within(name, before.get(name, _NOT_SET), now.get(name, _NOT_SET))
     if existing.manifest_fingerprint != wanted.manifest_fingerprint:
         yield Difference("manifest", _manifest(existing), _manifest(wanted))
     if existing.model_fingerprint != wanted.model_fingerprint:
@@ -68,8 +73,39 @@ def default_settings() -> dict[str, Any]:
     return flat_settings(RunSettings.parse(least).decisive())
 
 
-def _shown(values: Mapping[str, Any], name: str) -> str:
-    return repr(values[name]) if name in values else "not set"
+def _within(name: str, first: Any, second: Any) -> Iterator[Difference]:
+    """Differences of a setting; where it is a group, such as a map of adaptation, those of what differs in it."""
+    one, other = _members(first), _members(second)
+    if one is None or other is None:
+        yield Difference(name, _shown(first), _shown(second))
+        return
+    for key in sorted(one.keys() | other.keys()):
+        if one.get(key) != other.get(key):
+            yield from _within(f"{name}.{key}", one.get(key, _NOT_SET), other.get(key, _NOT_SET))
+
+
+def _members(value: Any) -> Mapping[str, Any] | None:
+    """What a group of settings has in it, or a list of groups by their numbers; None: it is neither."""
+    if isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
+        return {str(number): each for number, each in enumerate(value)}
+    return value if isinstance(value, Mapping) else None
+
+
+def _shown(value: Any) -> str:
+    """A value for people; of a group what is set in it, as YAML on a line."""
+    if value is _NOT_SET:
+        return "not set"
+    if _members(value) is None:
+        return repr(value)
+    text = yaml.safe_dump(_given(value), default_flow_style=True, sort_keys=False, width=math.inf).strip()
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}... of {len(text):,} characters"
+
+
+def _given(value: Any) -> Any:
+    """A value without the settings in it that are none."""
+    if isinstance(value, Mapping):
+        return {name: _given(each) for name, each in value.items() if each is not None}
+    return [_given(each) for each in value] if isinstance(value, list) else value
 
 
 def _manifest(run: "RunFile") -> str:
