@@ -18,6 +18,11 @@ from pasd_batch.report.html.gallery import choose, shown_photo
 from pasd_batch.report.html.page import render_page
 from pasd_batch.report.html.rows_data import RowsData
 
+LINES_OF_PARTS = """(cells) => cells.flatMap((cell) => [...cell.childNodes]).filter((each) => each.data).map((part) => {
+  const range = document.createRange();
+  range.selectNode(part);
+  return range.getClientRects().length;
+})"""
 HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=alert(1)> \u202etxt.exe"
 
 
@@ -168,6 +173,20 @@ def test_it_fits_a_phone(browser, page_file):
     with opened(browser, page_file, width=360, height=740) as page:
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 360
+
+
+def test_names_break_behind_their_parts_and_ids_not_at_all(browser, tmp_path):
+    names = [
+        "scans/1911/box-07/IMG_20190304_123456_family_portrait_at_the_lake.jpg",
+        "c6a1f0d9e3b24a5f8c7d6e5f4a3b2c1d",
+    ]
+    page_file = make_page(tmp_path, [result_row(n, photo_id=name, uri=name) for n, name in enumerate(names)])
+    for width in (400, 900, 1400):
+        with opened(browser, page_file, width=width) as page:
+            shown = page.locator("#rows td:first-child bdi")
+            assert shown.all_text_contents() == names
+            lines = shown.evaluate_all(LINES_OF_PARTS)
+            assert set(lines) == {1}, width
 
 
 def test_every_control_and_picture_has_a_name(browser, page_file):

@@ -52,7 +52,8 @@
   function cell(row, content, kind) {
     const made = document.createElement("td");
     const inner = document.createElement("bdi");
-    inner.textContent = content === null ? "" : String(content);
+    // Names and paths break behind their parts, if they have to.
+    for (const part of (content === null ? "" : String(content)).split(/(?<=[\/_-])/)) inner.append(part, document.createElement("wbr"));
     if (kind) made.className = kind;
     made.append(inner);
     row.append(made);
