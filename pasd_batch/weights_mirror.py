@@ -51,9 +51,8 @@ class Mirror:
             InvalidLocation: it cannot be written, as a web address cannot.
         """
         scheme = uri.partition("://")[0].lower() if "://" in uri else "file"
-        return cls(
-            Storage.open(uri, retry=storage_settings.retry, allowed_schemes=storage_settings.allowed_schemes | {scheme})
-        )
+        allowed = {"allowed_schemes": storage_settings.allowed_schemes | {scheme}}
+        return cls(Storage.open(uri, storage_settings.model_copy(update=allowed)))
 
     def copy_all(self, settings: Settings, told: Callable[[Copied], None]) -> list[PasdBatchError]:
         """Copy what every setting needs; `told` hears of each when it is there.

@@ -89,8 +89,7 @@ class _Evaluation:
         """Do all that is not done yet, and write the pages."""
         settings = self.settings
         protocol = protocol_of(settings)
-        access = settings.storage
-        storage = Storage.open(settings.output, retry=access.retry, allowed_schemes=access.allowed_schemes)
+        storage = Storage.open(settings.output, settings.storage)
         if protocol.of_sets:
             self._try_network()
         pairs = photo_pairs(settings, storage)

@@ -66,7 +66,7 @@ def read_sweep(evaluation: str, weights: Mapping[str, float], storage_settings: 
         StorageError: it cannot be read.
     """
     access = storage_settings or StorageSettings()
-    storage = Storage.open(evaluation, retry=access.retry, allowed_schemes=access.allowed_schemes)
+    storage = Storage.open(evaluation, access)
     if not storage.exists(JSON):
         raise EvaluationError(
             f"{storage.uri(JSON)}: there is no finished evaluation; run `pasd-batch evaluate` to its end"

@@ -16,7 +16,7 @@ def export_csv(rows: RunRows, target: str, settings: StorageSettings) -> int:
         StorageError: rows cannot be read, or the file not be written.
     """
     folder, _, name = target.rpartition("/")
-    place = Storage.open(folder or ".", retry=settings.retry, allowed_schemes=settings.allowed_schemes)
+    place = Storage.open(folder or ".", settings)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, "rows.csv")
         with path.open("wb") as file:

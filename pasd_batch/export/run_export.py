@@ -51,10 +51,10 @@ def _export(rows: RunRows, to: ExportFormat, target: str, settings: StorageSetti
         case ExportFormat.CSV:
             return export_csv(rows, target, settings)
         case ExportFormat.WEBDATASET:
-            return export_parts(rows, _storage(target, settings), webdataset_path, encode_webdataset)
+            return export_parts(rows, Storage.open(target, settings), webdataset_path, encode_webdataset)
         case ExportFormat.HUGGINGFACE:
             count = len(rows.shards)
-            place = _storage(target, settings)
+            place = Storage.open(target, settings)
             return export_parts(rows, place, lambda shard: huggingface_path(shard, count), encode_huggingface)
         case ExportFormat.LANCE:
             return export_lance(rows, target)
@@ -62,7 +62,3 @@ def _export(rows: RunRows, to: ExportFormat, target: str, settings: StorageSetti
             return export_delta(rows, target)
         case ExportFormat.ICEBERG:
             return export_iceberg(rows, target)
-
-
-def _storage(target: str, settings: StorageSettings) -> Storage:
-    return Storage.open(target, retry=settings.retry, allowed_schemes=settings.allowed_schemes)

@@ -149,9 +149,7 @@ def _is_text(uri: str) -> bool:
 
 def _open(location: Location, root: str, storage_settings: StorageSettings) -> Storage:
     # One slash at the end is the folder's own; a root may end in more of them, as keys may have empty parts.
-    return Storage.open(
-        f"{_uri(location, root)}/", retry=storage_settings.retry, allowed_schemes=storage_settings.allowed_schemes
-    )
+    return Storage.open(f"{_uri(location, root)}/", storage_settings)
 
 
 def _uri(location: Location, path: str) -> str:

@@ -122,4 +122,4 @@ def _place_of(target: str) -> tuple[str, str]:
 
 
 def _storage(folder: str, settings: StorageSettings) -> Storage:
-    return Storage.open(folder or ".", retry=settings.retry, allowed_schemes=settings.allowed_schemes)
+    return Storage.open(folder or ".", settings)

@@ -65,9 +65,7 @@ class RunFolder:
         Raises:
             StorageError: the URI cannot be opened.
         """
-        storage = Storage.open(
-            uri, retry=settings.retry, allowed_schemes=settings.allowed_schemes, linked_folder=IMAGES_FOLDER
-        )
+        storage = Storage.open(uri, settings, linked_folder=IMAGES_FOLDER)
         return cls(storage, settings)
 
     def rows(self, columns: Sequence[str] | None = None, where: pc.Expression | None = None) -> Iterator[pa.Table]:

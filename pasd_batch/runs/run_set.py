@@ -40,7 +40,7 @@ def find_runs(places: Sequence[str], settings: StorageSettings) -> list[FoundRun
 
 def _runs_at(place: str, settings: StorageSettings) -> Iterator[FoundRun]:
     place = place.removesuffix(_ALL_BELOW)
-    storage = Storage.open(place, retry=settings.retry, allowed_schemes=settings.allowed_schemes)
+    storage = Storage.open(place, settings)
     itself = storage.exists(RUN_FILE)
     for name in [""] if itself else storage.folders():
         folder = RunFolder.open(storage.uri(name) if name else storage.uri(), settings)

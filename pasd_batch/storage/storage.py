@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pasd_batch.config.storage import DEFAULT_SCHEMES, RetryPolicy
+from pasd_batch.config.storage import RetryPolicy, StorageSettings
 from pasd_batch.storage.creation import create_once
 from pasd_batch.storage.errors import (
     AlreadyExists,
@@ -33,7 +33,6 @@ from pasd_batch.storage.remote_files import RemoteFiles
 from pasd_batch.storage.retry import with_retries
 
 __all__ = [
-    "DEFAULT_SCHEMES",
     "AlreadyExists",
     "CredentialsRefused",
     "Forbidden",
@@ -70,9 +69,8 @@ class Storage:
     def open(
         cls,
         uri: str,
+        settings: StorageSettings | None = None,
         *,
-        retry: RetryPolicy | None = None,
-        allowed_schemes: frozenset[str] = DEFAULT_SCHEMES,
         linked_folder: str | None = None,
     ) -> "Storage":
         """The storage at a local folder or URI, which need not exist yet; nothing is contacted.
@@ -84,8 +82,9 @@ class Storage:
                 cannot be written.
             StorageError: a package that the scheme needs is not installed.
         """
-        retry = retry or RetryPolicy()
-        location = parse_location(uri, allowed_schemes=allowed_schemes)
+        settings = settings or StorageSettings()
+        retry = settings.retry
+        location = parse_location(uri, allowed_schemes=settings.allowed_schemes)
         if location.scheme == "file":
             return cls(LocalFiles(location.path, linked_folder), retry)
         if location.scheme in HTTP:

@@ -41,5 +41,4 @@ def open_output(settings: TrainerSettings) -> Storage:
     Raises:
         StorageError: its URI is malformed or not allowed.
     """
-    storage_settings = settings.data.storage
-    return Storage.open(settings.output, retry=storage_settings.retry, allowed_schemes=storage_settings.allowed_schemes)
+    return Storage.open(settings.output, settings.data.storage)

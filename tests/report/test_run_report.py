@@ -306,7 +306,7 @@ def test_the_report_of_a_run_elsewhere_opens_local_photos_only_where_it_may(tmp_
     local = Path(make_run(tmp_path))
     access = StorageSettings(allowed_schemes=frozenset({"memory", "file"}))
     run = f"memory://{tmp_path.name}/run"
-    storage = Storage.open(run, allowed_schemes=access.allowed_schemes)
+    storage = Storage.open(run, access)
     for path in local.rglob("*.*"):
         storage.write(path.relative_to(local).as_posix(), path.read_bytes())
     assert [uri.rpartition("/")[2] for uri in write_report(run, access)] == ["index.html", "summary.md"]

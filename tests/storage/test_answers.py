@@ -20,7 +20,7 @@ CHANGES = [*PAGES, "short", "flipped", "flipped without checksum", "503", "drop"
 
 @pytest.fixture
 def storage(s3):
-    storage = Storage.open("s3://archive", retry=QUICK)
+    storage = Storage.open("s3://archive", StorageSettings(retry=QUICK))
     storage.write("a", DATA)
     return storage
 

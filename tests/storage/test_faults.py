@@ -10,6 +10,7 @@ import pytest
 from failing_disk import FULL, PASSING, WRITING, FailingDisk
 from quick_retry import QUICK
 
+from pasd_batch.config.storage import StorageSettings
 from pasd_batch.storage.errors import classify
 from pasd_batch.storage.faults import Fault, fault_of_errno
 from pasd_batch.storage.storage import (
@@ -111,7 +112,7 @@ def test_errors_of_libraries(error, kind):
 @pytest.mark.parametrize("operation", WRITING)
 @pytest.mark.parametrize("name", PASSING)
 def test_a_disk_in_trouble_for_a_moment_costs_nothing_and_leaves_nothing(tmp_path, monkeypatch, name, operation):
-    storage = Storage.open(str(tmp_path / "run"), retry=QUICK)
+    storage = Storage.open(str(tmp_path / "run"), StorageSettings(retry=QUICK))
     times = 1 if operation == "unlink" else 2  # what cannot be deleted is tried again before the next write
     disk = FailingDisk(monkeypatch, tmp_path, PASSING[name], [operation], times)
     storage.create("images/created", b"new")
@@ -125,7 +126,7 @@ def test_a_disk_in_trouble_for_a_moment_costs_nothing_and_leaves_nothing(tmp_pat
 @pytest.mark.parametrize("name", [*PASSING, *FULL])
 def test_a_disk_in_trouble_for_long_leaves_nothing_half(tmp_path, monkeypatch, name, operation):
     number = {**PASSING, **FULL}[name]
-    storage = Storage.open(str(tmp_path / "run"), retry=QUICK.model_copy(update={"attempts": 2}))
+    storage = Storage.open(str(tmp_path / "run"), StorageSettings(retry=QUICK.model_copy(update={"attempts": 2})))
     storage.write("images/written", b"old")
     disk = FailingDisk(monkeypatch, tmp_path, number, [operation])
     kinds = set()
@@ -143,7 +144,7 @@ def test_a_disk_in_trouble_for_long_leaves_nothing_half(tmp_path, monkeypatch, n
 
 
 def test_a_folder_that_cannot_be_flushed_is_no_failure(tmp_path, monkeypatch):
-    storage = Storage.open(str(tmp_path), retry=QUICK)
+    storage = Storage.open(str(tmp_path), StorageSettings(retry=QUICK))
     flush = os.fsync
 
     def refuse_folders(descriptor):

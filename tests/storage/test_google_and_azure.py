@@ -46,7 +46,7 @@ def place(store, request):
 
 
 def test_a_create_never_overwrites_and_one_of_many_at_once_wins(place):
-    storage = Storage.open(place, retry=QUICK)
+    storage = Storage.open(place, StorageSettings(retry=QUICK))
     assert honours_create(storage)
     won = []
 
@@ -67,7 +67,7 @@ def test_a_create_never_overwrites_and_one_of_many_at_once_wins(place):
 
 
 def test_what_is_written_is_listed_read_moved_and_deleted(place):
-    storage = Storage.open(place, retry=QUICK)
+    storage = Storage.open(place, StorageSettings(retry=QUICK))
     storage.write("a/b c.txt", b"one")
     storage.write("a/b c.txt", b"three")
     storage.create("empty", b"")
@@ -85,7 +85,7 @@ def test_what_is_written_is_listed_read_moved_and_deleted(place):
 
 
 def test_a_changed_object_has_another_version(place):
-    storage = Storage.open(place, retry=QUICK)
+    storage = Storage.open(place, StorageSettings(retry=QUICK))
     storage.write("a.jpg", b"one")
     before = state_of(f"{place}/a.jpg", StorageSettings())
     storage.write("a.jpg", b"two")

@@ -109,7 +109,7 @@ def test_photos_come_over_http(web):
     with pytest.raises(TransientStorageError, match="gave up after 2 tries"):
         read_uri(f"http://{web}/slow.jpg", access_to("127.0.0.1", attempts=2, first_delay=0, timeout=0.3))
     with pytest.raises(InvalidLocation, match="can only be read"):
-        Storage.open(f"http://{web}", allowed_schemes=access.allowed_schemes)
+        Storage.open(f"http://{web}", access)
 
 
 @pytest.mark.parametrize("name", ["portal.jpg", "cut.jpg"])

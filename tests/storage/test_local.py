@@ -11,10 +11,9 @@ import time
 import pytest
 from quick_retry import QUICK
 
-from pasd_batch.config.storage import StorageSettings
+from pasd_batch.config.storage import DEFAULT_SCHEMES, StorageSettings
 from pasd_batch.storage.reading import read_uri
 from pasd_batch.storage.storage import (
-    DEFAULT_SCHEMES,
     AlreadyExists,
     Forbidden,
     InvalidLocation,
@@ -176,7 +175,9 @@ def test_folders_are_listed_by_name_and_each_before_those_below_it(tmp_path):
 
 
 def test_a_create_without_marks_compares_bytes(tmp_path, monkeypatch):
-    storage = Storage.open(f"memory://{tmp_path.name}", retry=QUICK, allowed_schemes=frozenset({"memory"}))
+    storage = Storage.open(
+        f"memory://{tmp_path.name}", StorageSettings(retry=QUICK, allowed_schemes=frozenset({"memory"}))
+    )
     filesystem, left = storage.files.filesystem, [1]
     pipe_file = filesystem.pipe_file
 

@@ -21,7 +21,7 @@ from pasd_batch.storage.storage import (
 
 
 def test_throttling_is_tried_again(s3):
-    storage = Storage.open("s3://archive", retry=QUICK)
+    storage = Storage.open("s3://archive", StorageSettings(retry=QUICK))
     s3.trouble = times(3, "503", "PUT")
     storage.create("a", b"1")
     s3.trouble = times(3, "503", "GET")
@@ -33,7 +33,7 @@ def test_throttling_is_tried_again(s3):
 
 
 def test_throttling_ends_after_the_limit(s3):
-    storage = Storage.open("s3://archive", retry=QUICK)
+    storage = Storage.open("s3://archive", StorageSettings(retry=QUICK))
     s3.trouble = lambda environ: "503"
     s3.requests.clear()
     with pytest.raises(TransientStorageError, match=r"s3://archive/a.*SlowDown.*gave up after 4 tries"):
@@ -42,7 +42,7 @@ def test_throttling_ends_after_the_limit(s3):
 
 
 def test_forbidden_and_missing_are_not_tried_again(s3):
-    storage = Storage.open("s3://archive", retry=QUICK)
+    storage = Storage.open("s3://archive", StorageSettings(retry=QUICK))
     s3.trouble = lambda environ: "403"
     s3.requests.clear()
     with pytest.raises(Forbidden, match="s3://archive/a"):
@@ -52,11 +52,11 @@ def test_forbidden_and_missing_are_not_tried_again(s3):
     with pytest.raises(NotFound):
         storage.read("a")
     with pytest.raises(NotFound, match="NoSuchBucket"):
-        Storage.open("s3://no-such-bucket", retry=QUICK).write("a", b"")
+        Storage.open("s3://no-such-bucket", StorageSettings(retry=QUICK)).write("a", b"")
 
 
 def test_a_create_whose_answer_was_lost_succeeded(s3):
-    storage = Storage.open("s3://archive", retry=QUICK)
+    storage = Storage.open("s3://archive", StorageSettings(retry=QUICK))
     s3.trouble = times(1, "drop", "PUT")
     storage.create("a", b"mine")
     assert storage.read("a") == b"mine"
@@ -64,7 +64,7 @@ def test_a_create_whose_answer_was_lost_succeeded(s3):
 
 @pytest.mark.parametrize("trouble", ["503", "drop"])
 def test_a_create_that_failed_does_not_take_anothers_object_for_its_own(s3, trouble):
-    storage = Storage.open("s3://archive", retry=QUICK)
+    storage = Storage.open("s3://archive", StorageSettings(retry=QUICK))
     storage.create("a", b"the same bytes")
     s3.trouble = times(1, trouble, "PUT")
     with pytest.raises(AlreadyExists):
@@ -72,21 +72,21 @@ def test_a_create_that_failed_does_not_take_anothers_object_for_its_own(s3, trou
 
 
 def test_a_body_cut_short_is_fetched_again(s3):
-    storage = Storage.open("s3://archive", retry=QUICK)
+    storage = Storage.open("s3://archive", StorageSettings(retry=QUICK))
     storage.write("a", b"0123456789" * 100)
     s3.trouble = times(2, "short", "GET")
     assert storage.read("a") == b"0123456789" * 100
 
 
 def test_a_store_that_ignores_the_condition_is_found_out(s3):
-    storage = Storage.open("s3://archive", retry=QUICK)
+    storage = Storage.open("s3://archive", StorageSettings(retry=QUICK))
     s3.trouble = lambda environ: "unconditional"
     assert not honours_create(storage)
     assert list(storage.list()) == []
 
 
 def test_listings_are_fresh_and_longer_than_a_page(s3):
-    storage = Storage.open("s3://archive/x", retry=QUICK)
+    storage = Storage.open("s3://archive/x", StorageSettings(retry=QUICK))
     other = pickle.loads(pickle.dumps(storage))
     names = [f"{number:04d}" for number in range(1005)]
     with ThreadPoolExecutor(16) as pool:
@@ -112,4 +112,4 @@ def test_a_dead_server_is_a_passing_trouble(s3, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     retry = QUICK.model_copy(update={"timeout": 4.0})  # another timeout, another client
     with pytest.raises(TransientStorageError, match="check the network"):
-        Storage.open("s3://archive", retry=retry).read("a")
+        Storage.open("s3://archive", StorageSettings(retry=retry)).read("a")

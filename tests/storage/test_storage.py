@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from quick_retry import QUICK
 
+from pasd_batch.config.storage import StorageSettings
 from pasd_batch.storage.probe import honours_create
 from pasd_batch.storage.reading import read_uri
 from pasd_batch.storage.storage import (
@@ -24,11 +25,13 @@ from pasd_batch.storage.storage import (
 def storage(request, tmp_path):
     match request.param:
         case "local":
-            return Storage.open(str(tmp_path / "run"), retry=QUICK)
+            return Storage.open(str(tmp_path / "run"), StorageSettings(retry=QUICK))
         case "s3":
             request.getfixturevalue("s3")
-            return Storage.open("s3://archive/some/run", retry=QUICK)
-    return Storage.open(f"memory://{tmp_path.name}", retry=QUICK, allowed_schemes=frozenset({"memory"}))
+            return Storage.open("s3://archive/some/run", StorageSettings(retry=QUICK))
+    return Storage.open(
+        f"memory://{tmp_path.name}", StorageSettings(retry=QUICK, allowed_schemes=frozenset({"memory"}))
+    )
 
 
 def test_a_file_is_moved_whole_and_in_place_of_what_is_there(storage):

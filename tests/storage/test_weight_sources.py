@@ -35,7 +35,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def bucket(s3):
-    storage = Storage.open("s3://archive/weights", retry=QUICK)
+    storage = Storage.open("s3://archive/weights", StorageSettings(retry=QUICK))
     for name, data in FILES.items():
         storage.write(name, data)
     s3.requests.clear()
@@ -65,7 +65,7 @@ def test_a_folder_in_a_bucket_is_fetched_once(bucket, monkeypatch):
 
 def test_what_has_changed_there_is_fetched_anew(bucket):
     before = source("s3://archive/weights").fetch(["unet/config.json"])
-    Storage.open("s3://archive/weights", retry=QUICK).write("unet/config.json", b"[]")
+    Storage.open("s3://archive/weights", StorageSettings(retry=QUICK)).write("unet/config.json", b"[]")
     after = source("s3://archive/weights").fetch(["unet/config.json"])
     assert (before / "unet" / "config.json").read_bytes() == b"{}"
     assert (after / "unet" / "config.json").read_bytes() == b"[]"

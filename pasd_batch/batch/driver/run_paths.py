@@ -27,8 +27,7 @@ def refuse_relative_paths_of_job(settings: RunSettings) -> None:
 
 def with_absolute_paths(settings: RunSettings) -> RunSettings:
     """The settings with relative local paths resolved here, because workers may run in another folder."""
-    storage_settings = settings.storage
-    root = Storage.open(settings.output.root, allowed_schemes=storage_settings.allowed_schemes).uri()
+    root = Storage.open(settings.output.root, settings.storage).uri()
     manifest = settings.output.manifest
     if manifest is not None and is_relative(manifest):
         manifest = os.path.abspath(manifest)

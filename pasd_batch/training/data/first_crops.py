@@ -14,7 +14,7 @@ _COUNT = 256
 def first_crops(settings: TrainerSettings) -> Float[Tensor, "crops 3 side side"]:
     """The clean photos of a training's first samples in [-1, 1], always the same."""
     data = settings.data
-    output = Storage.open(settings.output, retry=data.storage.retry, allowed_schemes=data.storage.allowed_schemes)
+    output = Storage.open(settings.output, data.storage)
     index = load_index(output, data.storage) or list_photos(data.sources, data.storage)
     # Nothing is looked at twice here.
     data = data.model_copy(update={"cache_bytes": 0})

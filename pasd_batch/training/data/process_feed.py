@@ -112,9 +112,7 @@ def _end_with_training() -> None:
 @lru_cache(maxsize=1)
 def _maker(spec: LoaderSpec) -> BatchMaker:
     settings = TrainingDataSettings.model_validate_json(spec.settings)
-    storage_settings = settings.storage
-    storage = Storage.open(spec.output, retry=storage_settings.retry, allowed_schemes=storage_settings.allowed_schemes)
-    index = load_index(storage, storage_settings)
+    index = load_index(Storage.open(spec.output, settings.storage), settings.storage)
     if index is None:
         raise TrainingError(f"{spec.output}: the list of training photos is gone; start the training again")
     return BatchMaker(index, settings, seed=spec.seed)

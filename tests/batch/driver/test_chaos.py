@@ -106,7 +106,7 @@ def expected(local_archive, tmp_path_factory):
 
 def attempt_texts(root):
     """A function that gives the texts of a run's attempt files."""
-    storage = Storage.open(str(root), retry=StorageSettings.model_validate(PATIENT).retry)
+    storage = Storage.open(str(root), StorageSettings.model_validate(PATIENT))
 
     def texts():
         for path in storage.list("attempts"):
