@@ -85,6 +85,9 @@ class Restorer:
             parts: those that are left as they are or restored with another fidelity, as `palettes`.
             on_step: called after every denoising step with the steps done and the steps in all.
         """
+        if isinstance(prompts, str) or not len(photos) == len(prompts) == len(seeds):
+            counts = f"{len(photos)} photos, {len(prompts)} prompts and {len(seeds)} seeds"
+            raise ValueError(f"{counts}; give lists with a prompt and a seed for each photo")
         samplings = [self.settings.sampling for _ in photos] if samplings is None else samplings
         palettes = [None for _ in photos] if palettes is None else palettes
         regions = [None for _ in photos] if regions is None else regions

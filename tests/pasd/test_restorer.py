@@ -180,9 +180,11 @@ def test_nothing_to_restore(make_restorer):
     assert make_restorer().restore([], prompts=[], seeds=[]) == []
 
 
-def test_one_prompt_and_one_seed_per_photo(make_restorer, photos):
-    with pytest.raises(ValueError, match="shorter"):
-        make_restorer().restore(photos, prompts=[""] * 2, seeds=SEEDS)
+@pytest.mark.parametrize(("prompts", "seeds"), [([""] * 2, SEEDS), ([""] * 3, [1, 2]), ("abc", SEEDS)])
+def test_one_prompt_and_one_seed_per_photo(make_restorer, photos, prompts, seeds):
+    told = f"3 photos, {len(prompts)} prompts and {len(seeds)} seeds; give lists with a prompt and a seed for each"
+    with pytest.raises(ValueError, match=told):
+        make_restorer().restore(photos, prompts=prompts, seeds=seeds)
 
 
 def test_what_is_reported(make_restorer, photos):

@@ -11,7 +11,7 @@ from pasd_batch.batch.local.errors import CannotRestore, RestorationStopped
 from pasd_batch.batch.local.finding import LocalPhoto, every_page, find_photos
 from pasd_batch.batch.local.masks import masks_of
 from pasd_batch.batch.local.output_folder import OutputFolder
-from pasd_batch.batch.local.targets import is_done, output_paths, refuse_losses, refuse_no_folder
+from pasd_batch.batch.local.targets import is_done, output_paths, output_root, refuse_losses, refuse_no_folder
 from pasd_batch.batch.worker.model_stage import ModelStage, ProcessPoisoned
 from pasd_batch.batch.worker.models import ModelLoaders, WorkerModels
 from pasd_batch.batch.worker.pipeline import PhotoPipeline
@@ -54,7 +54,7 @@ ProgressListener = Callable[[RestoreProgress], None]
 
 
 def restore_photos(
-    photos: Sequence[str | Path],
+    photos: str | Path | Sequence[str | Path],
     output: str | Path,
     settings: RestoreSettings | None = None,
     *,
@@ -68,7 +68,8 @@ def restore_photos(
     """Restore photos of this machine into a folder, with the bytes that a run over them gives.
 
     Args:
-        photos: files, folders (with all below them, whose tree is mirrored) and globs such as `scans/**/*.jpg`.
+        photos: files, folders (with all below them, whose tree is mirrored) and globs such as `scans/**/*.jpg`; one
+            or several.
         output: folder for the restored photos; earlier results in it are replaced, other files never.
         settings: defaults are those of the embedded model.
         on_progress: told in this thread after every step and every photo.
@@ -90,9 +91,10 @@ def restore_photos(
         StorageError, UnfitWeights: weights that are named by an address cannot be had, or are others than needed.
         RestorationStopped: the disk is full or in trouble, or the GPU is lost; it has the rows until then.
     """
-    settings, root = settings or RestoreSettings(), os.path.abspath(output)
+    settings, root = settings or RestoreSettings(), output_root(output)
     reference = _color_reference(color_reference, settings)
-    found = find_photos([os.fspath(photo) for photo in photos], root)
+    given = [photos] if isinstance(photos, str | Path) else photos  # a text is a sequence, of one-letter names
+    found = find_photos([os.fspath(photo) for photo in given], root)
     found = every_page(found) if Pages(pages) is Pages.EVERY else found
     paths = output_paths(found, settings.output.file.format.suffix)
     refuse_losses(found, paths, root)

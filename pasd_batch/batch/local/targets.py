@@ -11,6 +11,7 @@ from pasd_batch.batch.local.finding import LocalPhoto
 from pasd_batch.manifests.output_paths import plain_path
 from pasd_batch.photos.xmp import RESTORATION
 from pasd_batch.storage.local_files import LONGEST_PATH
+from pasd_batch.storage.redaction import lacks_slashes, redact_uri
 
 
 def output_paths(photos: Sequence[LocalPhoto], suffix: str) -> list[str]:
@@ -56,6 +57,23 @@ def refuse_losses(photos: Sequence[LocalPhoto], paths: Sequence[str], output: st
             )
         planned.add(target)
         given.add(real)
+
+
+def output_root(output: str | Path) -> str:
+    """Absolute path of the folder for results.
+
+    Raises:
+        CannotRestore: it is a URI, or has no name.
+    """
+    name = os.fspath(output)
+    if not name:
+        raise CannotRestore("the output folder has an empty name, perhaps of a variable that is not set; name a folder")
+    if "://" in name or lacks_slashes(name):
+        raise CannotRestore(
+            f"output folder {redact_uri(name)}: results go to a folder of this machine; for other places restore with "
+            "pasd-batch run"
+        )
+    return os.path.abspath(name)
 
 
 def refuse_no_folder(output: str) -> None:

@@ -14,7 +14,7 @@ from photo_archive import BAD, store_photos, without_traces
 from photo_files import avif, deep_picture, picture, png16, saved, tiff
 from PIL import Image
 
-from pasd_batch.batch.local.errors import RestorationStopped
+from pasd_batch.batch.local.errors import CannotRestore, RestorationStopped
 from pasd_batch.batch.local.restoring import restore_photos
 from pasd_batch.batch.worker.model_stage import ProcessPoisoned
 from pasd_batch.batch.worker.models import ModelLoaders
@@ -148,6 +148,27 @@ def test_a_photo_s_bytes_are_the_same_by_folder_glob_and_name(folder, tmp_path):
     # Alone it has another id than in the folder, as in a manifest of its own, and so another seed.
     assert restored("alone", str(folder / "sub" / "grey.tif")).keys() == {"grey.png"}
     assert files(tmp_path / "alone")["grey.png"] != whole["sub/grey.png"]
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_photo_needs_no_list(folder, tmp_path, kind):
+    rows = restore_photos(kind(folder / "a.jpg"), tmp_path / "out", loaders=tiny_models.TINY)
+    assert [row["photo_id"] for row in rows] == ["a.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        ("s3://me:HUSH@bucket/out", r"s3://\*\*\*@bucket/out: results go to"),
+        ("s3:/bucket", "results go to"),
+        ("", "empty"),
+    ],
+)
+def test_an_output_that_is_no_folder_of_this_machine_is_refused(folder, tmp_path, monkeypatch, output, told):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CannotRestore, match=told):
+        restore_photos([folder / "a.jpg"], output, loaders=tiny_models.TINY)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_there_is_a_row_for_every_photo_with_all_columns_and_progress_tells_them(folder, tmp_path):
