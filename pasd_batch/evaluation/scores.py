@@ -96,7 +96,7 @@ def add_set_metrics(
 ) -> None:
     """Add to the scores of a method, by set, those of whole sets, from the stored features of `source`.
 
-    Parts are merged in the pairs' order, so that values do not depend on who made them when.
+    Parts are added in the pairs' order, so that values do not depend on who made them when.
 
     Raises:
         StorageError: features cannot be read.

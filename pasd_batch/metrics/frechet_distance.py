@@ -4,7 +4,6 @@ Heusel et al., GANs Trained by a Two Time-Scale Update Rule Converge to a Local 
 """
 
 from dataclasses import dataclass, field
-from typing import Self
 
 import numpy as np
 
@@ -18,7 +17,7 @@ class Moments:
 
     Rounded features have products that are multiples of 2^-32, whose sums float64 holds exactly up to 2^21: until a
     feature's squares add up to two million, which takes millions of photos. So far sums do not depend on the order in
-    which photos were added or parts merged, to the last bit; beyond it they do in the last digits.
+    which photos were added, to the last bit; beyond it they do in the last digits.
     """
 
     photos: int = 0
@@ -26,26 +25,20 @@ class Moments:
     products: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
     def update(self, features: np.ndarray) -> None:
-        """Add features (photos, dimensions)."""
-        rounded = np.round(np.asarray(features, np.float64) * _STEPS) / _STEPS
-        self.merge(Moments(len(rounded), rounded.sum(axis=0), rounded.T @ rounded))
-
-    def merge(self, other: "Moments") -> None:
-        """Add what another one holds.
+        """Add features (photos, dimensions).
 
         Raises:
-            ValueError: its features have another number of dimensions.
+            ValueError: they have another number of dimensions than those before.
         """
-        if not other.photos:
-            return
+        rounded = np.round(np.asarray(features, np.float64) * _STEPS) / _STEPS
+        total, products = rounded.sum(axis=0), rounded.T @ rounded
         if not self.photos:
-            self.photos, self.total, self.products = other.photos, other.total.copy(), other.products.copy()
-            return
-        if self.total.shape != other.total.shape:
-            raise ValueError(f"features of {self.total.size} and of {other.total.size} dimensions cannot be added up")
-        self.photos += other.photos
-        self.total += other.total
-        self.products += other.products
+            self.total, self.products = np.zeros_like(total), np.zeros_like(products)
+        if self.total.shape != total.shape:
+            raise ValueError(f"features of {self.total.size} and of {total.size} dimensions cannot be added up")
+        self.photos += len(rounded)
+        self.total += total
+        self.products += products
 
     @property
     def mean(self) -> np.ndarray:
@@ -69,11 +62,6 @@ class FrechetDistance:
         """See `SetMetric`."""
         self.results.update(results)
         self.truths.update(truths)
-
-    def merge(self, later: Self) -> None:
-        """See `SetMetric`."""
-        self.results.merge(later.results)
-        self.truths.merge(later.truths)
 
     def value(self) -> float | None:
         """See `SetMetric`; takes two photos."""

@@ -5,7 +5,6 @@ mean over random subsets.
 """
 
 from dataclasses import dataclass, field
-from typing import Self
 
 import numpy as np
 
@@ -20,7 +19,7 @@ class KernelDistance:
     """KID; see `SetMetric`.
 
     Keeps the features themselves (8 KiB of each picture). With up to 1,000 photos there is one subset, all of them;
-    with more, subsets are drawn by the photos' places, so parts must be merged in the photos' order.
+    with more, subsets are drawn by the photos' places, so they must be added in the photos' order.
     """
 
     results: list[np.ndarray] = field(default_factory=list)
@@ -30,11 +29,6 @@ class KernelDistance:
         """See `SetMetric`."""
         self.results.append(np.asarray(results, np.float32))
         self.truths.append(np.asarray(truths, np.float32))
-
-    def merge(self, later: Self) -> None:
-        """See `SetMetric`."""
-        self.results += later.results
-        self.truths += later.truths
 
     def value(self) -> float | None:
         """See `SetMetric`; takes two photos."""

@@ -1,10 +1,10 @@
 """Metrics of a whole set of results beside the true photos, from features of each picture.
 
-Features come photo by photo. A set may be cut into parts: each is gathered by itself, and the parts are merged.
+Features come photo by photo, in parts of the set.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol
 
 import numpy as np
 
@@ -17,10 +17,6 @@ class SetMetric(Protocol):
 
     def update(self, results: np.ndarray, truths: np.ndarray) -> None:
         """Add photos by the features of their results and of the true ones, each (photos, dimensions)."""
-        ...
-
-    def merge(self, later: Self) -> None:
-        """Add all that another one has gathered of the photos that come after."""
         ...
 
     def value(self) -> float | None:

@@ -29,19 +29,7 @@ def read_uri(
     Raises:
         StorageError: as `Storage.read` does; `InvalidLocation` for a scheme or a host that is not allowed.
     """
-    storage_settings = storage_settings or StorageSettings()
-    location = parse_location(uri, allowed_schemes=storage_settings.allowed_schemes)
-    if location.scheme == "file":
-        files = LocalFiles(Path(location.path).anchor)
-    else:
-        files = RemoteFiles(
-            location.scheme, "", storage_settings.retry.timeout, tuple(sorted(storage_settings.allowed_hosts))
-        )
-
-    def read() -> bytes:
-        return translated(lambda: files.shown(location.path), lambda: files.read(location.path, max_bytes))
-
-    return with_retries(storage_settings.retry, read)
+    return _anywhere(uri, storage_settings or StorageSettings(), lambda files, path: files.read(path, max_bytes))
 
 
 def state_of(uri: str, storage_settings: StorageSettings) -> FileState:
@@ -50,17 +38,22 @@ def state_of(uri: str, storage_settings: StorageSettings) -> FileState:
     Raises:
         StorageError: as `read_uri` does.
     """
+    return _anywhere(uri, storage_settings, lambda files, path: files.state(path))
+
+
+def _anywhere(
+    uri: str, storage_settings: StorageSettings, operation: Callable[[LocalFiles | RemoteFiles, str], Result]
+) -> Result:
+    """Do something with the files of the place, and the path there; it is tried again when it fails."""
     location = parse_location(uri, allowed_schemes=storage_settings.allowed_schemes)
-    if location.scheme == "file":
-        files = LocalFiles(Path(location.path).anchor)
+    scheme, path = location.scheme, location.path
+    if scheme == "file":
+        files = LocalFiles(Path(path).anchor)
     else:
-        hosts = tuple(sorted(storage_settings.allowed_hosts))
-        files = RemoteFiles(location.scheme, "", storage_settings.retry.timeout, hosts)
-
-    def look() -> FileState:
-        return translated(lambda: files.shown(location.path), lambda: files.state(location.path))
-
-    return with_retries(storage_settings.retry, look)
+        files = RemoteFiles(scheme, "", storage_settings.retry.timeout, tuple(sorted(storage_settings.allowed_hosts)))
+    return with_retries(
+        storage_settings.retry, lambda: translated(lambda: files.shown(path), lambda: operation(files, path))
+    )
 
 
 def open_for_reading(uri: str, storage_settings: StorageSettings) -> BinaryIO:

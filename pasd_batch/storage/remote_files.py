@@ -234,7 +234,4 @@ class RemoteFiles:
 
     def _limit(self, size: int) -> dict[str, Any]:
         # fsspec's asynchronous file systems take the timeout of the whole call; the others (memory) have none.
-        return {"timeout": self._seconds(size)} if self.filesystem.async_impl else {}
-
-    def _seconds(self, size: int) -> float:
-        return seconds_for(size, self.timeout)
+        return {"timeout": seconds_for(size, self.timeout)} if self.filesystem.async_impl else {}
