@@ -3,8 +3,9 @@
 # pyright: reportAttributeAccessIssue=false
 # (pyarrow makes its compute functions at import, where pyright cannot see them)
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +19,8 @@ class PhotoWork:
     """Tiles that it is denoised in, in all passes together."""
     effort: float = 0.0
     """The same in tiles of the run's own steps, where the photo has a number of its own."""
+    second_tries: float = 0.0
+    """Effort that comes on top if the photo is done again in every pass that looks for weak tiles."""
     pixels: int = 0
     """Of the largest picture that it is on its way."""
     memory: int = 0
@@ -26,8 +29,27 @@ class PhotoWork:
     """Fault of its own settings, if they cannot be used."""
 
 
-WorkOf = Callable[[int, int, str | None], PhotoWork]
-"""Work of a photo with a width and a height in pixels, 0 where they are not known, and settings of its own as JSON."""
+class Beside(NamedTuple):
+    """Pictures that a manifest names beside a photo."""
+
+    reference: bool = False
+    color_reference: bool = False
+    mask: bool = False
+
+
+class WorkOf(Protocol):
+    """Tells the work of a photo."""
+
+    def __call__(self, width: int, height: int, own: str | None, beside: Beside = ..., /) -> PhotoWork:
+        """The work of one with a width and a height in pixels, 0 where they are not known.
+
+        Args:
+            width: of the photo.
+            height: of the photo.
+            own: settings of its own as JSON.
+            beside: pictures beside it.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -39,8 +61,9 @@ class Workload:
     tiles: int = 0
     """Tiles of those."""
     effort: float = 0.0
+    second_tries: float = 0.0
     most_effort: float = 0.0
-    """Of one photo."""
+    """Of one photo, its second tries included."""
     most_pixels: int = 0
     most_memory: int = 0
     refused: int = 0
@@ -56,6 +79,7 @@ def total(parts: Iterable[Workload]) -> Workload:
         sized_rows=sum(each.sized_rows for each in loads),
         tiles=sum(each.tiles for each in loads),
         effort=sum(each.effort for each in loads),
+        second_tries=sum(each.second_tries for each in loads),
         most_effort=max((each.most_effort for each in loads), default=0.0),
         most_pixels=max((each.most_pixels for each in loads), default=0),
         most_memory=max((each.most_memory for each in loads), default=0),
@@ -68,9 +92,15 @@ def workload(table: pa.Table, work_of: WorkOf | None) -> Workload:
     """Work of a manifest's rows in the common form; photos with the same size and settings are looked at once."""
     if work_of is None:
         return Workload()
-    rows = pa.table({"width": _lengths(table, "width"), "height": _lengths(table, "height"), "own": _own(table)})
-    kinds = rows.group_by(["width", "height", "own"]).aggregate([([], "count_all")]).to_pylist()
-    return total(_times(work_of(each["width"], each["height"], each["own"]), each["count_all"]) for each in kinds)
+    rows = {"width": _lengths(table, "width"), "height": _lengths(table, "height"), "own": _own(table)}
+    rows |= {name: _is_given(table, f"{name}_uri") for name in Beside._fields}
+    kinds = pa.table(rows).group_by([*rows]).aggregate([([], "count_all")]).to_pylist()
+    return total(_times(_work(each, work_of), each["count_all"]) for each in kinds)
+
+
+def _work(kind: Mapping[str, Any], work_of: WorkOf) -> PhotoWork:
+    beside = Beside(**{name: kind[name] for name in Beside._fields})
+    return work_of(kind["width"], kind["height"], kind["own"], beside)
 
 
 def _times(work: PhotoWork, count: int) -> Workload:
@@ -78,7 +108,15 @@ def _times(work: PhotoWork, count: int) -> Workload:
         return Workload(refused=count, why_refused=work.refused)
     if not work.tiles:
         return Workload()
-    return Workload(count, work.tiles * count, work.effort * count, work.effort, work.pixels, work.memory)
+    return Workload(
+        sized_rows=count,
+        tiles=work.tiles * count,
+        effort=work.effort * count,
+        second_tries=work.second_tries * count,
+        most_effort=work.effort + work.second_tries,
+        most_pixels=work.pixels,
+        most_memory=work.memory,
+    )
 
 
 def _lengths(table: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
@@ -91,6 +129,11 @@ def _lengths(table: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
     else:
         return pa.array([0] * table.num_rows, pa.int64())
     return pc.if_else(pc.greater(column, 0), column, 0)
+
+
+def _is_given(table: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
+    given = name in table.column_names
+    return pc.is_valid(table[name]) if given else pa.repeat(pa.scalar(False), table.num_rows)
 
 
 def _own(table: pa.Table) -> pa.ChunkedArray | pa.Array:

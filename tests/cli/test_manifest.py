@@ -5,7 +5,7 @@ import csv
 import pytest
 from photo_archive import picture, store_photos
 
-from pasd_batch.batch.planning.estimate import photo_work
+from pasd_batch.batch.planning.photo_work import photo_work
 from pasd_batch.cli import main
 from pasd_batch.config.manifest import ManifestColumns, ManifestSettings
 from pasd_batch.config.restoration import RestorationSettings

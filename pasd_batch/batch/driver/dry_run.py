@@ -22,7 +22,10 @@ from pasd_batch.batch.planning.estimate import PlanSummary, plan_summary
 from pasd_batch.batch.planning.only_new import NothingNew
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.cluster.session import ClusterFailed, node_type, ray_session, run_on_worker, workers_now
+from pasd_batch.config.restoration import PassSettings
 from pasd_batch.config.run import RunMode, RunSettings
+from pasd_batch.config.sampling import SamplingSettings
+from pasd_batch.config.weak_tiles import RetryWeakSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.manifests.allowed_folders import listed_folder
 from pasd_batch.records import PhotoFailure
@@ -123,10 +126,15 @@ def _time_lines(settings: RunSettings, loaders: ModelLoaders, summary: PlanSumma
     workers = workers_now(settings.workers)
     lines = [f"one tile takes {seconds:.2f} s on a worker; the cluster has room for {workers:,} now"]
     total = summary.seconds(seconds_per_tile=seconds, workers=workers)
-    if total is not None:
-        lines.append(f"time: about {timedelta(seconds=round(total))} (without scoring and storage)")
-        cost = cost_of_seconds(settings.workers.price_per_hour, total * workers, kind)
-        lines += [f"cost: about {cost:,.2f} (without scoring and storage)"] if cost is not None else []
+    most = summary.seconds(seconds_per_tile=seconds, workers=workers, second_tries=True)
+    if total is not None and most is not None:
+        without = " (without scoring and storage)"
+        again = ", {} if every photo has weak tiles and is done again" if most > total else ""
+        shown = [str(timedelta(seconds=round(each))) for each in (total, most)]
+        lines.append(f"time: about {shown[0]}{again.format(shown[1])}{without}")
+        costs = [cost_of_seconds(settings.workers.price_per_hour, each * workers, kind) for each in (total, most)]
+        if costs[0] is not None:
+            lines.append(f"cost: about {costs[0]:,.2f}{again.format(f'{costs[1]:,.2f}')}{without}")
     return [*lines, *_deadline_lines(settings, seconds, summary)]
 
 
@@ -135,9 +143,10 @@ def _deadline_lines(settings: RunSettings, seconds: float, summary: PlanSummary)
     deadline, longest = settings.deadlines.restore, summary.work.most_effort * seconds
     if deadline is None or longest <= deadline:
         return []
+    again = ", if it has weak tiles and is done again" if summary.work.second_tries else ""
     return [
-        f"warning: the largest photo takes about {longest:,.0f} s, more than deadlines.restore, {deadline:,.0f} s, "
-        "after which photos fail; raise it"
+        f"warning: the largest photo takes about {longest:,.0f} s{again}, more than deadlines.restore, "
+        f"{deadline:,.0f} s, after which photos fail; raise it"
     ]
 
 
@@ -172,7 +181,7 @@ def seconds_per_tile(settings: RunSettings, loaders: ModelLoaders) -> float | Ph
     """Restore a grey photo of one working size: seconds a tile when it is done again, or why not; runs in a worker."""
     import torch
 
-    restorer = loaders.restorer(on_this_machine(settings))
+    restorer = loaders.restorer(on_this_machine(without_second_tries(settings)))
     assert restorer is not None, "only score runs have no restorer, and they are not timed"
     sampling = settings.restoration.in_order[0].sampling
     side = max(1, round(sampling.min_short_side / sampling.scale))
@@ -183,3 +192,14 @@ def seconds_per_tile(settings: RunSettings, loaders: ModelLoaders) -> float | Ph
     (outcome,) = restorer.restore([photo], prompts=[""], seeds=[0])
     elapsed = time.perf_counter() - started
     return outcome if isinstance(outcome, PhotoFailure) else elapsed / outcome.report.tiles
+
+
+def without_second_tries(settings: RunSettings) -> RunSettings:
+    """The settings with no second try in any pass, so that a trial photo that counts as weak is restored once."""
+
+    def once(each: PassSettings) -> dict[str, SamplingSettings]:
+        return {"sampling": each.sampling.model_copy(update={"retry_weak": RetryWeakSettings()})}
+
+    whole = settings.restoration
+    passes = tuple(each.model_copy(update=once(each)) for each in whole.passes)
+    return settings.model_copy(update={"restoration": whole.model_copy(update=once(whole) | {"passes": passes})})

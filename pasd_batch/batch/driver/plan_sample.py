@@ -59,6 +59,7 @@ def describe_sample(
     failed = f", {sampled.failed:,} of them failed" if sampled.failed else ""
     lines = [
         f"sample: {photos:,} photos {how}{failed}: {seconds / photos:.2f} s a photo{pace} on a worker",
+        *(f"warning: of the sample, {line}" for line in sampled.failures),
         f"time: about {_between(estimate, lambda taken: str(timedelta(seconds=round(taken / workers))))}"
         f" with {workers:,} worker(s), for which the cluster has room now (without storing)",
     ]

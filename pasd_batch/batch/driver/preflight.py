@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -35,7 +35,8 @@ WORKER_SECONDS = 1800.0
 class PreflightFailed(PasdBatchError):
     """The run cannot start; the message has every problem and its remedy."""
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: Sequence[str]) -> None:
+        problems = list(dict.fromkeys(problems))  # driver and workers may find the same
         lines = "\n".join(f"- {problem}" for problem in problems)
         super().__init__(f"the run cannot start, {len(problems)} problem(s):\n{lines}")
         self.problems = problems

@@ -2,17 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from pasd_batch.batch.planning.photo_memory import EMBEDDED, STABLE_DIFFUSION, restoring_bytes
+from pasd_batch.batch.planning.photo_work import photo_work
 from pasd_batch.batch.planning.plan import check_manifest, number_of_shards
-from pasd_batch.config.base import ConfigError
-from pasd_batch.config.photo_settings import own_settings, sampling_of
-from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.manifests.making import count_photos
 from pasd_batch.manifests.pieces import is_image_source
-from pasd_batch.manifests.workload import PhotoWork, Workload, WorkOf
-
-_PIXEL_MULTIPLE = 64  # Stable Diffusion 1.5's; other models' padding changes the count by little
+from pasd_batch.manifests.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -37,11 +32,15 @@ class PlanSummary:
         """Tiles of all photos, taking those of unknown size to be like the others; None: no size is known."""
         return round(self.work.tiles * self.photos / self.work.sized_rows) if self.work.sized_rows else None
 
-    def seconds(self, *, seconds_per_tile: float, workers: int) -> float | None:
-        """About how long the run takes with so many workers; None where no size is known."""
+    def seconds(self, *, seconds_per_tile: float, workers: int, second_tries: bool = False) -> float | None:
+        """About how long the run takes with so many workers; None where no size is known.
+
+        With `second_tries`: if every photo has weak tiles, where these are looked for.
+        """
         if not self.work.sized_rows:
             return None
-        return self.work.effort * self.photos / self.work.sized_rows * seconds_per_tile / workers
+        effort = self.work.effort + (self.work.second_tries if second_tries else 0.0)
+        return effort * self.photos / self.work.sized_rows * seconds_per_tile / workers
 
     def lines(self) -> list[str]:
         """The summary for people."""
@@ -84,35 +83,3 @@ def plan_summary(settings: RunSettings, *, suffix: str) -> PlanSummary:
         fingerprint=checked.fingerprint,
         restores=restores,
     )
-
-
-def photo_work(restoration: RestorationSettings) -> WorkOf:
-    """Tells the work of a photo: tiles in all passes together, and whether its own settings can be used."""
-    from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
-    from pasd_batch.pasd.padding import choose_sizes
-    from pasd_batch.pasd.tiling import plan_tiles
-
-    earlier, run = [each.sampling for each in restoration.in_order[:-1]], restoration.last.sampling
-    spaces = [EMBEDDED if each.is_embedded else STABLE_DIFFUSION for each in restoration.in_order]
-
-    def work(width: int, height: int, own: str | None) -> PhotoWork:
-        try:
-            last = sampling_of(run, own_settings(own), enlarged_before=restoration.enlarged_before)
-        except ConfigError as error:
-            return PhotoWork(refused=str(error))
-        if not (width and height):
-            return PhotoWork()
-        size, tiles, effort, pixels, memory = Size(height, width), 0, 0.0, 0, 0
-        for sampling, space in zip((*earlier, last), spaces, strict=True):
-            sizes = choose_sizes(
-                size, scale=sampling.scale, min_short_side=sampling.min_short_side, multiple=_PIXEL_MULTIPLE
-            )
-            latents = Size(sizes.padded.height // LATENT_FACTOR, sizes.padded.width // LATENT_FACTOR)
-            count = len(plan_tiles(latents, sampling.tiling).tiles)
-            tiles += count
-            effort += count * (sampling.steps / run.steps if sampling is last else 1.0)
-            memory = max(memory, restoring_bytes(sizes, sampling, space))
-            size, pixels = sizes.target, max(pixels, sizes.padded.height * sizes.padded.width)
-        return PhotoWork(tiles, effort, pixels, memory)
-
-    return work

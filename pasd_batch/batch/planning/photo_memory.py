@@ -1,4 +1,4 @@
-"""Main memory that restoring one photo takes beside the models, told from its size and the settings alone.
+"""Main memory that restoring one photo takes beside the models, told from its size, the settings and its manifest row.
 
 `benchmarks/huge_photo.py` measures it; docs/performance.md has what came out.
 """
@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pasd_batch.config.sampling import SamplingSettings
+from pasd_batch.manifests.workload import Beside
 from pasd_batch.photos.compact import MOST_FLOATS
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 _FLOATS, _LEVELS = 12, 3
 """Bytes of a pixel in float32, and in 8 bits; a photo of more bits, or of other colours, takes twice the latter."""
+
+_MAP = 4
+"""Bytes of a pixel of a mask."""
 
 _DECODING = 24
 """Bytes that decoding takes for a pixel of an ordinary photo (`photos/decoding_memory.py`)."""
@@ -32,42 +36,76 @@ _COMPRESSED = 0.7
 
 
 @dataclass(frozen=True)
-class LatentSpace:
-    """A VAE, as far as memory goes."""
+class ModelShape:
+    """VAE and networks, as far as memory and time go."""
 
     channels: int
+    """Of the latents."""
     kept: tuple[int, ...]
     """Bytes that features of the whole photo take for a pixel of it, behind each level, in float32."""
     attention: int = 0
     """Bytes of a pixel that attention over the whole photo takes in the middle block; on a GPU, of its memory."""
+    width: int = 0
+    """Channels of the networks' outermost layers, of which the step cache keeps features."""
+    outermost: float = 0.0
+    """Share of an evaluation that these layers are (docs/few_steps.md)."""
 
 
-EMBEDDED = LatentSpace(48, (8, 8, 16, 24))
-STABLE_DIFFUSION = LatentSpace(4, (32, 32, 128, 256), attention=192)
+EMBEDDED = ModelShape(48, (8, 8, 16, 24), width=128, outermost=1 / 3)
+STABLE_DIFFUSION = ModelShape(4, (32, 32, 128, 256), attention=192, width=320, outermost=0.09)
+
+_ALONE = Beside()
 
 
-def restoring_bytes(sizes: PhotoSizes, sampling: SamplingSettings, space: LatentSpace) -> int:
-    """The most bytes at once from the photo's file to its result's, for one pass with these sizes."""
+def restoring_bytes(
+    sizes: PhotoSizes, sampling: SamplingSettings, shape: ModelShape, *, tiled_latents: int = 0, beside: Beside = _ALONE
+) -> int:
+    """The most bytes at once from the photo's file to its result's, for one pass with these sizes.
+
+    Not told by a manifest, and not in it: transparency, more bits than 8, and the size of a colour reference, which is
+    taken to be the photo's.
+
+    Args:
+        sizes: the photo's.
+        sampling: settings of the pass.
+        shape: shape of its model.
+        tiled_latents: latents of all tiles together, overlaps counted as often as they are there.
+        beside: pictures that the photo has beside it.
+    """
     from pasd_batch.pasd.padded_photo import is_large
 
-    pixels, area = sizes.original.area, sizes.padded.area
-    compact = max(pixels, sizes.target.area) > MOST_FLOATS
+    area, has_parts = sizes.padded.area, beside.mask or bool(sampling.regions)
+    compact = max(sizes.original.area, sizes.target.area) > MOST_FLOATS
     held = _LEVELS if compact else _FLOATS
-    latents = area / 64 * space.channels * 4
+    latents = area / 64 * shape.channels * 4
+    result = sizes.target.area * held
     # One step: the latents and the noise that is predicted. Several: what schedulers remember of the steps before, too.
     denoising = latents * (2 if sampling.steps == 1 else 5)
-    result = sizes.target.area * held
+    if sampling.step_cache > 1:
+        denoising += tiled_latents * shape.width * 4 * (2 if sampling.guidance_scale > 1 else 1)
     # Another copy where floats are clipped, and the samples of the file.
     storing = result + (0 if compact else result + sizes.target.area * _LEVELS)
     storing += 2 * _COMPRESSED * sizes.target.area * _LEVELS
-    features = max(_kept_features(area, space), area * space.attention)
-    working = latents + features + (result if is_large(sizes) else _WHOLE_COPIES * _FLOATS * area)
-    return round(max(_DECODING * pixels, held * pixels + max(denoising, working, storing)) + _TILES)
+    by_parts = is_large(sizes) and not has_parts and not beside.color_reference
+    pictures = result if by_parts else _WHOLE_COPIES * _FLOATS * area
+    working = latents + max(_kept_features(area, shape), area * shape.attention) + pictures
+    photo = sizes.original.area * (held + (_FLOATS if has_parts else 0) + (2 * _MAP if beside.mask else 0))
+    # The true photo, and the first result while a photo with weak tiles is done again.
+    all_the_time = photo + result * (beside.reference + sampling.retry_weak.enabled)
+    return round(max(_decoding(sizes, beside), all_the_time + max(denoising, working, storing)) + _TILES)
 
 
-def _kept_features(area: int, space: LatentSpace) -> int:
+def _decoding(sizes: PhotoSizes, beside: Beside) -> int:
+    """The most that decoding takes, one picture after the other; a true photo is taken to be of the result's size."""
+    pictures = [sizes.original.area]
+    pictures += [sizes.target.area] if beside.reference else []
+    pictures += [sizes.original.area] if beside.mask else []
+    return max(_FLOATS * sum(pictures[:number]) + _DECODING * area for number, area in enumerate(pictures))
+
+
+def _kept_features(area: int, shape: ModelShape) -> int:
     """The most that is kept between two levels of the VAE, of the one that is read and the one that is written."""
     from pasd_batch.pasd.vae_tiling import KEPT_BYTES
 
-    behind = [0, *(each * area if each * area <= KEPT_BYTES else 0 for each in space.kept)]
+    behind = [0, *(each * area if each * area <= KEPT_BYTES else 0 for each in shape.kept)]
     return max(before + made for before, made in pairwise(behind))

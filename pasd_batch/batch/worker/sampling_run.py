@@ -1,13 +1,14 @@
 """A few photos through a worker's pipeline, to measure it: nothing is stored."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pasd_batch.batch.worker.model_stage import ModelStage
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.batch.worker.pipeline import PhotoPipeline
 from pasd_batch.batch.worker.process_name import process_name
+from pasd_batch.batch.worker.rows import Row
 from pasd_batch.batch.worker.spec import WorkerSpec
 from pasd_batch.cluster.session import node_type
 from pasd_batch.config.run import RunSettings
@@ -29,6 +30,8 @@ class SampledPhotos:
     fetching and decoding in threads, the model, and encoding in threads."""
     failed: int
     node_type: str | None
+    failures: tuple[str, ...] = ()
+    """For each kind of failure how many photos have it, and what is wrong with one of them."""
 
 
 class _Nowhere:
@@ -64,7 +67,20 @@ def sample_photos(settings: RunSettings, loaders: ModelLoaders, records: Sequenc
         seconds=tuple(_added_seconds(row["seconds"], threads) for row in rows),
         failed=sum(row["status"] == Status.FAILED for row in rows),
         node_type=node_type(),
+        failures=tuple(_failures(rows)),
     )
+
+
+def _failures(rows: Sequence[Row]) -> Iterator[str]:
+    """Lines about failed photos by kind: they would fail in the run, too."""
+    kinds: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row["status"] == Status.FAILED:
+            kinds.setdefault((row["error_stage"], row["error_type"]), []).append(row)
+    for (stage, kind), failed in kinds.items():
+        photos = {row["photo_id"] for row in failed}
+        one = min(failed, key=lambda row: row["photo_id"])
+        yield f"{len(photos):,} fail ({stage}, {kind}); {one['photo_id']}: {one['error_message']}"
 
 
 def _added_seconds(seconds: dict[str, float], threads: int) -> float:

@@ -7,10 +7,10 @@ import tiny_models
 from photo_archive import settings
 
 from pasd_batch.batch.driver import dry_run
-from pasd_batch.batch.driver.dry_run import plan_archive, seconds_per_tile, try_tile
+from pasd_batch.batch.driver.dry_run import plan_archive, seconds_per_tile, try_tile, without_second_tries
 from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.machine_memory import machine_memory
-from pasd_batch.batch.driver.preflight import Findings, WorkerReport
+from pasd_batch.batch.driver.preflight import Findings, PreflightFailed, WorkerReport
 from pasd_batch.batch.driver.run import run_archive
 from pasd_batch.batch.planning.estimate import PlanSummary
 from pasd_batch.manifests.workload import Workload
@@ -162,6 +162,27 @@ def test_a_deadline_that_the_largest_photo_will_pass_is_told(tmp_path, monkeypat
     lines = dry_run._time_lines(planned, tiny_models.TINY, work_of(most_effort=100.0))
     told = [line for line in lines if "the largest photo takes about 200 s, more than deadlines.restore" in line]
     assert len(told) == warns
+
+
+def test_time_with_second_tries_is_told_beside_that_without(tmp_path, monkeypatch):
+    planned = settings(tmp_path / "run", tmp_path / "manifest.csv", workers={"price_per_hour": 36.0})
+    monkeypatch.setattr(dry_run, "_seconds_on_worker", lambda *_: (2.0, None))
+    monkeypatch.setattr(dry_run, "workers_now", lambda _: 1)
+    lines = dry_run._time_lines(planned, tiny_models.TINY, work_of(most_effort=3000.0, second_tries=100.0))
+    again = "if every photo has weak tiles and is done again (without scoring and storage)"
+    assert lines[1:3] == [f"time: about 0:03:20, 0:06:40 {again}", f"cost: about 2.00, 4.00 {again}"]
+    assert "takes about 6,000 s, if it has weak tiles and is done again, more than deadlines.restore" in lines[3]
+
+
+def test_a_trial_photo_is_restored_once_in_every_pass(tmp_path):
+    tried = {"sampling": {"retry_weak": {"enabled": True}}}
+    for restoration in (tried, {"passes": [tried, tried]}):
+        planned = without_second_tries(settings(tmp_path, tmp_path, restoration=restoration))
+        assert not any(each.sampling.retry_weak.enabled for each in planned.restoration.in_order)
+
+
+def test_a_problem_that_several_find_is_told_once():
+    assert str(PreflightFailed(["one", "two", "one"])) == "the run cannot start, 2 problem(s):\n- one\n- two"
 
 
 @pytest.mark.parametrize(("has", "warns"), [(4_000_000_000, True), (5_000_000_000, False), (None, False)])

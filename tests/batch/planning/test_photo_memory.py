@@ -2,16 +2,18 @@
 
 import pytest
 
-from pasd_batch.batch.planning.estimate import photo_work
-from pasd_batch.batch.planning.photo_memory import LatentSpace, restoring_bytes
+from pasd_batch.batch.planning.photo_memory import ModelShape, restoring_bytes
+from pasd_batch.batch.planning.photo_work import photo_work
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.sampling import SamplingSettings
+from pasd_batch.manifests.workload import Beside
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.padding import choose_sizes
 
 
-def gigabytes(width, height, **sampling):
-    return photo_work(RestorationSettings.parse({"sampling": sampling}))(width, height, None).memory / 1e9
+def gigabytes(width, height, beside=None, **sampling):
+    tells = photo_work(RestorationSettings.parse({"sampling": sampling}))
+    return tells(width, height, None, beside or Beside()).memory / 1e9
 
 
 def test_the_promise_for_a_very_large_photo():
@@ -22,7 +24,7 @@ def test_the_promise_for_a_very_large_photo():
 def test_what_was_measured(width, height, measured):
     """By benchmarks/huge_photo.py, whose VAE has the embedded one's latents and is narrower."""
     sizes = choose_sizes(Size(height, width), scale=2.0, min_short_side=256, multiple=32)
-    told = restoring_bytes(sizes, SamplingSettings(scale=2.0, steps=1), LatentSpace(48, (1, 1, 1, 4)))
+    told = restoring_bytes(sizes, SamplingSettings(scale=2.0, steps=1), ModelShape(48, (1, 1, 1, 4)))
     assert told / 1e9 == pytest.approx(measured, rel=0.3)
 
 
@@ -31,3 +33,20 @@ def test_more_is_told_for_more_steps_and_for_a_vae_that_looks_at_the_whole():
     assert more_steps > gigabytes(12000, 9000, scale=2.0) + 2.0
     named = RestorationSettings.parse({"model": {"base": "base", "control": "control"}, "sampling": {"scale": 2.0}})
     assert photo_work(named)(12000, 9000, None).memory > 50e9
+
+
+@pytest.mark.parametrize(
+    ("beside", "sampling", "more"),
+    [
+        # 216 million pixels of the photo, 4 times as many of the result. Maps have it worked on as a whole.
+        (Beside(mask=True), {}, 60.0),
+        (Beside(color_reference=True), {}, 60.0),
+        (Beside(reference=True), {}, 1.2),
+        (Beside(), {"regions": [{"class": "face", "fidelity": 1}]}, 60.0),
+        (Beside(), {"retry_weak": {"enabled": True}}, 1.2),
+        (Beside(), {"steps": 4, "step_cache": 2}, 432e6 / 64 * 128 * 4 / 1e9 - 2.0),
+    ],
+)
+def test_what_is_held_beside_a_photo_is_in_it(beside, sampling, more):
+    plain = {name: value for name, value in sampling.items() if name == "steps"}
+    assert gigabytes(12000, 9000, beside, **sampling) > gigabytes(12000, 9000, **plain) + more

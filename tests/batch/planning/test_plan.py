@@ -10,7 +10,8 @@ import pytest
 
 from pasd_batch.batch.planning import repeated_keys, small_manifests
 from pasd_batch.batch.planning.checked_manifest import CheckedManifest, cut_spans
-from pasd_batch.batch.planning.estimate import PlanSummary, photo_work, plan_summary
+from pasd_batch.batch.planning.estimate import PlanSummary, plan_summary
+from pasd_batch.batch.planning.photo_work import photo_work
 from pasd_batch.batch.planning.plan import check_manifest, plan_is_complete, write_plan
 from pasd_batch.config.manifest import ManifestFormat, ManifestSettings
 from pasd_batch.config.restoration import RestorationSettings

@@ -26,10 +26,10 @@ def without_ray(monkeypatch):
     monkeypatch.setattr(drawing, "dataset_of", lambda count, work: chained(work(part) for part in range(count)))
 
 
-def write_manifest(path, sizes):
+def write_manifest(path, sizes, **columns):
     """A manifest of square photos of these sides; None: without sizes."""
     names = [f"{number}.png" for number in range(len(sizes))]
-    columns = {"uri": [str(path.parent / name) for name in names], "id": names}
+    columns |= {"uri": [str(path.parent / name) for name in names], "id": names}
     if sizes[0] is not None:
         columns |= {"width": sizes, "height": sizes}
     pq.write_table(pa.table(columns), path)
@@ -77,15 +77,20 @@ def test_one_photo_leaves_no_interval():
 
 
 def test_a_sample_is_timed_and_stores_nothing(tmp_path, without_ray):
-    store_photos(tmp_path, {"0.png": picture(0), "1.png": BAD["corrupt"], "2.png": picture(2)})
-    found = checked(write_manifest(tmp_path / "m.parquet", [30, 30, 30]))
-    drawn = draw_photos(found, 3, seed=0)
+    store_photos(tmp_path, {"0.png": picture(0), "1.png": BAD["corrupt"], "2.png": picture(2), "3.png": picture(3)})
+    masks, likenesses = [None, None, "gone.png", None], [None, None, None, "gone.jpg"]
+    found = checked(write_manifest(tmp_path / "m.parquet", [30] * 4, mask_uri=masks, reference_uri=likenesses))
+    drawn = draw_photos(found, 4, seed=0)
     run_settings = settings(tmp_path / "run")
     told = run_settings.model_copy(update={"storage": run_settings.storage.with_folders(found.folders)})
     sampled = sample_photos(told, tiny_models.TINY, drawn.records)
-    assert len(sampled.seconds) == 3
+    assert len(sampled.seconds) == 4
     assert all(taken > 0 for taken in sampled.seconds)
-    assert (sampled.failed, sampled.node_type) == (1, None)
+    assert (sampled.failed, sampled.node_type) == (3, None)
+    told = {line.partition("; ")[0]: line for line in sampled.failures}
+    assert {"1 fail (mask, NotFound)", "1 fail (reference, NotFound)"} < told.keys()
+    assert len(told) == 3
+    assert f"2.png: {tmp_path}/gone.png" in told["1 fail (mask, NotFound)"]
     assert not (tmp_path / "run").exists()
 
 
@@ -93,7 +98,8 @@ def test_a_plan_tells_time_with_an_interval_and_cost_from_a_sample(ray_cluster, 
     planned = settings(tmp_path / "run", archive.manifest.parent / "in", workers={"price_per_hour": 3600.0})
     report = plan_archive(planned, loaders=tiny_models.TINY, sample=4)
     assert report.exit_code is ExitCode.DONE, report.message
-    sample, time, cost = report.message.splitlines()[-3:]
+    sample, *failures, time, cost = report.message[report.message.index("sample: ") :].splitlines()
+    assert all(line.startswith("warning: of the sample, ") for line in failures)
     assert sample.startswith("sample: 4 photos drawn at random")
     assert time.startswith("time: about 0:00:")
     assert "95 % interval" in time
