@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter, ValidationError
 
 from pasd_batch.config.marks import RuntimeOnly, Weights
-from pasd_batch.config.setting_names import meant_by, takes_text, truths_for_numbers, written_path
+from pasd_batch.config.setting_names import meant_by, stand_without, takes_text, truths_for_numbers, written_path
 from pasd_batch.config.strict_yaml import load_strictly
 from pasd_batch.errors import PasdBatchError
 
@@ -187,6 +187,8 @@ def _problem(problem: Mapping[str, Any], settings: type[Settings]) -> tuple[str,
     path, given = written_path(settings, problem["loc"]), problem["input"]
     match problem["type"]:
         case "extra_forbidden":
+            if inner := stand_without(settings, path, given):
+                return path, f"{path}: unknown setting; leave out the prefix {path}. before {' and '.join(inner)}"
             meant = meant_by(settings, path, given)
             alternatives = " or ".join([*([", ".join(meant[:-1])] if meant[1:] else []), *meant[-1:]])
             asked = f"is {alternatives} meant?" if meant else "check the spelling, or remove it"

@@ -60,13 +60,23 @@ def meant_by(settings: Any, path: str, value: Any = None) -> list[str]:
     known = list(dict.fromkeys(_paths(settings)))
     group, dot, name = path.rpartition(".")
     leaves = {other: other.rpartition(".")[2] for other in known}
+    if isinstance(value, Mapping):
+        leaves = {other: leaf for other, leaf in leaves.items() if any(each.startswith(f"{other}.") for each in known)}
     beside = [leaf for other, leaf in leaves.items() if other.rpartition(".")[0] == group]
     if near := get_close_matches(name, beside, n=1, cutoff=_LIKENESS):
         return [group + dot + near[0]]
-    if isinstance(value, Mapping):
-        leaves = {other: leaf for other, leaf in leaves.items() if any(each.startswith(f"{other}.") for each in known)}
     alike = [name] if name in leaves.values() else get_close_matches(name, set(leaves.values()), n=1, cutoff=_LIKENESS)
     return [other for other, leaf in leaves.items() if leaf in alike][:_MOST_MEANT]
+
+
+def stand_without(settings: Any, path: str, value: Any) -> list[str]:
+    """The settings in a group that no setting is, if all of them stand where the group does; else none.
+
+    Such a group is a prefix that other commands' settings have.
+    """
+    before = path.rpartition(".")[0]
+    inner = [f"{before}.{name}" if before else str(name) for name in value] if isinstance(value, Mapping) else []
+    return inner if {*inner} <= {*_paths(settings)} else []
 
 
 def written_path(settings: Any, location: Sequence[str | int]) -> str:

@@ -75,6 +75,12 @@ def test_the_version_is_told(capsys):
     [
         (["restore", "a.jpg", "--output", "out", "--set", "color_fix=adain"], "is sampling.color_fix meant?"),
         (["run", "run.yaml", "color_fix=adain"], "is restoration.sampling.color_fix meant?"),
+        (
+            ["restore", "a.jpg", "-o", "out", "--set", "restoration.sampling.scale=2"],
+            "restoration: unknown setting; leave out the prefix restoration. before sampling",
+        ),
+        (["run", "run.yaml", "sampling.scale=2"], "sampling: unknown setting; is restoration.sampling meant?"),
+        (["run", "run.yaml", "model.base=x"], "model: unknown setting; is restoration.model meant?"),
         (["run", "run.yaml", "color_fix=adain"], "pasd-batch: command line: 1 invalid"),
         (["run", "run.yaml", "outptu.root=x"], "outptu: unknown setting; is output meant?"),
         (["run", "run.yaml", "blurr=2"], "blurr: unknown setting; is audit.blurry meant?"),
