@@ -11,6 +11,9 @@ Warn = Callable[[str], None]
 """Takes a sentence about what was left out, repaired or guessed; it is stored in the row's `warnings`."""
 
 
+_EACH_IS_A_PHOTO = "with `pages: every` each is a photo"
+
+
 def warn_of_other_pages(pages: int, page: int | None, what: str, warn: Warn) -> None:
     """Warn that all but the first of the file's `pages`, called `what`, are left out, unless a `page` is asked for.
 
@@ -20,7 +23,16 @@ def warn_of_other_pages(pages: int, page: int | None, what: str, warn: Warn) -> 
     if page is not None and page > pages:
         raise NoSuchPage.of(page, pages)
     if page is None and pages > 1:
-        warn(f"the file has {pages} {what}, of which only the first is taken; with `pages: every` each is a photo")
+        warn(f"the file has {pages} {what}, of which only the first is taken; {_EACH_IS_A_PHOTO}")
+
+
+def warning_beside(name: str, message: str) -> str:
+    """A warning about a picture that a photo has beside it, a `name` such as mask, with what to do about that one.
+
+    Of masks and references only the first page is ever taken.
+    """
+    other = "save the one that is meant as a file of its own, and name that"
+    return f"{name}: {message.replace(_EACH_IS_A_PHOTO, other)}"
 
 
 class PhotoError(PasdBatchError):

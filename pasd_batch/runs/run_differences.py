@@ -85,7 +85,7 @@ def _within(name: str, first: Any, second: Any) -> Iterator[Difference]:
 
 
 def _members(value: Any) -> Mapping[str, Any] | None:
-    """What a group of settings has in it, or a list of groups by their numbers; None: it is neither."""
+    """Settings in a group, or groups in a list by their numbers; None: it is neither."""
     if isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
         return {str(number): each for number, each in enumerate(value)}
     return value if isinstance(value, Mapping) else None

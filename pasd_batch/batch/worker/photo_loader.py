@@ -19,6 +19,7 @@ from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.manifests.allowed_folders import refuse_outside
 from pasd_batch.photos.compact import MOST_FLOATS, compact
 from pasd_batch.photos.decoding_cost import check_cost
+from pasd_batch.photos.errors import warning_beside
 from pasd_batch.photos.estimates.degradation import estimate_degradation
 from pasd_batch.photos.estimates.measures import measure_photo
 from pasd_batch.photos.mask import UnusableMask, read_mask
@@ -149,7 +150,7 @@ class PhotoLoader:
         """A photo that another one has beside it; what is wrong with it is told with its name."""
         photo = self._decode(data, state, began)
         for message in photo.warnings:
-            state.warn(f"{name}: {message}")
+            state.warn(warning_beside(name, message))
         return photo
 
     def _decode(self, data: bytes, state: PhotoState, began: float, page: int | None = None) -> Photo:

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from photo_archive import record, results, settings, spec, store_photos, write_plan
+from photo_archive import record, results, settings, spec, state, store_photos, write_plan
 from photo_files import deep_picture, picture, png16, saved
 from PIL import Image
 
 from pasd_batch.batch.worker.models import ModelLoaders
+from pasd_batch.batch.worker.photo_loader import PhotoLoader
 from pasd_batch.batch.worker.shard_worker import ShardWorker
 from pasd_batch.config.photos import DecodeLimits
 from pasd_batch.report.run_photos import PHOTO_COLUMNS, load_photo
@@ -73,6 +74,19 @@ def test_rows_tell_pages_bits_and_colours_in_every_mode(tmp_path, changes, caplo
     assert failures == {"p9.tif": ("decode", "NoSuchPage"), "half.tif": ("settings", "InvalidSettings")}
     assert "page 9 is asked for, and the file has 3" in rows["p9.tif"]["error_message"]
     assert "is 2.5; pages are whole numbers from 1" in rows["half.tif"]["error_message"]
+
+
+def test_of_a_mask_with_several_pages_it_is_told_how_to_name_another(tmp_path):
+    store_photos(tmp_path, {"a.png": saved(Image.new("RGB", (24, 32)), "PNG")})
+    pages = [Image.new("L", (24, 32), level) for level in (255, 0)]
+    pages[0].save(tmp_path / "mask.tif", save_all=True, append_images=pages[1:])
+    loader = PhotoLoader(spec(settings(tmp_path / "run")).settings)
+    photo = state(tmp_path / "a.png", mask_uri=str(tmp_path / "mask.tif"))
+    assert loader.load(photo).mask.min() == 1.0
+    assert photo.row.warnings == [
+        "mask: the file has 2 pages, of which only the first is taken; save the one that is meant as a file of its "
+        "own, and name that"
+    ]
 
 
 def test_reports_show_the_page_that_a_row_is_of(tmp_path):
