@@ -140,7 +140,7 @@ def _comparison(left: ast.expr, how: ast.cmpop, right: ast.expr, schema: pa.Sche
         field, kind = _field(left, schema)
         return _OPERATORS[type(how)](field, _constant(right, kind))
     field, kind = _field(right if _is_column(right) else left, schema)  # which is told if neither is one
-    return _OPERATORS[type(how)](_as_expression(_constant(left, kind)), field)
+    return _OPERATORS[type(how)](pc.scalar(_constant(left, kind)), field)
 
 
 def _field(node: ast.expr, schema: pa.Schema) -> tuple[pc.Expression, pa.DataType]:
@@ -191,10 +191,6 @@ def _is_column(node: ast.expr) -> bool:
 def _is_nothing(node: ast.expr) -> bool:
     named = isinstance(node, ast.Name) and node.id.lower() in _NOTHING
     return named or (isinstance(node, ast.Constant) and node.value is None)
-
-
-def _as_expression(value: pa.Scalar) -> pc.Expression:
-    return pc.scalar(value)
 
 
 def _of(kind: pa.DataType) -> str:

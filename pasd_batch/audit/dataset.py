@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from pasd_batch.audit.groups import DuplicateGroups, groups_of
 from pasd_batch.audit.links import BANDS, LINK_SCHEMA, key_table, links_of, parts_of
-from pasd_batch.cluster.datasets import dataset_of, own_errors
+from pasd_batch.cluster.datasets import tables_by_key
 from pasd_batch.config.audit import AuditSettings
 from pasd_batch.runs.run_file import RunFile
 from pasd_batch.runs.run_folder import RunFolder
@@ -71,15 +71,10 @@ def find_duplicates(folder: RunFolder, run: RunFile, settings: AuditSettings) ->
     def links(table: pa.Table) -> pa.Table:
         return links_of(table, most_bits)
 
-    every = dataset_of(run.shards, keys)
-    if run.photos <= _PHOTOS_IN_ONE_BLOCK:
-        found = every.repartition(1).map_batches(links, batch_size=None, batch_format="pyarrow")
-    else:
-        partitions = (BANDS + 1) * parts
-        found = every.groupby("part", num_partitions=partitions).map_groups(links, batch_format="pyarrow")
-    with own_errors():
-        tables = [table for table in found.iter_batches(batch_size=None, batch_format="pyarrow") if table.num_rows]
-    every_link = pa.concat_tables([LINK_SCHEMA.empty_table(), *(table.select(LINK_SCHEMA.names) for table in tables)])
+    partitions = None if run.photos <= _PHOTOS_IN_ONE_BLOCK else (BANDS + 1) * parts
+    tables = tables_by_key(run.shards, keys, links, column="part", partitions=partitions)
+    known = (table.select(LINK_SCHEMA.names) for table in tables if table.num_rows)
+    every_link = pa.concat_tables([LINK_SCHEMA.empty_table(), *known])
     if not settings.exact_duplicate:
         every_link = every_link.filter(pc.invert(every_link["exact"]))
     return groups_of(every_link)

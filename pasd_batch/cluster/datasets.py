@@ -14,11 +14,41 @@ if TYPE_CHECKING:
 _MOST_TASKS = 512  # a Ray block costs some 23 ms; with more parts than this, tasks do several
 
 
-def dataset_of(count: int, work: Callable[[int], "Iterable[pa.Table | dict[str, Any]]"]) -> "Dataset":
-    """The rows that `work` yields for the parts 0 to `count`, worked on in parallel; in no set order.
+def rows_of_parts(
+    count: int, work: "Callable[[int], Iterable[dict[str, Any]]]", *, here: bool = False
+) -> Iterator[dict[str, Any]]:
+    """The rows that `work` yields for the parts 0 to `count`: by Ray's tasks in no set order, or `here` one by one."""
+    if here:
+        for part in range(count):
+            yield from work(part)
+        return
+    with _own_errors():
+        yield from _dataset_of(count, work).iter_rows()
 
-    `work` gets a part's number and yields tables, or rows as plain dictionaries.
+
+def tables_by_key(
+    count: int,
+    keys: "Callable[[int], Iterable[pa.Table]]",
+    work: "Callable[[pa.Table], pa.Table]",
+    *,
+    column: str,
+    partitions: int | None,
+) -> "list[pa.Table]":
+    """What `work` makes of the rows that `keys` yields for the parts 0 to `count`, brought together by a shuffle.
+
+    It gets all rows with the same value in `column` at once, in so many partitions; None: all rows there are.
     """
+    every = _dataset_of(count, keys)
+    if partitions is None:
+        found = every.repartition(1).map_batches(work, batch_size=None, batch_format="pyarrow")
+    else:
+        found = every.groupby(column, num_partitions=partitions).map_groups(work, batch_format="pyarrow")
+    with _own_errors():
+        return list(found.iter_batches(batch_size=None, batch_format="pyarrow"))
+
+
+def _dataset_of(count: int, work: Callable[[int], "Iterable[pa.Table | dict[str, Any]]"]) -> "Dataset":
+    """The tables, or rows as plain dictionaries, that `work` yields for the parts 0 to `count`."""
     import ray.data
 
     def run(batch: "dict[str, np.ndarray]") -> "Iterator[pa.Table | dict[str, list[Any]]]":
@@ -30,25 +60,8 @@ def dataset_of(count: int, work: Callable[[int], "Iterable[pa.Table | dict[str, 
     return parts.map_batches(run, batch_size=1)  # pyright: ignore[reportArgumentType]
 
 
-def rows_of_parts(
-    count: int, work: "Callable[[int], Iterable[dict[str, Any]]]", *, here: bool
-) -> Iterator[dict[str, Any]]:
-    """The rows that `work` yields for the parts 0 to `count`: by Ray's tasks, or one after another in this process."""
-    if not here:
-        yield from rows_of(dataset_of(count, work))
-        return
-    for part in range(count):
-        yield from work(part)
-
-
-def rows_of(dataset: "Dataset") -> Iterator[dict[str, Any]]:
-    """The dataset's rows; our own errors are raised as themselves."""
-    with own_errors():
-        yield from dataset.iter_rows()
-
-
 @contextmanager
-def own_errors() -> Iterator[None]:
+def _own_errors() -> Iterator[None]:
     """Errors of ours that were raised in a task come out as themselves, not wrapped by Ray."""
     from ray.exceptions import RayTaskError
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pasd_batch.batch.worker.spec import photo_seed
-from pasd_batch.cluster.datasets import dataset_of, rows_of
+from pasd_batch.cluster.datasets import rows_of_parts
 from pasd_batch.config.evaluation import EvaluationSettings, PhotoSetSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.evaluation.captions import caption_of, read_captions
@@ -101,7 +101,7 @@ def _degraded(test_set: PhotoSetSettings, settings: EvaluationSettings, storage:
         yield {"name": name}
 
     if missing:
-        for _ in rows_of(dataset_of(len(missing), make)):
+        for _ in rows_of_parts(len(missing), make):
             pass
     return {name: (storage.uri(degraded), storage.uri(truth)) for name, (degraded, truth) in stored.items()}
 

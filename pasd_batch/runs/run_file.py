@@ -106,13 +106,18 @@ def describe_run(
         manifest_fingerprint=manifest_fingerprint,
         model_fingerprint=model_fingerprint,
         photos=photos,
-        shards=-(-photos // settings.shard_size),
+        shards=number_of_shards(photos, settings.shard_size),
         score_columns=score_columns,
         software=software_versions(),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         settings=_redacted(settings.model_dump(mode="json")),
         weights=dict(weights or {}),
     )
+
+
+def number_of_shards(photos: int, shard_size: int) -> int:
+    """Shards that so many photos make."""
+    return -(-photos // shard_size)
 
 
 def read_run(storage: Storage) -> RunFile | None:

@@ -7,6 +7,7 @@ own: `python tiny_evaluation.py SETTINGS.json LOADERS RAY_ADDRESS`.
 import json
 import sys
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from pasd_batch.batch.planning.shards import ShardLayout, cut_shards, planned_ro
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.batch.worker.shard_worker import ShardWorker
 from pasd_batch.batch.worker.spec import WorkerSpec
+from pasd_batch.cluster.datasets import rows_of_parts
 from pasd_batch.config.evaluation import EvaluationSettings
 from pasd_batch.evaluation import evaluate as evaluate_module
 from pasd_batch.evaluation import features, sets
@@ -132,8 +134,7 @@ def without_ray():
         patch.setattr(evaluate_module, "run_on_worker", lambda work, *given, settings, seconds: work(*given))
         patch.setattr(evaluate_module, "run_archive", run_here)
         patch.setattr(features, "run_in_pool", pool)
-        patch.setattr(sets, "dataset_of", lambda count, work: [row for part in range(count) for row in work(part)])
-        patch.setattr(sets, "rows_of", iter)
+        patch.setattr(sets, "rows_of_parts", partial(rows_of_parts, here=True))
         yield
 
 

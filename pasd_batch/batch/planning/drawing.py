@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pasd_batch.batch.planning.checked_manifest import CheckedManifest
 from pasd_batch.batch.planning.shards import ShardLayout, planned_rows
-from pasd_batch.cluster.datasets import dataset_of, rows_of
+from pasd_batch.cluster.datasets import rows_of_parts
 from pasd_batch.records import PhotoRecord, records_of
 from pasd_batch.storage.sealing import unsealed
 
@@ -43,7 +43,7 @@ def draw_photos(checked: CheckedManifest, count: int, *, seed: int) -> DrawnPhot
         unknown = sum(int((each <= 0).sum()) for each in sizes)
         yield {"span": index, "pixels": sum(float(each.sum()) for each in sizes), "unknown": unknown}
 
-    found = sorted(rows_of(dataset_of(len(spans), measure)), key=lambda row: row["span"])
+    found = sorted(rows_of_parts(len(spans), measure), key=lambda row: row["span"])
     sized = not any(row["unknown"] for row in found)
     totals = [row["pixels"] if sized else float(span.stop - span.first) for row, span in zip(found, spans, strict=True)]
     ends = list(accumulate(totals))
@@ -59,7 +59,7 @@ def draw_photos(checked: CheckedManifest, count: int, *, seed: int) -> DrawnPhot
         index = chosen[number]
         yield {"drawn": pickle.dumps(_at(checked, index, by_span[index], sized=sized))}
 
-    drawn = [each for row in rows_of(dataset_of(len(chosen), fetch)) for each in pickle.loads(row["drawn"])]
+    drawn = [each for row in rows_of_parts(len(chosen), fetch) for each in pickle.loads(row["drawn"])]
     return DrawnPhotos(tuple(record for record, _ in drawn), tuple(size for _, size in drawn), ends[-1])
 
 

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 
 from pasd_batch.batch.planning.photo_work import photo_work
-from pasd_batch.batch.planning.plan import check_manifest, number_of_shards
+from pasd_batch.batch.planning.plan import check_manifest
 from pasd_batch.config.run import RunMode, RunSettings
 from pasd_batch.manifests.making import count_photos
 from pasd_batch.manifests.pieces import is_image_source
 from pasd_batch.manifests.workload import Workload
+from pasd_batch.runs.run_file import number_of_shards
 
 
 @dataclass(frozen=True)

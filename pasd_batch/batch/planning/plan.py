@@ -105,11 +105,6 @@ def write_plan(checked: CheckedManifest, storage: Storage, *, shard_size: int) -
     return shards
 
 
-def number_of_shards(photos: int, shard_size: int) -> int:
-    """Shards that so many photos make."""
-    return -(-photos // shard_size)
-
-
 def plan_is_complete(folder: RunFolder, shards: int) -> bool:
     """True if all shards of the plan are stored."""
     return sum(number < shards for number in folder.planned()) == shards

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from pasd_batch.batch.planning.checked_manifest import CheckedManifest, PathRules
-from pasd_batch.cluster.datasets import dataset_of, own_errors, rows_of_parts
+from pasd_batch.cluster.datasets import rows_of_parts, tables_by_key
 from pasd_batch.manifests.carried import cast_extra
 from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.rows import photo_ids
@@ -36,14 +36,8 @@ def find_repeated_keys(checked: CheckedManifest) -> pa.Table:
 
     if checked.here:
         return repeated_keys(pa.concat_tables(table for index in range(len(spans)) for table in keys(index)))
-    every = dataset_of(len(spans), keys)
-    if checked.photos <= _ROWS_IN_ONE_BLOCK:
-        found = every.repartition(1).map_batches(repeated_keys, batch_size=None, batch_format="pyarrow")
-    else:
-        groups = every.groupby("bucket", num_partitions=buckets)
-        found = groups.map_groups(repeated_keys, batch_format="pyarrow")
-    with own_errors():
-        tables = list(found.iter_batches(batch_size=None, batch_format="pyarrow"))
+    partitions = None if checked.photos <= _ROWS_IN_ONE_BLOCK else buckets
+    tables = tables_by_key(len(spans), keys, repeated_keys, column="bucket", partitions=partitions)
     empty = pa.table({"kind": pa.array([], pa.int8()), "row": pa.array([], pa.int64())})
     return pa.concat_tables([empty, *(table.select(empty.column_names) for table in tables)])
 

@@ -1,7 +1,7 @@
 """Estimates of a run's time from photos that are drawn by size."""
 
-import itertools
 import random
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +17,12 @@ from pasd_batch.batch.planning import drawing
 from pasd_batch.batch.planning.drawing import draw_photos
 from pasd_batch.batch.planning.run_time import TimeEstimate, time_of_all
 from pasd_batch.batch.worker.sampling_run import sample_photos
+from pasd_batch.cluster.datasets import rows_of_parts
 
 
 @pytest.fixture
 def without_ray(monkeypatch):
-    monkeypatch.setattr(drawing, "rows_of", iter)
-    chained = itertools.chain.from_iterable
-    monkeypatch.setattr(drawing, "dataset_of", lambda count, work: chained(work(part) for part in range(count)))
+    monkeypatch.setattr(drawing, "rows_of_parts", partial(rows_of_parts, here=True))
 
 
 def write_manifest(path, sizes, **columns):
