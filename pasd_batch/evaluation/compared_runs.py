@@ -7,7 +7,7 @@ from typing import Any
 from pasd_batch.evaluation.comparison import BASELINE, Comparison, PhotoChange, compare_runs, compare_with_baseline
 from pasd_batch.evaluation.run_scores import RunScores, read_scores
 from pasd_batch.report.score_pairs import score_pairs
-from pasd_batch.runs.run_differences import Difference, differences_between, flat_settings
+from pasd_batch.runs.run_differences import Difference, differences_between, flat_settings, shown_setting
 from pasd_batch.runs.run_file import RunFile, read_run
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.location import redact_uri
@@ -101,6 +101,11 @@ def _differing(runs: Sequence[RunFile]) -> Iterator[DifferingSetting]:
     against = [{each.name: each for each in _all_differences(runs[0], other)} for other in runs[1:]]
     names = dict.fromkeys(name for differences in against for name in differences)
     for name in names:
+        if any(name.startswith(f"{other}.") for other in names):
+            continue  # told with the group, in which one run differs as a whole
+        if any(other.startswith(f"{name}.") for other in names):
+            yield DifferingSetting(name, tuple(shown_setting(run.config, name) for run in runs))
+            continue
         first = next(differences[name].first for differences in against if name in differences)
         others = (differences[name].second if name in differences else first for differences in against)
         yield DifferingSetting(name, (first, *others))

@@ -73,6 +73,15 @@ def default_settings() -> dict[str, Any]:
     return flat_settings(RunSettings.parse(least).decisive())
 
 
+def shown_setting(config: Mapping[str, Any], name: str) -> str:
+    """A run's setting, or group of settings, at a dotted path of `differences_between`, for people."""
+    value: Any = config
+    for part in name.split("."):
+        members = _members(value) or {}
+        value = members.get(part, _NOT_SET)
+    return _shown(value)
+
+
 def _within(name: str, first: Any, second: Any) -> Iterator[Difference]:
     """Differences of a setting; where it is a group, such as a map of adaptation, those of what differs in it."""
     one, other = _members(first), _members(second)

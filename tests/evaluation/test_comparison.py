@@ -90,6 +90,26 @@ def test_what_runs_were_made_with_is_named_where_it_differs(tmp_path):
     }
 
 
+def test_a_group_that_one_run_lacks_is_told_whole_of_all(tmp_path):
+    def about(*steps):
+        classes = [{"severity": 0.0, "steps": each, "fidelity": None} for each in steps]
+        sampling = {"adaptation": {"scales": [{"classes": classes}]} if steps else None}
+        return {"config": {"restoration": {"sampling": sampling}}}
+
+    two, other, without = (
+        stored_run(tmp_path / name, [result_row(0), result_row(1)], **about(*steps))
+        for name, steps in (("a", (4, 8)), ("b", (4, 9)), ("c", ()))
+    )
+    path = "restoration.sampling.adaptation.scales"
+    assert [(each.name, each.values) for each in compare([two, other]).differing] == [
+        (f"{path}.0.classes.1.steps", ("8", "9"))
+    ]
+    whole = "[{{classes: [{{severity: 0.0, steps: 4}}, {{severity: 0.0, steps: {}}}]}}]"
+    assert [(each.name, each.values) for each in compare([two, other, without]).differing] == [
+        (path, (whole.format(8), whole.format(9), "not set"))
+    ]
+
+
 def test_a_run_is_compared_with_plain_enlargement_of_its_photos(runs):
     (versus,) = compare(runs[:1]).comparisons
     (change,) = versus.comparison.changes
