@@ -1,5 +1,6 @@
 """Templates and assets of the pages; whatever values hold stays text."""
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -25,8 +26,14 @@ def _environment() -> Environment:
     environment.filters["number"] = lambda value: "" if value is None else f"{value:.4g}"
     environment.filters["count"] = lambda value: f"{value:,}"
     environment.filters["duration"] = _duration
+    environment.filters["breakable"] = _breakable
     environment.globals["asset"] = _asset
     return environment
+
+
+def _breakable(name: str) -> Markup:
+    """A name, path or setting that breaks behind its parts, if it has to."""
+    return Markup("<wbr>").join(re.split(r"(?<=[/_.-])", name))
 
 
 def _duration(seconds: float) -> str:
