@@ -1,7 +1,6 @@
 """A manifest of the photos of an audit that pass a condition."""
 
 import ast
-import tempfile
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -9,7 +8,7 @@ import pyarrow.compute as pc
 
 from pasd_batch.audit.conditions import expression_of
 from pasd_batch.audit.reading import audit_schema, audit_tables
-from pasd_batch.manifests.writing import refuse_other_formats, write_file, write_tables
+from pasd_batch.manifests.writing import refuse_other_formats, write_parquet
 from pasd_batch.records import Status
 from pasd_batch.runs.planned_manifest import as_manifest, with_whole_uris
 from pasd_batch.runs.run_folder import RunFolder
@@ -29,11 +28,8 @@ def write_selection(folder: RunFolder, condition: ast.expr, target: str) -> int:
     """
     refuse_other_formats(target)
     passing = (pc.field("status") == Status.OK.value) & expression_of(condition, audit_schema(folder))
-    with tempfile.TemporaryFile() as file:
-        photos = write_tables(file, with_whole_uris(_selected(folder, passing), folder))
-        if photos:
-            write_file(target, file.read(), folder.storage_settings)
-    return photos
+    tables = with_whole_uris(_selected(folder, passing), folder)
+    return write_parquet(target, tables, folder.storage_settings, empty=False)
 
 
 def _selected(folder: RunFolder, passing: pc.Expression) -> Iterator[pa.Table]:

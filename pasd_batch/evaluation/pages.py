@@ -20,7 +20,7 @@ from pasd_batch.evaluation.variant_runs import run_root
 from pasd_batch.report.markdown import as_text
 from pasd_batch.runs.run_file import software_versions
 from pasd_batch.runs.run_folder import RunFolder, open_run
-from pasd_batch.storage.redaction import redact_uri
+from pasd_batch.storage.redaction import redacted
 from pasd_batch.storage.storage import Storage
 
 MOST_COMPARED = 8
@@ -111,7 +111,7 @@ def to_json(outcome: Outcome) -> str:
 
 
 def _variant(variant: Variant) -> dict[str, Any]:
-    restoration = _redacted(variant.restoration.model_dump(mode="json"))
+    restoration = redacted(variant.restoration.model_dump(mode="json"))
     return {"name": variant.name, "point": dict(variant.point), "restoration": restoration}
 
 
@@ -138,15 +138,3 @@ def _method(scores: MethodScores, outcome: Outcome) -> dict[str, Any]:
         "seconds": scores.seconds,
         "values": values,
     }
-
-
-def _redacted(value: Any) -> Any:
-    match value:
-        case dict():
-            return {name: _redacted(inner) for name, inner in value.items()}
-        case list():
-            return [_redacted(inner) for inner in value]
-        case str():
-            return redact_uri(value)
-        case _:
-            return value

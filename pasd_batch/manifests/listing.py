@@ -94,7 +94,7 @@ def find_files(path: str, storage_settings: StorageSettings) -> FoundFiles:
         return FoundFiles(_uri(location, root), iter([_uri(location, location.path)]))
     root, pattern = location.path.removesuffix("/"), ""
     magic = _MAGIC.search(location.path)
-    if magic is not None and next(_open(location, root, storage_settings).list(skip=_ignore), None) is None:
+    if magic is not None and next(_open(location, root, storage_settings).list(skip=lambda *_: None), None) is None:
         root = location.path[: magic.start()].rpartition("/")[0]
         pattern = location.path[len(root) + 1 :]
     left_out = LeftOut()
@@ -133,10 +133,6 @@ def _listed(
             left_out.reasons[HIDDEN] += 1
         else:
             yield _uri(location, f"{root}/{key}")
-
-
-def _ignore(path: str, reason: str) -> None:
-    pass
 
 
 def _is_text(uri: str) -> bool:

@@ -44,10 +44,6 @@ FileListener = Callable[[int, int], None]
 """Told after every file that was opened how many were, and of how many that are found so far."""
 
 
-def _ignore_files(opened: int, found: int) -> None:
-    pass
-
-
 def make_manifest(
     source: str,
     target: str,
@@ -55,7 +51,7 @@ def make_manifest(
     *,
     measure: bool = False,
     pages: Pages = Pages.FIRST,
-    on_file: FileListener = _ignore_files,
+    on_file: FileListener = lambda *_: None,
 ) -> PhotoList:
     """Write a manifest of all photos in a folder, below a prefix or that match a glob: Parquet, or CSV by its name.
 
@@ -81,7 +77,7 @@ def list_photos(
     *,
     measure: bool = False,
     pages: Pages = Pages.FIRST,
-    on_file: FileListener = _ignore_files,
+    on_file: FileListener = lambda *_: None,
     write: Callable[[BinaryIO, Iterable[pa.Table]], int] = write_tables,
 ) -> PhotoList:
     """The manifest that `make_manifest` writes.
@@ -138,7 +134,7 @@ def _photo_tables(
     *,
     measure: bool,
     pages: Pages,
-    on_file: FileListener = _ignore_files,
+    on_file: FileListener = lambda *_: None,
 ) -> Iterator[pa.Table]:
     def rows_of(uri: str) -> list[_Row]:
         sizes = _page_sizes(uri, storage_settings) if pages is Pages.EVERY else []

@@ -1,6 +1,7 @@
 """Writing of manifests that the product makes: as one Parquet file of a name that says so, or as CSV."""
 
 import json
+import tempfile
 from collections.abc import Iterable
 from itertools import chain
 from typing import BinaryIO
@@ -44,6 +45,21 @@ def write_tables(file: BinaryIO, tables: Iterable[pa.Table]) -> int:
     if writer is not None:
         writer.close()
     file.seek(0)
+    return rows
+
+
+def write_parquet(
+    target: str, tables: Iterable[pa.Table], storage_settings: StorageSettings, *, empty: bool = True
+) -> int:
+    """Write tables of one schema as a Parquet file at a local path or URI, if there are rows or it may be `empty`.
+
+    Raises:
+        ManifestError, StorageError: as in `write_file`.
+    """
+    with tempfile.TemporaryFile() as file:
+        rows = write_tables(file, tables)
+        if rows or empty:
+            write_file(target, file.read(), storage_settings)
     return rows
 
 

@@ -42,8 +42,8 @@ def _clip(network: WeightFile, *names: str, min_side: int = 32) -> MetricNeeds:
     return MetricNeeds((network, *(_pyiqa(name) for name in names)), _CLIP_PACKAGES, min_side)
 
 
-def _language_model(*repositories: str, packages: tuple[str, ...] = (), min_side: int = 32) -> MetricNeeds:
-    return MetricNeeds((), packages, min_side, repositories=repositories)
+def _language_model(*repositories: str, packages: tuple[str, ...] = ()) -> MetricNeeds:
+    return MetricNeeds((), packages, 32, repositories=repositories)
 
 
 def _arniqa(regressor: str) -> MetricNeeds:

@@ -3,12 +3,10 @@
 # pyright: reportAttributeAccessIssue=false
 # (pyarrow makes its compute functions at import, where pyright cannot see them)
 
-import tempfile
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pasd_batch.manifests.writing import write_file, write_tables
+from pasd_batch.manifests.writing import write_parquet
 from pasd_batch.records import DESCRIPTION_TYPE, RENAMED_PREFIX, extra_column_name
 from pasd_batch.runs.damage import damaged
 from pasd_batch.runs.layout import result_path
@@ -30,10 +28,7 @@ def write_described(folder: RunFolder, target: str) -> int:
         StorageError: the run cannot be read, or the target not be written.
     """
     tables = with_whole_uris(in_threads(lambda shard: _described(shard, folder), folder.committed()), folder)
-    with tempfile.TemporaryFile() as file:
-        photos = write_tables(file, tables)
-        write_file(target, file.read(), folder.storage_settings)
-    return photos
+    return write_parquet(target, tables, folder.storage_settings)
 
 
 def _described(shard: int, folder: RunFolder) -> pa.Table:

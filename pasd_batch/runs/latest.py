@@ -1,13 +1,12 @@
 """Rows of several runs as one Parquet file: all, or the latest of each photo."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from pasd_batch.config.storage import StorageSettings
-from pasd_batch.manifests.writing import refuse_other_formats, write_file, write_tables
+from pasd_batch.manifests.writing import refuse_other_formats, write_parquet
 from pasd_batch.records import Status
 from pasd_batch.runs.row_file import IMAGE_COLUMN
 from pasd_batch.runs.run_set import FoundRun, find_runs
@@ -58,9 +57,7 @@ def write_rows(places: Sequence[str], target: str, settings: StorageSettings, *,
                 failed += chosen["status"].to_pylist().count(Status.FAILED.value)
                 yield _with_schema(chosen, run.uri, schema)
 
-    with tempfile.TemporaryFile() as file:
-        rows = write_tables(file, tables())
-        write_file(target, file.read(), settings)
+    rows = write_parquet(target, tables(), settings)
     return WrittenRows(len(runs), rows, failed)
 
 

@@ -16,7 +16,7 @@ from pasd_batch.records import Provenance, ScoreColumn
 from pasd_batch.runs.damage import damaged, parsing, read_json
 from pasd_batch.runs.layout import RUN_FILE, WORK_FOLDERS
 from pasd_batch.runs.run_differences import differences_between
-from pasd_batch.storage.location import redact_uri
+from pasd_batch.storage.redaction import redact_uri, redacted
 from pasd_batch.storage.storage import AlreadyExists, NotFound, Storage
 
 FORMAT = 1
@@ -110,7 +110,7 @@ def describe_run(
         score_columns=score_columns,
         software=software_versions(),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        settings=_redacted(settings.model_dump(mode="json")),
+        settings=redacted(settings.model_dump(mode="json")),
         weights=dict(weights or {}),
     )
 
@@ -210,11 +210,3 @@ def software_versions() -> dict[str, str]:
         except PackageNotFoundError:
             versions[package] = "not installed"
     return versions
-
-
-def _redacted(values: Any) -> Any:
-    if isinstance(values, Mapping):
-        return {name: _redacted(value) for name, value in values.items()}
-    if isinstance(values, list):
-        return [_redacted(value) for value in values]
-    return redact_uri(values) if isinstance(values, str) else values

@@ -6,7 +6,8 @@ Only what has a scheme (`https://...`) is a URI; local paths are shown as they a
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 _HIDDEN = "***"
 _SCHEME_BEFORE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*$")
@@ -81,6 +82,19 @@ def redact_uri(uri: str) -> str:
 def lacks_slashes(uri: str) -> bool:
     """True if a URI has lost a slash behind its scheme, as paths do that are put together by programs: `https:/h/a`."""
     return _ONE_SLASH.match(uri) is not None
+
+
+def redacted(values: Any) -> Any:
+    """Plain values, however deep, with `redact_uri` of every text."""
+    match values:
+        case Mapping():
+            return {name: redacted(value) for name, value in values.items()}
+        case list():
+            return [redacted(value) for value in values]
+        case str():
+            return redact_uri(values)
+        case _:
+            return values
 
 
 def shown_command(words: Sequence[str]) -> str:

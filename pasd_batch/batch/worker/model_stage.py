@@ -30,10 +30,6 @@ StepListener = Callable[[int, int], None]
 """Told after every step of a batch of photos how many are done, and how many there are."""
 
 
-def _ignore_steps(done: int, total: int) -> None:
-    pass
-
-
 class ProcessPoisoned(Exception):
     """The GPU's state is lost for this process: every further photo would fail. The process has to end."""
 
@@ -44,7 +40,7 @@ class ModelStage:
 
     settings: RunSettings
     models: WorkerModels
-    on_step: StepListener = _ignore_steps
+    on_step: StepListener = lambda *_: None
 
     def restore(self, batch: Sequence[LoadedPhoto]) -> Sequence[Restoration | PhotoFailure]:
         """Restore photos together; if that fails each by itself, so that a bad one costs the others nothing.

@@ -85,7 +85,18 @@ class PhotoLoader:
         """
         if state.refused is not None:
             raise StageFailed(state.refused)
-        record, began = state.record, time.monotonic()
+        began = time.monotonic()
+        photo = self._photo(state, began)
+        reference = self._reference(state, began)
+        mask = self._mask(photo, state, began)
+        largest = max(1.0, self.settings.restoration.enlarged_before * state.sampling.scale)
+        if photo.width * photo.height * largest**2 > MOST_FLOATS:
+            photo, reference = compact(photo), None if reference is None else compact(reference)
+        return LoadedPhoto(state, photo, reference, self._palette(state, began), mask)
+
+    def _photo(self, state: PhotoState, began: float) -> Photo:
+        """The photo itself; its row gets what is found out about it."""
+        record = state.record
         with state.through(Stage.FETCH, beyond=is_trouble_of_source):
             state.row.input_version = self._version(record.uri, record.source_root)
             data = self._fetch(record.uri, record.source_root)
@@ -104,17 +115,15 @@ class PhotoLoader:
                 state.sampling, state.severity = adapted(state.sampling, state.row.degradation)
             if self.settings.mode is RunMode.AUDIT:
                 state.row.audit = measure_photo(photo)
-        del data
-        reference = None
-        if (uri := record.reference_uri) is not None:
-            with state.through(Stage.REFERENCE, beyond=is_trouble_of_source), _about("reference_uri", uri):
-                data = self._fetch(uri, None)
-                reference = self._decode_beside(data, state, began, "reference")
-        mask = self._mask(photo, state, began)
-        largest = max(1.0, self.settings.restoration.enlarged_before * state.sampling.scale)
-        if photo.width * photo.height * largest**2 > MOST_FLOATS:
-            photo, reference = compact(photo), None if reference is None else compact(reference)
-        return LoadedPhoto(state, photo, reference, self._palette(state, began), mask)
+        return photo
+
+    def _reference(self, state: PhotoState, began: float) -> Photo | None:
+        """The true photo, if the manifest names one."""
+        uri = state.record.reference_uri
+        if uri is None:
+            return None
+        with state.through(Stage.REFERENCE, beyond=is_trouble_of_source), _about("reference_uri", uri):
+            return self._decode_beside(self._fetch(uri, None), state, began, "reference")
 
     def _palette(self, state: PhotoState, began: float) -> Palette | None:
         """The palette of the photo's colour reference, if a restoration is to have it; its pixels are not kept."""

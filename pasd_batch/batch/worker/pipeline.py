@@ -49,10 +49,6 @@ class QueueListener(Protocol):
         ...
 
 
-def _ignore_queues(*, loading: int, ready: int, storing: int) -> None:
-    pass
-
-
 class ModelsUnavailable(TroubleAroundPhotos):
     """This process cannot load the models; the photos are not to blame."""
 
@@ -80,7 +76,7 @@ class PhotoPipeline:
         records: Sequence[PhotoRecord],
         origin: WorkOrigin,
         listener: RowListener,
-        on_queues: QueueListener = _ignore_queues,
+        on_queues: QueueListener = lambda **_: None,
     ) -> list[Row]:
         """The rows of all `records`, in their order.
 
