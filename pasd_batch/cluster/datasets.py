@@ -34,7 +34,7 @@ def tables_by_key(
     column: str,
     partitions: int | None,
 ) -> "list[pa.Table]":
-    """Tables that `work` makes of the rows that `keys` yields for the parts 0 to `count`, brought together by a shuffle.
+    """Tables that `work` makes of rows that `keys` yields for the parts 0 to `count`, brought together by a shuffle.
 
     It gets all rows with the same value in `column` at once, in so many partitions; None: all rows there are.
     """
