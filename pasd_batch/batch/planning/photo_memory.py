@@ -83,16 +83,20 @@ def restoring_bytes(
     denoising = latents * (2 if sampling.steps == 1 else 5)
     if sampling.step_cache > 1:
         denoising += tiled_latents * shape.width * 4 * (2 if sampling.guidance_scale > 1 else 1)
-    # Another copy where floats are clipped, and the samples of the file.
-    storing = result + (0 if compact else result + sizes.target.area * _LEVELS)
-    storing += 2 * _COMPRESSED * sizes.target.area * _LEVELS
     by_parts = is_large(sizes) and not has_parts and not beside.color_reference
     pictures = result if by_parts else _WHOLE_COPIES * _FLOATS * area
     working = latents + max(_kept_features(area, shape), area * shape.attention) + pictures
     photo = sizes.original.area * (held + (_FLOATS if has_parts else 0) + (2 * _MAP if beside.mask else 0))
     # The true photo, and the first result while a photo with weak tiles is done again.
     all_the_time = photo + result * (beside.reference + sampling.retry_weak.enabled)
-    return round(max(_decoding(sizes, beside), all_the_time + max(denoising, working, storing)) + _TILES)
+    most = max(denoising, working, _storing(sizes.target.area, compact=compact))
+    return round(max(_decoding(sizes, beside), all_the_time + most) + _TILES)
+
+
+def _storing(area: int, *, compact: bool) -> float:
+    """The result, another copy of it where floats are clipped, the samples of the file, and the file."""
+    samples = area * _LEVELS
+    return (samples if compact else 2 * area * _FLOATS + samples) + 2 * _COMPRESSED * samples
 
 
 def _decoding(sizes: PhotoSizes, beside: Beside) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pasd_batch.batch.planning.photo_memory import EMBEDDED, STABLE_DIFFUSION, ModelShape, restoring_bytes
@@ -40,13 +41,7 @@ def photo_work(restoration: RestorationSettings) -> WorkOf:
             )
             passes.append(_work_of_pass(sizes, sampling, usual, shape, beside))
             size = sizes.target
-        return PhotoWork(
-            tiles=sum(each.tiles for each in passes),
-            effort=sum(each.effort for each in passes),
-            second_tries=sum(each.second_tries for each in passes),
-            pixels=max(each.pixels for each in passes),
-            memory=max(each.memory for each in passes),
-        )
+        return _together(passes)
 
     return work
 
@@ -59,6 +54,17 @@ def evaluations(sampling: SamplingSettings, shape: ModelShape) -> float:
     whole = -(-sampling.steps // sampling.step_cache)
     halves = 2 if sampling.guidance_scale > 1 else 1
     return halves * (whole + shape.outermost * (sampling.steps - whole))
+
+
+def _together(passes: Sequence[PhotoWork]) -> PhotoWork:
+    """The work of passes one after the other."""
+    return PhotoWork(
+        tiles=sum(each.tiles for each in passes),
+        effort=sum(each.effort for each in passes),
+        second_tries=sum(each.second_tries for each in passes),
+        pixels=max(each.pixels for each in passes),
+        memory=max(each.memory for each in passes),
+    )
 
 
 def _work_of_pass(
