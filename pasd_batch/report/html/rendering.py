@@ -31,9 +31,9 @@ def _environment() -> Environment:
     return environment
 
 
-def _breakable(name: str) -> Markup:
-    """A name, path or setting that breaks behind its parts, if it has to."""
-    return Markup("<wbr>").join(re.split(r"(?<=[/_.-])", name))
+def _breakable(name: str, behind: str = "/_-") -> Markup:
+    """A name or path that breaks behind its parts, if it has to; `behind` are the characters that they end in."""
+    return Markup("<wbr>").join(re.split(f"(?<=[{re.escape(behind)}])", name))
 
 
 def _duration(seconds: float) -> str:
