@@ -31,10 +31,10 @@ from pasd_batch.training.data.prefetch import prefetched
 from pasd_batch.training.loop.acceleration import accelerate
 from pasd_batch.training.loop.placement import Placement
 from pasd_batch.training.loop.stepping import Stepper
-from pasd_batch.training.networks.judges import prepare_judges
+from pasd_batch.training.networks.loss_networks import prepare_loss_networks
 from pasd_batch.training.pasd_task import PasdTask
 from pasd_batch.training.trainer import build_feed
-from pasd_batch.training.work import build_task
+from pasd_batch.training.worker_setup import build_task
 
 _MANY = 2**31
 _WARM_UP_STEPS = 5
@@ -71,7 +71,7 @@ def measure(name: str, settings: AnyTraining, placement: Placement, feed: Feed, 
     task.objective.to(placement.device)
     task.prepare()
     accelerate(task.networks_in_use, settings)
-    prepare_judges(task.judges, settings.precision, placement.device)
+    prepare_loss_networks(task.loss_networks, settings.precision, placement.device)
     stepper = Stepper(task.objective, settings, placement.device, workers=1)
     with closing(feed(range(1))) as one:  # pyright: ignore[reportArgumentType]
         same = next(one).to(placement.device)

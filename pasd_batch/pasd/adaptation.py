@@ -1,4 +1,4 @@
-"""Settings that adapt, settled for a photo whose estimates nobody has made yet."""
+"""Adaptation of sampling settings to a photo by estimates of its degradation."""
 
 from dataclasses import replace
 
@@ -15,14 +15,14 @@ from pasd_batch.records import PhotoFailure
 def adapt_settings(
     photo: Shaped[Tensor, "3 height width"], sampling: SamplingSettings
 ) -> tuple[SamplingSettings, float | None]:
-    """Settings for a photo, sRGB, and its severity, by estimates of its pixels; None where nothing adapts."""
+    """Adapted settings for a photo (sRGB), and its severity; None if the settings do not adapt."""
     if not sampling.adapt:
         return sampling, None
     return adapted(sampling, estimate_degradation(photo.permute(1, 2, 0).numpy()))
 
 
 def with_severity(outcome: Restoration | PhotoFailure, severity: float | None) -> Restoration | PhotoFailure:
-    """The outcome of a photo with the severity that its settings were chosen by."""
+    """Add the severity that the settings were adapted to to the report."""
     if severity is None or isinstance(outcome, PhotoFailure):
         return outcome
     return replace(outcome, report=replace(outcome.report, severity=severity))

@@ -1,8 +1,8 @@
-"""Channels-last features from end to end: networks in which no layer brings them into another layout and back.
+"""Channels-last (NHWC) features in all layers, without conversions between memory layouts.
 
-On a GPU convolutions want the channels of a pixel side by side, and to attention a pixel is a token, which is the same
-in memory. But torch's group normalisation on CUDA copies such features into planes, and the next convolution copies
-them back; diffusers' spatial transformers do that at their end, too. Together a fifth of the kernels' time.
+On a GPU convolutions are fastest in NHWC, in which a pixel's channels are also an attention token. But torch's group
+normalisation on CUDA converts NHWC features to NCHW, and the next convolution converts them back; so do diffusers'
+spatial transformers at their end. Together that is a fifth of the kernels' time.
 """
 
 from typing import Any, cast
@@ -22,16 +22,15 @@ from pasd_batch.pasd.fused import geglu, group_norm
 from pasd_batch.pasd.paca import PixelAwareTransformer, pixel_tokens
 
 _MOST_VALUES = 2**31
-"""Of what torch enlarges channels-last (pytorch/pytorch#141831)."""
+"""Most values of an upsampled tensor in channels-last (pytorch/pytorch#141831)."""
 
 Features = Float[Tensor, "batch channels height width"]
 
 
 def run_channels_last(network: nn.Module) -> None:
-    """Lay a network's weights out channels-last, and have its layers keep features so; parameters keep their names.
+    """Convert a network's weights to channels-last and replace layers that change the layout; parameter names stay.
 
-    Results differ from the network's by roundings: sums have another order, and what is one kernel is
-    rounded once.
+    Results differ by rounding: sums are in another order, and fused kernels round once.
     """
     # Not through diffusers' own `to`, which warns about float32 parts that these networks do not have.
     nn.Module.to(network, memory_format=torch.channels_last)
@@ -43,9 +42,9 @@ def run_channels_last(network: nn.Module) -> None:
 
 
 def keep_norms_channels_last(network: nn.Module) -> None:
-    """Have a VAE's layers outside attention keep features in their layout.
+    """Replace a VAE's layers outside attention by ones that keep the features' layout.
 
-    Normalisations that are watched, as they are where it works in tiles, are then layers by themselves.
+    Normalisations stay separate modules, for the hooks of tiled VAEs (`tiled_group_norm.py`).
     """
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
@@ -58,7 +57,7 @@ def keep_norms_channels_last(network: nn.Module) -> None:
 
 
 def _channels_last(layer: nn.Module) -> nn.Module | None:
-    """The layer that takes another's place; None where that copies nothing."""
+    """Replacement of a layer that changes the layout; None for other layers."""
     match layer:
         case PixelAwareTransformer():
             return ChannelsLastPixelAwareTransformer(layer)
@@ -82,7 +81,7 @@ def _channels_last(layer: nn.Module) -> nn.Module | None:
 
 
 class ChannelsLastGroupNorm(nn.GroupNorm):
-    """torch's group normalisation, in the layout in which features are."""
+    """Group normalisation that keeps the features' layout."""
 
     def __init__(self, norm: nn.GroupNorm) -> None:
         super().__init__(norm.num_groups, norm.num_channels, norm.eps)
@@ -94,7 +93,7 @@ class ChannelsLastGroupNorm(nn.GroupNorm):
 
 
 class PointwiseConvolution(nn.Module):
-    """torch's 1x1 convolution of the same parts, as the linear layer that it is: with its bias in the same pass."""
+    """1x1 convolution as a linear layer, which adds the bias in the same kernel."""
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
@@ -107,7 +106,7 @@ class PointwiseConvolution(nn.Module):
 
 
 class FusedGeglu(nn.Module):
-    """diffusers' GEGLU layer of the same parts, with gate and product in one."""
+    """diffusers' GEGLU layer with gate and product fused."""
 
     def __init__(self, layer: GEGLU) -> None:
         super().__init__()
@@ -143,7 +142,7 @@ class PlainAttention:
 
 
 class ChannelsLastUpsampling(nn.Module):
-    """diffusers' enlargement by repetition and a convolution, which makes planes of batches of 64 and more."""
+    """diffusers' nearest upsampling and convolution, without its conversion to NCHW for batches of 64 and more."""
 
     def __init__(self, layer: Upsample2D) -> None:
         super().__init__()
@@ -160,7 +159,7 @@ class ChannelsLastUpsampling(nn.Module):
 
 
 class ChannelsLastResidualBlock(nn.Module):
-    """diffusers' residual block of the same parts, with normalisation and SiLU in one."""
+    """diffusers' residual block with normalisation and SiLU fused."""
 
     def __init__(self, block: ResnetBlock2D) -> None:
         super().__init__()
@@ -172,9 +171,9 @@ class ChannelsLastResidualBlock(nn.Module):
     def forward(
         self, features: Features, time: Float[Tensor, "batch time_channels"]
     ) -> Float[Tensor, "batch _c _h _w"]:
-        """Add what two convolutions make of the features; the time embedding is added between them."""
+        """Residual block: two convolutions, with the time embedding added between them."""
         hidden = group_norm(self.norm1, features, with_silu=True)
-        # Its bias would be a pass of its own; here it goes with the time embedding, which costs none.
+        # The bias is added with the time embedding, which saves a kernel.
         hidden = nn.functional.conv2d(hidden, self.conv1.weight, stride=self.conv1.stride, padding=self.conv1.padding)
         shift = self.time_emb_proj(silu(time)) + self.conv1.bias
         hidden = self.conv2(group_norm(self.norm2, hidden, shift=shift, with_silu=True))
@@ -182,7 +181,7 @@ class ChannelsLastResidualBlock(nn.Module):
 
 
 class TimelessResidualBlock(nn.Module):
-    """The same of a VAE, whose normalisations may be watched."""
+    """Residual block of a VAE, without time embedding; its normalisations may have hooks."""
 
     def __init__(self, block: ResnetBlock2D) -> None:
         super().__init__()
@@ -191,19 +190,19 @@ class TimelessResidualBlock(nn.Module):
         self.conv_shortcut = block.conv_shortcut
 
     def forward(self, features: Features, temb: None = None) -> Float[Tensor, "batch _c _h _w"]:
-        """Add what two convolutions make of the features; called as diffusers' blocks call theirs."""
+        """Residual block of two convolutions; `temb` is for diffusers' calls and unused."""
         hidden = self.conv1(_norm_and_silu(self.norm1, features))
         hidden = self.conv2(_norm_and_silu(self.norm2, hidden))
         return (features if self.conv_shortcut is None else self.conv_shortcut(features)) + hidden
 
 
 def _norm_and_silu(norm: nn.GroupNorm, features: Features) -> Features:
-    # Hooks see what a normalisation is given, and change what it gives.
+    # Hooks need the normalisation as a module call.
     return silu(norm(features)) if norm._forward_hooks else group_norm(norm, features, with_silu=True)
 
 
 class ChannelsLastTransformer(nn.Module):
-    """diffusers' spatial transformer of the same parts, whose tokens are the features' own memory."""
+    """diffusers' spatial transformer whose tokens are views of the features."""
 
     def __init__(self, transformer: Transformer2DModel) -> None:
         super().__init__()
@@ -230,10 +229,10 @@ class ChannelsLastTransformer(nn.Module):
 
 
 class ChannelsLastPixelAwareTransformer(ChannelsLastTransformer):
-    """PACA of the `pasd` variant, likewise."""
+    """PACA of the `pasd` variant with channels-last features."""
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, hidden_states: Features, residual: Float[Tensor, "batch context height width"]
     ) -> Features:
-        """Refine features by what the control branch saw at each pixel."""
+        """Attend from features to the control branch's residual."""
         return self.attend(hidden_states, pixel_tokens(residual))

@@ -1,4 +1,4 @@
-"""Colour correction: bring a restored photo's colours back to those of the low-resolution input.
+"""Colour fix: colours of the low-resolution input transferred to the restored photo.
 
 All take the restored photo and the input at the same size, in [0, 1], and return values that are not
 clamped.
@@ -48,12 +48,12 @@ Statistics = tuple[ChannelStatistics, ChannelStatistics]
 def fix_color(restored: Image, source: Image, kind: ColorFix, statistics: Statistics | None = None) -> Image:
     """Apply the chosen correction; `none` returns the restored photo as it is.
 
-    The palette of a colour reference, which is no matter of the input, comes later: `color_reference.with_palette`.
+    A colour reference's palette is applied later, by `color_reference.with_palette`.
 
     Args:
-        restored, source: whole photos, or parts of them that reach `reach(kind)` beyond what is used of the result.
+        restored, source: whole photos, or tiles with a halo of `reach(kind)` pixels.
         kind: the correction.
-        statistics: those of the whole photos, for AdaIN of parts.
+        statistics: of the whole photos, for AdaIN of tiles.
     """
     match kind:
         case ColorFix.WAVELET | ColorFix.REFERENCE:
@@ -67,7 +67,7 @@ def fix_color(restored: Image, source: Image, kind: ColorFix, statistics: Statis
 
 
 def reach(kind: ColorFix) -> int:
-    """Distance in pixels over which a correction looks."""
+    """Radius of a correction, pixels."""
     return 2**WAVELET_LEVELS - 1 if kind in (ColorFix.WAVELET, ColorFix.REFERENCE) else 0
 
 

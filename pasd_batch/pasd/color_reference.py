@@ -1,8 +1,8 @@
-"""A colour reference: another picture's palette given to a restored photo, in place of its own faded one.
+"""Colour reference: transfer of another picture's palette to a restored photo, in place of its faded one.
 
-The map is the optimal transport between the two distributions of colours in CIELAB, taken for normal ones: the
-Monge-Kantorovich linear map (F. Pitie and A. Kokaram, "The linear Monge-Kantorovitch linear colour mapping for
-example-based colour transfer", 2007). It is the same for all pixels, so that it makes no edges.
+The map is the optimal transport between two normal distributions of CIELAB colours, the Monge-Kantorovich linear map
+(F. Pitie and A. Kokaram, "The linear Monge-Kantorovitch linear colour mapping for example-based colour transfer",
+2007). It is the same for all pixels, so that it adds no edges.
 """
 
 import math
@@ -17,7 +17,7 @@ from pasd_batch.pasd.cielab import from_lab, to_lab
 Image = Float[Tensor, "1 3 height width"]
 
 LARGEST_GAIN = 4.0
-"""Most that differences of colours are multiplied by: those of a print that has hardly any left are noise."""
+"""Largest gain on colour differences: those of a fully faded print are noise."""
 
 _LEAST_VARIANCE = 1e-4
 """Added to variances (squares of CIELAB's units), so that a picture of one colour has an inverse."""
@@ -37,9 +37,9 @@ class Palette:
 
     @classmethod
     def of(cls, image: Image, opacity: Float[Tensor, "height width"] | None = None) -> "Palette":
-        """Measure a picture, sRGB in [0, 1]; a large one on a regular grid, of which the numbers hardly depend.
+        """Measure a picture, sRGB in [0, 1]; a large one is subsampled on a regular grid.
 
-        Pixels count by their opacity in [0, 1], if there is any.
+        Pixels are weighted by their opacity in [0, 1], if there is any.
         """
         step = math.ceil(math.sqrt(image.shape[2] * image.shape[3] / _MOST_PIXELS))
         colors = to_lab(image[..., ::step, ::step])[0].flatten(1).double()

@@ -1,4 +1,4 @@
-"""Colorization: what a model that was trained on grey photos is given, so that it makes their colours."""
+"""Colorization: grey input, prompt and colour fix for models that were trained on grey photos."""
 
 import re
 
@@ -27,5 +27,5 @@ def with_luma(
 
 
 def color_prompt(prompt: str) -> str:
-    """A prompt for the coloured photo from one for the grey one, as captions are: "black and white" becomes "color"."""
+    """Replace "black and white" by "color" in a prompt, such as a caption of the grey photo."""
     return _BLACK_AND_WHITE.sub("color", prompt)

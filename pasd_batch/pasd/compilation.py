@@ -1,4 +1,4 @@
-"""Compiled networks: the blocks that a network repeats, each compiled once for all places where it stands."""
+"""Regional compilation: a network's repeated blocks are compiled once per kind and shape."""
 
 from collections.abc import Callable
 from typing import Any

@@ -19,18 +19,17 @@ def condition(
 ) -> Float[Tensor, "tiles width0 tile_height tile_width"]:
     """The degradation removal module's embedding of every tile, of a photo in [0, 1] of 8 times the grid's size.
 
-    Tiles are read with as much of the photo around them as can influence them, so that the embedding is that of the
-    whole photo at the memory cost of a tile. In the published placement a tile is read without its surroundings,
-    as the released code does.
+    Each tile is computed with a halo of the module's receptive field, so that its embedding is that of the whole photo
+    at the memory cost of a tile. With the published placement it has no halo, as in the released code.
     """
     return EmbeddingsOnDemand(module, TensorSource(photo, photo.device), grid)[: len(grid.tiles)]
 
 
 @dataclass(frozen=True)
 class EmbeddingsOnDemand:
-    """Embeddings of tiles, as `condition`, computed whenever they are asked for.
+    """Embeddings of tiles, as `condition`, computed at every access.
 
-    Those of a large photo are several times as large as its latents, and take a fiftieth of the time of a step.
+    For large photos: embeddings are several times as large as latents, and computing them takes 1/50 of a step.
     """
 
     module: DegradationRemovalModule

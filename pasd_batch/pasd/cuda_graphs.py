@@ -1,8 +1,7 @@
-"""CUDA graphs: a network call's kernels, recorded once for each shape and then launched together.
+"""CUDA graphs: a network call's kernels, captured once per input shape and then replayed with one launch.
 
 A call of control branch and UNet is some 2,000 kernels. Launched one by one from Python, up to eight tiles of 64x64
-latents take longer to launch than to compute. A graph launches the same kernels with the same arguments, so that no
-bit changes.
+latents take longer to launch than to compute. Results are the same to the bit.
 """
 
 import logging
@@ -19,28 +18,28 @@ from pasd_batch.pasd.memory import is_out_of_memory
 logger = logging.getLogger(__name__)
 
 Network = Callable[..., Tensor]
-"""A function of tensors that launches the same kernels whenever their shapes are the same."""
+"""A function of tensors whose kernels depend on the shapes alone."""
 
 MOST_SHAPES = 32
-"""Most shapes for which recordings are kept; the one unused for longest goes."""
+"""Most shapes with a recording; the least recently used is dropped."""
 
 MOST_RELEASES = 3
-"""After so often giving memory back because it was full, there is too little for recordings."""
+"""Releases because of full memory after which no further graphs are captured."""
 
 _SHARE_OF_MEMORY = 0.4
-"""Most of a GPU's memory that recordings hold for themselves."""
+"""Largest share of a GPU's memory for recordings."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A recorded call: buffers that its inputs are put into, a launch, and the buffer with its output."""
+    """A captured call: static input buffers, a launch, and the static output buffer."""
 
     inputs: tuple[Tensor, ...]
     output: Tensor
     launch: Callable[[], None]
 
     def replay(self, inputs: Sequence[Tensor]) -> Tensor:
-        """The network's output for these inputs, in memory of its own."""
+        """Output for these inputs, copied from the static buffer."""
         for buffer, value in zip(self.inputs, inputs, strict=True):
             buffer.copy_(value)
         self.launch()
@@ -71,7 +70,7 @@ class Recorder(Protocol):
 
 @dataclass
 class _Shape:
-    """A shape that has been seen, and so has loaded its kernels."""
+    """A shape that was called before, so that its kernels are loaded."""
 
     recording: Recording | None = None
     is_too_large: bool = False
@@ -154,7 +153,7 @@ class NetworkGraphs:
             self._make_room(shape)
 
     def _make_room(self, shape: _Shape) -> None:
-        """Start anew, since recordings share memory that grows with each; one that is too large alone is refused."""
+        """Drop all recordings, which share a memory pool; a shape that alone exceeds the limit is refused."""
         is_alone = self.recordings == 1
         for each in self._shapes.values():
             each.recording = None

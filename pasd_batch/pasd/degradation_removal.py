@@ -1,8 +1,8 @@
-"""Degradation removal module (DRM): a convolutional pyramid that learns to see past the degradation.
+"""Degradation removal module (DRM): a convolutional pyramid with features that are free of degradation.
 
 Section 3.1 of arXiv 2308.14469. Features at 1/2, 1/4 and 1/8 of the photo; at each scale a to-RGB convolution
 predicts the clean photo, so that an L1 loss teaches the features to ignore degradation. The last feature map is
-the embedding that joins the control branch behind its first convolution.
+the embedding that is added after the control branch's first convolution.
 """
 
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ class DegradationRemovalModule(nn.Module):
     def forward(
         self, image: Float[Tensor, "batch channels height width"], *, with_rgbs: bool = True
     ) -> DegradationRemoval:
-        """Read a photo in [0, 1] whose sides are multiples of 8; the to-RGB heads serve training alone."""
+        """Embed a photo in [0, 1] whose sides are multiples of 8; the to-RGB heads are for training."""
         to_rgbs = self.to_rgbs if with_rgbs else None
         features = silu(self.conv_in(image))
         if self.preprocesser is not None:

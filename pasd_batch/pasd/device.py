@@ -36,7 +36,7 @@ def choose_dtype(precision: Precision | None, device: torch.device) -> torch.dty
 
 @contextmanager
 def float32_matmul_precision(*, tf32: bool) -> Iterator[None]:
-    """Let CUDA multiply float32 numbers with TF32's 10 bits, or exactly, for as long as the context lasts."""
+    """Allow or forbid TF32 in float32 convolutions and matrix products on CUDA while the context lasts."""
     cudnn, cublas = cast(Any, torch.backends.cudnn), torch.backends.cuda.matmul
     before = cudnn.allow_tf32, cublas.allow_tf32
     try:
@@ -47,15 +47,15 @@ def float32_matmul_precision(*, tf32: bool) -> Iterator[None]:
 
 
 def start_copy_to_host(tensor: Tensor) -> Tensor:
-    """A tensor's copy in main memory, in its layout; from CUDA it is only begun, and there after `synchronize`."""
+    """Copy a tensor to main memory, in its layout; from CUDA asynchronously, complete after `synchronize`."""
     if tensor.device.type != "cuda":
         return tensor.cpu()
-    # Only page-locked memory is copied to while the processor goes on, at several times the speed besides.
+    # Copies are asynchronous only to pinned memory, and several times faster.
     host = torch.empty_like(tensor, device="cpu", pin_memory=True)
     return host.copy_(tensor, non_blocking=True)
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until everything that this thread has started on a device is done."""
+    """Wait for all work of this thread's stream on a device."""
     if device.type == "cuda":
         torch.cuda.current_stream(device).synchronize()

@@ -1,8 +1,8 @@
-"""Latents of the photo itself that are kept in parts of it while the rest is denoised.
+"""Differential diffusion (arXiv 2306.00950): denoising with a change map, for masks.
 
-Differential diffusion (arXiv 2306.00950): at every step the parts whose turn has not come are replaced by the photo's
-latents, noised to that step's level. So a part that changes by half is denoised in the second half of the steps, one
-that does not change in none; and what is denoised beside it sees the photo that it has to meet.
+Before every step, latents whose change value is below the share of remaining steps are replaced by the photo's own
+latents, noised to the step's level. So a pixel with change 0.5 is denoised in the second half of the steps, one with
+change 0 in none, and denoised pixels always see the kept photo beside them.
 """
 
 from collections.abc import Sequence
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KeptLatents:
-    """A photo's own latents, and how much of them may change where."""
+    """A photo's own latents and its change map."""
 
     latent: Float[Tensor, "1 channels height width"]
     noise: Float[Tensor, "1 channels height width"]
-    change: Float[Tensor, "1 1 height width"]
-    """Share of the steps, the last ones, in which a place is denoised: 0 stays as it is, 1 is free from the start."""
+    change_map: Float[Tensor, "1 1 height width"]
+    """Share of the steps, the last ones, in which a latent pixel is denoised: 0 in none, 1 in all."""
 
-    def over(self, denoised: Tensor, *, left: float, signal: float, noise: float) -> Tensor:
-        """Latents with those kept whose turn has not come.
+    def composite(self, denoised: Tensor, *, remaining: float, signal: float, noise: float) -> Tensor:
+        """Replace latents whose change value is below `remaining` by the photo's noised latents.
 
         Args:
-            denoised: latents so far (1, channels, height, width).
-            left: share of the steps that are still to be taken.
-            signal: factor on the photo's latents at this noise level.
-            noise: factor on the noise.
+            denoised: present latents (1, channels, height, width).
+            remaining: share of the steps that are still to be taken.
+            signal: factor on the photo's latents at this noise level, sqrt(abar_t).
+            noise: factor on the noise, sqrt(1 - abar_t).
         """
         own = signal * self.latent + noise * self.noise
-        return torch.where((self.change < left) | (self.change == 0.0), own, denoised)
+        return torch.where((self.change_map < remaining) | (self.change_map == 0.0), own, denoised)
 
 
 def alphas_and_sigmas(scheduler: "Scheduler") -> Sequence[tuple[float, float]]:
-    """Factors on signal and noise before every step of a scheduler, and behind the last, where there is no noise.
+    """Factors on signal and noise before every step of a scheduler, and (1, 0) after the last.
 
     Raises:
-        ValueError: the scheduler does not say how it noises.
+        ValueError: the scheduler has no `add_noise`.
     """
     noised = getattr(scheduler, "add_noise", None)
     one, zero, timesteps = torch.ones(1), torch.zeros(1), scheduler.timesteps.cpu().split(1)

@@ -26,7 +26,7 @@ class EncoderFeatures(NamedTuple):
     """The middle block's output."""
 
     time: Float[Tensor, "batch time_channels"]
-    """The time embedding behind its two linear layers."""
+    """The time embedding after its two linear layers."""
 
 
 class DiffusionEncoder(ModelMixin, AttentionMixin, ConfigMixin, PeftAdapterMixin):
@@ -109,7 +109,7 @@ class DiffusionEncoder(ModelMixin, AttentionMixin, ConfigMixin, PeftAdapterMixin
         sample: Float[Tensor, "batch channels height width"],
         embedding: Float[Tensor, "batch width0 height width"] | None = None,
     ) -> Float[Tensor, "batch width0 height width"]:
-        """Features behind the first convolution, the first of the skips; `embedding` is added to them."""
+        """First convolution of `sample`, plus `embedding`: the first of the skips."""
         hidden = self.conv_in(sample)
         return hidden if embedding is None else hidden + embedding
 
@@ -120,7 +120,7 @@ class DiffusionEncoder(ModelMixin, AttentionMixin, ConfigMixin, PeftAdapterMixin
         text_states: Float[Tensor, "batch words text_channels"],
         embedding: Float[Tensor, "batch width0 height width"] | None = None,
     ) -> EncoderFeatures:
-        """Run the encoder; `embedding` is added behind the first convolution."""
+        """Run the encoder; `embedding` is added after the first convolution."""
         time = self.embed_time(timestep, sample.dtype)
         hidden = self.embed_input(sample, embedding)
         skips = [hidden]

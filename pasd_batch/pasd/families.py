@@ -1,4 +1,4 @@
-"""Families of models that are not Stable Diffusion 1.5's, so that what does not fit can be called by its name."""
+"""Model families other than Stable Diffusion 1.5, for error messages about weights that do not fit."""
 
 REMEDY = "give one made from Stable Diffusion 1.5"
 
@@ -24,7 +24,7 @@ KINDS = {
     "animatediff_v2": "AnimateDiff",
     "animatediff_v3": "AnimateDiff",
 }
-"""Names of what diffusers tells from the tensors of a single file, by its own word for it."""
+"""Names of families by diffusers' identifier (`infer_diffusers_model_type`)."""
 
 TEXT_WIDTHS = {1024: "Stable Diffusion 2", 2048: "Stable Diffusion XL"}
 """Widths of the text states that a UNet attends to; 768 in Stable Diffusion 1.5."""

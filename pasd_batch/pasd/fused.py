@@ -22,7 +22,7 @@ def group_norm(
     shift: Float[Tensor, "batch channels"] | None = None,
     with_silu: bool = False,
 ) -> Features:
-    """Add `shift` to features, normalise them, and apply SiLU to them, in the layout in which they are."""
+    """Group normalisation of features + `shift`, with SiLU if asked for, in the features' layout."""
     kernels = _kernels_for(features) if features.is_contiguous(memory_format=torch.channels_last) else None
     if kernels is None:
         features = features if shift is None else features + shift[:, :, None, None]

@@ -1,4 +1,4 @@
-"""Typed sizes, so that height and width are never mistaken for each other."""
+"""Typed sizes, so that height and width are not confused."""
 
 from dataclasses import dataclass
 

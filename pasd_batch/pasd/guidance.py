@@ -17,7 +17,7 @@ Latents = Float[Tensor, "batch channels height width"]
 
 @dataclass(frozen=True)
 class Guidance:
-    """Strength with which prompt and photo steer the prediction."""
+    """Settings of classifier-free guidance and of the control branch."""
 
     scale: float
     """Classifier-free guidance (arXiv 2207.12598); at 1 or below the negative prompt is not evaluated."""
@@ -26,24 +26,24 @@ class Guidance:
     """Factor on the control branch's residuals."""
 
     guess_mode: bool = False
-    """Let the control branch see only the prompt's half."""
+    """Run the control branch on the conditional half only."""
 
     interval: tuple[float, float] | None = None
-    """Noise levels above the first and up to the second at which guidance acts; None: at all (arXiv 2404.07724)."""
+    """Interval (low, high] of noise levels at which guidance acts; None: at all (arXiv 2404.07724)."""
 
     rescale: float = 0.0
-    """Share, phi, of guided noise rescaled to the spread of the prompt's own (arXiv 2305.08891)."""
+    """phi of CFG rescale (arXiv 2305.08891): 0 off, 1 full rescaling."""
 
     def acts_at(self, noise_level: float) -> bool:
-        """True if guidance acts at a noise level: section 3 of arXiv 2404.07724, elsewhere its weight is 1.
+        """True if guidance acts at a noise level; at others the guidance scale is 1 (arXiv 2404.07724, section 3).
 
-        A noise level is sigma of noise over signal, sqrt((1 - abar_t) / abar_t).
+        The noise level is sigma = sqrt((1 - abar_t) / abar_t).
         """
         return self.interval is None or self.interval[0] < noise_level <= self.interval[1]
 
     @property
     def is_active(self) -> bool:
-        """True if a negative half is needed at all."""
+        """True if the negative prompt is evaluated."""
         return self.scale > 1.0
 
 
@@ -60,9 +60,9 @@ class TileBatch:
     """None when guidance is off."""
 
     number: int = 0
-    """Number among the batches of a sampling; its tiles are the same at every step."""
+    """Index of the batch, which has the same tiles at every step."""
     guidance: Float[Tensor, "batch 1 height width"] | None = None
-    """Scale of guidance at every place; None: the denoiser's everywhere."""
+    """Guidance scale per latent pixel; None: the denoiser's everywhere."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class GuidedDenoiser:
     control_branch: ControlBranch
     guidance: Guidance
     graphs: NetworkGraphs | None = None
-    """Recordings by which the networks' kernels are launched; none: one by one."""
+    """CUDA graphs of the networks; None: eager execution."""
 
     def __call__(self, batch: TileBatch, timestep: int | float | Tensor) -> Latents:
         """Predict the noise of a batch at one timestep."""
@@ -82,13 +82,13 @@ class GuidedDenoiser:
     def deep_features(
         self, batch: TileBatch, timestep: int | float | Tensor
     ) -> Float[Tensor, "halves _c height width"]:
-        """Features that the UNet's last layer is given, of one half or both; the negative one first."""
+        """Inputs of the UNet's last layer, for one half or both; the negative one first."""
         return self._run("deep", partial(self._call_unet, self.unet.deep_features), *_inputs(batch, timestep))
 
     def predict_from(
         self, deep: Float[Tensor, "halves _c height width"], batch: TileBatch, timestep: int | float | Tensor
     ) -> Latents:
-        """Predict noise from deep features, of this step or of another one, by the outermost layers alone."""
+        """Predict noise from deep features, of this or an earlier step, by the outermost layers alone."""
         return self._guided(self._run("outermost", self._outermost, deep, *_inputs(batch, timestep)), batch)
 
     def _guided(self, noise: Tensor, batch: TileBatch) -> Latents:
@@ -102,7 +102,7 @@ class GuidedDenoiser:
     def _run(self, name: str, network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         if self.graphs is None:
             return network(*inputs)
-        # The scale of guidance is applied behind it, so that photos which differ in that share a recording.
+        # The guidance scale is applied outside, so that photos with other scales share a graph.
         constants = (name, self.guidance.conditioning_scale, self.guidance.guess_mode)
         return self.graphs.run(constants, network, inputs)
 
@@ -138,7 +138,7 @@ class GuidedDenoiser:
             guess_mode=self.guidance.guess_mode,
         )
         if negative_prompts is not None:
-            # It is the same for both, as it depends on no prompt.
+            # It is the same for both halves, as it does not depend on the prompt.
             residual = _prepend_zeros(residual) if self.guidance.guess_mode else torch.cat([residual, residual])
         return self.unet.predict_from(deep, *_halves(latents, timestep, prompts, negative_prompts), residual)
 
@@ -184,17 +184,17 @@ def _inputs(batch: TileBatch, timestep: int | float | Tensor) -> tuple[Tensor, .
 def _halves(
     latents: Latents, timestep: Tensor, prompts: Tensor, negative_prompts: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Latents, timestep and prompts of all that the networks work on."""
+    """Latents, timestep and prompts of the conditional half, or of the negative and the conditional half."""
     if negative_prompts is None:
         return latents, timestep, prompts
     return torch.cat([latents, latents]), timestep, torch.cat([negative_prompts, prompts])
 
 
 def rescale_noise_cfg(guided: Latents, positive: Latents, share: float) -> Latents:
-    """Guided noise whose spread is brought back to that of the prompt's noise, for a `share` of it.
+    """Rescale guided noise towards the standard deviation of the conditional noise, by `share` (phi).
 
-    Equations 15 and 16 of arXiv 2305.08891 (section 3.4), tile by tile: guidance makes the spread larger, and with it
-    colours too strong and highlights burnt out.
+    Equations 15 and 16 of arXiv 2305.08891 (section 3.4), per tile. Guidance raises the standard deviation, which
+    oversaturates colours and blows out highlights.
     """
     spread = positive.std(dim=(1, 2, 3), keepdim=True) / guided.std(dim=(1, 2, 3), keepdim=True)
     return share * guided * spread + (1.0 - share) * guided

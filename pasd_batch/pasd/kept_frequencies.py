@@ -1,4 +1,4 @@
-"""Low frequencies of the input brought back into a restored photo, so that what the input shows stays as it was."""
+"""Low frequencies of the input, restored in the result for fidelity."""
 
 import math
 
@@ -10,27 +10,27 @@ from torch.nn.functional import conv2d, pad
 Image = Float[Tensor, "batch channels height width"]
 
 _REACH = 3.0
-"""Standard deviations at which the Gaussian ends."""
+"""Truncation of the Gaussian, standard deviations."""
 
 
-def keep_frequencies(restored: Image, source: Image, cut: float) -> Image:
-    """Frequencies below `cut` of the input, those above of the restored photo; both of one size, values not clamped.
+def keep_frequencies(restored: Image, source: Image, cutoff: float) -> Image:
+    """Replace the restored photo's frequencies below `cutoff` by the input's; the result is not clamped.
 
-    `cut` is in cycles per pixel of these pictures: there a Gaussian low-pass lets half of the amplitude through,
-    exp(-2 (pi sigma cut)^2) = 1/2. At 0 or below the restored photo is as it is.
+    `cutoff` is in cycles per pixel, the -6 dB point of a Gaussian low-pass: exp(-2 (pi sigma cutoff)^2) = 1/2. At 0 or
+    below, the restored photo is returned unchanged. Both pictures have one size.
     """
-    if cut <= 0.0:
+    if cutoff <= 0.0:
         return restored
-    return restored + _low_pass(source - restored, sigma=_sigma(cut))
+    return restored + _low_pass(source - restored, sigma=_sigma(cutoff))
 
 
-def reach(cut: float) -> int:
-    """Distance in pixels over which `keep_frequencies` looks."""
-    return 0 if cut <= 0.0 else _radius(_sigma(cut))
+def reach(cutoff: float) -> int:
+    """Radius of `keep_frequencies`, pixels."""
+    return 0 if cutoff <= 0.0 else _radius(_sigma(cutoff))
 
 
-def _sigma(cut: float) -> float:
-    return math.sqrt(math.log(2.0) / 2.0) / (math.pi * cut)
+def _sigma(cutoff: float) -> float:
+    return math.sqrt(math.log(2.0) / 2.0) / (math.pi * cutoff)
 
 
 def _radius(sigma: float) -> int:

@@ -129,7 +129,7 @@ def _input_gradient_kernel(
 
 
 class _GroupNorm(torch.autograd.Function):
-    """Group normalisation of channels-last features, with SiLU behind it or not."""
+    """Group normalisation of channels-last features, then SiLU if asked for."""
 
     @staticmethod
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -227,7 +227,7 @@ def group_norm_channels_last(
     shift: Tensor | None = None,
     with_silu: bool = False,
 ) -> Tensor:
-    """Group normalisation of features + shift with gradients, SiLU behind it, in the features' precision.
+    """Group normalisation of features + shift, then SiLU, with gradients, in the features' precision.
 
     Sums are in float32.
     """

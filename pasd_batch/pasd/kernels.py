@@ -109,7 +109,7 @@ def group_norm_channels_last(
     shift: Tensor | None = None,
     with_silu: bool = False,
 ) -> Tensor:
-    """Group normalisation (with SiLU behind it) of channels-last features (batch, channels, height, width).
+    """Group normalisation (then SiLU) of channels-last features (batch, channels, height, width).
 
     `shift` (batch, channels) is added to the features before.
 
@@ -128,7 +128,7 @@ def normalise(
     shift: Tensor | None,
     with_silu: bool,
 ) -> tuple[Tensor, Tensor]:
-    """The same, and (2, batch, channels) in float32: each channel's centre, and one over its group's deviation."""
+    """`group_norm_channels_last` with its statistics (2, batch, channels), float32: mean - shift, 1 / deviation."""
     samples, channels, height, width = features.shape
     rows, parts = height * width, triton.cdiv(height * width, _ROWS)
     moments = torch.empty(2, samples, parts, channels, device=features.device)

@@ -1,6 +1,6 @@
-"""Names of a UNet's layers in Stable Diffusion's own code, which some LoRAs have: `input_blocks.4.1...`.
+"""Names of a UNet's layers in the original latent diffusion (LDM) code, which some LoRAs use: `input_blocks.4.1...`.
 
-There all blocks of a way are one list, three to a level: two resnets, each with its attention, and a change of size
+There the blocks of encoder or decoder are one list, three per level: two resnets with attention, and a resampler
 (CompVis/latent-diffusion, ldm/modules/diffusionmodules/openaimodel.py).
 """
 
@@ -22,7 +22,7 @@ _BLOCKS_A_LEVEL = 3
 
 
 def ldm_paths(path: str) -> Iterator[str]:
-    """Paths that a UNet's layer may have there; two of one that enlarges, as not every level has attentions before."""
+    """LDM paths of a UNet's layer; an upsampler has two candidates, as its index depends on the level's attention."""
     if path in _ENDS:
         yield _ENDS[path]
         return

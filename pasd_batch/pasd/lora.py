@@ -1,7 +1,7 @@
 """LoRAs: low-rank additions to the weights of Stable Diffusion 1.5, merged before anything is compiled.
 
-A layer's weight becomes W + weight x (alpha / rank) x up @ down (arXiv 2106.09685), in float32. PACA's layers are none
-of a LoRA's.
+A layer's weight becomes W + weight x (alpha / rank) x up @ down (arXiv 2106.09685), in float32. PACA layers are never
+targets.
 """
 
 from collections.abc import Iterator, Mapping

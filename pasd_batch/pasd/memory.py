@@ -1,4 +1,4 @@
-"""Recovery from a full accelerator: less at a time, then again."""
+"""Recovery from out-of-memory errors: retry with smaller batches, then smaller tiles."""
 
 import gc
 import logging
@@ -15,14 +15,14 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 MOST_TILES = 32
-"""Most tiles that go through the networks together unless settings say so; more make none of them faster."""
+"""Largest automatic tile batch; larger ones are not faster."""
 
 WHOLE_PIXELS = 16_000_000
-"""Most pixels of a picture that is worked on as a whole outside of the networks' tiles, in some twelve float32 copies.
-Of a larger one only its levels and its latents are ever whole; floats are made of the part that is worked on."""
+"""Most pixels of a picture that is processed whole outside the networks, in some twelve float32 copies. Of a larger one
+only integer pixels and latents are held whole, and float pixels one tile at a time."""
 
 SMALLEST_TILE = 16
-"""Tiles below this many latent pixels a side show too little of a photo to restore it."""
+"""Smallest tile side, latent pixels: smaller tiles have too little context."""
 
 
 # How CUDA, MPS, cuBLAS, cuDNN and the CPU's allocator say it; cuBLAS and cuDNN do not even start on a full card.
@@ -50,25 +50,25 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @dataclass(frozen=True)
 class MemoryLimits:
-    """Amount that goes through the networks at a time."""
+    """Tile sizes and tile batch of network calls."""
 
     tile_size: int
     tile_batch: int
-    """Tiles of `tile_size` squared, the largest there are, that go through the networks together."""
+    """Tiles of `tile_size` squared per network call."""
 
     vae_tile_size: int
     scales: bool = False
-    """Let more of them go together where they are smaller, up to `MOST_TILES`."""
+    """Scale the batch up for smaller tiles, up to `MOST_TILES`."""
 
     def tiles_together(self, tile: Size) -> int:
-        """Tiles of a size that go through the networks together."""
+        """Tile batch for tiles of a size."""
         if not self.scales:
             return self.tile_batch
         more = power_of_two_within(self.tile_size**2 / tile.area)
         return max(self.tile_batch, min(self.tile_batch * more, MOST_TILES))
 
     def smaller_denoising(self) -> "MemoryLimits | None":
-        """Half the tiles at a time; when it is one tile, half the tile; None when that is too small."""
+        """Half the tile batch; at one tile, half the tile side; None if that is too small."""
         if self.tile_batch > 1:
             return replace(self, tile_batch=self.tile_batch // 2)
         if self.tile_size // 2 >= SMALLEST_TILE:
@@ -76,7 +76,7 @@ class MemoryLimits:
         return None
 
     def smaller_vae(self) -> "MemoryLimits | None":
-        """Half the VAE's tile; None when that is too small."""
+        """Half the VAE's tile side; None if that is too small."""
         if self.vae_tile_size // 2 >= SMALLEST_TILE:
             return replace(self, vae_tile_size=self.vae_tile_size // 2)
         return None
@@ -84,20 +84,20 @@ class MemoryLimits:
 
 @dataclass
 class MemoryBudget:
-    """Limits that shrink when they proved too large, and how often they did."""
+    """Limits that shrink after out-of-memory errors, and the number of retries."""
 
     limits: MemoryLimits
     retries: int = 0
     shared: bool = False
-    """Several photos have it together: tiles stay as large as they are, since another size gives other pixels."""
+    """Several photos share it: then tiles keep their size, since another would change pixels."""
 
     make_room: Callable[[], bool] = field(default=lambda: False)
-    """Gives back memory that only makes things faster, which costs no pixel; False if there is none."""
+    """Frees memory that only serves speed (CUDA graphs); False if there is none."""
 
     def run(
         self, action: Callable[[MemoryLimits], Result], smaller: Callable[[MemoryLimits], MemoryLimits | None]
     ) -> Result:
-        """Run an action within the limits, with smaller ones each time the accelerator's memory is full.
+        """Run an action within the limits, with smaller ones after each out-of-memory error.
 
         Raises:
             RuntimeError: `is_out_of_memory`, and there is nothing smaller left to try; or another one of `action`'s.

@@ -40,10 +40,10 @@ class Models:
     """Precision of UNet and control branch; the text encoder runs in float32."""
 
     vae_tf32: bool = False
-    """True if the VAE's float32 numbers may be multiplied with TF32's bits on CUDA."""
+    """True if the VAE's float32 products may use TF32 on CUDA."""
 
     graphs: NetworkGraphs | None = None
-    """CUDA graphs of UNet and control branch; none: their kernels are launched one by one."""
+    """CUDA graphs of UNet and control branch; None: eager execution."""
 
     @property
     def pixel_multiple(self) -> int:
@@ -96,7 +96,7 @@ def load_models(settings: ModelSettings) -> Models:
 
 
 def place_models(unet: PixelAwareUNet, branch: ControlBranch, base: BaseModel, settings: ModelSettings) -> Models:
-    """Put networks where, and in the precision and layout in which, the settings have them run."""
+    """Move networks to the settings' device, precision and memory layout, and compile them if asked for."""
     device = choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, device)
     for network in (unet, branch, base.vae):
@@ -140,7 +140,7 @@ def _place_vae(vae: AutoencoderKL, device: torch.device, dtype: torch.dtype) -> 
     last = vae.decoder.conv_out
     exact = {name: value.clone() for name, value in last.state_dict().items()}
     _place(vae, device, dtype)
-    # What it gives are pixels: in bfloat16 a clear sky would have 256 shades where a 16-bit file has room for all.
+    # Its outputs are pixels: in bfloat16 a smooth sky would have only 256 shades in a 16-bit file.
     _place(last, device, torch.float32)
     last.load_state_dict(exact)
 

@@ -1,4 +1,4 @@
-"""The random numbers of a photo, which depend on its seed and size alone."""
+"""Random numbers of a photo, a function of its seed and size."""
 
 import torch
 from jaxtyping import Float
@@ -8,10 +8,9 @@ from pasd_batch.pasd.geometry import Size
 
 
 class NoiseDraws:
-    """All noise of one photo, drawn on the CPU over the whole latent, so that no tiling can change it.
+    """Noise of one photo, drawn on the CPU over the whole latents, independent of tiles and device.
 
-    Everything is drawn from one seed, always in the same order, and only when it is asked for: of a large photo each
-    is as large as its latents.
+    All draws are from one seed, in a fixed order, and made on request: each is as large as the latents.
     """
 
     def __init__(self, seed: int, channels: int, size: Size) -> None:
@@ -20,23 +19,23 @@ class NoiseDraws:
         self._size = size
 
     def posterior(self) -> Float[Tensor, "1 channels height width"]:
-        """For the VAE's gaussian; the first draw."""
+        """Noise of the VAE's posterior; the first draw."""
         return self._draw(self._size)
 
-    def first(self) -> Float[Tensor, "1 channels height width"]:
-        """Noise of training; the second draw."""
+    def training_noise(self) -> Float[Tensor, "1 channels height width"]:
+        """Noise to the first timestep, as in training; the second draw."""
         return self._draw(self._size)
 
-    def second(self) -> Float[Tensor, "1 channels height width"]:
-        """Noise of the adjustable schedule; the third draw."""
+    def ans_noise(self) -> Float[Tensor, "1 channels height width"]:
+        """Noise z'' of the adjustable noise schedule; the third draw."""
         return self._draw(self._size)
 
     def offset(self) -> Float[Tensor, "1 channels 1 1"]:
-        """A constant per channel; the fourth draw."""
+        """Offset noise, a constant per channel; the fourth draw."""
         return self._draw(Size(1, 1))
 
-    def later(self) -> Tensor:
-        """State of the generator behind these draws, for schedulers that draw at every step."""
+    def state(self) -> Tensor:
+        """State of the generator after these draws, for schedulers that draw noise at every step."""
         return self._generator.get_state()
 
     def _draw(self, size: Size) -> Tensor:

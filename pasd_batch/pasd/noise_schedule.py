@@ -1,4 +1,4 @@
-"""Adjustable noise schedule (ANS): where sampling starts, between the photo and pure noise.
+"""Adjustable noise schedule (ANS): the start of sampling, between the photo's latents and pure noise.
 
 Section 3.4 of arXiv 2308.14469. Training never reaches pure noise (alpha_bar_N > 0), so sampling starts from the
 low-resolution latent noised twice,
@@ -58,31 +58,31 @@ class AdjustableNoiseSchedule:
         timestep: int,
         alpha_a: Float[Tensor, "1 1 height width"] | None = None,
     ) -> Float[Tensor, "1 channels height width"]:
-        """Noise the photo's latent to `timestep` (the first of the sampling schedule), then by alpha_a again.
+        """Noise the photo's latents to `timestep` (the first of the sampling schedule), then by alpha_a.
 
-        `alpha_a` has it for every place; None: the schedule's everywhere.
+        `alpha_a` is a map; None: the schedule's value everywhere.
         """
-        noised = self.noise(latent.clone(), first_noise.clone(), timestep=timestep)
-        return self.noise_again(noised, second_noise.clone(), alpha_a=alpha_a)
+        noised = self.add_noise(latent.clone(), first_noise.clone(), timestep=timestep)
+        return self.add_ans_noise(noised, second_noise.clone(), alpha_a=alpha_a)
 
-    def noise(
+    def add_noise(
         self,
         latent: Float[Tensor, "1 channels height width"],
         noise: Float[Tensor, "1 channels height width"],
         *,
         timestep: int,
     ) -> Float[Tensor, "1 channels height width"]:
-        """Noise the photo's latent to `timestep`, in place, which uses the noise up."""
+        """Noise the photo's latents to `timestep`, in place; `noise` is overwritten."""
         return _mix(latent, noise, float(self.alphas_cumprod[timestep]))
 
-    def noise_again(
+    def add_ans_noise(
         self,
         noised: Float[Tensor, "1 channels height width"],
         noise: Float[Tensor, "1 channels height width"],
         *,
         alpha_a: Float[Tensor, "1 1 height width"] | None = None,
     ) -> Float[Tensor, "1 channels height width"]:
-        """Noise by alpha_a, in place, which uses the noise up."""
+        """Noise by alpha_a, in place; `noise` is overwritten."""
         return _mix(noised, noise, self.alpha_a if alpha_a is None else alpha_a)
 
 

@@ -45,7 +45,7 @@ class PixelAwareTransformer(Transformer2DModel):
         hidden_states: Float[Tensor, "batch channels height width"],
         residual: Float[Tensor, "batch context height width"],
     ) -> Float[Tensor, "batch channels height width"]:
-        """Refine `hidden_states` by what the control branch saw at each pixel."""
+        """Attend from `hidden_states` to the control branch's residual."""
         tokens = pixel_tokens(residual)
         return super().forward(hidden_states, encoder_hidden_states=tokens, return_dict=False)[0]
 

@@ -1,4 +1,4 @@
-"""Several passes over photos: one restorer after another, each over what the one before made."""
+"""Several passes over photos: each restorer restores the results of the one before."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -63,9 +63,9 @@ class MultiPassRestorer:
 
         Args:
             photos, prompts, seeds: as `Restorer.restore`; each pass has noise of its own from a photo's seed.
-            samplings: settings of each photo for the last pass; none: those of its restorer.
-            palettes: as `Restorer.restore`; the last pass gives them.
-            parts: as `Restorer.restore`, of the photos as they came, for all passes.
+            samplings: settings of each photo for the last pass; None: those of its restorer.
+            palettes: as `Restorer.restore`, applied in the last pass.
+            regions: as `Restorer.restore`, in pixels of the input photos, for all passes.
             on_step: as `Restorer.restore`, counted over all passes.
         """
         of_last = [self.restorers[-1].settings.sampling for _ in photos] if samplings is None else samplings
@@ -92,14 +92,14 @@ class MultiPassRestorer:
                 outcomes[each] = self._after(outcomes.get(each), outcome, _name(number, len(self.restorers)))
             images = {each: outcome.image for each, outcome in outcomes.items() if isinstance(outcome, Restoration)}
             if restorer.settings.sampling.colorize:
-                # What comes out is in colour; prompts of the passes behind should not ask for the grey again.
+                # The result is in colour; prompts of later passes must not ask for grey.
                 prompts = [color_prompt(prompt) for prompt in prompts]
         return [outcomes[number] for number in range(len(photos))]
 
     def _after(
         self, before: Restoration | PhotoFailure | None, outcome: Restoration | PhotoFailure, name: str
     ) -> Restoration | PhotoFailure:
-        """The outcome of a pass, its report counting the work of those before; a failure names the pass."""
+        """The outcome of a pass, with the counts of earlier passes added to its report; a failure names the pass."""
         if isinstance(outcome, PhotoFailure):
             return replace(outcome, message=f"{name}: {outcome.message}")
         outcome = replace(outcome, warnings=tuple(f"{name}: {each}" for each in outcome.warnings))
@@ -117,7 +117,7 @@ class MultiPassRestorer:
 
 
 def _weak_tiles(before: RestorationReport, last: RestorationReport) -> dict[str, Any]:
-    """Weak tiles of passes together, as far as they were looked for."""
+    """Combined weak tiles of the passes that checked for them."""
     tiles = [each.weak_tiles for each in (before, last) if each.weak_tiles is not None]
     checks = [each.weak_checks for each in (before, last) if each.weak_checks is not None]
     kept = [each.second_try_kept for each in (before, last) if each.second_try_kept is not None]
@@ -129,7 +129,7 @@ def _weak_tiles(before: RestorationReport, last: RestorationReport) -> dict[str,
 
 
 def pass_seed(seed: int, number: int) -> int:
-    """Seed of a pass, counted from 0, in [0, 2**63): the photo's own in the first one, unlike it in the others."""
+    """Seed of a pass, counted from 0, in [0, 2**63): the photo's own for the first, a derived one for the others."""
     if number == 0:
         return seed
     return derived_seed(seed, f"pass {number}")
@@ -137,7 +137,7 @@ def pass_seed(seed: int, number: int) -> int:
 
 @contextmanager
 def _named(number: int, passes: int) -> Iterator[None]:
-    """Run a block as one of the passes, which a note on its error names."""
+    """Add the name of a pass to exceptions of a block."""
     try:
         yield
     except Exception as error:
@@ -150,7 +150,7 @@ def _name(number: int, passes: int) -> str:
 
 
 def _counted(on_step: StepCallback | None, before: int, behind: int) -> StepCallback | None:
-    """A callback for one pass that tells another one of the steps of all passes."""
+    """Callback for one pass that reports steps over all passes."""
     if on_step is None:
         return None
     return lambda done, total: on_step(before + done, before + total + behind)

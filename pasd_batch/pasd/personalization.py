@@ -27,7 +27,7 @@ from pasd_batch.pasd.state_dict import CheckpointError, assign_strictly, differe
 from pasd_batch.pasd.unet import PixelAwareUNet
 
 _USAGE_OPTIONS = {"paca", "sample_size", "upcast_attention"}
-"""Options that say how a model is used, not what its weights mean."""
+"""Options that do not affect the meaning of the weights."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _check_family(config_file: Path) -> None:
 
 
 def _check_options(folder: Path, unet: PixelAwareUNet) -> None:
-    """Compare what the same tensors could mean otherwise, such as their number of attention heads."""
+    """Compare options that tensor shapes do not show, such as the number of attention heads."""
     own = dict(unet.config)
     different = [
         f"{name} = {value!r} instead of {own[name]!r}"

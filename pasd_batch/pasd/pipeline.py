@@ -1,4 +1,4 @@
-"""One pass of PASD over several photos: encode, condition, denoise, decode, correct the colours."""
+"""One pass of PASD over several photos: encode, condition, denoise, decode, postprocess."""
 
 from collections.abc import Sequence
 
@@ -35,7 +35,7 @@ from pasd_batch.records import PhotoFailure, RestorationReport
 
 
 class Pipeline:
-    """PASD with given networks and settings; keeps nothing between photos but the text states of prompts."""
+    """PASD with given networks and settings; its only state between photos is the cache of prompt embeddings."""
 
     def __init__(self, models: Models, sampling: SamplingSettings) -> None:
         self.models = models
@@ -62,7 +62,7 @@ class Pipeline:
     def run(
         self, requests: Sequence[PhotoRequest], budget: MemoryBudget, on_step: StepCallback | None = None
     ) -> list[Restoration | PhotoFailure]:
-        """Restore photos of any sizes together; a failure is a picture that cannot be a restored photo.
+        """Restore photos of any sizes together; unsound results are failures.
 
         Raises:
             torch.OutOfMemoryError: even the smallest limits of the budget do not fit.
@@ -73,7 +73,7 @@ class Pipeline:
         def attempt(limits: MemoryLimits) -> list[tuple[Tensor, TileGrid]]:
             photos = []
             for number, photo in enumerate(prepared):
-                # Where they start is not kept: latents may be large, and a further attempt is rare.
+                # Starts are not kept for a retry, which is rare: latents may be large.
                 photos.append(self._condition(photo, starts.pop(number, None) or self._start(photo, budget), limits))
             latents = self._denoise(photos, limits, on_step)
             return [(each, photo.grid) for each, photo in zip(latents, photos, strict=True)]
@@ -102,25 +102,25 @@ class Pipeline:
         own, noise = None, draws.posterior().to(device)
         if share is not None or not sampling.pure_noise_start:
             own = budget.run(lambda limits: self._encode(photo.padded, noise, limits), MemoryLimits.smaller_vae)
-        noise = draws.first()
+        noise = draws.training_noise()
         kept = None
         if share is not None and own is not None:
             kept = KeptLatents(own.clone(), noise.to(device, copy=True), mask_to_latents(share, photo.sizes).to(device))
         if own is None or sampling.pure_noise_start:
-            draws.second()
+            draws.ans_noise()
             start = pure_noise_start(noise, draws.offset(), offset_noise_scale=sampling.offset_noise_scale)
             start = start.to(device)
         else:
-            noised = self.noise_schedule.noise(own, noise.to(device), timestep=self._first_timestep)
+            noised = self.noise_schedule.add_noise(own, noise.to(device), timestep=self._first_timestep)
             alphas = [each.sampling.alpha_a for each in photo.regions]
             alpha_a = photo.latent_map(self.noise_schedule.alpha_a, alphas).to(device) if alphas else None
             del noise
-            start = self.noise_schedule.noise_again(noised, draws.second().to(device), alpha_a=alpha_a)
+            start = self.noise_schedule.add_ans_noise(noised, draws.ans_noise().to(device), alpha_a=alpha_a)
             draws.offset()
-        return SamplingStart(start.mul_(self._first_scale), kept, draws.later())
+        return SamplingStart(start.mul_(self._first_scale), kept, draws.state())
 
     def _encode(self, photo: PaddedPhoto, noise: Tensor, limits: MemoryLimits) -> Tensor:
-        """A draw from the VAE's gaussian over the photo's latents, float32."""
+        """Sample of the VAE's posterior over the photo's latents, float32."""
         latent = torch.empty_like(noise)
         pixels = MappedSource(photo, lambda part: 2 * part - 1)
         with self.vae.encoding(pixels, tile_size=limits.vae_tile_size) as moments:
@@ -139,7 +139,7 @@ class Pipeline:
         grid = plan_tiles(Size.of(start.latents), self._tiling(limits))
         negative = self.sampling.negative_prompt if self.denoiser.guidance.is_active else None
         generator = Generator()
-        generator.set_state(start.later_draws)
+        generator.set_state(start.generator_state)
         return DenoisingPhoto(
             start=start.latents,
             grid=grid,
@@ -152,7 +152,7 @@ class Pipeline:
         )
 
     def _guidance(self, photo: PreparedPhoto) -> Map | None:
-        """Scales of guidance at every place, for all photos of settings whose regions have others than the rest."""
+        """Map of the guidance scale; None if no region of these settings has its own."""
         if len({*self._guidance_scales}) == 1:
             return None
         base, *_ = self._guidance_scales

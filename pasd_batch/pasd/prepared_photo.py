@@ -62,5 +62,5 @@ class SamplingStart:
 
     latents: Float[Tensor, "1 channels height width"]
     kept: KeptLatents | None
-    later_draws: Tensor
+    generator_state: Tensor
     """State of the photo's generator after the draws for them."""

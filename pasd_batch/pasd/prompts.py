@@ -15,7 +15,7 @@ CACHED_PROMPTS = 1024
 
 _SEPARATOR = ", "
 _BETWEEN = ", \t\n"
-"""Characters that only separate, and have no place at the end of a part."""
+"""Separators that are stripped from the ends of a part."""
 
 
 def compose_prompt(
@@ -78,7 +78,7 @@ def _contains(prompt: str, part: str) -> bool:
 
 
 class PromptEncoder:
-    """CLIP text encoder that reads each prompt once; one prompt at a time, so that neighbours cannot matter."""
+    """CLIP text encoder with a cache; it encodes one prompt at a time, so that prompts do not affect each other."""
 
     def __init__(self, tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel) -> None:
         self.tokenizer = tokenizer
@@ -93,7 +93,7 @@ class PromptEncoder:
 
     @cached_property
     def responds_to_prompts(self) -> bool:
-        """False for an encoder to which all prompts are alike, as of a model that was trained without captions."""
+        """False for an encoder that maps all prompts to one embedding, as of a model trained without captions."""
         return not torch.equal(self.encode("a dog on a lawn"), self.encode("the sea by night"))
 
     def token_ids(self, prompt: str) -> Tensor:
@@ -107,9 +107,9 @@ class PromptEncoder:
         ).input_ids
 
     def _truncated_text(self, prompt: str) -> str:
-        """The end of a prompt that is behind what the text encoder reads; empty for most prompts."""
+        """The end of a prompt that exceeds the text encoder's length; empty for most prompts."""
         # Not verbose: transformers would warn of an indexing error, which `token_ids` prevents.
         tokens = self.tokenizer(prompt, add_special_tokens=False, verbose=False).input_ids
-        # Every prompt has a start and an end beside its words.
+        # Every prompt also has a start and an end token.
         room = self.text_encoder.config.max_position_embeddings - 2
         return str(self.tokenizer.decode(tokens[room:])).strip() if len(tokens) > room else ""

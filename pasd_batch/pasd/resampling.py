@@ -1,4 +1,4 @@
-"""Resizing part by part: any rectangle of an enlarged or reduced photo, without the rest of it.
+"""Tiled resizing: any tile of a resized photo, without computing the rest.
 
 The filter is that of `padding.resize` (torch's antialiased bicubic one, a = -1/2). Weights are computed in float64,
 where torch has float32, so that results differ by about 1e-5.

@@ -1,4 +1,4 @@
-"""A photo's restoration: what is asked for, and what comes of it."""
+"""Request and result of a photo's restoration."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,13 +24,13 @@ class PhotoRequest:
     prompt: str
     seed: int
     regions: PhotoRegions | None = None
-    """Parts that are not restored as the rest is; None: there are none."""
+    """Mask and regions; None: none."""
 
     palette: Palette | None = None
-    """That of the photo's colour reference, which the result has in place of the input's."""
+    """Palette of the photo's colour reference, to transfer to the result; None: none."""
 
     def with_second_seed(self) -> "PhotoRequest":
-        """The same photo from another seed, which follows from its own."""
+        """The same request with a second seed, derived from its own."""
         return replace(self, seed=derived_seed(self.seed, "second try"))
 
 
@@ -39,7 +39,7 @@ class Restoration:
     """A restored photo."""
 
     image: Shaped[Tensor, "3 height width"]
-    """sRGB on the CPU, in the type that the photo came in: float32 in [0, 1], uint8 or uint16."""
+    """sRGB on the CPU, in the input's data type: float32 in [0, 1], uint8 or uint16."""
 
     prompt: str
     """The whole prompt, with the quality suffix."""
@@ -47,7 +47,7 @@ class Restoration:
     report: RestorationReport
 
     warnings: tuple[str, ...] = ()
-    """Defects of the photo's settings that were put up with, such as words that the text encoder does not read."""
+    """Warnings about the photo's settings, such as a truncated prompt."""
 
     earlier: tuple[Shaped[Tensor, "3 _ _"], ...] = ()
     """Results of the passes before the last, in order, where they are asked for; as `image`."""
@@ -63,7 +63,7 @@ class Restoration:
 
 @dataclass(frozen=True)
 class PendingRestoration:
-    """A photo whose results are on their way to main memory."""
+    """A result that is being copied to main memory."""
 
     image: Shaped[Tensor, "1 3 height width"]
     soundness: Tensor
@@ -71,10 +71,10 @@ class PendingRestoration:
     report: RestorationReport
     warnings: tuple[str, ...]
     weakness: Callable[[], Weakness] | None = None
-    """Finds the weak tiles, where that is asked for."""
+    """Finds the weak tiles; None if not enabled."""
 
     def outcome(self) -> Restoration | PhotoFailure:
-        """The restored photo, or why it is none; once everything has come."""
+        """The restored photo, or a failure if it is unsound; call it after the device is synchronised."""
         problem = find_problem(self.soundness)
         if problem is not None:
             return PhotoFailure(Stage.RESTORE, "UnsoundResult", problem)
@@ -86,7 +86,7 @@ class PendingRestoration:
 
 
 def less_weak(first: Restoration, second: Restoration | PhotoFailure) -> Restoration:
-    """The better of two results by their weak tiles; its report tells of the first one's."""
+    """The result with the lesser weakness; its report has the weak tiles of the first one."""
     kept = first
     if isinstance(second, Restoration) and second.weakness is not None and first.weakness is not None:
         kept = second if second.weakness < first.weakness else first

@@ -1,4 +1,4 @@
-"""The restorer: photos in, restored photos or reasons out; the one composition of everything in this package."""
+"""The restorer: restores batches of photos, with recovery from memory errors and unsound results."""
 
 import logging
 import math
@@ -28,11 +28,11 @@ from pasd_batch.records import PhotoFailure, Stage
 logger = logging.getLogger(__name__)
 
 _PIPELINES = 64
-"""Most settings for which a pipeline is kept, as photos may have their own."""
+"""Largest number of cached pipelines; photos may have settings of their own."""
 
 
 class Restorer:
-    """PASD ready to use, for one pass over photos; build it once, then restore many."""
+    """PASD for one pass over photos; build it once, then restore many."""
 
     def __init__(self, models: Models, settings: PassSettings) -> None:
         if isinstance(settings, RestorationSettings) and settings.passes:
@@ -42,11 +42,11 @@ class Restorer:
         self.models = models
         self.settings = settings
         self._pipelines: dict[SamplingSettings, Pipeline] = {}
-        self._pipeline(settings.sampling)  # so that a scheduler or noise level that does not exist is told now
+        self._pipeline(settings.sampling)  # raises now if the scheduler or noise level does not exist
 
     @classmethod
     def from_settings(cls, settings: PassSettings) -> "Restorer":
-        """Load the networks that the settings name; those that are compiled, for whole tiles, are so before it returns.
+        """Load the networks that the settings name, and compile them for whole tiles if `model.compile` is set.
 
         Raises:
             CheckpointError: a model folder is missing or does not hold what it should.
@@ -57,7 +57,7 @@ class Restorer:
         return restorer
 
     def warm_up(self) -> None:
-        """Have the networks compiled for whole tiles now, if they are to be compiled at all."""
+        """Compile the networks for whole tiles, if `model.compile` is set."""
         if self.settings.model.compile:
             warm_up(self.models, self._pipeline(self.settings.sampling).denoiser.guidance, self._limits())
 
@@ -79,11 +79,11 @@ class Restorer:
                 less memory; results have the same type. Others become failures.
             prompts: one per photo, without the quality suffix; an empty one stays empty.
             seeds: one per photo.
-            samplings: settings of each photo; none: those of the restorer for all. Photos that share them go together.
-                Settings that adapt do so by estimates of the photo as it is given here.
-            palettes: those of the photos' colour references, None for photos that have none; none: no photo has one.
-            parts: those that are left as they are or restored with another fidelity, as `palettes`.
-            on_step: called after every denoising step with the steps done and the steps in all.
+            samplings: settings of each photo; None: the restorer's for all. Photos with equal settings are sampled
+                together. With `adapt`, settings depend on estimates of the photo.
+            palettes: palettes of the photos' colour references, None for photos without one; None: for no photo.
+            regions: masks and regions of the photos, as `palettes`.
+            on_step: called after every denoising step with the number of steps done and the total.
         """
         if isinstance(prompts, str) or not len(photos) == len(prompts) == len(seeds):
             counts = f"{len(photos)} photos, {len(prompts)} prompts and {len(seeds)} seeds"
@@ -113,7 +113,7 @@ class Restorer:
     def _restored(
         self, requests: Sequence[PhotoRequest], sampling: SamplingSettings, on_step: StepCallback | None
     ) -> list[Restoration | PhotoFailure]:
-        """Results of all, the better of two for those with weak tiles: done again whole, so that no seam is made."""
+        """Restore photos, those with weak tiles a second time with another seed; as a whole, which makes no seams."""
         outcomes = self._restore_together(requests, sampling, on_step)
         weak = {n: first for n, first in enumerate(outcomes) if isinstance(first, Restoration) and first.is_weak}
         if weak:
@@ -149,7 +149,7 @@ class Restorer:
         sampling: SamplingSettings,
         budget: MemoryBudget,
     ) -> Restoration | PhotoFailure:
-        """The outcome if it is sound, else that of another try in float32."""
+        """The outcome if it is sound, else that of a retry in float32."""
         if isinstance(outcome, Restoration):
             return outcome
         if self.models.is_float32:
@@ -222,7 +222,7 @@ def _request(
 def _composite_unmasked(
     request: PhotoRequest, outcome: Restoration | PhotoFailure, sampling: SamplingSettings
 ) -> Restoration | PhotoFailure:
-    """The outcome with the photo's own pixels where a mask leaves them."""
+    """The outcome composited over the input outside the mask."""
     if request.regions is None or isinstance(outcome, PhotoFailure):
         return outcome
     left = request.regions.composite(to_float(outcome.image), sampling.feather)

@@ -1,4 +1,4 @@
-"""Mean and spread of a photo that is seen part by part."""
+"""Mean and standard deviation of a photo, accumulated over tiles."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from pasd_batch.pasd.padding import Image
 
 
 class RunningMoments:
-    """Sums over the parts of a photo, in float64."""
+    """Sums of values and squares over disjoint tiles of a photo, in float64."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -16,14 +16,14 @@ class RunningMoments:
         self._squares = torch.zeros(1, 3, 1, 1, dtype=torch.float64)
 
     def add(self, part: Image) -> None:
-        """Add a part; no pixel may be in two of them."""
+        """Add a tile."""
         values = part.double()
         self._count += part.shape[2] * part.shape[3]
         self._sums += values.sum((2, 3), keepdim=True).cpu()
         self._squares += values.square().sum((2, 3), keepdim=True).cpu()
 
     def statistics(self, device: torch.device) -> ChannelStatistics:
-        """Mean and deviation of each channel, as of the whole photo."""
+        """Mean and standard deviation of each channel over the whole photo."""
         mean = self._sums / self._count
         spread = (self._squares / self._count - mean.square()).clamp(min=0.0)
         variance = spread * (self._count / max(1, self._count - 1))

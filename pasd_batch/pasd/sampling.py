@@ -1,7 +1,7 @@
 """Sampling: from noised latents to clean ones, for several photos at once.
 
-All photos step together; their tiles go through the networks in batches of one shape, the noise of a photo's tiles
-is blended, and its own scheduler takes one step.
+At every step the tiles of all photos go through the networks in batches of one shape, the predicted noise of each
+photo's tiles is blended (MultiDiffusion), and a scheduler steps the whole latents.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,15 +21,15 @@ from pasd_batch.pasd.solver import Solver
 from pasd_batch.pasd.tiling import Blending, Tile, TileGrid
 
 StepCallback = Callable[[int, int], None]
-"""Called after every step with the steps done and the steps in all."""
+"""Called after every step with the number of steps done and the total."""
 
 
 @dataclass(frozen=True)
 class DenoisingPhoto:
-    """One photo on its way through the sampler."""
+    """Inputs of the sampler for one photo."""
 
     start: Float[Tensor, "1 channels height width"]
-    """Initial latents, float32; those of a large photo become its clean ones in place."""
+    """Initial latents, float32; those of a large photo are overwritten."""
 
     grid: TileGrid
     embeddings: Tensor | EmbeddingsOnDemand
@@ -43,10 +43,10 @@ class DenoisingPhoto:
     """The photo's own CPU generator, for schedulers that draw noise."""
 
     kept: KeptLatents | None = None
-    """The photo's own latents, where parts of it are left as they are; None: nowhere."""
+    """Latents to keep (differential diffusion); None without a mask."""
 
     guidance: Float[Tensor, "1 1 height width"] | None = None
-    """Scale of guidance at every place, where it is not the same everywhere; None: the denoiser's."""
+    """Guidance scale per latent pixel; None: the denoiser's everywhere."""
 
 
 Denoiser = Callable[[TileBatch, Tensor], Tensor]
@@ -70,14 +70,14 @@ def denoise(
 
     Args:
         denoiser: predicts noise for a batch of tiles.
-        photos: initial latents and what steers them.
-        make_scheduler: gives schedulers that are freshly set up, all alike; one steps all photos of a size.
-        tile_batch: tiles per network call, for all or by their size.
-        fill_batches: fill a batch of fewer tiles up by repeating its last one, so that the shape of the computation,
-            and with it every rounding, is the same whatever the neighbours are.
+        photos: initial latents and conditioning.
+        make_scheduler: factory of equally configured schedulers; one steps all photos of a size.
+        tile_batch: tiles per network call, or a function of their size.
+        fill_batches: repeat the last tile of a smaller batch, so that shapes, and with them rounding, do not depend on
+            the other photos.
         dtype: precision of the networks' inputs; latents and the solver stay in float32.
-        guides: tells of a timestep whether guidance acts; elsewhere negative prompts are not evaluated.
-        eta: how much noise a step draws anew, for schedulers that take it; none: their own default.
+        is_guided: true for timesteps at which guidance acts; at others negative prompts are not evaluated.
+        eta: DDIM's eta, for schedulers that take it; None: their default.
         on_step: called after each step.
     """
     solvers = [_solver(photos, members, make_scheduler, eta) for members in _by_size(photos)]
@@ -86,7 +86,7 @@ def denoise(
     on_device = timesteps.to(photos[0].start.device)
     for index, timestep in enumerate(timesteps):
         for solver in solvers:
-            solver.keep(index)
+            solver.restore_kept(index)
         scaled = _in_order(solvers, [each.scaled(timestep) for each in solvers])
         guided = is_guided(float(timestep))
         blendings = [Blending(photo.grid) for photo in photos]
@@ -100,7 +100,7 @@ def denoise(
         if on_step is not None:
             on_step(index + 1, len(timesteps))
     for solver in solvers:
-        solver.keep(len(timesteps))
+        solver.restore_kept(len(timesteps))
     return _in_order(solvers, [each.latents for each in solvers])
 
 
@@ -124,7 +124,7 @@ def _by_size(photos: Sequence[DenoisingPhoto]) -> list[list[int]]:
 
 
 def _in_order(solvers: Sequence[Solver], values: Sequence[Tensor]) -> list[Tensor]:
-    """Each photo's part of what the solvers have, in the order of the photos."""
+    """The solvers' values split by photo, in the order of the photos."""
     parts = {
         photo: part
         for solver, value in zip(solvers, values, strict=True)
@@ -135,14 +135,14 @@ def _in_order(solvers: Sequence[Solver], values: Sequence[Tensor]) -> list[Tenso
 
 @dataclass(frozen=True)
 class _Batch:
-    """Tiles that go through the networks together, with what steers them at every step."""
+    """Tiles that go through the networks together, with their conditioning."""
 
     number: int
     members: Sequence[tuple[int, int]]
-    """Numbers of photo and tile."""
+    """Indices of photo and tile."""
 
     tiles: Sequence[tuple[int, Tile]]
-    """Number of the photo and the tile; behind the members what fills the batch up."""
+    """Index of the photo, and the tile; after the members the repeated tiles that fill the batch."""
 
     embeddings: Tensor | Callable[[], Tensor]
     prompts: Tensor
@@ -150,7 +150,7 @@ class _Batch:
     guidance: Tensor | None
 
     def at(self, latents: Sequence[Tensor], dtype: torch.dtype, *, guided: bool) -> TileBatch:
-        """The networks' inputs with the photos' latents at one step; one that is not guided has no negative prompts."""
+        """The networks' inputs for the photos' latents of one step; without negative prompts unless `guided`."""
         tiles = torch.cat([tile.crop(latents[photo]) for photo, tile in self.tiles])
         negatives = self.negative_prompts if guided else None
         embeddings = self.embeddings if isinstance(self.embeddings, Tensor) else self.embeddings()
@@ -177,7 +177,7 @@ def _batches(
 
 
 def _batch(number: int, photos: Sequence[DenoisingPhoto], members: list[tuple[int, int]], least: int) -> _Batch:
-    """A batch of these tiles, the last one again until there are `least`."""
+    """A batch of these tiles, filled up to `least` by repeating the last one."""
     filled = members + [members[-1]] * (least - len(members))
     is_there = all(isinstance(photos[photo].embeddings, Tensor) for photo, _ in filled)
     negatives = [negative for photo, _ in filled if (negative := photos[photo].negative_prompt) is not None]
@@ -193,16 +193,16 @@ def _batch(number: int, photos: Sequence[DenoisingPhoto], members: list[tuple[in
 
 
 def _guidance(photos: Sequence[DenoisingPhoto], members: Sequence[tuple[int, int]]) -> Tensor | None:
-    """Scales of guidance over the tiles; all or none of the photos that go together have their own."""
+    """Guidance scales of the tiles; either all photos of a batch have a map, or none."""
     maps = [(photos[photo].guidance, photos[photo].grid.tiles[tile]) for photo, tile in members]
     parts = [tile.crop(scales) for scales, tile in maps if scales is not None]
     return torch.cat(parts) if parts else None
 
 
 def _embeddings(photos: Sequence[DenoisingPhoto], members: Sequence[tuple[int, int]]) -> Tensor:
-    """The tiles' embeddings; where they lie one behind the other, not another copy of them."""
+    """The tiles' embeddings; a view if they are consecutive tiles of one photo."""
     (photo, first), (last_photo, last) = members[0], members[-1]
     if photo == last_photo and last - first == len(members) - 1:
         return photos[photo].embeddings[first : last + 1]
-    # Not stacked, which would change their layout.
+    # Not `stack`, which would change the memory layout.
     return torch.cat([photos[photo].embeddings[tile : tile + 1] for photo, tile in members])

@@ -1,4 +1,4 @@
-"""Schedulers: diffusers' solvers by the names of their classes, with the few settings of theirs that sampling has."""
+"""Schedulers: diffusers' schedulers by class name, with the options that sampling has."""
 
 import inspect
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from torch import Tensor
 from pasd_batch.config.scheduler import SchedulerOptions
 
 _STEP_OPTIONS = ("eta",)
-"""Options that each step is given, rather than the scheduler."""
+"""Options of `step`, rather than of the scheduler's configuration."""
 
 
 @runtime_checkable
@@ -71,7 +71,7 @@ def build_scheduler(
 
 
 def _refuse_unknown(kind: type[Any], chosen: Mapping[str, Any]) -> None:
-    """Refuse options that a scheduler has not, which diffusers would put up with."""
+    """Refuse options that a scheduler does not have, which diffusers would ignore."""
     knows = inspect.signature(kind.__init__).parameters
     takes = inspect.signature(getattr(kind, "step", kind)).parameters
     if unknown := [name for name in chosen if name not in (takes if name in _STEP_OPTIONS else knows)]:

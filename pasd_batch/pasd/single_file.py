@@ -1,7 +1,6 @@
-"""Personalised models as one file in the original latent-diffusion names, as communities share them.
+"""Personalised models as single files with the original latent diffusion (LDM) names.
 
-Every tensor of a file has one place in UNet, VAE or text encoder, or is listed here as not needed, or is named in an
-error.
+Every tensor of a file belongs to UNet, VAE or text encoder, is listed here as not needed, or is named in an error.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""One step of sampling over whole latents, by diffusers' schedulers."""
+"""Scheduler steps over whole latents, by diffusers' schedulers."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -11,23 +11,23 @@ from pasd_batch.pasd.differential_diffusion import KeptLatents, alphas_and_sigma
 from pasd_batch.pasd.schedulers import Scheduler
 
 _STRIP_BYTES = 128 << 20
-"""Most latents of a photo that a scheduler steps at once."""
+"""Most bytes of a photo's latents that a scheduler steps at once."""
 
 
 class Solver:
-    """Photos of one size, whose latents a scheduler steps together.
+    """Latents of photos of one size, which a scheduler steps together.
 
-    A step is some hundred operations on small tensors, which take as long for many photos as for one; they work on
-    each number by itself, so that no neighbour changes a photo. A large photo's latents are stepped strip by strip,
-    each with a scheduler of its own, so that what a step makes on its way stays small; they are overwritten.
+    A step is some hundred element-wise operations on small tensors, which take as long for many photos as for one and
+    are independent between photos. A large photo's latents are stepped in strips, in place, each with its own
+    scheduler, so that temporary tensors stay small.
 
     Args:
-        members: numbers of the photos.
-        starts: their latents at the start, float32.
-        generators: their own CPU generators, for schedulers that draw noise.
-        kept: latents of theirs that are kept, by the place among the members.
-        make_scheduler: gives schedulers that are freshly set up, all alike.
-        eta: how much noise a step draws anew, for schedulers that take it; none: their own default.
+        members: indices of the photos.
+        starts: their initial latents, float32.
+        generators: their CPU generators, for schedulers that draw noise.
+        kept: kept latents of photos with a mask, by position among the members.
+        make_scheduler: factory of equally configured schedulers.
+        eta: DDIM's eta, for schedulers that take it; None: their default.
     """
 
     def __init__(
@@ -48,22 +48,22 @@ class Solver:
         self._options: dict[str, Any] = {} if eta is None else {"eta": eta}
         self._options |= {"generator": list(generators)} if draws else {}
         self._kept = kept
-        # Factors on signal and noise before every step, and behind the last.
+        # Factors on signal and noise before every step, and after the last.
         self._levels = alphas_and_sigmas(self._schedulers[0]) if kept else ()
 
-    def keep(self, steps: int) -> None:
-        """Bring back, after so many steps, the latents of parts whose turn has not come."""
+    def restore_kept(self, steps: int) -> None:
+        """Replace latents that are still kept after `steps` steps (differential diffusion)."""
         if not self._kept:
             return
         signal, noise = self._levels[steps]
-        left = 1.0 - steps / (len(self._levels) - 1)
+        remaining = 1.0 - steps / (len(self._levels) - 1)
         latents = list(self.latents.split(1))
         for place, own in self._kept.items():
-            latents[place] = own.over(latents[place], left=left, signal=signal, noise=noise)
+            latents[place] = own.composite(latents[place], remaining=remaining, signal=signal, noise=noise)
         self.latents = torch.cat(latents)
 
     def scaled(self, timestep: Tensor) -> Tensor:
-        """The latents as the networks expect them."""
+        """The latents scaled as the scheduler's model input."""
         strips = self._strips(self.latents)
         pairs = list(zip(self._schedulers, strips, strict=True))
         scaled = [scheduler.scale_model_input(strip, timestep) for scheduler, strip in pairs]
@@ -71,14 +71,14 @@ class Solver:
         return self.latents if is_same else _joined(scaled)
 
     def step(self, noises: Sequence[Tensor], timestep: Tensor, *, is_last: bool) -> None:
-        """Take one step, with the predicted noise of each photo."""
+        """Take one step with the predicted noise of each photo."""
         noise = _together(noises)
         if len(self._schedulers) == 1:
             self.latents = self._stepped(self._schedulers[0], noise, timestep, self.latents)
             return
         for strip, own in zip(self._strips(self.latents), self._strips(noise), strict=True):
             scheduler = self._schedulers.pop(0)
-            # A scheduler remembers what it is given, for its later steps; behind the last one it is given up.
+            # Multistep schedulers keep references to their inputs, so that all but the last step needs a copy.
             strip.copy_(self._stepped(scheduler, own, timestep, strip if is_last else strip.clone()))
             if not is_last:
                 self._schedulers.append(scheduler)

@@ -1,7 +1,7 @@
-"""Soundness of a result: whether it can be a restored photo.
+"""Soundness of a result: no NaN or infinity, and not flat.
 
-Judged on the decoded picture as the VAE gives it: clamping would turn infinities into white, and colour correction
-would lay the input's colours over a picture that is black.
+Measured on the VAE's output: clamping would turn infinities into white, and the colour fix would put the input's
+colours over a black picture.
 """
 
 import torch
@@ -12,13 +12,13 @@ FLAT_OUTPUT = 1.0 / 255
 """A picture whose standard deviation is below one 8-bit level is flat."""
 
 VARIED_INPUT = 4.0 / 255
-"""A photo above this standard deviation cannot rightly become a flat picture."""
+"""An input above this standard deviation must not become flat."""
 
 
 def measure_soundness(
     decoded: Float[Tensor, "1 3 height width"], source: Float[Tensor, "1 3 height width"]
 ) -> Float[Tensor, " measures"]:
-    """Measures that `find_problem` judges by, made where the pictures are, without waiting for them.
+    """Measures for `find_problem`, without synchronising with the device.
 
     Args:
         decoded: what the VAE made, in about [0, 1] and not clamped.

@@ -1,8 +1,8 @@
-"""Step cache: deep features of the networks that serve for several steps (DeepCache, arXiv 2312.00858).
+"""Step cache: deep UNet features reused for several steps (DeepCache, arXiv 2312.00858).
 
-From one step to the next the features deep in the UNet change little. They are computed at every N-th step by a fixed
-schedule, so that a photo's pixels depend on nothing but its settings; in the steps between them only the outermost
-layers run, of the UNet and of the control branch: about a tenth of the work.
+Deep features change little from step to step. They are computed at every N-th step, a fixed schedule, so that a photo's
+pixels depend on its settings alone; at other steps only the outermost layers of UNet and control branch run, about a
+tenth of the work.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from pasd_batch.pasd.guidance import GuidedDenoiser, Latents, TileBatch
 
 @dataclass
 class _Kept:
-    """Deep features of a batch, and how many steps they have served for."""
+    """Cached deep features of a batch, and the number of steps that used them."""
 
     features: Tensor
     is_guided: bool
@@ -23,10 +23,10 @@ class _Kept:
 
 @dataclass
 class StepCache:
-    """The denoiser of one sampling, whose deep features serve for `interval` steps.
+    """Denoiser of one sampling that reuses deep features for `interval` steps.
 
-    Where guidance begins or ends they are computed anew, since they are of one half or of both. What it keeps of a tile
-    takes, in each half, as much memory as the tile's embedding.
+    They are recomputed when guidance begins or ends, since then the number of halves changes. Per tile and half they
+    take as much memory as the tile's embedding.
     """
 
     denoiser: GuidedDenoiser

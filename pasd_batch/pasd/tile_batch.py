@@ -1,7 +1,7 @@
-"""Tiles that go through the networks together where the settings leave it open: as many as fill a GPU.
+"""Automatic tile batch: the number of tiles that saturates a GPU.
 
-They depend on the GPU, the networks and the size of the tile alone. What else there is to restore has no say, since
-another number of tiles gives other roundings, and so other pixels.
+It depends on the GPU, the networks and the tile size alone, not on the photos: another batch size rounds differently,
+and so gives other pixels.
 """
 
 import math
@@ -11,18 +11,18 @@ import torch
 from pasd_batch.pasd.memory import MOST_TILES, power_of_two_within
 
 _FULL = 8 * 64 * 64
-"""Latent pixels in a call, of guided tiles, that fill a GPU: an H200 reaches 242 TFLOP/s with 8 tiles of 64x64 and 250
-with 32, in bfloat16."""
+"""Latent pixels per call, of guided tiles, that saturate a GPU: an H200 reaches 242 TFLOP/s with 8 tiles of 64x64 and
+250 with 32, in bfloat16."""
 
 _FEATURES = 32
-"""Feature maps, of the first level's width, that a call holds at its peak; measured, with attention in pieces."""
+"""Feature maps of the first level's width that a call holds at its peak, measured with memory-efficient attention."""
 
 _SHARE = 0.4
-"""Part of a GPU's memory that a call may take, beside weights and what works on whole pictures."""
+"""Share of a GPU's memory for a call, beside weights and work on whole pictures."""
 
 
 def saturating_tile_batch(tile_size: int, *, width: int, dtype: torch.dtype, device: torch.device) -> int:
-    """The power of two of tiles of `tile_size` squared that fill a GPU, as far as they fit its memory.
+    """Power of two of tiles of `tile_size` squared that saturates a GPU, limited by its memory.
 
     Args:
         tile_size: side of the largest tile, in latent pixels.
@@ -31,7 +31,7 @@ def saturating_tile_batch(tile_size: int, *, width: int, dtype: torch.dtype, dev
         device: a CUDA device.
     """
     memory = torch.cuda.get_device_properties(device).total_memory
-    # Of both halves of guidance.
+    # For both halves of guidance.
     of_a_tile = 2 * tile_size**2 * _FEATURES * width * dtype.itemsize
     fits = power_of_two_within(_SHARE * memory / of_a_tile)
     return min(_next_power_of_two(_FULL / tile_size**2), fits, MOST_TILES)

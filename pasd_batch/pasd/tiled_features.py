@@ -1,4 +1,4 @@
-"""Features of a picture that are computed tile by tile, from others that are kept or from the picture itself."""
+"""Features of a picture computed tile by tile, from cached features or the picture itself."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,26 +14,26 @@ from pasd_batch.pasd.tiling import Tile
 from pasd_batch.pasd.vae_stages import Stage
 
 PrecisionContext = Callable[[], AbstractContextManager[None]]
-"""A context within which layers run, which says how they may round."""
+"""Factory of the context in which layers run, such as `float32_matmul_precision`."""
 
 
 @runtime_checkable
 class Source(Protocol):
-    """A picture of which parts can be had."""
+    """Picture or feature map that gives tiles on demand."""
 
     @property
     def size(self) -> Size:
-        """Its size in its own pixels."""
+        """Size in its own pixels."""
         ...
 
     def part(self, tile: Tile) -> Tensor:
-        """A tile, in its own pixels, on the device where it is worked on."""
+        """A tile, in its own pixels, on the device of the computation."""
         ...
 
 
 @dataclass(frozen=True)
 class TensorSource:
-    """A picture that is there as a whole."""
+    """Source that is a tensor held in memory."""
 
     picture: Tensor
     device: torch.device
@@ -50,7 +50,7 @@ class TensorSource:
 
 @dataclass(frozen=True)
 class MappedSource:
-    """A picture that becomes another, pixel by pixel."""
+    """Source to which a pixel-wise function is applied."""
 
     source: Source
     change: Callable[[Tensor], Tensor]
@@ -61,28 +61,28 @@ class MappedSource:
         return self.source.size
 
     def part(self, tile: Tile) -> Tensor:
-        """A tile of what it becomes."""
+        """A tile after the function."""
         return self.change(self.source.part(tile))
 
 
 @dataclass(frozen=True)
 class TiledFeatures:
-    """Features of a picture, of which any part can be had; tiles and parts are in latent pixels."""
+    """Features of a picture, computed tile by tile; tiles are in latent pixels."""
 
     source: Source
-    """Features that are kept, or the picture itself."""
+    """Cached features, or the picture itself."""
 
     factor: int
-    """Their pixels per latent pixel."""
+    """Pixels of `source` per latent pixel."""
 
     tiles: Sequence[Tile]
     """Disjoint parts that cover the picture, of a size that fits the device."""
 
     stage: Stage | None = None
-    """Layers that lead from there to these features; none: they are those that are kept."""
+    """Layers from `source` to these features; None: they are `source` itself."""
 
     statistics: PooledStatistics | None = None
-    """Statistics of the layers' normalisations; none: the picture is one tile."""
+    """Statistics of the layers' group normalisations; None: the picture is one tile."""
 
     precision: PrecisionContext = nullcontext
 
@@ -93,11 +93,11 @@ class TiledFeatures:
         return Size(last.top + last.size.height, last.left + last.size.width)
 
     def then(self, stage: Stage) -> "TiledFeatures":
-        """The features behind further layers."""
+        """The features after further layers."""
         return replace(self, stage=stage if self.stage is None else self.stage.then(stage))
 
-    def kept(self, features: Tensor, device: torch.device) -> "TiledFeatures":
-        """These features, computed for the whole picture, as those that are kept."""
+    def cached(self, features: Tensor, device: torch.device) -> "TiledFeatures":
+        """Continue from these features, computed for the whole picture."""
         factor = self.factor if self.stage is None else self.stage.factor_out
         return replace(self, source=TensorSource(features, device), factor=factor, stage=None)
 
@@ -107,7 +107,7 @@ class TiledFeatures:
         if self.stage is None:
             return self.source.part(tile.scaled(self.factor))
         with self.precision():
-            features = self.stage.apply(self._enter(self.stage, tile))
+            features = self.stage.apply(self._input_tile(self.stage, tile))
         if self.statistics is None:
             return features
         assert self.statistics.view is not None
@@ -115,7 +115,7 @@ class TiledFeatures:
 
     @torch.inference_mode()
     def whole(self) -> Tensor:
-        """Features of the whole picture; of several tiles in main memory, which holds what the accelerator need not."""
+        """Features of the whole picture; of several tiles in main memory, to spare the accelerator's."""
         if self.stage is None and isinstance(self.source, TensorSource):
             return self.source.picture
         if len(self.tiles) == 1:
@@ -132,17 +132,17 @@ class TiledFeatures:
 
     @torch.inference_mode()
     def measure(self, norm: nn.GroupNorm) -> None:
-        """Find the statistics of one of the layers' normalisations; those before it have theirs."""
+        """Measure the statistics of one of the layers' normalisations; those before it are known."""
         assert self.stage is not None
         assert self.statistics is not None
         self.statistics.watched = norm
         for tile in self.tiles:
             with self.precision():
-                _see(self.stage, self._enter(self.stage, tile))
+                _run_until_measured(self.stage, self._input_tile(self.stage, tile))
         self.statistics.pool()
 
-    def _enter(self, stage: Stage, tile: Tile) -> Tensor:
-        """Cut a tile with its surroundings out of what is kept and note where it lies."""
+    def _input_tile(self, stage: Stage, tile: Tile) -> Tensor:
+        """Crop a tile with its halo from the source, and set the view of the statistics."""
         size, inner = self.source.size, tile.scaled(self.factor)
         if self.statistics is None:
             return self.source.part(inner)
@@ -151,7 +151,7 @@ class TiledFeatures:
         return self.source.part(outer)
 
 
-def _see(stage: Stage, features: Tensor) -> None:
+def _run_until_measured(stage: Stage, features: Tensor) -> None:
     try:
         stage.apply(features)
     except StatisticsMeasured:

@@ -1,4 +1,4 @@
-"""Group normalisation whose statistics span several tiles of one picture."""
+"""Group normalisation with statistics over all tiles of a picture, for tiled VAEs."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,21 +12,21 @@ from pasd_batch.pasd.tiling import Tile
 
 
 class StatisticsMeasured(Exception):
-    """Ends a forward pass that has shown the statistics it was made for."""
+    """Ends a forward pass at the normalisation that is being measured."""
 
 
 @dataclass(frozen=True)
 class TileView:
-    """A tile within the larger piece that is processed for it."""
+    """A tile within the larger crop (tile and halo) that is processed for it."""
 
     inner: Tile
-    """The tile proper, in pixels of the piece."""
+    """The tile without its halo, in pixels of the crop."""
 
     outer: Size
-    """The piece."""
+    """Size of the crop."""
 
     def inner_part(self, features: Tensor) -> Tensor:
-        """The tile proper's part of features made from the piece, at whatever resolution they are."""
+        """Crop features of tile and halo, at any resolution, to the tile."""
         height, width = features.shape[2:]
         top, left = self.inner.top * height // self.outer.height, self.inner.left * width // self.outer.width
         size = self.inner.size
@@ -36,7 +36,7 @@ class TileView:
 
 @dataclass
 class PooledStatistics:
-    """Statistics over all tiles, put in place of each tile's own by forward hooks."""
+    """Statistics over all tiles, which forward hooks use in place of each tile's own."""
 
     watched: nn.GroupNorm | None = None
     """The normalisation being measured; a forward pass ends there."""
@@ -52,7 +52,7 @@ class PooledStatistics:
 
     @contextmanager
     def over(self, norms: Sequence[nn.GroupNorm]) -> Iterator[None]:
-        """Watch and steer these normalisations while the context lasts."""
+        """Hook these normalisations while the context lasts."""
         handles = [norm.register_forward_hook(self._hook) for norm in norms]
         try:
             yield
@@ -61,7 +61,7 @@ class PooledStatistics:
                 handle.remove()
 
     def pool(self) -> None:
-        """Combine what the tiles showed at the watched normalisation (law of total variance)."""
+        """Combine the tiles' means and variances at the measured normalisation (law of total variance)."""
         assert self.watched is not None
         counts = torch.tensor([count for count, _, _ in self.measured], dtype=torch.float64)
         shares = (counts / counts.sum()).to(self.measured[0][1].device)[:, None, None]

@@ -17,7 +17,7 @@ VARIANCE = 0.01
 """Variance of the gaussian in units of the squared tile side, as published."""
 
 WEIGHT_FLOOR = 1e-4
-"""Smallest weight of a tile's pixel relative to the largest, so that no sum of weights can vanish."""
+"""Smallest weight relative to the largest, so that no sum of weights is 0."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,18 @@ class Tile:
         return image[..., top : top + self.size.height * factor, left : left + self.size.width * factor]
 
     def scaled(self, factor: int) -> "Tile":
-        """The same rectangle in pixels of which there are `factor` along a latent one."""
+        """The rectangle at `factor` times the resolution."""
         return Tile(self.top * factor, self.left * factor, Size(self.size.height * factor, self.size.width * factor))
 
     def expanded(self, margin: int, within: Size) -> "Tile":
-        """The rectangle with its surroundings, as far as they are within a picture of a size."""
+        """The rectangle grown by `margin` on each side, clipped to a picture of size `within`."""
         top, left = max(0, self.top - margin), max(0, self.left - margin)
         bottom = min(within.height, self.top + self.size.height + margin)
         right = min(within.width, self.left + self.size.width + margin)
         return Tile(top, left, Size(bottom - top, right - left))
 
     def relative_to(self, outer: "Tile") -> "Tile":
-        """The rectangle as a part of a larger one."""
+        """The rectangle in coordinates of a larger one."""
         return Tile(self.top - outer.top, self.left - outer.left, self.size)
 
 
@@ -71,7 +71,7 @@ class TileGrid:
 
 
 class Blending:
-    """A weighted mean of a grid's overlapping tiles in the making, so that no tile has to be kept for it."""
+    """Running weighted mean of a grid's overlapping tiles."""
 
     def __init__(self, grid: TileGrid) -> None:
         self._grid = grid
@@ -90,7 +90,7 @@ class Blending:
         grid.tiles[number].crop(self._total).add_(part.float() * self._weights)
 
     def finished(self) -> Float[Tensor, "1 channels _h _w"]:
-        """The mean, when all tiles are there."""
+        """The mean, after all tiles were added."""
         assert self._total is not None
         if self._weights is None:
             return self._total

@@ -111,7 +111,7 @@ class PixelAwareUNet(DiffusionEncoder):
         text_states: Float[Tensor, "batch words text_channels"],
         residuals: ControlResiduals,
     ) -> Float[Tensor, "batch _c height width"]:
-        """Features that the decoder's last layer is given: all but a tenth of the work; arguments as for a whole call.
+        """Input of the decoder's last layer, about nine tenths of the work; arguments as for `forward`.
 
         From one step to the next they change little (DeepCache, arXiv 2312.00858).
         """
@@ -126,7 +126,7 @@ class PixelAwareUNet(DiffusionEncoder):
         text_states: Float[Tensor, "batch words text_channels"],
         residual: Float[Tensor, "batch width0 height width"],
     ) -> Float[Tensor, "batch out_channels height width"]:
-        """Predict from deep features, of this step or of another, by the outermost layers alone.
+        """Predict from deep features, of this or an earlier step, by the outermost layers alone.
 
         Args:
             deep: `deep_features`.

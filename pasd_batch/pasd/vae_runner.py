@@ -1,8 +1,8 @@
-"""The VAE as a restorer runs it: in its precision, and launched by CUDA graphs where a photo is one tile.
+"""Execution of the VAE: in its precision, and by CUDA graphs if a photo is one tile.
 
-A photo's encoding and decoding are some 500 kernels, which for one photo of 512x512 take nearly as long to launch as
-to compute. Photos go through it one by one: together they would need a batch of one size that is always full, for no
-photo to depend on its neighbours.
+Encoding and decoding are some 500 kernels, which for a photo of 512x512 take nearly as long to launch as to compute.
+Photos are processed one by one: batches would have to be of one size and always full, so that no photo depends on
+others.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,14 +23,14 @@ from pasd_batch.pasd.tiling import Tile
 
 @dataclass(frozen=True)
 class VaeRunner:
-    """A VAE, where it may round, and what launches its kernels."""
+    """A VAE with its precision and CUDA graphs."""
 
     vae: AutoencoderKL
     tf32: bool
-    """True if float32 numbers may be multiplied with TF32's bits on CUDA."""
+    """True if float32 products may use TF32 on CUDA."""
 
     graphs: NetworkGraphs | None = None
-    """Recordings of its kernels; none: they are launched one by one."""
+    """CUDA graphs of its kernels; None: eager execution."""
 
     def encoding(self, photo: Source, *, tile_size: int) -> AbstractContextManager[TiledFeatures]:
         """The encoder's moments of a photo in [-1, 1], as `vae_tiling.encoding`."""
@@ -53,7 +53,7 @@ class VaeRunner:
         source = MappedSource(source, lambda values: values.to(self.vae.dtype))
         precision = partial(float32_matmul_precision, tf32=self.tf32)
         if not vae_tiling.is_one_tile(latents, tile_size):
-            # Tiles go to main memory and back, which is nothing to record.
+            # Tiles are copied to main memory and back, which a CUDA graph cannot capture.
             with features(self.vae, source, tile_size=tile_size, precision=precision) as made:
                 yield made
             return

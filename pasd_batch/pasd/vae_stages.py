@@ -1,4 +1,4 @@
-"""The levels of a VAE as runs of layers that can be computed tile by tile."""
+"""Stages of a VAE: sequences of layers that can run tile by tile, one per level."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,30 +14,30 @@ from pasd_batch.pasd.geometry import LATENT_FACTOR
 
 @dataclass(frozen=True)
 class Stage:
-    """A run of layers between two places where the whole picture's features may be kept."""
+    """Sequence of layers between two points at which features may be cached."""
 
     layers: tuple[Callable[[Tensor], Tensor], ...]
     norms: tuple[nn.GroupNorm, ...]
     """The normalisations in the layers, in the order of computation."""
 
     halo: int
-    """Surroundings that a tile is given, in pixels of the input; a multiple of what keeps strides in step."""
+    """Halo of a tile, in input pixels; a multiple that keeps strides aligned."""
 
     reach: float
-    """Distance in latent pixels over which the layers look."""
+    """Radius of the receptive field, in latent pixels."""
 
     factor_in: int
     """Input pixels per latent pixel."""
 
     factor_out: int
     channels: int
-    """Features of an output pixel."""
+    """Output channels."""
 
     is_whole: bool = False
-    """True if it is given the whole picture's features at once."""
+    """True if it must run on the whole picture."""
 
     def then(self, following: "Stage") -> "Stage":
-        """Both stages as one, with nothing kept between them."""
+        """Both stages as one, without caching between them."""
         reach = self.reach + following.reach
         return Stage(
             self.layers + following.layers,
@@ -59,7 +59,7 @@ class Stage:
 def encoder_stages(vae: AutoencoderKL, *, middle_is_whole: bool) -> list[Stage]:
     """One stage a level: its residual blocks and its downsampler; the first has the input convolution too.
 
-    Behind them the middle block with all that follows, in tiles unless it has attention or is to be whole.
+    The last stage is the middle block with everything after it, in tiles unless it has attention or `middle_is_whole`.
 
     Raises:
         ValueError: the VAE has attention in its convolutional levels.
@@ -82,8 +82,8 @@ def encoder_stages(vae: AutoencoderKL, *, middle_is_whole: bool) -> list[Stage]:
 def decoder_stages(vae: AutoencoderKL, *, middle_is_whole: bool) -> list[Stage]:
     """One stage a level: the upsampler before it and its residual blocks; the last has the output convolution too.
 
-    Before them the middle block with all that comes before it, as in `encoder_stages`. Features are kept before they
-    are upsampled, where they are four times smaller.
+    The first stage is the middle block with everything before it, as in `encoder_stages`. Features are cached before
+    upsampling, where they are four times smaller.
 
     Raises:
         ValueError: the VAE has attention in its convolutional levels.
@@ -114,7 +114,7 @@ def _middle(block: Any, before: Sequence[nn.Module], behind: Sequence[nn.Module]
 
 def _stage(layers: Sequence[nn.Module], resnets: Any, factor_in: int, factor_out: int) -> Stage:
     norms = tuple(part for layer in layers for part in layer.modules() if isinstance(part, nn.GroupNorm))
-    # Two 3x3 convolutions a residual block, one at the input or output, and two pixels for a change of resolution.
+    # Two 3x3 convolutions per residual block, one at the input or output, and two pixels for resampling.
     halo = 2 * len(resnets) + 4
     beside = 2 * (factor_in != factor_out) + sum(isinstance(each, nn.Conv2d) for each in layers)
     reach = (2 * len(resnets) + beside) / max(factor_in, factor_out)

@@ -1,13 +1,12 @@
 """The VAE on photos of any size in bounded memory, equal to the plain VAE.
 
-Two things make a VAE's tiles differ from the whole: its group normalisations, whose statistics span the photo, and
-the attention in its middle block. Here the middle block sees the whole photo where it has attention or the photo is not
-large (it works at 1/8 size, where memory is small), and the convolutional levels go tile by tile, each tile with the
-surroundings that can influence it. Every normalisation is first measured over all tiles, in the order of computation,
-so that the statistics are exactly those of the whole photo. That costs about four times the arithmetic of the plain
-VAE. Between levels the features of the whole photo wait in main memory as far as `KEPT_BYTES` hold them (at most 64
-numbers a photo pixel for Stable Diffusion's VAE); above, a level begins where the last kept ones end, which costs up to
-three times as much again.
+Two layers of a VAE are not local: group normalisation, whose statistics span the photo, and the attention of the middle
+block. Here the middle block runs on the whole photo if it has attention or the photo is not large (it works at 1/8
+size, with little memory), and the convolutional levels run tile by tile, each tile with a halo of its receptive field.
+Every normalisation is first measured over all tiles, in the order of computation, so that its statistics are exactly
+those of the whole photo; this costs about four times the arithmetic of the plain VAE. Between levels the features of
+the whole photo are cached in main memory up to `KEPT_BYTES` (at most 64 numbers per photo pixel with Stable Diffusion's
+VAE); above, a level starts from the last cached features, which costs up to three times as much again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +28,7 @@ from pasd_batch.pasd.tiling import Tile
 from pasd_batch.pasd.vae_stages import Stage, decoder_stages, encoder_stages
 
 KEPT_BYTES = 2 << 30
-"""Most main memory for the features of a whole photo between two levels."""
+"""Most main memory for cached features of a whole photo between two levels."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def decode(
 def encoding(
     vae: AutoencoderKL, photo: Source, *, tile_size: int, precision: PrecisionContext = nullcontext
 ) -> Iterator[TiledFeatures]:
-    """Moments of the gaussian over latents of a photo, as `encode`; any part of them while the context lasts."""
+    """Moments of a photo's posterior, as `encode`, tile by tile within the context."""
     latents = Size(photo.size.height // LATENT_FACTOR, photo.size.width // LATENT_FACTOR)
     stages = encoder_stages(vae, middle_is_whole=not _is_large(latents))
     with _through(vae, stages, photo, latents, tile_size, precision) as moments:
@@ -88,7 +87,7 @@ def encoding(
 def decoding(
     vae: AutoencoderKL, latents: Source, *, tile_size: int, precision: PrecisionContext = nullcontext
 ) -> Iterator[TiledFeatures]:
-    """Pixels of latents, as `decode`; any part of them while the context lasts."""
+    """Decoded pixels, as `decode`, tile by tile within the context."""
     stages = decoder_stages(vae, middle_is_whole=not _is_large(latents.size))
     with _through(vae, stages, latents, latents.size, tile_size, precision) as pixels:
         yield pixels
@@ -103,7 +102,7 @@ def _through(
     tile_size: int,
     precision: PrecisionContext,
 ) -> Iterator[TiledFeatures]:
-    """Features behind all stages, with statistics known and all that is to be kept on the way made."""
+    """Features after all stages, with measured statistics and cached features between levels."""
     tiles = _partition(latents, tile_size)
     statistics = PooledStatistics() if len(tiles) > 1 else None
     norms = [norm for stage in stages if not stage.is_whole for norm in stage.norms]
@@ -113,14 +112,14 @@ def _through(
             if statistics is None:
                 made = made.then(stage)
             elif stage.is_whole:
-                made = made.kept(_on_device(vae, stage, made.whole(), precision), vae.device)
+                made = made.cached(_on_device(vae, stage, made.whole(), precision), vae.device)
             else:
                 made = made.then(stage)
                 for norm in stage.norms:
                     made.measure(norm)
                 nbytes = stage.channels * latents.area * stage.factor_out**2 * vae.dtype.itemsize
                 if number < len(stages) - 1 and nbytes <= KEPT_BYTES:
-                    made = made.kept(made.whole(), vae.device)
+                    made = made.cached(made.whole(), vae.device)
         yield made
 
 
@@ -135,7 +134,7 @@ def _is_large(latents: Size) -> bool:
 
 
 def is_one_tile(size: Size, tile_size: int) -> bool:
-    """True if latents of this size are taken whole."""
+    """True if latents of this size are one tile."""
     return size.area <= tile_size**2
 
 

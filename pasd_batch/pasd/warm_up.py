@@ -1,4 +1,4 @@
-"""Compilation before the first photo: a call of the networks with whole tiles, the shape that most photos have."""
+"""Compilation before the first photo: a call of the networks with a batch of whole tiles, the commonest shape."""
 
 import logging
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 def warm_up(models: Models, guidance: Guidance, limits: MemoryLimits) -> None:
     """Call the networks once with as many tiles of the largest size as go together, so that their blocks are compiled.
 
-    Where memory is full the call is left out: photos then find out what fits.
+    If memory is full, the networks are compiled with the first photos instead.
     """
     tiles, side = limits.tile_batch, limits.tile_size
 

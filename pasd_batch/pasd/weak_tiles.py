@@ -1,7 +1,7 @@
-"""Weak tiles of a result: those with far less detail than the input and the other tiles let expect, or other colours.
+"""Weak tiles of a result: far less detail than expected from the input and the other tiles, or a colour shift.
 
-Judged on the decoded picture as the VAE gives it, because colour correction would lay the input's colours over it, and
-tile by tile, because a weak one is lost in the mean of a large photo. No weights are needed.
+Measured on the VAE's output, since the colour fix would hide colour shifts, and per tile, since one weak tile is lost
+in the mean of a large photo.
 """
 
 from collections.abc import Callable
@@ -24,22 +24,22 @@ from pasd_batch.pasd.tiling import TileGrid
 Image = Float[Tensor, "1 3 height width"]
 
 _INVISIBLE = (2.0 / 255) ** 2
-"""Mean square of detail that counts as none, so that noise which is taken from an empty sky is no loss."""
+"""Mean square of invisible detail, added to both: noise that is removed from an empty sky is no loss."""
 
 
 _LEAST_USUAL = 0.6
-"""Detail, beside the input's, that the median of tiles counts for at least, so that many weak ones hide no other."""
+"""Lower bound of the expected detail, as a ratio to the input's, in case most tiles are weak."""
 
 
 @dataclass(frozen=True)
 class Weakness:
-    """Weak tiles of a result; the better one of two results is the lesser."""
+    """Weak tiles of a result, ordered by how bad they are."""
 
     checks: tuple[str, ...]
     """Checks that found them: `detail`, `color`."""
     tiles: int
     worst: float
-    """Of all tiles, how far the worst is beyond its threshold: 1 is at it."""
+    """Largest ratio of a tile's measure to its threshold; above 1 the tile is weak."""
 
     def __lt__(self, other: "Weakness") -> bool:
         return (self.tiles, self.worst) < (other.tiles, other.worst)
@@ -48,11 +48,11 @@ class Weakness:
 def look_for_weak_tiles(
     decoded: Image, padded: Image, grid: TileGrid, sampling: SamplingSettings
 ) -> Callable[[], Weakness] | None:
-    """Measure a result's tiles, if that is asked for; the function finds the weak ones, once the measures have come.
+    """Start measuring a result's tiles, if enabled; the returned function waits for the measures and finds weak tiles.
 
     Args:
         decoded: what the VAE made, in about [-1, 1].
-        framed: the low-resolution photo at the same size, in [0, 1].
+        padded: the low-resolution photo at the same size, in [0, 1].
         grid: the tiles.
         sampling: settings of the photo.
     """
@@ -62,18 +62,18 @@ def look_for_weak_tiles(
 
 
 def weak_tiles_of(decoded: Image, source: Image, grid: TileGrid, sampling: SamplingSettings) -> Callable[[], Weakness]:
-    """The same for `reduced` pictures, which are those of large photos."""
+    """`look_for_weak_tiles` for `reduced` pictures, as those of large photos."""
     measures = start_copy_to_host(_measure(decoded, source, grid))
     return lambda: find_weakness(measures, sampling.retry_weak, new_colors=sampling.colorize)
 
 
 def reduced(image: Image) -> Float[Tensor, "1 3 _height _width"]:
-    """A picture in about [0, 1] at the size of its latents, of which tiles are measured."""
+    """A picture in about [0, 1] averaged to the size of its latents, at which tiles are measured."""
     return avg_pool2d(image.clamp(0.0, 1.0).float(), LATENT_FACTOR)
 
 
 def measure_tiles(decoded: Image, source: Image, grid: TileGrid) -> Float[Tensor, "tiles 2"]:
-    """Detail and colour of every tile beside the input's, made where the pictures are, without waiting for them.
+    """Detail and colour shift of every tile relative to the input, without synchronising with the device.
 
     Detail is what is 1 to 3 latent pixels large, the square root of the ratio of mean squares: below, noise is most of
     the input's. Colour is the distance of the means in CIELAB, or of the mean chromas if that is more.
@@ -99,7 +99,7 @@ def _measure(restored: Image, source: Image, grid: TileGrid) -> Float[Tensor, "t
 def find_weakness(
     measures: Float[Tensor, "tiles 2"], settings: RetryWeakSettings, *, new_colors: bool = False
 ) -> Weakness:
-    """Weak tiles by their `measure_tiles`; with `new_colors` colours are not looked at."""
+    """Weak tiles by their `measure_tiles`; with `new_colors` (colorization) colour shifts are ignored."""
     details, shifts = measures.T.tolist()
     least = [settings.detail * _expected_detail(details, number) for number in range(len(details))]
     excess = {"detail": [share / max(detail, 1e-9) for share, detail in zip(least, details, strict=True)]}
@@ -110,7 +110,7 @@ def find_weakness(
 
 
 def _expected_detail(details: list[float], number: int) -> float:
-    """Detail that a tile should have: the median of the other tiles', in a photo of one tile the input's."""
+    """Expected detail ratio of a tile: the median of the other tiles'; 1 in a photo of one tile."""
     others = details[:number] + details[number + 1 :]
     return max(median(others), _LEAST_USUAL) if others else 1.0
 

@@ -1,4 +1,4 @@
-"""The paper's ablations, as changes of ordinary settings; that of PACA, which is none, silences the built network."""
+"""The paper's ablations as changes of settings; PACA's is applied to the built UNet (`zero_paca`)."""
 
 from pasd_batch.config.training import Ablation, TrainingSettings
 from pasd_batch.config.training_model import FromPasd

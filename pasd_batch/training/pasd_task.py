@@ -1,4 +1,4 @@
-"""Training PASD, as the loop sees it."""
+"""Task of training PASD."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.training.ablations import ablated
-from pasd_batch.training.data.first_crops import first_crops
+from pasd_batch.training.data.initialization_crops import initialization_crops
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.checkpoints import ModelFiles
 from pasd_batch.training.loop.validation import ValidationPhoto
 from pasd_batch.training.networks.first_prediction import predict_degraded_photo
+from pasd_batch.training.networks.initialization import TrainingNetworks, initial_networks, zero_paca
 from pasd_batch.training.networks.model_files import pasd_files
-from pasd_batch.training.networks.start import TrainingNetworks, build_start, silence_paca
 from pasd_batch.training.networks.trainable import choose_trainable
 from pasd_batch.training.objectives.few_steps import SPACING
 from pasd_batch.training.objectives.objective import PasdObjective
@@ -51,23 +51,23 @@ class PasdTask:
 
     @property
     def networks_in_use(self) -> Sequence[nn.Module]:
-        """UNet, control branch, its degradation removal module, VAE, and what judges pictures."""
+        """UNet, control branch, its degradation removal module, VAE, and the networks of the losses."""
         networks, picture = self.networks, self.objective.picture
         embedding = networks.control_branch.controlnet_cond_embedding
         used = [networks.unet, networks.control_branch, embedding, cast(nn.Module, networks.vae.encoder)]
         if picture is None:
             return used
         learning = () if picture.discriminator is None else (picture.discriminator,)
-        return [*used, cast(nn.Module, networks.vae.decoder), *self.judges, *learning]
+        return [*used, cast(nn.Module, networks.vae.decoder), *self.loss_networks, *learning]
 
     @property
-    def judges(self) -> Sequence[nn.Module]:
+    def loss_networks(self) -> Sequence[nn.Module]:
         """The teacher and the perceptual distance."""
         picture, own = self.objective.picture, self.objective.own_teacher
         if picture is None:
             return ()
-        judges = [judge for judge in (picture.teacher, picture.perceptual) if judge is not None]
-        return judges if own is None else [*judges, *own.networks]
+        loss_networks = [network for network in (picture.teacher, picture.perceptual) if network is not None]
+        return loss_networks if own is None else [*loss_networks, *own.networks]
 
     def model_files(self, precision: Precision) -> ModelFiles:
         """The PASD folder."""
@@ -108,13 +108,13 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
         TrainingError: nothing would be trained, a loss has nothing to look at, or validation cannot sample.
     """
     settings = ablated(settings)
-    networks = build_start(settings.model, settings.losses.prediction_type, seed=settings.seed)
-    paca_works = Ablation.PACA not in settings.without
-    if not paca_works:
-        silence_paca(networks.unet)
+    networks = initial_networks(settings.model, settings.losses.prediction_type, seed=settings.seed)
+    has_paca = Ablation.PACA not in settings.without
+    if not has_paca:
+        zero_paca(networks.unet)
     start = settings.model
     if isinstance(start, FromScratch) and start.first_prediction is FirstPrediction.DEGRADED_PHOTO:
-        predict_degraded_photo(networks, first_crops(settings))
+        predict_degraded_photo(networks, initialization_crops(settings))
     losses = settings.losses
     if (losses.gamma or losses.colorfulness) and networks.control_branch.controlnet_cond_embedding.to_rgbs is None:
         raise TrainingError(
@@ -132,9 +132,9 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
     choose_trainable(
         objective,
         settings.trainable,
-        paca_works=paca_works,
-        rgbs_matter=losses.gamma > 0.0 or losses.colorfulness > 0.0,
-        denoises=losses.denoising > 0.0 or losses.picture is not None,
+        has_paca=has_paca,
+        uses_rgbs=losses.gamma > 0.0 or losses.colorfulness > 0.0,
+        uses_denoiser=losses.denoising > 0.0 or losses.picture is not None,
     )
     sampling = settings.validation_sampling.model_copy(update={"scale": 1.0, "min_short_side": 8})
     captions = Ablation.HIGH_LEVEL_PROMPT not in settings.without

@@ -8,14 +8,14 @@ from typing import Any
 
 from pasd_batch.config.training import AnyTraining, parse_training
 from pasd_batch.errors import PasdBatchError
+from pasd_batch.training.absolute_paths import with_absolute_paths
 from pasd_batch.training.data.ray_feed import ray_feed
 from pasd_batch.training.errors import TrainingError
-from pasd_batch.training.loop.budget import Budget
 from pasd_batch.training.loop.placement import Placement
+from pasd_batch.training.loop.time_budget import TimeBudget
 from pasd_batch.training.loop.training_loop import train_loop
-from pasd_batch.training.places import with_absolute_places
 from pasd_batch.training.ray_progress import steps_shown
-from pasd_batch.training.work import build_task, loader_spec, open_output
+from pasd_batch.training.worker_setup import build_task, loader_spec, open_output
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def train_on_ray(settings: AnyTraining) -> None:
     if not ray.is_initialized():
         ray.init(log_to_driver=True)
     # Workers run in folders of their own.
-    settings = with_absolute_places(settings)
+    settings = with_absolute_paths(settings)
     gpus = _gpus(settings)
     _warn_of_waiting(settings, gpus)
     resources = {"CPU": settings.workers.cpus, **({"GPU": gpus} if gpus else {})}
@@ -48,7 +48,7 @@ def train_on_ray(settings: AnyTraining) -> None:
     ):
         # Checkpoints are ours, in the training's output; Ray keeps only notes on the run in the scratch folder.
         trainer = TorchTrainer(
-            work_on_ray,
+            run_worker,
             train_loop_config={"settings": settings.model_dump(mode="json"), "board": board},
             scaling_config=ScalingConfig(
                 num_workers=settings.workers.count, use_gpu=gpus > 0, resources_per_worker=resources
@@ -66,7 +66,7 @@ def train_on_ray(settings: AnyTraining) -> None:
             raise KeyboardInterrupt from None
 
 
-def work_on_ray(config: dict[str, Any]) -> None:
+def run_worker(config: dict[str, Any]) -> None:
     """One worker's part of a training."""
     import ray.train
     import ray.train.torch
@@ -76,11 +76,11 @@ def work_on_ray(config: dict[str, Any]) -> None:
     context = ray.train.get_context()
     torch.set_num_threads(max(1, math.floor(settings.workers.cpus)))
     device = ray.train.torch.get_device()
-    placement = Placement(device, worker=context.get_world_rank(), workers=context.get_world_size())
+    placement = Placement(device, rank=context.get_world_rank(), world_size=context.get_world_size())
 
     def report(values: Mapping[str, float]) -> None:
         ray.train.report(dict(values))
-        if placement.worker == 0:
+        if placement.rank == 0:
             config["board"].write.remote(0, (int(values["step"]), values["loss"]))
 
     train_loop(
@@ -89,7 +89,7 @@ def work_on_ray(config: dict[str, Any]) -> None:
         placement,
         feed=ray_feed(loader_spec(settings, placement), settings.data),
         storage=open_output(settings),
-        budget=Budget(settings.stop_after),
+        budget=TimeBudget(settings.stop_after),
         on_log=report,
     )
 

@@ -5,19 +5,19 @@ import logging
 from pasd_batch.config.training import AnyTraining
 from pasd_batch.pasd.device import choose_device
 from pasd_batch.training.data.batch_maker import Feed
-from pasd_batch.training.data.photo_index import PhotoIndex, kept_index
+from pasd_batch.training.data.photo_index import PhotoIndex, load_or_create_index
 from pasd_batch.training.data.process_feed import process_feed
 from pasd_batch.training.data.resident_feed import resident_feed
 from pasd_batch.training.data.resident_photos import MIB, load_resident_photos
 from pasd_batch.training.errors import TrainingError
-from pasd_batch.training.loop.budget import Budget
 from pasd_batch.training.loop.checkpoints import complete_steps
 from pasd_batch.training.loop.identity import claim_output
 from pasd_batch.training.loop.placement import Placement
+from pasd_batch.training.loop.time_budget import TimeBudget
 from pasd_batch.training.loop.training_loop import train_loop
 from pasd_batch.training.pinned_weights import keep_pins
 from pasd_batch.training.ray_trainer import train_on_ray
-from pasd_batch.training.work import build_task, loader_spec, open_output, sample_data
+from pasd_batch.training.worker_setup import build_task, loader_spec, open_output, sample_data
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +34,11 @@ def train(settings: AnyTraining) -> int:
         CheckpointError: a model folder is missing, or does not hold what it should.
         ManifestError, StorageError: photos cannot be listed, or the output not be written.
     """
-    budget = Budget(settings.stop_after)
+    budget = TimeBudget(settings.stop_after)
     storage = open_output(settings)
     claim_output(storage, settings)
     keep_pins(storage, settings)
-    index = kept_index(storage, settings.data.sources, settings.data.storage)
+    index = load_or_create_index(storage, settings.data.sources, settings.data.storage)
     logger.info("training on %d photos into %s", len(index), storage.uri())
     if settings.workers.ray:
         train_on_ray(settings)
@@ -47,7 +47,7 @@ def train(settings: AnyTraining) -> int:
     return max(complete_steps(storage))
 
 
-def train_in_process(settings: AnyTraining, index: PhotoIndex, budget: Budget) -> None:
+def train_in_process(settings: AnyTraining, index: PhotoIndex, budget: TimeBudget) -> None:
     """Train in this process alone; the output must have been claimed and its photos listed."""
     try:
         placement = Placement(choose_device(settings.device))

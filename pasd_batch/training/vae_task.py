@@ -14,14 +14,14 @@ from pasd_batch.config.training_vae import DecoderStart, EncoderStart, VaeTraini
 from pasd_batch.config.weights import local_path
 from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.pasd.state_dict import CheckpointError, differences
-from pasd_batch.training.data.first_crops import first_crops
+from pasd_batch.training.data.initialization_crops import initialization_crops
 from pasd_batch.training.loop.checkpoints import ModelFiles
 from pasd_batch.training.loop.validation import ValidationPhoto
+from pasd_batch.training.networks.initialization import load_pasd, load_trained_vae
 from pasd_batch.training.networks.latent_space import check_same_latents, is_encoder
-from pasd_batch.training.networks.linear_decoder import start_decoder
+from pasd_batch.training.networks.linear_decoder import initialise_decoder
 from pasd_batch.training.networks.model_files import network_files
-from pasd_batch.training.networks.principal_components import start_encoder
-from pasd_batch.training.networks.start import load_pasd, load_trained_vae
+from pasd_batch.training.networks.principal_components import initialise_encoder
 from pasd_batch.training.objectives.perceptual import load_perceptual_distance
 from pasd_batch.training.objectives.predicted_latents import LatentPredictor
 from pasd_batch.training.objectives.vae_objective import VaeObjective, build_vae
@@ -47,7 +47,7 @@ class VaeTask:
         return halves if predictor is None else [*halves, predictor.unet, predictor.control_branch]
 
     @property
-    def judges(self) -> Sequence[nn.Module]:
+    def loss_networks(self) -> Sequence[nn.Module]:
         """The perceptual distance."""
         perceptual = self.objective.perceptual
         return () if perceptual is None else (perceptual,)
@@ -112,11 +112,11 @@ def _predictor(settings: VaeTrainingSettings, vae: AutoencoderKL) -> LatentPredi
 def _set_weights(vae: AutoencoderKL, settings: VaeTrainingSettings) -> None:
     linear = settings.decoder is DecoderStart.LINEAR
     if settings.encoder is EncoderStart.PRINCIPAL_COMPONENTS:
-        start_encoder(vae, list(first_crops(settings)))
+        initialise_encoder(vae, list(initialization_crops(settings)))
     if settings.initial is not None:
         _load(vae, local_path(settings.initial) / "vae", encoder_only=linear)
     if linear:
-        start_decoder(cast(PixelShuffleVae, vae), list(first_crops(settings)))
+        initialise_decoder(cast(PixelShuffleVae, vae), list(initialization_crops(settings)))
 
 
 def _load(vae: AutoencoderKL, folder: Path, *, encoder_only: bool) -> None:

@@ -14,7 +14,7 @@ from pasd_batch.training.data.dataset import TrainingBatch
 from pasd_batch.training.loop.stepping import Stepper, StepReport
 from pasd_batch.training.objectives import objective
 from pasd_batch.training.objectives.sample_draws import SampleDraws
-from pasd_batch.training.work import build_task
+from pasd_batch.training.worker_setup import build_task
 
 NAMES = names("training_*")
 

@@ -17,11 +17,11 @@ def test_without_a_cut_the_restored_photo_is_as_it_is():
 
 
 @pytest.mark.parametrize("cut", [0.05, 0.125, 0.2])
-def test_half_of_the_amplitude_at_the_cut_is_the_inputs(cut):
-    kept = keep_frequencies(torch.zeros(1, 3, 128, 128), waves(cut), cut)[..., 40:-40, 40:-40]
+def test_half_of_the_amplitude_at_the_cut_is_the_inputs(cutoff):
+    kept = keep_frequencies(torch.zeros(1, 3, 128, 128), waves(cutoff), cutoff)[..., 40:-40, 40:-40]
     assert float(kept.max()) == pytest.approx(0.5, abs=0.02)
-    low = keep_frequencies(torch.zeros(1, 3, 128, 128), waves(cut / 4), cut)[..., 40:-40, 40:-40]
-    high = keep_frequencies(torch.zeros(1, 3, 128, 128), waves(cut * 2), cut)[..., 40:-40, 40:-40]
+    low = keep_frequencies(torch.zeros(1, 3, 128, 128), waves(cutoff / 4), cutoff)[..., 40:-40, 40:-40]
+    high = keep_frequencies(torch.zeros(1, 3, 128, 128), waves(cutoff * 2), cutoff)[..., 40:-40, 40:-40]
     assert float(low.max()) > 0.9
     assert float(high.max()) < 0.1
 
@@ -41,6 +41,8 @@ def test_both_directions_are_treated_alike():
 def test_more_is_kept_the_higher_the_cut():
     generator = torch.Generator().manual_seed(1)
     restored, source = (torch.rand(1, 3, 64, 64, generator=generator) for _ in range(2))
-    errors = [float((keep_frequencies(restored, source, cut) - source).square().mean()) for cut in (0.0, 0.1, 0.2, 0.5)]
+    errors = [
+        float((keep_frequencies(restored, source, cutoff) - source).square().mean()) for cutoff in (0.0, 0.1, 0.2, 0.5)
+    ]
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < errors[0] / 10

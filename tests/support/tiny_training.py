@@ -17,7 +17,7 @@ from pasd_batch.training.data.batch_maker import BatchMaker
 from pasd_batch.training.data.photo_index import list_photos
 from pasd_batch.training.loop.stepping import Stepper
 from pasd_batch.training.trainer import train
-from pasd_batch.training.work import build_task
+from pasd_batch.training.worker_setup import build_task
 
 SMALL = Architecture(
     unet_widths=(16, 16, 16, 16),

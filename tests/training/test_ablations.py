@@ -9,14 +9,14 @@ from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.pasd.checkpoint import is_paca
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.storage.storage import Storage
-from pasd_batch.training.data.photo_index import kept_index
+from pasd_batch.training.data.photo_index import load_or_create_index
 from pasd_batch.training.data.process_feed import make_batch
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.placement import Placement
 from pasd_batch.training.loop.training_log import read_log
 from pasd_batch.training.loop.validation import ValidationPhoto
 from pasd_batch.training.trainer import train
-from pasd_batch.training.work import build_task, loader_spec, open_output
+from pasd_batch.training.worker_setup import build_task, loader_spec, open_output
 
 
 def control_and_unet(work, name, **more):
@@ -77,7 +77,7 @@ def test_without_high_level_prompt_training_has_no_captions(work):
     data["samples"]["caption_drop_probability"] = 0
     for without, captions in (([], ("a woman", "a woman")), (["high_level_prompt"], ("", ""))):
         chosen = settings(work, data=data, without=without, output=str(work / f"without-{len(without)}"))
-        kept_index(open_output(chosen), chosen.data.sources, chosen.data.storage)
+        load_or_create_index(open_output(chosen), chosen.data.sources, chosen.data.storage)
         assert make_batch(loader_spec(chosen, Placement(torch.device("cpu"))), 0).batch.captions == captions
 
 

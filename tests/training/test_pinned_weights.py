@@ -6,7 +6,7 @@ import tiny_training
 import torch
 
 from pasd_batch.training.pinned_weights import PINS_FILE, keep_pins
-from pasd_batch.training.work import build_task, open_output
+from pasd_batch.training.worker_setup import build_task, open_output
 
 
 def test_a_training_goes_on_with_the_commit_that_it_began_with(work, hub):

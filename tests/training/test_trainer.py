@@ -37,7 +37,7 @@ from pasd_batch.training.loop.identity import SETTINGS_FILE, claim_output
 from pasd_batch.training.loop.placement import Placement
 from pasd_batch.training.loop.training_log import read_log
 from pasd_batch.training.trainer import train
-from pasd_batch.training.work import build_task, loader_spec
+from pasd_batch.training.worker_setup import build_task, loader_spec
 
 UNET_WEIGHTS = Path("unet") / "diffusion_pytorch_model.safetensors"
 
@@ -253,7 +253,7 @@ def test_a_training_stops_in_time_and_goes_on(work, monkeypatch):
     """The clock says that an hour passes between looks: there is time for two of them, and for saving."""
     clock = iter(range(0, 10**7, 3600))
     with monkeypatch.context() as patched:
-        patched.setattr("pasd_batch.training.loop.budget.monotonic", lambda: next(clock))
+        patched.setattr("pasd_batch.training.loop.time_budget.monotonic", lambda: next(clock))
         done = train(settings(work, stop_after="2.5h", checkpoints={"every": 100}))
     assert done == 2
     assert list(complete_steps(Storage.open(str(work / "output")))) == [2]

@@ -19,10 +19,10 @@ from pasd_batch.training.data.photo_index import list_photos
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.stepping import Stepper
 from pasd_batch.training.loop.training_log import read_log
-from pasd_batch.training.networks.start import load_trained_vae
+from pasd_batch.training.networks.initialization import load_trained_vae
 from pasd_batch.training.objectives.vae_objective import VaeObjective, build_vae
 from pasd_batch.training.trainer import train
-from pasd_batch.training.work import build_task
+from pasd_batch.training.worker_setup import build_task
 
 
 def test_a_vae_learns_to_reconstruct_and_measures_its_latents(work, one_thread):

@@ -1,4 +1,4 @@
-"""Batches by number: fetch, decode, cut and degrade the photos of the samples that a batch consists of."""
+"""Batches by number: the photos of their samples are fetched, decoded, cropped and degraded."""
 
 import logging
 from collections import Counter
@@ -11,7 +11,7 @@ from pasd_batch.config.training_data import TrainingDataSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.photos.photo_io import PhotoDecoder, to_tensor
 from pasd_batch.training.data.dataset import TrainingBatch, TrainingSample, collate, make_sample, sample_seed
-from pasd_batch.training.data.decoded_photos import DecodedPhoto, DecodedPhotos
+from pasd_batch.training.data.photo_cache import DecodedPhoto, PhotoCache
 from pasd_batch.training.data.photo_index import PhotoIndex
 from pasd_batch.training.data.sample_order import SampleOrder
 from pasd_batch.training.errors import TrainingError
@@ -45,7 +45,7 @@ class BatchMaker:
         self._seed = seed
         self._order = SampleOrder(len(index), seed)
         self._decoder = PhotoDecoder()
-        self._decoded = DecodedPhotos(self._decode, settings.cache_bytes)
+        self._decoded = PhotoCache(self._decode, settings.cache_bytes)
 
     def make(self, numbers: Sequence[int]) -> NumberedBatch:
         """The batch of these samples.

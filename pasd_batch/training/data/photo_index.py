@@ -1,4 +1,4 @@
-"""The training set as a list: every photo's name, caption and where its bytes are; made once and kept.
+"""Index of the training set: every photo's name, caption and place; made once and stored.
 
 The list is stored in the training's output, so that a resumed training draws from the same photos in the same order
 whatever happened to the folders meanwhile.
@@ -104,7 +104,9 @@ def list_photos(sources: Sequence[DataSource], storage_settings: StorageSettings
     return PhotoIndex(rows, storage_settings)
 
 
-def kept_index(storage: Storage, sources: Sequence[DataSource], storage_settings: StorageSettings) -> PhotoIndex:
+def load_or_create_index(
+    storage: Storage, sources: Sequence[DataSource], storage_settings: StorageSettings
+) -> PhotoIndex:
     """The list that the training in `storage` keeps, made now if there is none yet.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The next batch is made and brought to the device while the present one is learned from."""
+"""Prefetching: the next batch is made and copied to the device during the present step."""
 
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor

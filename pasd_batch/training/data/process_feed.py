@@ -1,4 +1,4 @@
-"""Batches made by processes of this machine, ahead of the training; for trainings without Ray."""
+"""Batches made ahead by loader processes on this machine, for trainings without Ray."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""Batches made on the training's device, from photos that are kept there."""
+"""Batches made on the training's device, from photos that are held there."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

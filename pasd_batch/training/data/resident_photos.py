@@ -1,7 +1,6 @@
-"""All photos of a training decoded once, in 8 bits in the memory of its device, where their crops are cut.
+"""Training photos decoded once and held as uint8 on the training's device, where crops are cut.
 
-What loaders do for each sample by itself is done here for many together: nothing of a sample but a few numbers is ever
-on its way to the GPU.
+Samples are cropped and degraded in batches, and only a few numbers per sample are copied to the GPU.
 """
 
 import logging

@@ -20,12 +20,12 @@ class BatchPlan:
 
     batch_size: int
     accumulation: int
-    workers: int
-    worker: int
+    world_size: int
+    rank: int
 
     def numbers(self, batch: int) -> range:
         """The samples of this worker's part of a batch; batches are counted through the whole training."""
-        first = (batch * self.workers + self.worker) * self.batch_size
+        first = (batch * self.world_size + self.rank) * self.batch_size
         return range(first, first + self.batch_size)
 
     def batches(self, first_step: int, last_step: int) -> range:

@@ -1,4 +1,4 @@
-"""Memory layout and compiling of the networks on the training's device: a matter of speed alone."""
+"""Channels-last layout, compilation and TF32 of the training's networks, for speed."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Exponential moving average of the weights: smoother than the weights themselves, and what is exported."""
+"""Exponential moving average (EMA) of the weights, which validation and export use."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -35,7 +35,7 @@ _FREE = frozenset(
         "data.batches_per_task",  # a setting of 0.1.0
     }
 )
-"""Settings that may change when a training is resumed: they do not change what is learned in a step."""
+"""Settings that may change when a training is resumed: they do not affect an optimizer step."""
 
 _SHOWN = 10
 

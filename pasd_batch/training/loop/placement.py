@@ -1,4 +1,4 @@
-"""Placement of one of a training's workers."""
+"""Rank, world size and device of a worker."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from pasd_batch.training.data.sample_order import BatchPlan
 
 @dataclass(frozen=True)
 class Placement:
-    """Rank of this worker, the number of workers, and its device."""
+    """Device of this worker, its rank, and the number of workers."""
 
     device: torch.device
-    worker: int = 0
-    workers: int = 1
+    rank: int = 0
+    world_size: int = 1
 
     def plan(self, settings: TrainerSettings) -> BatchPlan:
         """Plan of the samples that this worker gets."""
-        return BatchPlan(settings.batch_size, settings.accumulation, self.workers, self.worker)
+        return BatchPlan(settings.batch_size, settings.accumulation, self.world_size, self.rank)

@@ -9,14 +9,14 @@ from pasd_batch.training.loop.checkpoints import prune, save_checkpoint
 from pasd_batch.training.loop.stepping import Stepper
 from pasd_batch.training.loop.task import TrainingTask
 from pasd_batch.training.loop.training_log import TrainingLog
-from pasd_batch.training.loop.validation import judge, load_validation_photos, to_png
+from pasd_batch.training.loop.validation import load_validation_photos, score_validation, to_png
 
 _SECONDS_LEFT_ALONE = 60.0
-"""A temporary file that was written to so lately may be a living process's."""
+"""Temporary files younger than this may belong to a running process."""
 
 
 class RankZero:
-    """Does what is due after each step."""
+    """Log, validation and checkpoints that are due after each step."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class RankZero:
         # In float32, whatever the training's precision: the VAE is sound in nothing less.
         with self._stepper.averaged():
             restored = self._task.restore(self._photos)
-        result = judge(self._photos, restored)
+        result = score_validation(self._photos, restored)
         self._log.write("validation", step, result.scores)
         for name, picture in result.pictures.items():
             self._storage.write(f"validation/step-{step:08d}/{name}", to_png(picture))

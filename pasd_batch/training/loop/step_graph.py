@@ -1,4 +1,4 @@
-"""Losses and gradients of a training step as a CUDA graph: thousands of kernels that are launched as one.
+"""CUDA graphs of a training step's losses and gradients: thousands of kernels with one launch.
 
 A small model's step is limited by Python, which launches its kernels one by one. A graph is recorded once for batches
 of one size and then replayed on other values, with the same kernels.
@@ -18,7 +18,7 @@ from pasd_batch.training.objectives.step_inputs import StepInputs
 logger = logging.getLogger(__name__)
 
 _EAGER_STEPS = 3
-"""Steps before a graph is recorded, in which libraries allocate what they keep."""
+"""Eager warm-up steps before the first capture, in which libraries allocate their workspaces."""
 
 
 @runtime_checkable
@@ -36,15 +36,15 @@ class Recordable(Protocol):
 
 @runtime_checkable
 class Recording(Protocol):
-    """Work that was recorded, and can be done again on the same memory."""
+    """A captured graph, which replays on the same memory."""
 
     def replay(self) -> None:
-        """Do it again."""
+        """Launch the captured kernels."""
         ...
 
 
 Record = Callable[[Callable[[], None]], Recording]
-"""Records the work of a function, without doing it."""
+"""Captures a function's kernels without executing them."""
 
 
 def record_cuda_graph(work: Callable[[], None]) -> Recording:
@@ -62,7 +62,7 @@ def record_cuda_graph(work: Callable[[], None]) -> Recording:
 
 
 class StepGraph:
-    """Gradients of batches, by a graph for each kind of them; where none can be recorded, it says so once."""
+    """Gradients of batches by one graph per kind of inputs; without graphs, with one warning, if capturing fails."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class StepGraph:
 
 
 class _Graph:
-    """One recorded step, the memory of its inputs, losses and gradients."""
+    """A captured step with the memory of its inputs, losses and gradients."""
 
     def __init__(
         self,

@@ -47,19 +47,19 @@ class StepWindow:
         left_out = int(self._left_out)
         if left_out:
             logger.warning("%d of the last %d steps left out: gradients were not finite numbers", left_out, self._steps)
-        values = {name: loss / self._placement.workers for name, loss in zip(names, losses, strict=True)}
+        values = {name: loss / self._placement.world_size for name, loss in zip(names, losses, strict=True)}
         values |= {
             "gradient_norm": float(self._last.gradient_norm),
             "learning_rate": self._last.rate,
             "steps_left_out": left_out,
             "photos_skipped": self.all_skipped,
-            "samples_per_second": self._samples * self._placement.workers / (time.perf_counter() - self._started),
+            "samples_per_second": self._samples * self._placement.world_size / (time.perf_counter() - self._started),
         }
         self._reset()
         return values, ending > 0.0
 
     def _summed(self, values: Tensor) -> Tensor:
-        if self._placement.workers == 1:
+        if self._placement.world_size == 1:
             return values
         shared = values.to(self._placement.device)
         torch.distributed.all_reduce(shared)

@@ -25,12 +25,12 @@ class TrainingTask(Protocol):
 
     @property
     def networks_in_use(self) -> Sequence[nn.Module]:
-        """The modules that the objective calls, each of which may be compiled by itself."""
+        """Modules that the objective calls; each may be compiled separately."""
         ...
 
     @property
-    def judges(self) -> Sequence[nn.Module]:
-        """Those that judge pictures and never learn."""
+    def loss_networks(self) -> Sequence[nn.Module]:
+        """Frozen networks of the losses."""
         ...
 
     def model_files(self, precision: Precision) -> ModelFiles:

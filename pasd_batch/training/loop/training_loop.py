@@ -1,4 +1,4 @@
-"""The training loop: batches in, steps, and now and then a line, a validation, a checkpoint. It knows no Ray."""
+"""The training loop: optimizer steps, log lines, validation and checkpoints, independent of Ray."""
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
@@ -9,15 +9,15 @@ from pasd_batch.storage.storage import Storage
 from pasd_batch.training.data.batch_maker import Feed, NumberedBatch
 from pasd_batch.training.data.prefetch import prefetched
 from pasd_batch.training.loop.acceleration import accelerate
-from pasd_batch.training.loop.budget import Budget
 from pasd_batch.training.loop.checkpoints import load_latest
 from pasd_batch.training.loop.placement import Placement
 from pasd_batch.training.loop.rank_zero import RankZero, line_due
 from pasd_batch.training.loop.step_window import StepWindow
 from pasd_batch.training.loop.stepping import Stepper
 from pasd_batch.training.loop.task import TrainingTask
+from pasd_batch.training.loop.time_budget import TimeBudget
 from pasd_batch.training.networks.frozen import check_frozen, frozen_digests
-from pasd_batch.training.networks.judges import prepare_judges
+from pasd_batch.training.networks.loss_networks import prepare_loss_networks
 
 OnLog = Callable[[Mapping[str, float]], None]
 """Called on every worker whenever a line is written."""
@@ -30,7 +30,7 @@ def train_loop(
     *,
     feed: Feed,
     storage: Storage,
-    budget: Budget,
+    budget: TimeBudget,
     on_log: OnLog | None = None,
 ) -> None:
     """Train from the last checkpoint (or the start) to the last step or the budget's end, and store the model.
@@ -45,9 +45,9 @@ def train_loop(
     task.objective.to(placement.device)
     task.prepare()
     accelerate(task.networks_in_use, settings)
-    stepper = Stepper(task.objective, settings, placement.device, workers=placement.workers)
+    stepper = Stepper(task.objective, settings, placement.device, workers=placement.world_size)
     frozen = frozen_digests(task.objective, stepper.state().weights)
-    prepare_judges(task.judges, settings.precision, placement.device)
+    prepare_loss_networks(task.loss_networks, settings.precision, placement.device)
     checkpoint = load_latest(storage)
     first_step, skipped = 0, 0
     if checkpoint is not None:
@@ -57,7 +57,7 @@ def train_loop(
     del checkpoint  # gigabytes for the published sizes
     window = StepWindow(placement, skipped)
     numbers = placement.plan(settings).batches(first_step, settings.steps)
-    rank_zero = RankZero(task, settings, stepper, storage, first_step, frozen) if placement.worker == 0 else None
+    rank_zero = RankZero(task, settings, stepper, storage, first_step, frozen) if placement.rank == 0 else None
     with closing(_iterate(feed, numbers)) as source, closing(prefetched(source, placement.device)) as batches:
         for step in range(first_step, settings.steps):
             made = list(islice(batches, settings.accumulation))
@@ -65,7 +65,7 @@ def train_loop(
             values, is_last = None, False
             if line_due(step + 1, settings):
                 saving = 0.0 if rank_zero is None else rank_zero.saving_seconds
-                values, is_last = window.close(ends=budget.ends_before_next_look(saving))
+                values, is_last = window.close(ends=budget.is_running_out(saving))
             if values is not None and on_log is not None:
                 on_log({"step": step + 1, **values})
             if rank_zero is not None:

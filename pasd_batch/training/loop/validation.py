@@ -1,4 +1,4 @@
-"""Validation: photos the model is not trained on, degraded always in the same way, restored, looked at and measured."""
+"""Validation: held-out photos with a fixed degradation are restored, stored as pictures, and scored."""
 
 import io
 import logging
@@ -31,7 +31,7 @@ Picture = Float[Tensor, "3 side side"]
 
 @dataclass(frozen=True, eq=False)
 class ValidationPhoto:
-    """A photo and its degraded self, sRGB in [0, 1]."""
+    """A clean photo and its degraded version, sRGB in [0, 1]."""
 
     name: str
     caption: str
@@ -69,7 +69,7 @@ def load_validation_photos(settings: TrainerSettings) -> list[ValidationPhoto]:
     return photos
 
 
-def judge(photos: Sequence[ValidationPhoto], restored: Sequence[Picture | None]) -> ValidationResult:
+def score_validation(photos: Sequence[ValidationPhoto], restored: Sequence[Picture | None]) -> ValidationResult:
     """Compare restored photos with the clean ones: PSNR, SSIM, mean CIEDE2000, grid, and the PSNR of the input."""
     scores: dict[str, list[float]] = {}
     pictures: dict[str, Tensor] = {}

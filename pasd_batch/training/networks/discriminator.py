@@ -1,30 +1,30 @@
-"""A discriminator of patches, for the adversarial term of the losses on restored pictures."""
+"""PatchGAN discriminator, for the adversarial term of the losses on restored pictures."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-Verdicts = Float[Tensor, "batch 1 _rows _columns"]
-"""Above 0 where a patch is taken for a clean photo's."""
+Logits = Float[Tensor, "batch 1 _rows _columns"]
+"""Logits per patch: above 0 for real (clean), below for fake."""
 
 _CHANNELS = 3
 _GROUPS = 8
 _FINE_STRUCTURE = ((0.25, -0.5, 0.25), (-0.5, 1.0, -0.5), (0.25, -0.5, 0.25))
-"""Difference of two Laplacians, blind to edges (Immerkaer 1996)."""
+"""Difference of two Laplacians (Immerkaer 1996): zero on planes and on straight edges along an axis."""
 
 _FINE_GAIN = 8.0
-"""Brings it to about the contrast of pictures."""
+"""Gain that brings it to about the contrast of pictures."""
 
 
 class PatchDiscriminator(nn.Module):
-    """Convolutions with group normalisation: a verdict for every 8 x 8 pixels, on 40 x 40 around them.
+    """Convolutions with group normalisation: one logit per 8 x 8 pixels, with a receptive field of 40 x 40.
 
-    Spectral normalisation (arXiv 1802.05957) of so many layers leaves verdicts that do not differ in bfloat16; here the
-    slope is held by a penalty instead. The head computes in float32 whatever the rest does.
+    With spectral normalisation (arXiv 1802.05957) of so many layers, logits do not differ in bfloat16; the Lipschitz
+    constant is limited by an R1 penalty instead. The head computes in float32 whatever the rest does.
 
-    Beside the picture it sees the picture's fine structure by itself, which is small beside its contrast: with that it
-    told restored pictures with a grid from photos after 20 steps, without it not after 100 (docs/training.md).
+    A high-pass filtered copy of the picture is a further input: with it, restored pictures with a grid are separated
+    from photos after 20 steps, without it not after 100 (docs/training.md).
     """
 
     fine: Tensor
@@ -42,9 +42,9 @@ class PatchDiscriminator(nn.Module):
         )
         self.head = nn.Conv2d(8 * width, 1, 3, padding=1)
 
-    def forward(self, pictures: Float[Tensor, "batch 3 _height _width"]) -> Verdicts:
-        """Judge pictures in [-1, 1]."""
-        # In low precision what is fine would be lost in what is not.
+    def forward(self, pictures: Float[Tensor, "batch 3 _height _width"]) -> Logits:
+        """Logits of pictures in [-1, 1]."""
+        # In low precision the high-pass response would be lost in rounding.
         with torch.autocast(pictures.device.type, enabled=False):
             pictures = pictures.float()
             fine = functional.conv2d(pictures, self.fine, padding=1, groups=_CHANNELS)

@@ -1,9 +1,9 @@
-"""A PASD from scratch that starts by predicting the degraded photo's own latents.
+"""Initialisation of a PASD from scratch whose first prediction is the degraded photo's latents.
 
 The degradation removal module starts as a linear encoder, the control branch hands its latents to the UNet's last
 layer, and that subtracts them from the noisy latents, so that sampling from the last timestep gives the degraded photo
-back. What is learned from there improves on doing nothing, where a small network with random weights would spend its
-training on learning to copy. All other weights are as they are drawn. Signed numbers go through SiLU as pairs,
+back. Training then improves on the identity, which a small network with random weights would have to learn first. All
+other weights keep their random values. Signed numbers go through SiLU as pairs,
 since silu(x) - silu(-x) = x, and through group normalisation next to constant channels so large that it divides by a
 constant.
 """
@@ -18,16 +18,21 @@ from torch import Tensor, nn
 from pasd_batch.config.losses import PredictionType
 from pasd_batch.pasd.degradation_removal import DegradationRemovalModule
 from pasd_batch.training.errors import TrainingError
-from pasd_batch.training.networks.linear_decoder import mean_latents, with_constant
-from pasd_batch.training.networks.principal_components import neighbours, pixels, principal_components, project
-from pasd_batch.training.networks.start import TrainingNetworks
+from pasd_batch.training.networks.initialization import TrainingNetworks
+from pasd_batch.training.networks.linear_decoder import mean_latents, with_intercept
+from pasd_batch.training.networks.principal_components import (
+    pixel_samples,
+    principal_components,
+    project,
+    unshuffled_samples,
+)
 
 _COLORS = 3
 _PAIR_SHARE = 3 / 4
 """Share of a level's channels that carry the linear encoder; the others are free."""
 
 _STEADY = 30.0
-"""Size of the constant channels, far above all latents."""
+"""Value of the constant channels, far above all latents."""
 
 
 @torch.no_grad()
@@ -86,12 +91,12 @@ def _start_embedding(module: DegradationRemovalModule, crops: Tensor, latents: T
     for same, strided in _levels(module):
         count = features.shape[1]
         _set(same, torch.eye(count)[:, :, None, None], torch.zeros(count))
-        projection = principal_components(neighbours(features), _pairs(strided.out_channels))
+        projection = principal_components(unshuffled_samples(features), _pairs(strided.out_channels))
         taps = projection.rows.float().view(len(projection.rows), count, 2, 2)
         _set(strided, taps, -(projection.rows @ projection.mean).float())
         features = project(features, projection)
-    inputs = with_constant(pixels(features).double())
-    solution = torch.linalg.lstsq(inputs, pixels(latents).double()).solution.float()
+    inputs = with_intercept(pixel_samples(features).double())
+    solution = torch.linalg.lstsq(inputs, pixel_samples(latents).double()).solution.float()
     convolution = module.conv_out
     for row, weights in enumerate(_both_signs(solution[:-1].T[:, :, None, None]), start=first):
         convolution.weight[row, : len(weights), 1:2, 1:2] = weights

@@ -1,4 +1,4 @@
-"""Latent spaces of two VAEs, which must mean the same: a decoder may go on learning, an encoder may not."""
+"""Check that two VAEs share a latent space: their encoders must be equal, their decoders need not."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ _ENCODER = ("encoder.", "quant_conv.")
 
 
 def is_encoder(name: str) -> bool:
-    """True if a VAE's tensor decides what its latents mean."""
+    """True if a VAE's tensor belongs to its encoder, which defines the latent space."""
     return name.startswith(_ENCODER)
 
 

@@ -1,7 +1,7 @@
-"""A decoder that starts as the best linear map from latents to 8x8 pixels.
+"""Initialisation of a VAE's decoder as the least-squares linear map from latents to 8x8 pixels.
 
-The map is least squares over training crops, for whatever encoder the VAE has. The residual branches start at zero, so
-training begins where linear algebra ends.
+The regression is over training crops, for any encoder. Residual branches start at zero, so that the initial decoder is
+exactly this map.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from torch import Tensor, nn
 
 from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.training.errors import TrainingError
-from pasd_batch.training.networks.principal_components import pass_on, pass_on_block, pixels
+from pasd_batch.training.networks.principal_components import pixel_samples, set_identity, set_identity_shortcuts
 
 _COLORS = 3
 _ENLARGEMENTS = 3
 _ENCODED_AT_ONCE = 16
 
 
-def start_decoder(vae: PixelShuffleVae, crops: Sequence[Float[Tensor, "3 side side"]]) -> None:
-    """Set the decoder of a VAE whose encoder makes sense already; crops in [-1, 1].
+def initialise_decoder(vae: PixelShuffleVae, crops: Sequence[Float[Tensor, "3 side side"]]) -> None:
+    """Initialise the decoder of a VAE whose encoder is trained or initialised; crops in [-1, 1].
 
     Raises:
         TrainingError: a level is too narrow for the pixels that it must tell apart.
@@ -41,19 +41,19 @@ def start_decoder(vae: PixelShuffleVae, crops: Sequence[Float[Tensor, "3 side si
         post = cast(Any, vae.post_quant_conv)
         nn.init.dirac_(post.weight)
         nn.init.zeros_(post.bias)
-        pass_on(decoder.conv_in, vae.config["latent_channels"])
+        set_identity(decoder.conv_in, vae.config["latent_channels"])
         channels = vae.config["latent_channels"]
         for number, block in enumerate(decoder.up_blocks):
-            pass_on_block(block, channels)
+            set_identity_shortcuts(block, channels)
             if number > 0 and block.upsamplers is not None:
-                pass_on(block.upsamplers[0].conv, channels)
+                set_identity(block.upsamplers[0].conv, channels)
             channels = levels[-1 - number] if block.upsamplers is not None else channels
-        # The first enlargement does all the arithmetic; what follows only puts pixels in their places.
+        # The first upsampler does all the arithmetic; the others only shuffle pixels.
         first = decoder.up_blocks[0].upsamplers[0].conv
         first.weight[: weights.shape[1]] = 0.0
         first.weight[: weights.shape[1], : len(weights) - 1, 1, 1] = weights[:-1].T
         first.bias[: weights.shape[1]] = weights[-1]
-        pass_on(decoder.conv_out, _COLORS)
+        set_identity(decoder.conv_out, _COLORS)
 
 
 def linear_map(
@@ -63,11 +63,11 @@ def linear_map(
     blocks = photos
     for _ in range(_ENLARGEMENTS):
         blocks = nn.functional.pixel_unshuffle(blocks, 2)
-    inputs = with_constant(pixels(latents).double())
-    return torch.linalg.lstsq(inputs, pixels(blocks).double()).solution.float()
+    inputs = with_intercept(pixel_samples(latents).double())
+    return torch.linalg.lstsq(inputs, pixel_samples(blocks).double()).solution.float()
 
 
-def with_constant(samples: Float[Tensor, "samples dimensions"]) -> Float[Tensor, "samples dimensions+1"]:
+def with_intercept(samples: Float[Tensor, "samples dimensions"]) -> Float[Tensor, "samples dimensions+1"]:
     """Samples and a one, for the constant of a regression."""
     return torch.cat([samples, samples.new_ones(len(samples), 1)], dim=1)
 
@@ -81,7 +81,7 @@ def mean_latents(
 
 
 def _silence(decoder: nn.Module) -> None:
-    """Let every residual branch add nothing, and drop all biases on the way."""
+    """Zero the last convolution of every residual branch, and all biases."""
     for module in decoder.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.zeros_(cast(Tensor, module.bias))

@@ -13,7 +13,7 @@ from torch import nn
 from pasd_batch.config.model import Precision
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.unet import PixelAwareUNet
-from pasd_batch.training.networks.start import TrainingNetworks
+from pasd_batch.training.networks.initialization import TrainingNetworks
 
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
 _CONFIG = "config.json"

@@ -1,4 +1,4 @@
-"""Making one model folder of what separate trainings gave: a denoiser, and a decoder trained on its latents meanwhile.
+"""Packaging of separate trainings as one model folder: a denoiser, and a decoder trained on its latents.
 
     python -m pasd_batch.training.networks.package_model DENOISER VAE OUTPUT
 
@@ -14,9 +14,9 @@ import torch
 from transformers import CLIPTokenizer
 
 from pasd_batch.config.model import Precision
+from pasd_batch.training.networks.initialization import TrainingNetworks, load_pasd, load_trained_vae
 from pasd_batch.training.networks.latent_space import check_same_latents
 from pasd_batch.training.networks.model_files import pasd_files
-from pasd_batch.training.networks.start import TrainingNetworks, load_pasd, load_trained_vae
 
 
 def package_model(denoiser: Path, vae: Path, output: Path) -> None:
@@ -27,7 +27,7 @@ def package_model(denoiser: Path, vae: Path, output: Path) -> None:
     """
     networks = load_pasd(denoiser)
     take_decoder(networks, vae)
-    forget_words(networks)
+    neutralise_words(networks)
     for path, data in pasd_files(networks, Precision.FLOAT16):
         target = output / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -45,8 +45,8 @@ def take_decoder(networks: TrainingNetworks, vae: Path) -> None:
     networks.vae.load_state_dict(trained.state_dict())
 
 
-def forget_words(networks: TrainingNetworks) -> None:
-    """Give every word the embedding of padding, so that a model trained without captions takes no harm from prompts."""
+def neutralise_words(networks: TrainingNetworks) -> None:
+    """Give every token the embedding of padding, so that prompts do not affect a model trained without captions."""
     with torch.no_grad():
         embeddings = cast(Any, networks.text_encoder).get_input_embeddings().weight
         start, padding = (cast(int, number) for number in _marks(networks.tokenizer))

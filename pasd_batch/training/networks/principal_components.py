@@ -1,9 +1,9 @@
-"""An encoder that starts as the principal components of the training photos, level by level.
+"""PCA initialisation of a VAE's encoder, level by level.
 
 Each of the three levels of an 8x VAE maps 2x2 neighbours to fewer numbers that keep most of their variance; the last
-keeps as many as there are latent channels. So latents say what a photo looks like before anything is trained, the
-decoder has a plain regression to learn, and a denoiser can be trained on them at once. The networks are diffusers'
-`AutoencoderKL`: residual branches start at zero, only shortcuts and strided convolutions do anything.
+keeps as many as there are latent channels. So latents are informative before any training: the decoder has a plain
+regression to learn, and a denoiser can be trained on them at once. The network is diffusers' `AutoencoderKL`: residual
+branches start at zero, so that only shortcuts and strided convolutions have an effect.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ _WHITENING = 0.5
 """Exponent of the standard deviation that each latent channel is divided by: 0 keeps sizes, 1 makes them all equal."""
 
 _STEADY = 100.0
-"""Size of two constant channels a group, far above all others, so that the last normalisation divides by a constant."""
+"""Value of two constant channels per group, far above all others: the last GroupNorm then divides by a constant."""
 
 _NOISE = 0.1
-"""Standard deviation of the latents' posterior, so that the decoder learns to bear small errors."""
+"""Standard deviation of the latents' posterior, for robustness of the decoder to small errors."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ def principal_components(samples: Float[Tensor, "samples dimensions"], kept: int
     return Projection(directions[:, order].T.contiguous(), mean, deviations)
 
 
-def start_encoder(vae: AutoencoderKL, crops: Sequence[Float[Tensor, "3 side side"]]) -> None:
+def initialise_encoder(vae: AutoencoderKL, crops: Sequence[Float[Tensor, "3 side side"]]) -> None:
     """Set the encoder of a fresh VAE to the principal components of these crops, [-1, 1].
 
     Raises:
@@ -73,51 +73,53 @@ def start_encoder(vae: AutoencoderKL, crops: Sequence[Float[Tensor, "3 side side
         vae.register_to_config(scaling_factor=1.0)
         features = torch.stack(list(crops))
         encoder = cast(Any, vae.encoder)
-        pass_on(encoder.conv_in, 3)
+        set_identity(encoder.conv_in, 3)
         for level in range(_LEVELS):
             block = encoder.down_blocks[level]
-            pass_on_block(block, features.shape[1])
-            projection = principal_components(neighbours(features), widths[level])
+            set_identity_shortcuts(block, features.shape[1])
+            projection = principal_components(unshuffled_samples(features), widths[level])
             _set_strided(block.downsamplers[0].conv, projection)
             features = project(features, projection)
-        _end(encoder, vae.quant_conv, principal_components(pixels(features), channels), groups)
+        _end(encoder, vae.quant_conv, principal_components(pixel_samples(features), channels), groups)
 
 
 def _silence(encoder: nn.Module) -> None:
-    """Zero everything, and let residual branches add nothing."""
+    """Zero all convolutions and linear layers."""
     for module in encoder.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             for parameter in module.parameters(recurse=False):
                 nn.init.zeros_(parameter)
 
 
-def pass_on(convolution: nn.Conv2d, channels: int) -> None:
-    """The first channels go through as they are."""
+def set_identity(convolution: nn.Conv2d, channels: int) -> None:
+    """Make a convolution the identity on its first `channels` channels."""
     middle = convolution.kernel_size[0] // 2
     convolution.weight[:channels] = 0.0
     for channel in range(channels):
         convolution.weight[channel, channel, middle, middle] = 1.0
 
 
-def pass_on_block(block: Any, channels: int) -> None:
-    """The same for the shortcuts of a level's residual blocks."""
+def set_identity_shortcuts(block: Any, channels: int) -> None:
+    """Make the shortcuts of a level's residual blocks the identity on the first `channels` channels."""
     for resnet in block.resnets:
         if resnet.conv_shortcut is not None:
-            pass_on(resnet.conv_shortcut, channels)
+            set_identity(resnet.conv_shortcut, channels)
 
 
-def neighbours(features: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "samples four_channels"]:
+def unshuffled_samples(
+    features: Float[Tensor, "batch channels height width"],
+) -> Float[Tensor, "samples four_channels"]:
     """2x2 pixels as one sample each, in the order of `pixel_unshuffle`."""
-    return pixels(nn.functional.pixel_unshuffle(features, 2))
+    return pixel_samples(nn.functional.pixel_unshuffle(features, 2))
 
 
-def pixels(features: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "samples channels"]:
+def pixel_samples(features: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "samples channels"]:
     """Every pixel as a sample."""
     return features.permute(0, 2, 3, 1).flatten(0, 2)
 
 
 def project(features: Tensor, projection: Projection) -> Float[Tensor, "batch kept half_height half_width"]:
-    """The components of 2x2 neighbours."""
+    """Principal components of 2x2 pixels."""
     samples = nn.functional.pixel_unshuffle(features, 2).double() - projection.mean.view(-1, 1, 1)
     return torch.einsum("kd,bdhw->bkhw", projection.rows, samples).float()
 

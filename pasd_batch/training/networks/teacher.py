@@ -1,4 +1,4 @@
-"""The teacher of the losses on pictures: Real-ESRGAN x4plus (arXiv 2107.10833), an RRDBNet (arXiv 1809.00219)."""
+"""Teacher of the losses on pictures: Real-ESRGAN x4plus (arXiv 2107.10833), an RRDBNet (arXiv 1809.00219)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ _REMEDY = "make the file with `python benchmarks/convert_real_esrgan.py PATH`"
 
 
 class RrdbNet(nn.Module):
-    """Pictures four times as large; modules are named as in the published weights."""
+    """x4 upscaler; modules are named as in the published weights."""
 
     def __init__(self, *, features: int = 64, blocks: int = 23, growth: int = 32) -> None:
         super().__init__()
@@ -41,12 +41,12 @@ class RrdbNet(nn.Module):
 
 
 @torch.no_grad()
-def taught(
+def run_teacher(
     teacher: nn.Module, degraded: Float[Tensor, "batch 3 height width"]
 ) -> Float[Tensor, "batch 3 height width"]:
-    """The teacher's pictures in [-1, 1] of degraded ones in [0, 1], whose sides are multiples of 4.
+    """Restore degraded pictures in [0, 1], whose sides are multiples of 4, with the teacher; the result is in [-1, 1].
 
-    It is made for small pictures, so it is given a quarter of each side: what a four times smaller photo holds.
+    A x4 upscaler, the teacher is given the pictures downsampled by 4.
     """
     small = interpolate(degraded, scale_factor=1.0 / SCALE, mode="bicubic", antialias=True, align_corners=False)
     return 2.0 * teacher(small.clamp(0.0, 1.0)).float().clamp(0.0, 1.0) - 1.0

@@ -1,4 +1,4 @@
-"""Parameters that learn: the paper's parts by name, and the VAE's decoder."""
+"""Choice of the trainable parameters, by the parts of the paper and the VAE's decoder."""
 
 from collections.abc import Collection, Iterator
 from typing import Any, cast
@@ -16,7 +16,7 @@ _DECODER = ("vae.decoder.", "vae.post_quant_conv.")
 _DISCRIMINATOR = "picture.discriminator."
 
 
-def part_of(name: str) -> TrainablePart | None:
+def trainable_part(name: str) -> TrainablePart | None:
     """The part that a parameter belongs to, by its name in the objective; None for what is never trained."""
     if name.startswith(_REMOVAL):
         return TrainablePart.DEGRADATION_REMOVAL
@@ -30,28 +30,28 @@ def part_of(name: str) -> TrainablePart | None:
 
 
 def choose_trainable(
-    objective: nn.Module, parts: Collection[TrainablePart], *, paca_works: bool, rgbs_matter: bool, denoises: bool
+    objective: nn.Module, parts: Collection[TrainablePart], *, has_paca: bool, uses_rgbs: bool, uses_denoiser: bool
 ) -> None:
-    """Let exactly these parts learn, and with them the discriminator that judges them, if there is one.
+    """Set `requires_grad` for exactly these parts, and for the discriminator, if there is one.
 
     Args:
         objective: holds the networks.
-        parts: what is asked for.
-        paca_works: off, PACA is left frozen, as its layers do nothing.
-        rgbs_matter: off, the to-RGB heads are left frozen, as no loss looks at them.
-        denoises: off, all is left frozen but what leads to the to-RGB outputs, as no loss looks at the denoiser.
+        parts: parts to train.
+        has_paca: off, PACA is left frozen (the ablation without it).
+        uses_rgbs: off, the to-RGB heads are left frozen, since no loss depends on them.
+        uses_denoiser: off, all but the degradation removal module is left frozen, since no loss depends on it.
 
     Raises:
-        TrainingError: nothing is left to learn.
+        TrainingError: no parameter is trainable.
     """
     learns_nothing = True
     for name, parameter in objective.named_parameters():
-        part = part_of(name)
+        part = trainable_part(name)
         useless = (
-            (part is TrainablePart.PACA and not paca_works)
-            or (name.startswith(_RGB_HEADS) and not rgbs_matter)
-            or not (denoises or part is TrainablePart.DEGRADATION_REMOVAL)
-            or (name.startswith(_FEATURES_OUT) and not denoises)
+            (part is TrainablePart.PACA and not has_paca)
+            or (name.startswith(_RGB_HEADS) and not uses_rgbs)
+            or not (uses_denoiser or part is TrainablePart.DEGRADATION_REMOVAL)
+            or (name.startswith(_FEATURES_OUT) and not uses_denoiser)
         )
         learns = part in parts and not useless
         parameter.requires_grad_(learns or name.startswith(_DISCRIMINATOR))
@@ -61,14 +61,13 @@ def choose_trainable(
 
 
 def computed_parameters(objective: nn.Module) -> set[str]:
-    """Names of what was made when the training began, as `objective.computed` tells, whether or not it learns.
+    """Names of parameters that were initialised when the training began (`objective.computed`), trainable or not.
 
-    A resumed training must find it as it was: what it was made from may have changed, and another kind of processor
-    draws and computes a little differently.
+    Checkpoints hold them: a resumed training may not be able to compute the same values again.
     """
     return {name for name, _ in objective.named_parameters() if cast(Any, objective).computed(name)}
 
 
 def trained_parameters(objective: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """Names and parameters of what learns, in a fixed order."""
+    """Names and parameters with `requires_grad`, in a fixed order."""
     return ((name, parameter) for name, parameter in objective.named_parameters() if parameter.requires_grad)

@@ -1,4 +1,4 @@
-"""The forward diffusion that training looks at: noised latents, and what the denoiser should say of them."""
+"""Forward diffusion of training: noised latents, prediction targets, and the latents that a prediction implies."""
 
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -26,7 +26,7 @@ def noise_towards(
     timesteps: Int64[Tensor, " batch"],
     alphas_cumprod: Float[Tensor, " steps"],
 ) -> Latents:
-    """The noise that takes `latents` to where `noise` takes `origin`."""
+    """Noise with which `latents` diffuse to the same noisy latents as `origin` with `noise`."""
     alpha = _per_sample(alphas_cumprod, timesteps, latents)
     return noise + (alpha / (1.0 - alpha)).sqrt() * (origin - latents)
 

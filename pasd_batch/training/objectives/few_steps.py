@@ -1,4 +1,4 @@
-"""Sampling inside a training step: from the start that restoring begins at to clean latents, in one step or a few."""
+"""Sampling within a training step, in one step or a few, from the same start as restoration."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -24,7 +24,7 @@ def trailing_timesteps(count: int, steps: int) -> tuple[int, ...]:
     return tuple(round(count * (steps - index) / steps) - 1 for index in range(steps))
 
 
-def drawn_levels(fractions: Float[Tensor, " batch"], pure_noise_share: float) -> Float[Tensor, " batch"]:
+def draw_alpha_a(fractions: Float[Tensor, " batch"], pure_noise_share: float) -> Float[Tensor, " batch"]:
     """alpha_a for each sample from uniform numbers: 0 for a share of them, uniform in [0, 1] for the others."""
     others = max(1.0 - pure_noise_share, _SMALLEST_SHARE)
     return ((fractions - pure_noise_share) / others).clamp(min=0.0, max=1.0)
@@ -50,7 +50,7 @@ def sampled_latents(
     alphas_cumprod: Float[Tensor, " steps"],
     prediction_type: PredictionType,
 ) -> Latents:
-    """Clean latents as predicted at the last of these timesteps, which DDIM steps (arXiv 2010.02502) lead to.
+    """Clean latents predicted at the last of these timesteps, after DDIM steps (arXiv 2010.02502) to it.
 
     Only the last prediction carries gradients, so that a chain costs no more memory than one step.
     """

@@ -1,4 +1,4 @@
-"""Terms of a loss balanced by what they do to the pictures, whatever the sizes of their values."""
+"""Loss terms balanced by the norms of their gradients with respect to the pictures."""
 
 from collections.abc import Sequence
 

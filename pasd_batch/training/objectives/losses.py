@@ -47,7 +47,7 @@ def pasd_loss(
     """L_DF + gamma L_DR + colourfulness, each term only where its weight is not 0.
 
     Args:
-        denoised: what the denoiser said and should have said (`prediction_target`); needed where L_DF counts.
+        denoised: the denoiser's prediction and its target (`prediction_target`); needed if L_DF has a weight.
         rgbs: to-RGB outputs; none where there is no degradation removal.
         clean: the clean picture.
         settings: weights of the terms.

@@ -14,9 +14,9 @@ from pasd_batch.config.losses import LossSettings, PredictionType
 from pasd_batch.config.picture_losses import PictureLossSettings
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.training.data.batch_maker import NumberedBatch
-from pasd_batch.training.networks.start import TrainingNetworks
+from pasd_batch.training.networks.initialization import TrainingNetworks
 from pasd_batch.training.objectives.diffusion import Latents, diffuse, noise_towards, prediction_target
-from pasd_batch.training.objectives.few_steps import drawn_levels, sampled_latents, sampling_start, trailing_timesteps
+from pasd_batch.training.objectives.few_steps import draw_alpha_a, sampled_latents, sampling_start, trailing_timesteps
 from pasd_batch.training.objectives.losses import Denoised, PasdLoss, Picture, pasd_loss
 from pasd_batch.training.objectives.own_teacher import OwnTeacher
 from pasd_batch.training.objectives.picture_loss import PictureLoss, PicturePair
@@ -68,9 +68,11 @@ class PasdObjective(nn.Module):
             drawn = SampleDraws(self._seed, torch.tensor(made.numbers[:1]))
             steps += int(drawn.integers(self._losses.picture.steps))
         batch = made.batch
-        guides = () if self.own_teacher is None else self.own_teacher.guides(self._prompts, batch.captions)
+        teacher_text_states = (
+            () if self.own_teacher is None else self.own_teacher.teacher_text_states(self._prompts, batch.captions)
+        )
         return StepInputs(
-            batch.clean, batch.degraded, numbers_of(made), self._text_states(batch.captions), steps, guides
+            batch.clean, batch.degraded, numbers_of(made), self._text_states(batch.captions), steps, teacher_text_states
         )
 
     def losses(self, inputs: StepInputs) -> dict[str, Tensor]:
@@ -81,8 +83,8 @@ class PasdObjective(nn.Module):
         parts = _parts(pasd_loss(compared, seen.rgbs or (), inputs.clean, self._losses))
         if self.picture is None:
             return parts
-        restored, taught, alpha_a = self._restore(inputs, seen.embedding, draws)
-        own = self.picture(restored, PicturePair(inputs.clean, inputs.degraded, taught), alpha_a, draws)
+        restored, teacher_pictures, alpha_a = self._restore(inputs, seen.embedding, draws)
+        own = self.picture(restored, PicturePair(inputs.clean, inputs.degraded, teacher_pictures), alpha_a, draws)
         return parts | own | {"loss": parts["loss"] + own["loss"]}
 
     def _predict(self, inputs: StepInputs, embedding: Tensor, draws: SampleDraws) -> Denoised:
@@ -106,7 +108,7 @@ class PasdObjective(nn.Module):
         """Pictures in [-1, 1] as restoring samples them, the own teacher's, and the alpha_a drawn for each."""
         settings = cast(PictureLossSettings, self._losses.picture)
         own = self._encode(2.0 * inputs.degraded - 1.0, draws)
-        levels = drawn_levels(draws.fractions(), settings.pure_noise_share)
+        levels = draw_alpha_a(draws.fractions(), settings.pure_noise_share)
         noises = (draws.normal(own.shape[1:]), draws.normal(own.shape[1:]))
         timesteps = trailing_timesteps(len(self.alphas_cumprod), settings.steps)[: inputs.sampled_steps]
         first = torch.full((len(own),), timesteps[0], device=own.device)
@@ -117,13 +119,13 @@ class PasdObjective(nn.Module):
             return self.unet(noisy, at, text_states, self.control_branch(noisy, at, text_states, embedding))
 
         latents = sampled_latents(denoise, start, timesteps, self.alphas_cumprod, self._prediction_type)
-        return self._decode(latents), self._taught(start, inputs), levels
+        return self._decode(latents), self._teacher_pictures(start, inputs), levels
 
     @torch.no_grad()
-    def _taught(self, start: Latents, inputs: StepInputs) -> Picture | None:
+    def _teacher_pictures(self, start: Latents, inputs: StepInputs) -> Picture | None:
         if self.own_teacher is None:
             return None
-        return self._decode(self.own_teacher(start, inputs.degraded, inputs.guides, self.alphas_cumprod))
+        return self._decode(self.own_teacher(start, inputs.degraded, inputs.teacher_text_states, self.alphas_cumprod))
 
     def _decode(self, latents: Latents) -> Picture:
         return cast(Any, self.vae).decode(latents / self.vae.config["scaling_factor"]).sample

@@ -1,4 +1,4 @@
-"""The model that training starts from as the teacher of a student that samples in fewer steps (arXiv 2101.02388)."""
+"""Distillation to fewer steps (arXiv 2101.02388): the teacher is the model that training starts from."""
 
 import copy
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from pasd_batch.config.losses import PredictionType
 from pasd_batch.config.picture_losses import OwnTeacherSettings
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser, TileBatch
 from pasd_batch.pasd.prompts import PromptEncoder, compose_prompt
-from pasd_batch.training.networks.start import TrainingNetworks
+from pasd_batch.training.networks.initialization import TrainingNetworks
 from pasd_batch.training.objectives.diffusion import Latents
 from pasd_batch.training.objectives.few_steps import sampled_latents, trailing_timesteps
 from pasd_batch.training.objectives.losses import Picture
@@ -37,8 +37,8 @@ class OwnTeacher(nn.Module):
         """The modules that sampling calls."""
         return self.unet, self.control_branch, cast(nn.Module, self.control_branch.controlnet_cond_embedding)
 
-    def guides(self, prompts: PromptEncoder, captions: Sequence[str]) -> tuple[States, ...]:
-        """Text states that guide sampling: of the captions with what is added to them, and of the negative prompt."""
+    def encode_prompts(self, prompts: PromptEncoder, captions: Sequence[str]) -> tuple[States, ...]:
+        """Text states of the captions with the quality suffix, and, with guidance, of the negative prompt."""
         settings = self._settings
         whole = [compose_prompt(caption, trigger_words="", suffix=settings.added_prompt) for caption in captions]
         states = torch.stack([prompts.encode(prompt) for prompt in whole])
@@ -47,17 +47,19 @@ class OwnTeacher(nn.Module):
         return states, prompts.encode(settings.negative_prompt).expand_as(states)
 
     @torch.no_grad()
-    def forward(self, start: Latents, degraded: Picture, guides: Sequence[States], alphas_cumprod: Tensor) -> Latents:
-        """Clean latents that many steps lead to.
+    def forward(
+        self, start: Latents, degraded: Picture, text_states: Sequence[States], alphas_cumprod: Tensor
+    ) -> Latents:
+        """Clean latents after the teacher's many DDIM steps.
 
         Args:
             start: noised latents at the last timestep, as the student begins.
             degraded: pictures in [0, 1].
-            guides: as `guides` gives them.
-            alphas_cumprod: signal left at every timestep.
+            text_states: those of `encode_prompts`.
+            alphas_cumprod: abar of every timestep.
         """
         embedding = self.control_branch.controlnet_cond_embedding(degraded, with_rgbs=False).embedding
-        prompts, *negatives = guides
+        prompts, *negatives = text_states
         timesteps = trailing_timesteps(len(alphas_cumprod), self._settings.steps)
 
         def denoise(noisy: Latents, at: Tensor) -> Latents:

@@ -1,4 +1,4 @@
-"""The perceptual distance that trainings may look at."""
+"""Perceptual distance of the training losses."""
 
 from typing import Any, cast
 

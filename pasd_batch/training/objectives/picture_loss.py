@@ -1,6 +1,6 @@
-"""The losses on restored pictures: L1 to a target that alpha_a decides on, a perceptual and an adversarial term.
+"""Losses on restored pictures: L1 to a target that depends on alpha_a, a perceptual and an adversarial term.
 
-What alpha_a does is decided here and not by chance: fidelity at 1, the teacher and the terms of perception at 0.
+They define the trade-off of alpha_a: at 1 fidelity alone, at 0 the teacher and the perceptual terms.
 """
 
 from dataclasses import dataclass
@@ -13,37 +13,37 @@ from torch.nn import functional
 from pasd_batch.config.picture_losses import PictureLossSettings
 from pasd_batch.config.weights import local_path
 from pasd_batch.training.networks.discriminator import PatchDiscriminator
-from pasd_batch.training.networks.teacher import RrdbNet, load_teacher, taught
-from pasd_batch.training.objectives.adversarial import hinge_loss, squared_slope
+from pasd_batch.training.networks.teacher import RrdbNet, load_teacher, run_teacher
+from pasd_batch.training.objectives.adversarial import approximate_r1_penalty, hinge_loss
 from pasd_batch.training.objectives.gradient_balance import balanced_gradient
 from pasd_batch.training.objectives.losses import Picture, Scalar
 from pasd_batch.training.objectives.perceptual import load_perceptual_distance
 from pasd_batch.training.objectives.sample_draws import SampleDraws
 
 _TRUSTED = 1.25, 1.1
-"""The teacher's errors, in those of the degraded picture, that end its share in the target and that begin to lower it.
+"""Ratios of the teacher's L1 error to the degraded picture's: at the first its weight is 0, at the second 1.
 
 On Kodak photos Real-ESRGAN has 1.0 of Lanczos's error at full strength of its chain, 1.05 at half, 1.24 on x2 bicubic.
 """
 
 _SMALLEST_ERROR = 1e-6
 
-Levels = Float[Tensor, " batch"]
-"""alpha_a of each sample."""
+PerSample = Float[Tensor, " batch"]
+"""One number per sample, such as alpha_a."""
 
 
 @dataclass(frozen=True, eq=False)
 class PicturePair:
-    """Clean pictures in [-1, 1] and what was made of them, in [0, 1]."""
+    """Clean pictures in [-1, 1] and their degraded versions in [0, 1]."""
 
     clean: Picture
     degraded: Picture
-    taught: Picture | None = None
-    """The model's own teacher's pictures, in [-1, 1]; none without one."""
+    teacher_pictures: Picture | None = None
+    """Pictures of the distillation's teacher, in [-1, 1]; None without one."""
 
 
 class PictureLoss(nn.Module):
-    """A module whose call is the loss; its discriminator learns by the same steps as what it judges."""
+    """The loss as a module; its discriminator is trained in the same optimizer steps as the generator."""
 
     def __init__(
         self,
@@ -59,43 +59,45 @@ class PictureLoss(nn.Module):
         self.discriminator = discriminator
         self._settings = settings
 
-    def forward(self, pictures: Picture, pair: PicturePair, alpha_a: Levels, draws: SampleDraws) -> dict[str, Tensor]:
-        """The objective (`loss`), whose gradient is the balanced one, and its parts.
+    def forward(
+        self, pictures: Picture, pair: PicturePair, alpha_a: PerSample, draws: SampleDraws
+    ) -> dict[str, Tensor]:
+        """The loss (`loss`), with the balanced gradient, and its terms.
 
         Args:
             pictures: restored, in [-1, 1], as sampled with the noise level `alpha_a`.
-            pair: what they were restored from, and what they should be.
-            alpha_a: decides on the target, and on how much the terms count.
+            pair: clean and degraded pictures.
+            alpha_a: decides on the target, and weights the perceptual terms by 1 - alpha_a.
             draws: the samples' random numbers.
         """
         target = self._target(pair, alpha_a)
-        # A leaf: the terms' gradients end here, and go on to the networks as one.
+        # A leaf, at which the terms' gradients are balanced before one of them goes on to the networks.
         seen = pictures.detach().float().requires_grad_()
         error = functional.l1_loss(seen, target)
-        perception = self._perception(seen, pair.clean.float() if pair.taught is None else target)
+        perception = self._perception(seen, pair.clean.float() if pair.teacher_pictures is None else target)
         shares = 1.0 - alpha_a
         terms = [(multiple, term) for multiple, term in perception.values()]
         gradient = balanced_gradient(error, terms, seen, shares)
         loss = self._settings.weight * _with_gradient(error.detach(), pictures.float(), gradient)
         parts = {"picture": error, **{name: term for name, (_, term) in perception.items()}}
         if self.discriminator is not None:
-            own = self._verdicts(self.discriminator, seen.detach(), pair.clean, shares, draws)
+            own = self._discriminator_loss(self.discriminator, seen.detach(), pair.clean, shares, draws)
             loss, parts = loss + own["discriminator"], parts | own
         return {"loss": loss, **{name: part.detach() for name, part in parts.items()}}
 
     @torch.no_grad()
-    def _target(self, pair: PicturePair, alpha_a: Levels) -> Picture:
-        if pair.taught is not None:
-            return pair.taught.float()
+    def _target(self, pair: PicturePair, alpha_a: PerSample) -> Picture:
+        if pair.teacher_pictures is not None:
+            return pair.teacher_pictures.float()
         clean = pair.clean.float()
         if self.teacher is None:
             return clean
-        picture = taught(self.teacher, pair.degraded)
-        share = (1.0 - alpha_a) * trust(picture, 2.0 * pair.degraded.float() - 1.0, clean)
+        picture = run_teacher(self.teacher, pair.degraded)
+        share = (1.0 - alpha_a) * teacher_weight(picture, 2.0 * pair.degraded.float() - 1.0, clean)
         return torch.lerp(clean, picture, share.view(-1, 1, 1, 1))
 
     def _perception(self, seen: Picture, wanted: Picture) -> dict[str, tuple[float, Scalar]]:
-        """The terms that 1 - alpha_a weighs, and the sizes of their gradients."""
+        """Perceptual and adversarial term, each with its gradient norm as a multiple of L1's."""
         terms = {}
         if self.perceptual is not None:
             terms["perceptual"] = (self._settings.perceptual, self.perceptual(seen, wanted).float().mean())
@@ -103,23 +105,24 @@ class PictureLoss(nn.Module):
             terms["adversarial"] = (self._settings.adversarial.weight, -self.discriminator(seen).mean())
         return terms
 
-    def _verdicts(
-        self, discriminator: nn.Module, fakes: Picture, clean: Picture, shares: Levels, draws: SampleDraws
+    def _discriminator_loss(
+        self, discriminator: nn.Module, fakes: Picture, clean: Picture, shares: PerSample, draws: SampleDraws
     ) -> dict[str, Scalar]:
-        """The discriminator's own loss, and its mean verdicts: that they part shows that it learns."""
+        """The discriminator's loss, and its mean logits of clean and restored pictures."""
         real, fake = discriminator(clean), discriminator(fakes)
         loss = hinge_loss(real, fake, shares)
         if self._settings.adversarial is not None and self._settings.adversarial.penalty:
             noise = draws.normal(clean.shape[1:])
-            loss = loss + self._settings.adversarial.penalty * squared_slope(discriminator, real, clean, noise)
+            loss = loss + self._settings.adversarial.penalty * approximate_r1_penalty(discriminator, real, clean, noise)
         return {"discriminator": loss, "verdict_real": real.mean(), "verdict_restored": fake.mean()}
 
 
-def trust(taught: Picture, degraded: Picture, clean: Picture) -> Levels:
-    """Shares of a teacher's pictures in the target: 1 where they are about as close to the clean ones as the degraded
-    ones are, or closer; 0 where the teacher takes away what is there, as it does with mildly degraded photos.
+def teacher_weight(teacher_pictures: Picture, degraded: Picture, clean: Picture) -> PerSample:
+    """Weights of the teacher's pictures in the target, by their L1 error relative to the degraded pictures'.
+
+    1 up to a ratio of 1.1, 0 from 1.25 on: of mildly degraded photos the teacher removes detail.
     """
-    own, others = ((pictures - clean).abs().mean(dim=(1, 2, 3)) for pictures in (taught, degraded))
+    own, others = ((pictures - clean).abs().mean(dim=(1, 2, 3)) for pictures in (teacher_pictures, degraded))
     most, least = _TRUSTED
     return ((most * others - own) / ((most - least) * others).clamp(min=_SMALLEST_ERROR)).clamp(min=0.0, max=1.0)
 
@@ -129,7 +132,7 @@ def build_picture_loss(settings: PictureLossSettings, *, seed: int) -> PictureLo
 
     Raises:
         CheckpointError: the teacher's weights are missing, or are something else.
-        TrainingError: the perceptual distance is wished, but not installed.
+        TrainingError: the perceptual distance is asked for, but not installed.
     """
     perceptual, discriminator = None, None
     if settings.perceptual:
@@ -143,6 +146,6 @@ def build_picture_loss(settings: PictureLossSettings, *, seed: int) -> PictureLo
 
 
 def _with_gradient(value: Scalar, pictures: Picture, gradient: Picture) -> Scalar:
-    """A scalar of this value, whose gradient on the pictures is the given one."""
+    """A scalar of this value with the given gradient with respect to the pictures."""
     carrier = (pictures * gradient).sum()
     return value + carrier - carrier.detach()

@@ -1,7 +1,7 @@
-"""Latents as a trained PASD predicts them, for a decoder that learns to make up for what they lack.
+"""Latents predicted by a trained PASD, for training a decoder on the denoiser's errors.
 
-One prediction of a denoiser is the mean of all photos that fit: smoother than any photo's latent, and with errors of
-its own. A decoder that knows only photos' latents turns these errors into a grain with the period of the latents.
+A one-step prediction is the mean of all photos that fit, smoother than any photo's latents. A decoder trained only on
+encoded photos turns its errors into a grid with the latents' period.
 """
 
 import torch
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from pasd_batch.config.losses import PredictionType
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.training.networks.frozen import tensor_digest
-from pasd_batch.training.networks.start import TrainingNetworks
+from pasd_batch.training.networks.initialization import TrainingNetworks
 from pasd_batch.training.objectives.diffusion import Latents, predicted_latents
 from pasd_batch.training.objectives.few_steps import sampling_start
 from pasd_batch.training.objectives.sample_draws import SampleDraws
 
 
 class LatentPredictor(nn.Module):
-    """A frozen PASD that says in one step what the clean latents are; captions are not used."""
+    """A frozen PASD that predicts clean latents in one step, without captions."""
 
     alphas_cumprod: Tensor
     text_state: Tensor

@@ -1,4 +1,4 @@
-"""Inputs of a training step: all that differs from batch to batch, so that the rest can be recorded once."""
+"""Inputs of a training step: everything that differs from batch to batch, so that a CUDA graph can hold the rest."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from pasd_batch.training.objectives.losses import Picture
 
 @dataclass(frozen=True, eq=False)
 class StepInputs:
-    """Tensors on the step's device, and the one number that decides which operations the step takes."""
+    """Tensors on the step's device, and the number of sampling steps, which decides on the operations."""
 
     clean: Picture
     """Clean pictures in [-1, 1]."""
@@ -28,25 +28,25 @@ class StepInputs:
     """States of the captions."""
 
     sampled_steps: int = 1
-    """Steps of sampling, of which the last one is learned."""
+    """Sampling steps of the losses on pictures; only the last one has gradients."""
 
-    guides: tuple[Float[Tensor, "batch words text_channels"], ...] = ()
-    """States of what guides the model's own teacher, if there is one."""
+    teacher_text_states: tuple[Float[Tensor, "batch words text_channels"], ...] = ()
+    """Text states of the teacher of a distillation; empty without one."""
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """All tensors."""
-        return self.clean, self.degraded, self.numbers, self.text_states, *self.guides
+        return self.clean, self.degraded, self.numbers, self.text_states, *self.teacher_text_states
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """Equal for inputs that the same operations work on."""
+        """Key that is equal for inputs with the same operations and shapes."""
         return self.sampled_steps, *((tensor.shape, tensor.dtype) for tensor in self.tensors)
 
     def copy(self) -> "StepInputs":
-        """The same values in memory of their own."""
-        clean, degraded, numbers, text_states, *guides = (tensor.clone() for tensor in self.tensors)
-        return StepInputs(clean, degraded, numbers, text_states, self.sampled_steps, tuple(guides))
+        """A deep copy."""
+        clean, degraded, numbers, text_states, *teacher_text_states = (tensor.clone() for tensor in self.tensors)
+        return StepInputs(clean, degraded, numbers, text_states, self.sampled_steps, tuple(teacher_text_states))
 
 
 def numbers_of(made: NumberedBatch) -> Int64[Tensor, " batch"]:

@@ -6,11 +6,11 @@ from PIL import Image
 from tiny_training import settings
 
 from pasd_batch.training.data.batch_maker import BatchMaker
-from pasd_batch.training.data.photo_index import kept_index, list_photos
+from pasd_batch.training.data.photo_index import list_photos, load_or_create_index
 from pasd_batch.training.data.process_feed import from_arrays, process_feed, to_arrays
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.placement import Placement
-from pasd_batch.training.work import loader_spec, open_output
+from pasd_batch.training.worker_setup import loader_spec, open_output
 
 
 def maker(work, photos="photos", **data):
@@ -79,7 +79,7 @@ def test_only_bad_photos_end_the_training_with_what_is_wrong(work, tmp_path):
 
 def test_loader_processes_make_the_same_batches_in_order(work):
     chosen = settings(work)
-    kept_index(open_output(chosen), chosen.data.sources, chosen.data.storage)
+    load_or_create_index(open_output(chosen), chosen.data.sources, chosen.data.storage)
     spec = loader_spec(chosen, Placement(torch.device("cpu")))
     direct = list(process_feed(spec, 0)(range(3, 8)))
     loaded = list(process_feed(spec, 1)(range(3, 8)))

@@ -8,7 +8,7 @@ from tiny_training import write_photos
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.training_data import PhotoSource, WebDatasetSource
 from pasd_batch.storage.storage import Storage, TooLarge
-from pasd_batch.training.data.photo_index import kept_index, list_photos
+from pasd_batch.training.data.photo_index import list_photos, load_or_create_index
 from pasd_batch.training.errors import TrainingError
 
 ACCESS = StorageSettings()
@@ -143,9 +143,9 @@ def test_an_id_may_not_be_in_a_manifest_twice(tmp_path):
 
 def test_the_list_is_kept_whatever_happens_to_the_folder(folder, tmp_path):
     storage, sources = Storage.open(str(tmp_path / "output")), [PhotoSource(path=str(folder))]
-    before = kept_index(storage, sources, ACCESS)
+    before = load_or_create_index(storage, sources, ACCESS)
     (folder / "photo-0.png").unlink()
-    after = kept_index(storage, sources, ACCESS)
+    after = load_or_create_index(storage, sources, ACCESS)
     assert [after.name(row) for row in range(len(after))] == [before.name(row) for row in range(3)]
 
 

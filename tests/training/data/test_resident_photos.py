@@ -16,7 +16,7 @@ from pasd_batch.training.data.sample_order import BatchPlan
 from pasd_batch.training.errors import TrainingError
 
 CPU = torch.device("cpu")
-PLAN = BatchPlan(batch_size=6, accumulation=1, workers=1, worker=0)
+PLAN = BatchPlan(batch_size=6, accumulation=1, world_size=1, rank=0)
 
 
 def data_settings(work, **more):

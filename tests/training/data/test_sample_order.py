@@ -11,14 +11,14 @@ def test_every_photo_comes_once_an_epoch_each_in_another_order():
 
 
 def test_workers_share_out_the_samples_of_one_large_batch():
-    alone = BatchPlan(batch_size=6, accumulation=1, workers=1, worker=0)
-    shared = [BatchPlan(batch_size=3, accumulation=1, workers=2, worker=worker) for worker in range(2)]
+    alone = BatchPlan(batch_size=6, accumulation=1, world_size=1, rank=0)
+    shared = [BatchPlan(batch_size=3, accumulation=1, world_size=2, rank=rank) for rank in range(2)]
     for batch in range(4):
         assert [*shared[0].numbers(batch), *shared[1].numbers(batch)] == list(alone.numbers(batch))
 
 
 def test_accumulated_batches_are_the_samples_of_one_large_batch():
-    alone = BatchPlan(batch_size=6, accumulation=1, workers=1, worker=0)
-    many = BatchPlan(batch_size=2, accumulation=3, workers=1, worker=0)
+    alone = BatchPlan(batch_size=6, accumulation=1, world_size=1, rank=0)
+    many = BatchPlan(batch_size=2, accumulation=3, world_size=1, rank=0)
     samples = [number for batch in many.batches(4, 6) for number in many.numbers(batch)]
     assert samples == [number for batch in alone.batches(4, 6) for number in alone.numbers(batch)]

@@ -9,7 +9,7 @@ from pasd_batch.training.data.batch_maker import BatchMaker
 from pasd_batch.training.data.photo_index import list_photos
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.stepping import Stepper
-from pasd_batch.training.work import build_task
+from pasd_batch.training.worker_setup import build_task
 
 CPU = torch.device("cpu")
 

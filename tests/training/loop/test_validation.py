@@ -12,9 +12,9 @@ from tiny_training import settings, values
 from pasd_batch.storage.storage import Storage
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.training_log import read_log
-from pasd_batch.training.loop.validation import ValidationPhoto, judge
+from pasd_batch.training.loop.validation import ValidationPhoto, score_validation
 from pasd_batch.training.trainer import train
-from pasd_batch.training.work import build_task
+from pasd_batch.training.worker_setup import build_task
 
 
 def test_validation_measures_and_shows_restored_photos(work):
@@ -66,12 +66,12 @@ def test_a_photo_without_a_caption_is_restored_with_the_prompt_that_is_set(work)
 def test_a_grid_is_measured_and_warned_of_where_a_crop_is_large_enough(caplog):
     clean = torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(1)) * 0.02 + 0.4
     photo = ValidationPhoto("a", "", clean, clean, 5)
-    assert judge([photo], [clean]).scores["grid_flat"] == pytest.approx(1.0)
+    assert score_validation([photo], [clean]).scores["grid_flat"] == pytest.approx(1.0)
     assert not caplog.records
     dotted = clean.clone()
     dotted[:, ::8, ::8] += 0.05
-    scores = judge([photo], [dotted]).scores
+    scores = score_validation([photo], [dotted]).scores
     assert min(scores["grid_flat"], scores["grid_edges"]) > 1.2
     assert "grid_flat is" in caplog.text
     small = ValidationPhoto("b", "", clean[:, :128, :128], clean[:, :128, :128], 5)
-    assert "grid_flat" not in judge([small], [small.clean]).scores
+    assert "grid_flat" not in score_validation([small], [small.clean]).scores

@@ -10,9 +10,9 @@ from pasd_batch.config.training_model import FromScratch
 from pasd_batch.config.training_vae import VaeSizes
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.networks.first_prediction import predict_degraded_photo
+from pasd_batch.training.networks.initialization import initial_networks
 from pasd_batch.training.networks.model_files import network_files
-from pasd_batch.training.networks.principal_components import start_encoder
-from pasd_batch.training.networks.start import build_start
+from pasd_batch.training.networks.principal_components import initialise_encoder
 from pasd_batch.training.objectives.diffusion import diffuse, predicted_latents
 from pasd_batch.training.objectives.vae_objective import build_vae
 
@@ -30,7 +30,7 @@ def vae_folder(crops, tmp_path_factory):
     folder = tmp_path_factory.mktemp("vae")
     torch.manual_seed(0)
     vae = build_vae(VaeSizes(latent_channels=CHANNELS, widths=(16, 24, 32, 48), norm_groups=2))
-    start_encoder(vae, list(crops))
+    initialise_encoder(vae, list(crops))
     for name, data in network_files("vae", vae, Precision.FLOAT32):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(data)
@@ -51,7 +51,7 @@ def fresh(vae_folder, prediction=PredictionType.V_PREDICTION, width=32, embeddin
         branch={"conditioning_embedding_out_channels": embedding},
         schedule={"beta_end": 0.0042},
     )
-    return build_start(start, prediction, seed=0)
+    return initial_networks(start, prediction, seed=0)
 
 
 @torch.no_grad()

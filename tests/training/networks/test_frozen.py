@@ -10,7 +10,7 @@ from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.stepping import Stepper
 from pasd_batch.training.networks.frozen import check_frozen, frozen_digests, tensor_digest
 from pasd_batch.training.trainer import train
-from pasd_batch.training.work import build_task
+from pasd_batch.training.worker_setup import build_task
 
 CPU = torch.device("cpu")
 WITHOUT_TEXT = ["control_branch", "degradation_removal", "paca", "unet"]

@@ -6,8 +6,8 @@ from photo_crops import astronaut_crops
 
 from pasd_batch.config.training_vae import VaeSizes
 from pasd_batch.training.errors import TrainingError
-from pasd_batch.training.networks.linear_decoder import start_decoder
-from pasd_batch.training.networks.principal_components import start_encoder
+from pasd_batch.training.networks.linear_decoder import initialise_decoder
+from pasd_batch.training.networks.principal_components import initialise_encoder
 from pasd_batch.training.objectives.vae_objective import build_vae
 
 SIZES = VaeSizes(latent_channels=12, widths=(16, 24, 48, 64), norm_groups=2, upsampling="pixel_shuffle")
@@ -22,8 +22,8 @@ def crops():
 def vae(crops):
     torch.manual_seed(0)
     vae = build_vae(SIZES)
-    start_encoder(vae, crops)
-    start_decoder(vae, crops)
+    initialise_encoder(vae, crops)
+    initialise_decoder(vae, crops)
     return vae
 
 
@@ -51,4 +51,4 @@ def test_all_that_learns_can_learn(vae):
 def test_a_level_too_narrow_is_refused_with_the_numbers(crops):
     narrow = build_vae(SIZES.model_copy(update={"widths": (16, 24, 32, 64)}))
     with pytest.raises(TrainingError, match=r"\[16, 24, 32, 64\]; decoder: linear needs at least \[3, 12, 48, 48\]"):
-        start_decoder(narrow, crops)
+        initialise_decoder(narrow, crops)

@@ -6,7 +6,7 @@ from photo_crops import astronaut_crops
 
 from pasd_batch.config.training_vae import VaeSizes
 from pasd_batch.training.errors import TrainingError
-from pasd_batch.training.networks.principal_components import principal_components, start_encoder
+from pasd_batch.training.networks.principal_components import initialise_encoder, principal_components
 from pasd_batch.training.objectives.vae_objective import build_vae
 
 SIZES = VaeSizes(latent_channels=12, widths=(16, 24, 32, 48), norm_groups=2)
@@ -21,7 +21,7 @@ def crops():
 def vae(crops):
     torch.manual_seed(0)
     vae = build_vae(SIZES)
-    start_encoder(vae, crops)
+    initialise_encoder(vae, crops)
     return vae
 
 
@@ -40,8 +40,8 @@ def test_components_are_those_of_largest_variance():
 def test_latents_keep_nearly_what_the_best_linear_map_of_their_size_keeps(vae, crops):
     latents = encode(vae, crops).mean.permute(0, 2, 3, 1).flatten(0, 2).double()
     blocks = torch.nn.functional.pixel_unshuffle(torch.stack(crops), 8).permute(0, 2, 3, 1).flatten(0, 2).double()
-    with_constant = torch.cat([latents, torch.ones(len(latents), 1)], dim=1)
-    error = blocks - with_constant @ torch.linalg.lstsq(with_constant, blocks).solution
+    with_intercept = torch.cat([latents, torch.ones(len(latents), 1)], dim=1)
+    error = blocks - with_intercept @ torch.linalg.lstsq(with_intercept, blocks).solution
     best = torch.linalg.svdvals(blocks - blocks.mean(dim=0))[12:].square().sum() / blocks.numel()
     assert float(best) <= float(error.square().mean()) < 1.1 * float(best)
 
@@ -61,9 +61,9 @@ def test_a_place_is_encoded_the_same_whatever_surrounds_it(vae, crops):
 
 def test_a_level_too_narrow_is_refused_with_the_numbers(crops):
     with pytest.raises(TrainingError, match=r"latent_channels is 24, .* has room for 22"):
-        start_encoder(build_vae(SIZES.model_copy(update={"latent_channels": 24})), crops)
+        initialise_encoder(build_vae(SIZES.model_copy(update={"latent_channels": 24})), crops)
 
 
 def test_a_last_level_no_wider_than_the_one_before_is_refused(crops):
     with pytest.raises(TrainingError, match=r"\[16, 24, 48, 48\]; the last level must be wider"):
-        start_encoder(build_vae(SIZES.model_copy(update={"widths": (16, 24, 48, 48)})), crops)
+        initialise_encoder(build_vae(SIZES.model_copy(update={"widths": (16, 24, 48, 48)})), crops)

@@ -10,7 +10,7 @@ from pasd_batch.pasd.schedulers import build_scheduler
 from pasd_batch.pasd.untrained import SCHEDULER_CONFIG
 from pasd_batch.training.objectives.few_steps import (
     SPACING,
-    drawn_levels,
+    draw_alpha_a,
     sampled_latents,
     sampling_start,
     trailing_timesteps,
@@ -70,9 +70,9 @@ def test_the_start_is_that_of_restoring():
 
 def test_levels_are_zero_for_their_share_and_uniform_beyond():
     fractions = torch.arange(1000) / 1000.0
-    levels = drawn_levels(fractions, 0.5)
+    levels = draw_alpha_a(fractions, 0.5)
     assert int((levels == 0.0).sum()) == 501
     assert float(levels.max()) == pytest.approx(0.998)
     assert float(levels[levels > 0].mean()) == pytest.approx(0.5, abs=0.01)
-    assert not drawn_levels(fractions, 1.0).any()
-    assert torch.equal(drawn_levels(fractions, 0.0), fractions)
+    assert not draw_alpha_a(fractions, 1.0).any()
+    assert torch.equal(draw_alpha_a(fractions, 0.0), fractions)

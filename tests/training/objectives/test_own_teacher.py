@@ -22,10 +22,10 @@ from pasd_batch.training.data.batch_maker import BatchMaker
 from pasd_batch.training.data.photo_index import list_photos
 from pasd_batch.training.loop.stepping import Stepper
 from pasd_batch.training.loop.training_log import read_log
-from pasd_batch.training.networks.start import load_pasd
+from pasd_batch.training.networks.initialization import load_pasd
 from pasd_batch.training.objectives.own_teacher import OwnTeacher
 from pasd_batch.training.trainer import train
-from pasd_batch.training.work import build_task
+from pasd_batch.training.worker_setup import build_task
 
 TEACHER = {"steps": 4, "guidance_scale": 2.0}
 QUICK = {"steps": 2, "guidance_scale": 1.0}
@@ -58,8 +58,8 @@ def test_the_teacher_samples_as_restoring_does(work):
     teacher = OwnTeacher(networks, OwnTeacherSettings(**TEACHER, added_prompt="sharp", negative_prompt="dull"))
     prompts = PromptEncoder(networks.tokenizer, networks.text_encoder)
     start, degraded = torch.randn(2, 4, 8, 8), torch.rand(2, 3, 64, 64)
-    guides = teacher.guides(prompts, ["a cat", ""])
-    made = teacher(start, degraded, guides, networks.alphas_cumprod)
+    states = teacher.encode_prompts(prompts, ["a cat", ""])
+    made = teacher(start, degraded, states, networks.alphas_cumprod)
     embeddings = networks.control_branch.controlnet_cond_embedding(degraded).embedding.detach()
     photos = [
         DenoisingPhoto(
@@ -85,8 +85,8 @@ def test_the_teacher_samples_as_restoring_does(work):
 def test_without_guidance_nothing_is_steered_away_from(work):
     networks = load_pasd(work / "base")
     teacher = OwnTeacher(networks, OwnTeacherSettings(steps=2, guidance_scale=1.0))
-    guides = teacher.guides(PromptEncoder(networks.tokenizer, networks.text_encoder), ["", "a cat"])
-    assert [each.shape[0] for each in guides] == [2]
+    states = teacher.encode_prompts(PromptEncoder(networks.tokenizer, networks.text_encoder), ["", "a cat"])
+    assert [each.shape[0] for each in states] == [2]
 
 
 def test_a_student_learns_the_teachers_pictures(work):

@@ -20,14 +20,14 @@ from pasd_batch.training.loop.acceleration import accelerate
 from pasd_batch.training.loop.stepping import Stepper
 from pasd_batch.training.loop.training_log import read_log
 from pasd_batch.training.networks.discriminator import PatchDiscriminator
-from pasd_batch.training.networks.teacher import RrdbNet, load_teacher, taught
+from pasd_batch.training.networks.teacher import RrdbNet, load_teacher, teacher_pictures
 from pasd_batch.training.objectives import picture_loss
 from pasd_batch.training.objectives.adversarial import hinge_loss
 from pasd_batch.training.objectives.gradient_balance import balanced_gradient
-from pasd_batch.training.objectives.picture_loss import PictureLoss, PicturePair, build_picture_loss, trust
+from pasd_batch.training.objectives.picture_loss import PictureLoss, PicturePair, build_picture_loss, teacher_weight
 from pasd_batch.training.objectives.sample_draws import SampleDraws
 from pasd_batch.training.trainer import train
-from pasd_batch.training.work import build_task
+from pasd_batch.training.worker_setup import build_task
 
 CPU = torch.device("cpu")
 STEPS_TO_SEE = 40
@@ -65,8 +65,8 @@ def pair_of(photos, side=32):
 
 def test_the_target_goes_from_the_teachers_picture_to_the_clean_one(photos, teacher):
     pair = PicturePair(pair_of(photos).clean, 0.5 - 0.5 * pair_of(photos).clean.sign())
-    own = taught(load_teacher(teacher), pair.degraded)
-    assert trust(own, 2.0 * pair.degraded - 1.0, pair.clean).eq(1.0).all(), "negatives are further from photos"
+    own = teacher_pictures(load_teacher(teacher), pair.degraded)
+    assert teacher_weight(own, 2.0 * pair.degraded - 1.0, pair.clean).eq(1.0).all(), "negatives are further from photos"
     levels = torch.tensor([0.0, 0.25, 1.0])
     expected = torch.stack([own[0], 0.75 * own[1] + 0.25 * pair.clean[1], pair.clean[2]])
     assert float(loss_of(expected, pair, levels, teacher=teacher)["picture"]) < 1e-6
@@ -84,13 +84,13 @@ def test_the_target_goes_from_the_teachers_picture_to_the_clean_one(photos, teac
 )
 def test_a_teacher_that_takes_away_what_is_there_is_not_followed(photos, error, share):
     clean = pair_of(photos).clean
-    shares = trust(clean + error, clean - 0.2, clean)
+    shares = teacher_weight(clean + error, clean - 0.2, clean)
     assert shares.tolist() == pytest.approx([share] * len(clean), abs=1e-4)
 
 
 def test_a_perfect_photo_has_no_teacher(photos):
     clean = pair_of(photos).clean
-    assert trust(clean + 0.01, clean, clean).eq(0.0).all()
+    assert teacher_weight(clean + 0.01, clean, clean).eq(0.0).all()
 
 
 def test_terms_have_the_gradients_that_the_settings_say(photos):
@@ -187,7 +187,7 @@ def test_a_teacher_enlarges_a_quarter_of_each_side(teacher):
     seen = []
     network = load_teacher(teacher)
     network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
-    assert taught(network, torch.rand(2, 3, 32, 40)).shape == (2, 3, 32, 40)
+    assert teacher_pictures(network, torch.rand(2, 3, 32, 40)).shape == (2, 3, 32, 40)
     assert seen == [(2, 3, 8, 10)]
 
 

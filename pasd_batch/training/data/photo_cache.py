@@ -1,4 +1,4 @@
-"""Decoded training photos, kept as long as there is room: decoding a large photo costs more than its crop teaches."""
+"""LRU cache of decoded training photos: decoding a large photo takes longer than everything else of a sample."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,12 +18,12 @@ class DecodedPhoto:
 
     @property
     def bytes(self) -> int:
-        """Memory that the pixels take."""
+        """Memory of the pixels."""
         return self.pixels.numel() * self.pixels.element_size()
 
 
-class DecodedPhotos:
-    """Photos by their row; those looked at longest ago make room for others."""
+class PhotoCache:
+    """Decoded photos by row, up to `most_bytes`; the least recently used are dropped."""
 
     def __init__(self, decode: Callable[[int], DecodedPhoto], most_bytes: int) -> None:
         self._decode = decode

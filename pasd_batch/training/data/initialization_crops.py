@@ -1,4 +1,4 @@
-"""The crops from which fresh weights are computed."""
+"""Training crops for data-dependent initialisation (PCA, least squares)."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,7 +11,7 @@ from pasd_batch.training.data.photo_index import list_photos, load_index
 _COUNT = 256
 
 
-def first_crops(settings: TrainerSettings) -> Float[Tensor, "crops 3 side side"]:
+def initialization_crops(settings: TrainerSettings) -> Float[Tensor, "crops 3 side side"]:
     """The clean photos of a training's first samples in [-1, 1], always the same."""
     data = settings.data
     output = Storage.open(settings.output, data.storage)

@@ -1,4 +1,4 @@
-"""Start of a PASD training: the networks, from a Stable Diffusion base, a trained PASD, or from scratch."""
+"""Initial networks of a PASD training: from a Stable Diffusion base, a trained PASD, or from scratch."""
 
 import json
 from collections.abc import Callable
@@ -54,21 +54,21 @@ class TrainingNetworks:
     text_encoder: CLIPTextModel
     tokenizer: CLIPTokenizer
     scheduler_config: dict[str, Any]
-    """For samplers too: it says what is predicted."""
+    """Noise schedule and `prediction_type`, for training and sampling."""
 
     carries_base: bool
     """True if the trained model's folder must have the base's parts as well."""
 
     drawn: Callable[[str], bool]
-    """True if a parameter (`unet...`, `control_branch...`) was drawn from the seed rather than read as it is."""
+    """True if a parameter (`unet...`, `control_branch...`) was initialised from the seed rather than read."""
 
     @property
     def alphas_cumprod(self) -> Float[Tensor, " steps"]:
-        """Signal left at every timestep (abar)."""
+        """abar of every timestep."""
         return cast(Any, DDPMScheduler.from_config(self.scheduler_config)).alphas_cumprod
 
 
-def build_start(start: ModelStart, prediction: PredictionType | None, *, seed: int) -> TrainingNetworks:
+def initial_networks(start: ModelStart, prediction: PredictionType | None, *, seed: int) -> TrainingNetworks:
     """Load or initialise the networks on the CPU.
 
     Args:
@@ -91,7 +91,7 @@ def build_start(start: ModelStart, prediction: PredictionType | None, *, seed: i
                 networks = _from_scratch(start)
             case _:
                 assert_never(start)
-    _settle_prediction(networks.scheduler_config, prediction)
+    _set_prediction_type(networks.scheduler_config, prediction)
     for network in (networks.unet, networks.control_branch, networks.vae, networks.text_encoder):
         nn.Module.to(network, torch.float32)
         network.eval()
@@ -104,11 +104,11 @@ def load_pasd(folder: Path) -> TrainingNetworks:
     Raises:
         CheckpointError: it is missing, or does not hold what it should.
     """
-    return build_start(FromPasd(base=folder, control=folder, carries_base=True), None, seed=0)
+    return initial_networks(FromPasd(base=folder, control=folder, carries_base=True), None, seed=0)
 
 
-def silence_paca(unet: PixelAwareUNet) -> None:
-    """Make every PACA layer add nothing: its last projection becomes zero, and must not be trained."""
+def zero_paca(unet: PixelAwareUNet) -> None:
+    """Zero the output projection of every PACA layer, for the ablation without it; it must not be trained."""
     for module in unet.modules():
         last = None
         if isinstance(module, PixelAwareTransformer):
@@ -200,8 +200,8 @@ def load_trained_vae(folder: Path) -> AutoencoderKL:
     return load_vae(folder).float().eval()
 
 
-def _settle_prediction(schedule: dict[str, Any], prediction: PredictionType | None) -> None:
-    """Write down what is predicted: what is asked for, else what the schedule says, else the noise."""
+def _set_prediction_type(schedule: dict[str, Any], prediction: PredictionType | None) -> None:
+    """Set the schedule's `prediction_type`: the one asked for, else its own, else epsilon."""
     settled = prediction or PredictionType(schedule.get("prediction_type", PredictionType.EPSILON))
     if schedule.get("rescale_betas_zero_snr") and settled is PredictionType.EPSILON:
         raise TrainingError(

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pasd_batch.training.data.decoded_photos import DecodedPhoto, DecodedPhotos
+from pasd_batch.training.data.photo_cache import DecodedPhoto, PhotoCache
 
 BYTES = 3 * 4 * 4 * 4
 
@@ -17,7 +17,7 @@ def keeper(decoded, photos):
         decoded.append(row)
         return DecodedPhoto(str(row), torch.full((3, 4, 4), float(row)), "")
 
-    return DecodedPhotos(decode, photos * BYTES)
+    return PhotoCache(decode, photos * BYTES)
 
 
 def test_a_photo_that_is_kept_is_not_decoded_again(decoded):

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from pasd_batch.config.model import Precision
-from pasd_batch.training.networks.judges import ReflectedBlur, blur_by_products, lower_weights, prepare_judges
+from pasd_batch.training.networks.loss_networks import BlurPool, cast_weights, prepare_loss_networks, replace_blur_pools
 from pasd_batch.training.networks.teacher import RrdbNet
 
 CPU = torch.device("cpu")
@@ -26,19 +26,19 @@ class Antialiased(nn.Module):
         return functional.conv2d(self.pad(features), self.filt, stride=self.stride, groups=features.shape[1])
 
 
-def judge(channels=6, taps=(1.0, 2.0, 1.0), padding=2):
+def loss_network(channels=6, taps=(1.0, 2.0, 1.0), padding=2):
     torch.manual_seed(2)
     first, second = nn.Conv2d(3, channels, 3, padding=1), nn.Conv2d(channels, 4, 3, padding=1)
     return nn.Sequential(first, nn.ReLU(), Antialiased(channels, taps, padding), second).requires_grad_(False)
 
 
-@pytest.mark.parametrize("network", [RrdbNet(features=8, blocks=2, growth=4).requires_grad_(False), judge()])
+@pytest.mark.parametrize("network", [RrdbNet(features=8, blocks=2, growth=4).requires_grad_(False), loss_network()])
 def test_weights_in_low_precision_change_no_bit_of_what_autocast_computes(network, one_thread):
     pictures = torch.rand(2, 3, 8, 12)
     results = []
     for lower in (False, True):
         if lower:
-            lower_weights(network, torch.bfloat16)
+            cast_weights(network, torch.bfloat16)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             results.append(network(pictures))
     assert torch.equal(*results)
@@ -52,7 +52,7 @@ def test_weights_in_low_precision_change_no_bit_of_what_autocast_computes(networ
 def test_blurs_by_products_are_the_convolutions(taps, padding, size):
     plain = Antialiased(5, taps, padding)
     features = torch.randn(2, 5, *size).contiguous(memory_format=torch.channels_last).requires_grad_()
-    expected, found = plain(features), ReflectedBlur(plain)(features)
+    expected, found = plain(features), BlurPool(plain)(features)
     torch.testing.assert_close(found, expected, rtol=0.0, atol=1e-6)
     assert found.is_contiguous(memory_format=torch.channels_last)
     given = torch.randn(expected.shape)
@@ -64,33 +64,33 @@ def test_in_bfloat16_blurs_differ_by_one_rounding_more():
     plain = Antialiased(5, (1.0, 2.0, 1.0), 2)
     features = torch.rand(2, 5, 16, 16)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        error = (ReflectedBlur(plain)(features).float() - plain(features).float()).abs().max()
+        error = (BlurPool(plain)(features).float() - plain(features).float()).abs().max()
     assert float(error) <= 2**-8
 
 
-def test_a_judge_keeps_the_names_that_checkpoints_hold():
-    network = judge()
+def test_a_loss_network_keeps_the_names_that_checkpoints_hold():
+    network = loss_network()
     before = {name: each.clone() for name, each in network.state_dict().items()}
-    blur_by_products(network)
-    assert isinstance(network[2], ReflectedBlur)
+    replace_blur_pools(network)
+    assert isinstance(network[2], BlurPool)
     after = network.state_dict()
     assert list(after) == list(before)
     assert all(torch.equal(after[name], before[name]) for name in before)
 
 
 @pytest.mark.parametrize("precision", [Precision.FLOAT32, Precision.BFLOAT16])
-def test_on_the_cpu_judges_stay_as_they_are(precision):
-    network = judge()
-    prepare_judges([network], precision, CPU)
+def test_on_the_cpu_loss_networks_stay_as_they_are(precision):
+    network = loss_network()
+    prepare_loss_networks([network], precision, CPU)
     assert isinstance(network[2], Antialiased)
     assert {each.dtype for each in network.parameters()} == {torch.float32}
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
-def test_on_a_gpu_judges_are_channels_last_in_low_precision():
+def test_on_a_gpu_loss_networks_are_channels_last_in_low_precision():
     device = torch.device("cuda")
-    plain, ours = judge().to(device), judge().to(device)
-    prepare_judges([ours], Precision.BFLOAT16, device)
+    plain, ours = loss_network().to(device), loss_network().to(device)
+    prepare_loss_networks([ours], Precision.BFLOAT16, device)
     pictures = torch.rand(2, 3, 17, 32, device=device)
     with torch.autocast("cuda", dtype=torch.bfloat16):
         found, expected = ours(pictures), plain(pictures)

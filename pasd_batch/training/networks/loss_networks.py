@@ -1,4 +1,4 @@
-"""Frozen networks that judge pictures in a training, as a GPU computes them fastest in low precision."""
+"""Frozen networks of the losses (perceptual distance, teacher), made faster on a GPU in low precision."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -10,42 +10,42 @@ from torch import Tensor, nn
 from pasd_batch.config.model import Precision
 
 
-def prepare_judges(judges: Sequence[nn.Module], precision: Precision, device: torch.device) -> None:
-    """On a GPU in low precision: lay judges out channels-last, with weights in that precision and blurs as products.
+def prepare_loss_networks(loss_networks: Sequence[nn.Module], precision: Precision, device: torch.device) -> None:
+    """On a GPU in low precision: channels-last layout, weights in that precision, blur pools as matrix products.
 
-    To be called when nothing compares their weights any longer: a checkpoint's digests are of those that were read.
+    Call it after `frozen_digests`, which must be of the weights as they were read.
     """
     if device.type != "cuda" or precision is Precision.FLOAT32:
         return
-    for judge in judges:
-        nn.Module.to(judge, memory_format=torch.channels_last)
-        lower_weights(judge, getattr(torch, precision.value))
-        blur_by_products(judge)
+    for network in loss_networks:
+        nn.Module.to(network, memory_format=torch.channels_last)
+        cast_weights(network, getattr(torch, precision.value))
+        replace_blur_pools(network)
 
 
-def lower_weights(judge: nn.Module, dtype: torch.dtype) -> None:
+def cast_weights(network: nn.Module, dtype: torch.dtype) -> None:
     """Round the weights of convolutions and linear layers as autocast does at each call, so that no bit changes."""
-    for layer in judge.modules():
+    for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             layer.to(dtype)
 
 
-def blur_by_products(judge: nn.Module) -> None:
-    """Replace antialiased subsampling (arXiv 1904.11486), which ST-LPIPS has behind every pooling."""
-    for parent in list(judge.modules()):
+def replace_blur_pools(network: nn.Module) -> None:
+    """Replace a network's BlurPool layers (arXiv 1904.11486), which ST-LPIPS has after every pooling."""
+    for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(getattr(child, "pad", None), nn.ReflectionPad2d) and isinstance(
                 getattr(child, "filt", None), Tensor
             ):
-                setattr(parent, name, ReflectedBlur(child))
+                setattr(parent, name, BlurPool(child))
 
 
-class ReflectedBlur(nn.Module):
-    """Padding by reflection, a separable blur and subsampling as one matrix for rows and one for columns.
+class BlurPool(nn.Module):
+    """BlurPool (reflection padding, separable blur, subsampling) as one matrix for rows and one for columns.
 
-    torch's padding brings features into planes, and its convolution of each channel by itself is slow in low precision.
-    In float32 results differ by roundings (1e-6 of the largest value); in bfloat16 also by one rounding more, between
-    rows and columns (2^-8).
+    torch's reflection padding converts features to NCHW, and its depthwise convolution is slow in low precision.
+    In float32 results differ by rounding (1e-6 of the largest value), in bfloat16 by one more rounding between rows and
+    columns (2^-8).
     """
 
     def __init__(self, layer: nn.Module) -> None:
@@ -60,7 +60,7 @@ class ReflectedBlur(nn.Module):
         self._made: dict[tuple[str, int, torch.device], Tensor] = {}
 
     def forward(self, features: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels _h _w"]:
-        """Blur features and take every `stride`-th of them."""
+        """Blur features and subsample them by `stride`."""
         batch, channels, height, width = features.shape
         rows, columns = (
             self._matrix(axis, size, features.device) for axis, size in (("rows", height), ("columns", width))
@@ -71,7 +71,7 @@ class ReflectedBlur(nn.Module):
         return pixels.reshape(batch, len(rows), len(columns), channels).permute(0, 3, 1, 2)
 
     def _matrix(self, axis: str, size: int, device: torch.device) -> Float[Tensor, "made size"]:
-        """Weights of an axis's values in each of the results; made once, as a recorded step cannot."""
+        """Matrix of padding, blur and subsampling along an axis; cached, since a CUDA graph cannot create it."""
         key = (axis, size, device)
         if key not in self._made:
             before, after = self._paddings[axis]

@@ -10,7 +10,7 @@ from pasd_batch.config.losses import PredictionType
 from pasd_batch.config.training_model import FromPasd
 from pasd_batch.pasd.state_dict import CheckpointError
 from pasd_batch.training.errors import TrainingError
-from pasd_batch.training.networks.start import build_start, load_trained_vae
+from pasd_batch.training.networks.initialization import initial_networks, load_trained_vae
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -32,15 +32,15 @@ def model(work):
 @pytest.mark.parametrize("kind", list(PredictionType))
 def test_a_model_goes_on_predicting_what_it_did(model, kind):
     change_schedule(model, prediction_type=kind.value)
-    assert build_start(going_on(model), None, seed=0).scheduler_config["prediction_type"] == kind.value
-    asked = build_start(going_on(model), PredictionType.V_PREDICTION, seed=0)
+    assert initial_networks(going_on(model), None, seed=0).scheduler_config["prediction_type"] == kind.value
+    asked = initial_networks(going_on(model), PredictionType.V_PREDICTION, seed=0)
     assert asked.scheduler_config["prediction_type"] == "v_prediction"
 
 
 def test_noise_is_not_predicted_from_pure_noise_whoever_names_the_schedule(model):
     change_schedule(model, prediction_type="epsilon", rescale_betas_zero_snr=True)
     with pytest.raises(TrainingError, match=r"losses\.prediction_type: v_prediction"):
-        build_start(going_on(model), None, seed=0)
+        initial_networks(going_on(model), None, seed=0)
 
 
 def test_a_vae_that_lacks_a_tensor_is_refused_by_name(model):
@@ -59,5 +59,5 @@ def test_pickles_are_read_only_when_allowed(model):
     torch.save(load_file(path), model / "unet" / "diffusion_pytorch_model.bin")
     path.unlink()
     with pytest.raises(CheckpointError, match="allow_pickle"):
-        build_start(going_on(model), None, seed=0)
-    assert build_start(going_on(model, allow_pickle=True), None, seed=0).unet.config["paca"] == "pasd"
+        initial_networks(going_on(model), None, seed=0)
+    assert initial_networks(going_on(model, allow_pickle=True), None, seed=0).unet.config["paca"] == "pasd"

@@ -1,4 +1,4 @@
-"""Parts that a worker needs to run a training's loop, built from its settings alone."""
+"""Construction of a worker's task, loader specification and storage from the training's settings."""
 
 from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.config.training import AnyTraining, TrainingSettings

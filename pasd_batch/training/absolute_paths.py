@@ -1,4 +1,4 @@
-"""The places a training names, made independent of the folder that each of its workers runs in."""
+"""Absolute paths in a training's settings, for workers that run in other folders."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from pasd_batch.config.training import AnyTraining, parse_training
 
 
-def with_absolute_places(settings: AnyTraining) -> AnyTraining:
+def with_absolute_paths(settings: AnyTraining) -> AnyTraining:
     """The settings with relative local paths resolved here; URIs stay as they are."""
     values = _with_absolute_paths(settings.model_dump(mode="python"))
     values["output"] = _absolute(values["output"])

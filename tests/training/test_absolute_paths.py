@@ -2,7 +2,7 @@ import os
 
 from tiny_training import settings, vae_settings, values
 
-from pasd_batch.training.places import with_absolute_places
+from pasd_batch.training.absolute_paths import with_absolute_paths
 
 
 def test_everything_a_training_names_is_found_from_any_folder(work):
@@ -13,7 +13,7 @@ def test_everything_a_training_names_is_found_from_any_folder(work):
         data={**values(work)["data"], "sources": [{"kind": "photos", "path": "photos"}]},
         log={"tensorboard": "runs/log"},
     )
-    placed = with_absolute_places(chosen)
+    placed = with_absolute_paths(chosen)
     here = os.getcwd()
     assert placed.output == f"{here}/runs/out"
     assert str(placed.model.base) == f"{here}/runs/base"
@@ -30,7 +30,7 @@ def test_so_is_what_a_decoder_learns_from(work):
         predicted={"model": "runs/denoiser", "share": 0.5},
         output="s3://bucket/decoder",
     )
-    placed = with_absolute_places(chosen)
+    placed = with_absolute_paths(chosen)
     assert str(placed.initial) == os.path.abspath("runs/vae")
     assert str(placed.predicted.model) == os.path.abspath("runs/denoiser")
     assert placed.output == "s3://bucket/decoder"
