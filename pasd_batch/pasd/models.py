@@ -99,16 +99,11 @@ def place_models(unet: PixelAwareUNet, branch: ControlBranch, base: BaseModel, s
     """Move networks to the settings' device, precision and memory layout, and compile them if asked for."""
     device = choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, device)
-    for network in (unet, branch, base.vae):
+    for network in (unet, branch, base.vae, base.text_encoder):
         network.requires_grad_(False)
-        if device.type == "cuda":
-            # On the CPU this layout is slower for layers of few channels (12x for the degradation removal module).
-            nn.Module.to(network, memory_format=torch.channels_last)
-    if settings.fused_layers and device.type == "cuda":
-        run_channels_last(unet)
-        run_channels_last(branch)
-        keep_norms_channels_last(base.vae)
-    base.text_encoder.requires_grad_(False)
+    # On the CPU channels-last is slower for layers of few channels (12x for the degradation removal module).
+    if device.type == "cuda":
+        _lay_out_channels_last(unet, branch, base.vae, fused_layers=settings.fused_layers)
     _place(base.text_encoder, device, torch.float32)
     _place(unet, device, dtype)
     _place(branch, device, dtype)
@@ -129,6 +124,17 @@ def place_models(unet: PixelAwareUNet, branch: ControlBranch, base: BaseModel, s
         vae_tf32=settings.vae_tf32,
         graphs=graphs,
     )
+
+
+def _lay_out_channels_last(
+    unet: PixelAwareUNet, branch: ControlBranch, vae: AutoencoderKL, *, fused_layers: bool
+) -> None:
+    for network in (unet, branch, vae):
+        nn.Module.to(network, memory_format=torch.channels_last)
+    if fused_layers:
+        run_channels_last(unet)
+        run_channels_last(branch)
+        keep_norms_channels_last(vae)
 
 
 def _place(network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:

@@ -1,10 +1,10 @@
-"""A VAE whose decoder tells the pixels of a block apart, for small models with many latent channels.
+"""A VAE whose decoder upsamples by pixel shuffle, for small models with many latent channels.
 
-Stable Diffusion's decoder enlarges by repeating pixels. So it gives a plain area wherever the latents do not change
-from place to place, whatever their values, and can follow linear codes, such as principal components of 8x8 pixels,
-only roughly. Here every enlargement is a pixel shuffle (arXiv 1609.05158): each pixel of a block has weights of its
-own, at the same cost. There is also no normalisation before the last convolution, which would make a colour depend on
-how colourful the rest of the photo is. The encoder is that of `AutoencoderKL`.
+Stable Diffusion's decoder upsamples by repeating pixels. Where latents are constant its output is constant too,
+whatever their values, so that it only roughly approximates linear codes such as principal components of 8x8 pixels.
+Here every upsampler is a pixel shuffle (arXiv 1609.05158): each pixel of a block has its own weights, at the same cost.
+There is also no normalisation before the last convolution, which would make a colour depend on how colourful the rest
+of the photo is. The encoder is that of `AutoencoderKL`.
 """
 
 from collections.abc import Iterable

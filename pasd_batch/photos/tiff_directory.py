@@ -1,7 +1,7 @@
-"""The structure that EXIF records and TIFF files share: directories of tags in either byte order.
+"""TIFF directories (IFDs) of EXIF records and TIFF files, in either byte order.
 
-Values stay the bytes they were: texts keep their encoding, numbers and the camera maker's block their byte order, and
-that block its place, because makers count offsets within it from the record's start (EXIF 3.0, section 4.6.2).
+Values are kept as bytes: text encodings and byte order stay, and so does the position of the camera maker's note, whose
+offsets count from the record's start (EXIF 3.0, section 4.6.2).
 """
 
 import math
@@ -123,8 +123,7 @@ def read_directories(
             if pointer is not None and tag not in found.others and (start := reader.pointed(pointer)) is not None:
                 found.others[tag] = reader.directory(start)
     if reader.dropped:
-        names = ", ".join(dict.fromkeys(reader.dropped))
-        warn(f"malformed or oversized EXIF tags were left out: {names}")
+        warn(f"malformed or oversized EXIF tags were left out: {', '.join(dict.fromkeys(reader.dropped))}")
     return found
 
 
@@ -220,8 +219,7 @@ class _Layout:
         struct.pack_into(f"{self._order}H", self.file, start, len(tags))
         for index, tag in enumerate(tags):
             if tag in children:
-                content = struct.pack(f"{self._order}I", self._add(self._record.others[tag], tag))
-                kind, count = LONG, 1
+                content, kind, count = struct.pack(f"{self._order}I", self._add(self._record.others[tag], tag)), LONG, 1
             else:
                 content, kind, count = self._content(tag, directory[tag], name)
             struct.pack_into(f"{self._order}HHI4s", self.file, start + 2 + 12 * index, tag, kind, count, content)

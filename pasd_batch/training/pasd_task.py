@@ -7,6 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from pasd_batch.config.losses import LossSettings
 from pasd_batch.config.model import Precision
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.sampling import SamplingSettings
@@ -116,19 +117,7 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
     if isinstance(start, FromScratch) and start.first_prediction is FirstPrediction.DEGRADED_PHOTO:
         predict_degraded_photo(networks, initialization_crops(settings))
     losses = settings.losses
-    if (losses.gamma or losses.colorfulness) and networks.control_branch.controlnet_cond_embedding.to_rgbs is None:
-        raise TrainingError(
-            "losses.gamma and losses.colorfulness need the to-RGB heads of the degradation removal module, which this "
-            "model does not have; set both to 0, or start with heads (model.branch.return_rgbs: true)"
-        )
-    picture, own_teacher = None, None
-    if losses.picture is not None:
-        picture = build_picture_loss(losses.picture, seed=settings.seed)
-        # What is learned is only right where sampling visits the same timesteps.
-        networks.scheduler_config["timestep_spacing"] = SPACING
-        if losses.picture.own_teacher is not None:
-            own_teacher = OwnTeacher(networks, losses.picture.own_teacher)
-    objective = PasdObjective(networks, losses, seed=settings.seed, picture=picture, own_teacher=own_teacher)
+    objective = _build_objective(networks, losses, seed=settings.seed)
     choose_trainable(
         objective,
         settings.trainable,
@@ -142,6 +131,22 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
     if settings.validation.sources:
         _check_sampling(task)
     return task
+
+
+def _build_objective(networks: TrainingNetworks, losses: LossSettings, *, seed: int) -> PasdObjective:
+    if (losses.gamma or losses.colorfulness) and networks.control_branch.controlnet_cond_embedding.to_rgbs is None:
+        raise TrainingError(
+            "losses.gamma and losses.colorfulness need the to-RGB heads of the degradation removal module, which this "
+            "model does not have; set both to 0, or start with heads (model.branch.return_rgbs: true)"
+        )
+    picture, own_teacher = None, None
+    if losses.picture is not None:
+        picture = build_picture_loss(losses.picture, seed=seed)
+        # The model is only valid at the timesteps that it was trained at.
+        networks.scheduler_config["timestep_spacing"] = SPACING
+        if losses.picture.own_teacher is not None:
+            own_teacher = OwnTeacher(networks, losses.picture.own_teacher)
+    return PasdObjective(networks, losses, seed=seed, picture=picture, own_teacher=own_teacher)
 
 
 def _check_sampling(task: PasdTask) -> None:

@@ -100,12 +100,16 @@ def load_resident_photos(
                 f"data.on_device_mib {settings.on_device_mib:,}; raise it, or set it to 0 and let loaders make batches"
             )
         pieces.append(photo.pixels.flatten())
-    if skipped.total() > _MOST_SKIPPED_SHARE * len(index):
+    _refuse_many_skipped(skipped, len(index))
+    return ResidentPhotos(torch.cat(pieces).to(device), shapes, names, captions, skipped)
+
+
+def _refuse_many_skipped(skipped: Counter[str], photos: int) -> None:
+    if skipped.total() > _MOST_SKIPPED_SHARE * photos:
         raise TrainingError(
-            f"{skipped.total()} of {len(index)} photos could not be used (kinds of error: {dict(skipped)}); check "
+            f"{skipped.total()} of {photos} photos could not be used (kinds of error: {dict(skipped)}); check "
             "data.sources and the log's warnings"
         )
-    return ResidentPhotos(torch.cat(pieces).to(device), shapes, names, captions, skipped)
 
 
 @dataclass(frozen=True, eq=False)

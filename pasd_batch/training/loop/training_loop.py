@@ -48,13 +48,7 @@ def train_loop(
     stepper = Stepper(task.objective, settings, placement.device, workers=placement.world_size)
     frozen = frozen_digests(task.objective, stepper.state().weights)
     prepare_loss_networks(task.loss_networks, settings.precision, placement.device)
-    checkpoint = load_latest(storage)
-    first_step, skipped = 0, 0
-    if checkpoint is not None:
-        check_frozen(checkpoint.facts.get("frozen"), frozen)
-        stepper.restore(checkpoint.state)
-        first_step, skipped = checkpoint.step, checkpoint.facts["skipped"]
-    del checkpoint  # gigabytes for the published sizes
+    first_step, skipped = _resume(stepper, storage, frozen)
     window = StepWindow(placement, skipped)
     numbers = placement.plan(settings).batches(first_step, settings.steps)
     rank_zero = RankZero(task, settings, stepper, storage, first_step, frozen) if placement.rank == 0 else None
@@ -74,6 +68,16 @@ def train_loop(
                 break
     if rank_zero is not None:
         rank_zero.finish()
+
+
+def _resume(stepper: Stepper, storage: Storage, frozen: Mapping[str, str]) -> tuple[int, int]:
+    """Restore the latest checkpoint, if there is one; the numbers of steps done and of photos skipped."""
+    checkpoint = load_latest(storage)
+    if checkpoint is None:
+        return 0, 0
+    check_frozen(checkpoint.facts.get("frozen"), frozen)
+    stepper.restore(checkpoint.state)
+    return checkpoint.step, checkpoint.facts["skipped"]
 
 
 def _iterate(feed: Feed, numbers: range) -> Generator[NumberedBatch]:

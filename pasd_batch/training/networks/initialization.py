@@ -156,18 +156,7 @@ def _from_scratch(start: FromScratch) -> TrainingNetworks:
     channels = vae.config["latent_channels"]
     tokenizer = _byte_tokenizer()
     sizes, text_width = start.unet, start.text_encoder.width
-    unet = PixelAwareUNet(
-        paca=start.paca.value,
-        in_channels=channels,
-        out_channels=channels,
-        block_out_channels=sizes.widths,
-        down_block_types=[TEXT_DOWN_BLOCK if text else _PLAIN_DOWN_BLOCK for text in sizes.text_attention],
-        up_block_types=[TEXT_UP_BLOCK if text else _PLAIN_UP_BLOCK for text in reversed(sizes.text_attention)],
-        layers_per_block=sizes.layers_per_block,
-        norm_num_groups=sizes.norm_groups,
-        attention_head_dim=sizes.heads,
-        cross_attention_dim=text_width,
-    )
+    unet = _unet_from_scratch(start, channels)
     architecture = Architecture(
         unet_widths=sizes.widths,
         embedding_widths=start.branch.conditioning_embedding_out_channels,
@@ -186,6 +175,22 @@ def _from_scratch(start: FromScratch) -> TrainingNetworks:
         scheduler_config=_with_schedule(SCHEDULER_CONFIG, start.schedule),
         carries_base=True,
         drawn=lambda name: not name.startswith("vae."),
+    )
+
+
+def _unet_from_scratch(start: FromScratch, channels: int) -> PixelAwareUNet:
+    sizes = start.unet
+    return PixelAwareUNet(
+        paca=start.paca.value,
+        in_channels=channels,
+        out_channels=channels,
+        block_out_channels=sizes.widths,
+        down_block_types=[TEXT_DOWN_BLOCK if text else _PLAIN_DOWN_BLOCK for text in sizes.text_attention],
+        up_block_types=[TEXT_UP_BLOCK if text else _PLAIN_UP_BLOCK for text in reversed(sizes.text_attention)],
+        layers_per_block=sizes.layers_per_block,
+        norm_num_groups=sizes.norm_groups,
+        attention_head_dim=sizes.heads,
+        cross_attention_dim=start.text_encoder.width,
     )
 
 
