@@ -16,7 +16,7 @@ def test_without_a_cut_the_restored_photo_is_as_it_is():
     assert keep_frequencies(restored, torch.rand(1, 3, 20, 30), 0.0) is restored
 
 
-@pytest.mark.parametrize("cut", [0.05, 0.125, 0.2])
+@pytest.mark.parametrize("cutoff", [0.05, 0.125, 0.2])
 def test_half_of_the_amplitude_at_the_cut_is_the_inputs(cutoff):
     kept = keep_frequencies(torch.zeros(1, 3, 128, 128), waves(cutoff), cutoff)[..., 40:-40, 40:-40]
     assert float(kept.max()) == pytest.approx(0.5, abs=0.02)

@@ -20,7 +20,7 @@ from pasd_batch.training.loop.acceleration import accelerate
 from pasd_batch.training.loop.stepping import Stepper
 from pasd_batch.training.loop.training_log import read_log
 from pasd_batch.training.networks.discriminator import PatchDiscriminator
-from pasd_batch.training.networks.teacher import RrdbNet, load_teacher, teacher_pictures
+from pasd_batch.training.networks.teacher import RrdbNet, load_teacher, run_teacher
 from pasd_batch.training.objectives import picture_loss
 from pasd_batch.training.objectives.adversarial import hinge_loss
 from pasd_batch.training.objectives.gradient_balance import balanced_gradient
@@ -65,7 +65,7 @@ def pair_of(photos, side=32):
 
 def test_the_target_goes_from_the_teachers_picture_to_the_clean_one(photos, teacher):
     pair = PicturePair(pair_of(photos).clean, 0.5 - 0.5 * pair_of(photos).clean.sign())
-    own = teacher_pictures(load_teacher(teacher), pair.degraded)
+    own = run_teacher(load_teacher(teacher), pair.degraded)
     assert teacher_weight(own, 2.0 * pair.degraded - 1.0, pair.clean).eq(1.0).all(), "negatives are further from photos"
     levels = torch.tensor([0.0, 0.25, 1.0])
     expected = torch.stack([own[0], 0.75 * own[1] + 0.25 * pair.clean[1], pair.clean[2]])
@@ -187,7 +187,7 @@ def test_a_teacher_enlarges_a_quarter_of_each_side(teacher):
     seen = []
     network = load_teacher(teacher)
     network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
-    assert teacher_pictures(network, torch.rand(2, 3, 32, 40)).shape == (2, 3, 32, 40)
+    assert run_teacher(network, torch.rand(2, 3, 32, 40)).shape == (2, 3, 32, 40)
     assert seen == [(2, 3, 8, 10)]
 
 
