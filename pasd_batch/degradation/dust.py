@@ -75,11 +75,11 @@ class DustParameters:
 
 
 def sample_dust(settings: DustSettings, draws: Draws, *, pixels: int, strength: float = 1.0) -> DustParameters:
-    """Draw the dust of one photo of so many pixels; perhaps none."""
+    """Draw the dust of one photo of `pixels` pixels; perhaps none."""
     dusty = draws.bernoulli(settings.probability)
     dark = draws.bernoulli(_DARK_PROBABILITY)
     brightness = draws.uniform(_DARK if dark else _LIGHT)
-    # Rounded up or down at random: small crops then have as much dust on average as the photos they come from.
+    # Stochastic rounding, so that small crops have the same mean density of dust as whole photos.
     density = contract(settings.density, strength=strength)
     opacity = contract(_OPACITY, strength=strength)
     count = int(draws.uniform(density) * pixels / 1e6 + draws.random()) if dusty else 0

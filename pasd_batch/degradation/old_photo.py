@@ -49,7 +49,7 @@ class OldPhotoParameters:
 
 
 def sample_old_photo(settings: OldPhotoSettings, draws: Draws, *, pixels: int) -> OldPhotoParameters:
-    """Draw the parameters for one photo of so many pixels."""
+    """Draw the parameters for one photo of `pixels` pixels."""
     strength = settings.strength
     jpeg_quality = contract(settings.capture.jpeg_quality, strength=strength, neutral=BEST_JPEG_QUALITY)
     return OldPhotoParameters(

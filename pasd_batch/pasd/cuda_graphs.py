@@ -118,12 +118,12 @@ class NetworkGraphs:
         return sum(shape.recording is not None for shape in self._shapes.values())
 
     def release(self) -> None:
-        """Forget all recordings and give back their memory."""
+        """Drop all recordings and free their memory."""
         self._shapes.clear()
         self.recorder.free()
 
     def release_for_memory(self) -> bool:
-        """Release because memory is full; False if there was nothing to give back."""
+        """Release because memory is full; False if there was nothing to free."""
         if not self.recordings:
             return False
         self.release()

@@ -113,7 +113,7 @@ def group_norm_channels_last(
 
     `shift` (batch, channels) is added to the features before.
 
-    Computed in float32 whatever the features' precision, and for each sample by itself.
+    Computed in float32 whatever the features' precision, independently per sample.
     """
     return normalise(features, groups, weight, bias, eps, shift=shift, with_silu=with_silu)[0]
 

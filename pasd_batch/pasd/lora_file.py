@@ -1,4 +1,4 @@
-"""Files of LoRAs: which tensors belong to which layer, and how strong the layer's addition is by itself.
+"""Files of LoRAs: the tensors of each layer, and its alpha.
 
 Three ways of naming are known. kohya's trainer writes `lora_unet_down_blocks_0_..._to_q.lora_down.weight` (a layer's
 path with underscores for its dots, diffusers' path or that of Stable Diffusion's own code,
@@ -66,7 +66,7 @@ _FAMILIES = {
 
 @dataclass(frozen=True)
 class LoraLayer:
-    """Two factors of what is added to one layer's weight."""
+    """Low-rank factors of the update of one layer's weight."""
 
     down: Float[Tensor, "rank inputs ..."]
     up: Float[Tensor, "outputs rank ..."]

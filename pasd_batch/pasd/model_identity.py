@@ -1,4 +1,4 @@
-"""A model's identity: a hash of what is in all files that its settings name, wherever they lie."""
+"""A model's identity: a hash of the contents of all files that its settings name, independent of their paths."""
 
 import hashlib
 from collections.abc import Collection, Iterator

@@ -22,7 +22,7 @@ from pasd_batch.records import PhotoFailure, RestorationReport
 
 
 class MultiPassRestorer:
-    """Restorers in order, used like one of them; what is between two passes is not rounded to a file's levels."""
+    """Restorers in order, with the interface of one; results between passes are not rounded to a file's bit depth."""
 
     def __init__(self, restorers: Sequence[Restorer], *, keep_earlier: bool = False) -> None:
         self.restorers = tuple(restorers)

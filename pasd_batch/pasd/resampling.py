@@ -27,7 +27,7 @@ def resized_part(image: Tensor, size: Size, tile: Tile) -> Float[Tensor, "1 chan
 
 
 def _weights(length: int, wanted: int, start: int, count: int) -> tuple[int, Float[Tensor, "count near"]]:
-    """The first input pixel that `count` output pixels from `start` look at, and their weights of those from there."""
+    """First input pixel in the support of `count` output pixels from `start`, and the weights of pixels from there."""
     scale = length / wanted
     reach = _SUPPORT * max(scale, 1.0)
     centers = scale * (torch.arange(start, start + count, dtype=torch.float64) + 0.5)

@@ -113,7 +113,7 @@ def _check_family(tensors: Mapping[str, Tensor], source: str) -> None:
 
 
 def _family(tensors: Mapping[str, Tensor]) -> str | None:
-    """The family of a file that is not Stable Diffusion 1.5's, as far as it can be told; None otherwise."""
+    """The family of a file that is not Stable Diffusion 1.5's, if it is recognised; None otherwise."""
     if any(name.startswith(f"{UNET}label_emb.") for name in tensors):
         return KINDS["xl_base"]
     try:

@@ -75,8 +75,8 @@ def reduced(image: Image) -> Float[Tensor, "1 3 _height _width"]:
 def measure_tiles(decoded: Image, source: Image, grid: TileGrid) -> Float[Tensor, "tiles 2"]:
     """Detail and colour shift of every tile relative to the input, without synchronising with the device.
 
-    Detail is what is 1 to 3 latent pixels large, the square root of the ratio of mean squares: below, noise is most of
-    the input's. Colour is the distance of the means in CIELAB, or of the mean chromas if that is more.
+    Detail is a band-pass of 1 to 3 latent pixels, compared by the root of the ratio of mean squares; at smaller scales
+    noise dominates the input. Colour is the distance of the means in CIELAB, or of the mean chromas if that is more.
 
     Args:
         decoded: what the VAE made, in about [0, 1] and not clamped, of the latents' size times 8.

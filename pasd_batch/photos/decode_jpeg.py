@@ -1,6 +1,6 @@
-"""JPEG by libjpeg-turbo through simplejpeg, which tells what libjpeg complains about; Pillow leaves it unheard.
+"""JPEG by libjpeg-turbo through simplejpeg, which reports libjpeg's warnings; Pillow discards them.
 
-JPEG of more than 8 bits and JPEG-LS are imagecodecs', which tells nothing of damage.
+JPEG of more than 8 bits and JPEG-LS are decoded by imagecodecs, which does not report damage.
 """
 
 import numpy as np
@@ -84,7 +84,7 @@ def decode_deep_jpeg(data: bytes, frame: Frame, limits: DecodeLimits, warn: Warn
         raise UnsupportedPhoto(
             f"a JPEG of {frame.components} components of {frame.bits} bits; save it as 8- or 16-bit RGB"
         )
-    if not has_end_marker(data):  # which is all that can be told
+    if not has_end_marker(data):  # the only check of damage there is
         raise TruncatedPhoto("the JPEG file ends before its end marker; fetch it again")
     with as_photo_errors(SourceFormat.JPEG):
         decode = imagecodecs.jpegls_decode if frame.is_jpeg_ls else imagecodecs.jpeg8_decode

@@ -62,7 +62,7 @@ def _stripped(data: bytes, kind: SourceFormat, number: int, limits: DecodeLimits
 def _raster(
     data: bytes, image: ImageFile, icc: bytes | None, form: StoredForm, limits: DecodeLimits, warn: Warn
 ) -> Raster:
-    """The samples, not turned upright, by whichever library reads them at their depth and tells of damage."""
+    """The samples, not turned upright, by a library that reads their bit depth and reports damage."""
     kind, is_single = image.format, form.pages == 1
     match kind:
         case "JPEG" | "MPO":

@@ -29,7 +29,7 @@ def decode_tiff(data: bytes, limits: DecodeLimits, warn: Warn, number: int | Non
             raise UnsupportedPhoto(f"{page.samplesperpixel} values a pixel are not a photo's; save it as RGB")
         pages = sum(1 for _ in photo_pages(file))
         warn_of_other_pages(pages, number, "pages", warn)
-        if int(page.compression) != _OLD_JPEG:  # whose places tell nothing
+        if int(page.compression) != _OLD_JPEG:  # whose offsets are not reliable
             warn_of_missing_strips(page, data, limits, warn)
         is_first = number in (None, 1)
         start = None if index == 0 else int(page.offset)

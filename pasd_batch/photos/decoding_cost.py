@@ -151,7 +151,7 @@ def _of_png(data: bytes) -> DecodingCost:
     header = dict(header_chunks(data))
     width, height, bits, kind = struct.unpack_from(">IIBB", header[b"IHDR"])
     color, has_alpha = 1 if kind in _PNG_GREY else 3, kind in _PNG_WITH_ALPHA or b"tRNS" in header
-    turns = any(word in data for word in _PNG_MAY_TURN)  # they may stand behind the pixels
+    turns = any(word in data for word in _PNG_MAY_TURN)  # these chunks may follow the pixels
     converts = b"iCCP" in header or stated_colors(data, SourceFormat.PNG, _discard_warning) is not None
     memory = DecodingMemory(width, height, color, has_alpha, 1, 0, turns, converts)
     if bits < 16:

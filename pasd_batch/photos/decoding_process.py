@@ -186,7 +186,7 @@ def _decoded(job: _Job) -> Photo | Exception:
         )
     except PhotoError as error:
         return error
-    except Exception as error:  # noqa: BLE001 (told to the process that asked, which may not know its type)
+    except Exception as error:  # noqa: BLE001 (sent to the parent process, which may not have its type)
         return RuntimeError(f"{type(error).__name__}: {error}")
 
 

@@ -56,7 +56,7 @@ class NoSuchPage(PhotoError):
 
     @classmethod
     def of(cls, page: int, pages: int) -> "NoSuchPage":
-        """The error about page number `page` of a file with so many."""
+        """The error about page number `page` of a file with `pages` pages."""
         return cls(
             f"page {page} is asked for, and the file has {pages}; mend its row in the manifest, or list the pages anew"
         )

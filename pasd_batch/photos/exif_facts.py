@@ -11,7 +11,7 @@ _TAKEN, _DIGITIZED = 36867, 36868  # not DateTime (306), which is when the file 
 
 @dataclass(frozen=True)
 class ExifFacts:
-    """Camera (maker and model) and time of a photo, None where the record does not tell; the time has no zone."""
+    """Camera (maker and model) and time of a photo, None if the record lacks them; the time has no zone."""
 
     camera: str | None = None
     taken_at: datetime | None = None

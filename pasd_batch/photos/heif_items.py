@@ -65,7 +65,7 @@ def read_heif(data: bytes, warn: Warn) -> MetadataBlocks:
 
 
 def _warn_of_auxiliary_images(data: bytes, boxes: dict[bytes, tuple[int, int]], warn: Warn) -> None:
-    """Tell of pictures that go with the main one: gain maps, depth maps and their like (23008-12, section 6.5.8)."""
+    """Warn of auxiliary images, such as gain maps and depth maps (ISO 23008-12, section 6.5.8)."""
     kinds = [content[4:] for name, content in _properties(data, boxes) if name == _AUXILIARY]
     found = {
         next((part for word, part in _PARTS.items() if word in kind), "an auxiliary picture")
@@ -79,7 +79,7 @@ def _warn_of_auxiliary_images(data: bytes, boxes: dict[bytes, tuple[int, int]], 
 
 
 def warn_of_sequence(data: bytes, warn: Warn) -> None:
-    """Tell of an image sequence beside the picture of a HEIF file (ISO 23008-12, section 7), which is not read."""
+    """Warn of an image sequence in a HEIF file (ISO 23008-12, section 7), which is not read."""
     with suppress(ValueError, IndexError, struct.error):
         if any(name == _MOVIE for name, _, _ in _boxes(data, 0, len(data))):
             warn("an image sequence beside the HEIF file's picture is left out")

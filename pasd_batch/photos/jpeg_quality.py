@@ -1,4 +1,4 @@
-"""Quality that a JPEG file was saved with, told by its quantisation tables (ITU-T T.81, B.2.4.1).
+"""Quality of a JPEG file, estimated from its quantisation tables (ITU-T T.81, B.2.4.1).
 
 The Independent JPEG Group's quality, 1 to 100, is a factor on the tables of T.81's annex K (`jpeg_quality_scaling` and
 `jpeg_add_quant_table` of libjpeg); most programs write these. Cameras and Photoshop have tables of their own.

@@ -1,4 +1,4 @@
-"""Segments of JPEG files before their pixels: read, and made anew.
+"""JPEG segments with metadata: reading and writing.
 
 EXIF is APP1 of the EXIF standard; XMP, and XMP beyond one segment, those of Adobe's XMP Specification, part 3; IPTC
 lies in Photoshop's APP13.
@@ -26,13 +26,13 @@ _OF_THE_FILE = (
     *(_JFIF, b"JFXX\0", _SPIFF, _END_OF_SPIFF, b"Adobe\0", b"Ducky", b"urn:iso:std:iso:ts:21496", b"\xff\xd8"),
     *(_EXTENDED, _ICC),
 )
-"""Beginnings of segments that hold thumbnails or tell how the old file stored its pixels, and malformed others."""
+"""Prefixes of segments that are not carried over: thumbnails, how the old file stored its pixels, malformed ones."""
 LARGEST_XMP = LARGEST_SEGMENT - len(_XMP)
 LARGEST_ICC = 255 * (LARGEST_SEGMENT - len(_ICC) - 2)
 _EXTENDED_HEADER = len(_EXTENDED) + 40
 _APP0, _APP1, _APP2, _APP11, _APP13, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE, 0xEF
 _COM, _SOS, _EOI = 0xFE, 0xDA, 0xD9
-_SHORTEST_HEADER = 12  # of JFIF's and Adobe's segments, which tell how pixels are to be taken
+_SHORTEST_HEADER = 12  # of JFIF's and Adobe's segments, which define the colour transform
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _JFIF_DENSITY = 2 + 4 + 7  # start of image, APP0's marker and length, name and version
 

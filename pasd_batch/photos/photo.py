@@ -60,7 +60,7 @@ class PhotoMetadata:
 
     @property
     def is_turned(self) -> bool:
-        """True if the photo was turned or mirrored on its way in."""
+        """True if decoding rotated or mirrored the photo."""
         return self.orientation != 1
 
 

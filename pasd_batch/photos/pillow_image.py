@@ -40,7 +40,7 @@ def open_with_pillow(data: bytes, kind: SourceFormat, limits: DecodeLimits) -> I
 
 
 def pillow_raster(image: Image.Image, icc: bytes | None, warn: Warn) -> Raster:
-    """`raster_from_pillow`, which does without the profile if it is unusable; colours that sRGB lacks are told."""
+    """`raster_from_pillow`, ignoring an unusable profile; warns of clipped colours."""
     sample = sample_of(image) if image.mode in ("CMYK", "LAB") else None
     try:
         raster = raster_from_pillow(image, icc)

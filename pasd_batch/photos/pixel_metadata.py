@@ -19,7 +19,7 @@ _DOUBLE = 12
 _SUBJECT, _FOCAL_PLANE = (37396, 41492), (41486, 41487)
 _TIE_POINTS = 33922
 _GROUPS = {33550: 3, _TIE_POINTS: 6, 34264: 4}
-"""GeoTIFF's tags, whose numbers come in groups of so many, the first two of which are about x and y."""
+"""GeoTIFF's tags and the size of their groups of numbers, of which the first two are for x and y."""
 
 _TAGS: dict[int | None, tuple[int, ...]] = {CAMERA: (*_SUBJECT, *_FOCAL_PLANE), None: tuple(_GROUPS)}
 _LARGEST_SHORT = 65535
@@ -129,7 +129,7 @@ def _scale_text(element: minidom.Element, factor: float) -> None:
 
 
 def _times(number: str, factor: float) -> str:
-    """A number of pixels, or a fraction; what is no number stays."""
+    """Scale a number of pixels, or a fraction; other text is unchanged."""
     try:
         if "/" in number:
             return str(Fraction(Fraction(number) * Fraction(factor)).limit_denominator(10_000))

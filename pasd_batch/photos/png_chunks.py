@@ -1,4 +1,4 @@
-"""Chunks of PNG files beside their pixels: read, and made anew (PNG 3, section 11.3).
+"""Ancillary chunks of PNG files: reading and writing (PNG 3, section 11.3).
 
 EXIF, IPTC and XMP may also stand as hexadecimal text under ImageMagick's keywords `Raw profile type ...`.
 """

@@ -71,7 +71,7 @@ def png_frame_count(data: bytes) -> int:
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:
-    """All chunks; of one that the file ends in, what is there of it."""
+    """All chunks, the last one perhaps truncated."""
     at = _SIGNATURE_SIZE
     while at + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, at)

@@ -79,7 +79,7 @@ def largest_sample(samples: np.ndarray, sample_format: int, bits: int, warn: War
 
 
 def _floats(samples: np.ndarray, largest: float) -> np.ndarray:
-    """Samples as float32 in [0, 1], negative ones as 0; in bands of rows, so that what is in between stays small."""
+    """Samples as float32 in [0, 1], negative ones as 0; in bands of rows, to save memory."""
     values = np.empty(samples.shape, dtype=np.float32)
     for rows in row_bands(samples):
         if samples.dtype.kind == "u" and samples.dtype.itemsize <= 2:

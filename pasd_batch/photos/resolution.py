@@ -89,7 +89,7 @@ def from_jfif(unit: int, x: int, y: int) -> Resolution | None:
 def to_jfif(given: Resolution) -> tuple[int, int, int] | None:
     """JFIF's unit and densities, rounded to whole numbers; None where they are too large or too small for it.
 
-    What is not whole in centimetres is told in inches, in which rounding costs less.
+    Values that are not whole per centimetre are given per inch, for which rounding is finer.
     """
     if given.unit is LengthUnit.CENTIMETRE and max(given.x.denominator, given.y.denominator) > 1:
         given = Resolution(given.x * _CENTIMETRES, given.y * _CENTIMETRES)

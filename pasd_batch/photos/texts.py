@@ -14,7 +14,7 @@ MODIFIED = "tIME"
 
 @dataclass(frozen=True)
 class Text:
-    """A text under one of PNG's keywords (PNG 3, section 11.3.3), with the language it is in, if that is told.
+    """A text under one of PNG's keywords (PNG 3, section 11.3.3), with its language, if known.
 
     Bytes of comments that are not UTF-8 are kept as Python's `surrogateescape` keeps them.
     """
@@ -31,7 +31,7 @@ class Text:
 
 
 def comment(content: bytes) -> Text:
-    """A comment of JPEG or GIF, whose encoding is told nowhere."""
+    """A comment of JPEG or GIF, whose encoding is not specified."""
     return Text(COMMENT, content.rstrip(b"\0").decode("utf-8", "surrogateescape"))
 
 

@@ -16,7 +16,7 @@ _SEPARATED = 5
 _CONVERTED_AS_DECODED = (_SEPARATED, 8, 9)  # CMYK and Lab
 _PALETTE = 3
 _TO_8_BITS = 8
-"""Bytes that a deep sample of CMYK or Lab takes on its way to 8 bits."""
+"""Bytes per 16-bit sample of CMYK or Lab during its conversion to 8 bits."""
 
 _BOUNDED_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 8, 32773, 32946})
 """None, CCITT, LZW, Deflate, PackBits: the decoder writes no more than the directory says."""

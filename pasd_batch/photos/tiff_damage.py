@@ -1,4 +1,4 @@
-"""Damage in TIFF files that libtiff decodes without a word."""
+"""Checks for damage in TIFF files that libtiff does not report."""
 
 import math
 from typing import Any
@@ -18,7 +18,7 @@ _MARKER_SIZE = 2
 
 
 def warn_of_missing_strips(page: Any, data: bytes, limits: DecodeLimits, warn: Warn) -> None:
-    """Tell of strips and tiles that are not there.
+    """Warn of missing strips and tiles.
 
     Raises:
         TruncatedPhoto: the file ends before one of them does.
@@ -35,7 +35,7 @@ def warn_of_missing_strips(page: Any, data: bytes, limits: DecodeLimits, warn: W
 
 
 def warn_of_fax_damage(page: Any, raster: Raster, limits: DecodeLimits, warn: Warn) -> None:
-    """Tell of damage in fax of group 4, of which libtiff made `raster`.
+    """Warn of damage in group 4 fax, by comparing another decoder with `raster`, which libtiff decoded.
 
     Raises:
         CorruptPhoto: it is damaged, and `limits.on_damage` is `fail`.
@@ -45,7 +45,7 @@ def warn_of_fax_damage(page: Any, raster: Raster, limits: DecodeLimits, warn: Wa
 
 
 def warn_of_jpeg_damage(page: Any, limits: DecodeLimits, warn: Warn) -> None:
-    """Tell of damage in a page's JPEG.
+    """Warn of damage in a page's JPEG strips and tiles.
 
     Raises:
         CorruptPhoto: it is damaged, and `limits.on_damage` is `fail`.
@@ -75,7 +75,7 @@ def _jpeg_fault(page: Any) -> str | None:
     if page.bitspersample != 8 or channels not in _JPEG_COLORS:
         return None
     for content, _ in page.parent.filehandle.read_segments(page.dataoffsets, page.databytecounts):
-        if content is None:  # told already
+        if content is None:  # reported already
             continue
         tables = page.jpegtables
         whole = content if tables is None else tables[:-_MARKER_SIZE] + content[_MARKER_SIZE:]

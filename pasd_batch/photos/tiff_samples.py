@@ -41,7 +41,7 @@ def raster_from_tiff_page(page: Any, data: bytes, icc: bytes | None, limits: Dec
         if kind == _YCBCR:
             _check_pillow_reads(page, is_big=page.parent.is_bigtiff)
         return None
-    if compression in _JPEG_2000:  # RGB or YCbCr, of which writers tell nothing
+    if compression in _JPEG_2000:  # RGB or YCbCr, which files do not specify
         raise UnsupportedPhoto("a TIFF in JPEG 2000; save it with another compression")
     if kind == _YCBCR:
         kind = _RGB  # tifffile converts it

@@ -1,4 +1,4 @@
-"""XMP packets: the mark that a model made the pixels, merged into what a photo already says.
+"""XMP packets: the marker of AI restoration, merged into the photo's packet.
 
 Iptc4xmpExt:DigitalSourceType and AISystemUsed are those of the IPTC Photo Metadata Standard 2025.1; the term for
 photos that a trained model worked on is `compositeWithTrainedAlgorithmicMedia` of IPTC's NewsCodes.
@@ -72,7 +72,7 @@ _VIDEO_NAMES = ("MotionPhoto", "MicroVideo")  # in the namespaces of several mak
 
 @dataclass(frozen=True)
 class RestorationMarker:
-    """Marks in every output: the program with its version, the model, and the run's configuration."""
+    """Marker of every output: program and version, model, and the run's configuration."""
 
     software: str
     model: str

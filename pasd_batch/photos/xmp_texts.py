@@ -40,7 +40,7 @@ _SUPERSEDED = (SOFTWARE, MODIFIED)  # of several, and beside what XMP says, the 
 
 
 def add_texts(document: minidom.Document, texts: Sequence[Text], warn: Warn) -> None:
-    """Add what the packet does not say yet. What it has no property for, or says otherwise, is told to `warn`."""
+    """Add texts that the packet lacks; warn of those without a property, or with another value there."""
     groups: dict[str, list[Text]] = {}
     for text in texts:
         groups.setdefault(text.keyword, []).append(text)
@@ -50,7 +50,7 @@ def add_texts(document: minidom.Document, texts: Sequence[Text], warn: Warn) -> 
 
 
 def _add(document: minidom.Document, keyword: str, group: list[Text]) -> bool:
-    """True if the packet says afterwards what the texts of one keyword say."""
+    """Add the texts of one keyword; True if the packet has all of them afterwards."""
     if keyword not in _PROPERTIES:
         return False
     (uri, name), shape = _PROPERTIES[keyword]

@@ -5,7 +5,7 @@ from pasd_batch.config.training_model import FromPasd
 
 
 def ablated(settings: TrainingSettings) -> TrainingSettings:
-    """The settings with what `without` takes away switched off where each thing is set."""
+    """The settings with the parts in `without` switched off."""
     model, losses, data = settings.model, settings.losses, settings.data
     sampling = settings.validation_sampling
     if Ablation.DEGRADATION_REMOVAL in settings.without and not isinstance(model, FromPasd):

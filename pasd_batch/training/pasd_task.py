@@ -40,10 +40,10 @@ class PasdTask:
     sampling: SamplingSettings
     gradient_checkpointing: bool
     captions: bool = True
-    """True if validation tells the model what is on a photo."""
+    """True if validation uses the photos' captions."""
 
     def prepare(self) -> None:
-        """Turn gradient checkpointing on where it is wished."""
+        """Enable gradient checkpointing, if asked for."""
         if self.gradient_checkpointing:
             self.networks.unet.enable_gradient_checkpointing()
             self.networks.control_branch.enable_gradient_checkpointing()
@@ -106,7 +106,7 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
 
     Raises:
         CheckpointError: a model folder is missing, or does not hold what it should.
-        TrainingError: nothing would be trained, a loss has nothing to look at, or validation cannot sample.
+        TrainingError: nothing would be trained, a loss lacks its inputs, or validation cannot sample.
     """
     settings = ablated(settings)
     networks = initial_networks(settings.model, settings.losses.prediction_type, seed=settings.seed)

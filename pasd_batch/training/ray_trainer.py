@@ -122,7 +122,7 @@ def _warn_of_waiting(settings: AnyTraining, gpus: float) -> None:
 
 
 def _own_error(error: Exception) -> Exception:
-    """The error of ours that ended a worker, or one that tells of what did."""
+    """The `PasdBatchError` that ended a worker, else a `TrainingError` with the cause."""
     failures = getattr(error, "worker_failures", {})
     for failure in failures.values():
         cause = getattr(failure, "_base_exc", failure)

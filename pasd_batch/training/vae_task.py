@@ -35,7 +35,7 @@ class VaeTask:
     gradient_checkpointing: bool
 
     def prepare(self) -> None:
-        """Turn gradient checkpointing on where it is wished."""
+        """Enable gradient checkpointing, if asked for."""
         if self.gradient_checkpointing:
             self.objective.vae.enable_gradient_checkpointing()
 
@@ -75,7 +75,7 @@ def build_vae_task(settings: VaeTrainingSettings) -> VaeTask:
     Raises:
         CheckpointError: `initial` is not a VAE of these sizes,
             or `predicted.model` has other latents.
-        TrainingError: the perceptual distance is wished, but not installed.
+        TrainingError: the perceptual distance is asked for, but not installed.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)

@@ -68,7 +68,7 @@ def blur_sigma(sample: PhotoSample) -> float | None:
 
 
 def _at_scale(sample: PhotoSample, scale: _Scale, noise: float) -> float | None:
-    """The blur as this scale tells it; None if too few edges stand out."""
+    """The blur at this scale; None if too few edges stand out."""
     softened = _gradient(
         ndimage.gaussian_filter(sample.luma, scale.blur, axes=(1, 2), mode="nearest", truncate=_TRUNCATED), scale
     )

@@ -13,7 +13,7 @@ STEP = 12.0
 """Levels by which half of a line differs from its border where the photo begins: a sky ends without such a step."""
 
 _PIXELS_OF_A_LINE = 512
-"""Pixels of a long line that are looked at, or up to twice as many."""
+"""Pixels sampled of a long line; up to twice as many."""
 
 _LINES_AT_ONCE = 32
 _REACH = 8

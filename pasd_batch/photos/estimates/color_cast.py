@@ -12,7 +12,7 @@ import numpy as np
 from pasd_batch.photos.estimates.levels import as_levels, checked_pixels
 
 _LEAST = 0.02
-"""Quantile of chroma that every colour is said to have."""
+"""Quantile of chroma that counts as the cast's minimum."""
 
 _DARKEST, _LIGHTEST = 40.0, 95.0
 """L* between which a cast shows: light multiplied by a colour gives dark parts little of it."""

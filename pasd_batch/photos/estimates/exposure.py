@@ -1,4 +1,4 @@
-"""Exposure of a photo: quantiles of its brightness, which tell dark, light and flat ones."""
+"""Exposure of a photo: quantiles of its brightness."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from pasd_batch.photos.row_bands import row_bands
 
 _SHARES = (0.01, 0.05, 0.95, 0.99)
 _STEPS = 16384
-"""Steps of brightness that are told apart."""
+"""Bins of the brightness histogram."""
 
 _WEIGHTS = np.array([0.241, 0.691, 0.068], dtype=np.float32)
 

@@ -1,4 +1,4 @@
-"""Hashes of a photo's pixels: of equal ones for exact duplicates, of what is seen for near ones."""
+"""Hashes of a photo: SHA-256 of its pixels for exact duplicates, a perceptual hash for near ones."""
 
 import hashlib
 

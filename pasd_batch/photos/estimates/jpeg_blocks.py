@@ -6,7 +6,7 @@ from jaxtyping import Float32
 from pasd_batch.photos.estimates.sample import PERIOD, PhotoSample
 
 _STRONGEST_STEP = 20.0
-"""Levels; what is stronger is an edge of the photo, and counts as this."""
+"""Clipping of steps, levels; larger ones are edges of the photo."""
 
 _FEWEST_PERIODS = 8
 """Blocks along an axis below which chance decides."""

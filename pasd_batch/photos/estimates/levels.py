@@ -35,7 +35,7 @@ def as_levels(pixels: np.ndarray) -> Float32[np.ndarray, "..."]:
 
 
 def as_uint8(pixels: np.ndarray) -> UInt8[np.ndarray, "..."]:
-    """Pixels that `as_levels` takes, rounded to 8 bits; in bands of rows, so that what is in between stays small."""
+    """Pixels that `as_levels` takes, rounded to 8 bits; in bands of rows, to save memory."""
     if pixels.dtype == _UINT8:
         return pixels
     rounded = np.empty(pixels.shape, dtype=np.uint8)

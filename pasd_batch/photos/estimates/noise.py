@@ -34,9 +34,9 @@ _SCREEN, _SEEN_SCREEN = 0.25, 2.5
 def noise_sigma(sample: PhotoSample) -> float | None:
     """Standard deviation of a channel's noise in 8-bit levels, the mean over channels.
 
-    None where nothing can be told: below some 40 pixels a side, in drawings of black and white and what else is clipped
-    all over, and under the screen of a print. Grain, and noise that was smoothed, enlarged or compressed, reads lower
-    than it is.
+    None where it cannot be estimated: below some 40 pixels a side, in drawings of black and white and what else is
+    clipped all over, and under the screen of a print. Grain, and noise that was smoothed, enlarged or compressed, reads
+    lower than it is.
     """
     planes = [plane_noise(channel, sample.visible) for channel in sample.channels]
     known = [sigma for sigma in planes if sigma is not None]
@@ -49,7 +49,7 @@ def noise_sigma(sample: PhotoSample) -> float | None:
 def plane_noise(
     plane: Float32[np.ndarray, "windows height width"], visible: Bool[np.ndarray, "windows height width"] | None
 ) -> float | None:
-    """The same for one channel, or luma; None if fewer than 16 blocks of 8 pixels a side can tell."""
+    """Noise of one channel or luma; None with fewer than 16 usable blocks of 8 x 8 pixels."""
     if min(plane.shape[1:]) < _BLOCK + 2:
         return None
     figures = math.sqrt(math.pi / 2.0) / 6.0 * _block_means(np.abs(laplacian_response(plane)))
@@ -62,7 +62,7 @@ def plane_noise(
 
 
 def _block_means(values: np.ndarray) -> Float32[np.ndarray, "windows rows columns"]:
-    """Means over whole blocks; what is left at the right and at the bottom does not count."""
+    """Means over whole blocks; remainders at the right and the bottom are ignored."""
     count, height, width = values.shape
     rows, columns = height // _BLOCK, width // _BLOCK
     blocks = values[:, : rows * _BLOCK, : columns * _BLOCK].reshape(count, rows, _BLOCK, columns, _BLOCK)

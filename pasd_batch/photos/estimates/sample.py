@@ -15,7 +15,7 @@ PERIOD = 8
 """Side of JPEG's blocks, pixels; windows are multiples of it apart, so that they share the blocks' phase."""
 
 MOST_PIXELS = 640_000
-"""Up to which a photo is looked at as a whole."""
+"""Largest photo that is sampled as a whole."""
 
 _WINDOW = 160
 

@@ -51,7 +51,7 @@ class BatchMaker:
         """The batch of these samples.
 
         Raises:
-            TrainingError: so many photos in a row cannot be used that something else must be wrong.
+            TrainingError: `tries` photos in a row cannot be used.
         """
         skipped: Counter[str] = Counter()
         batch = collate([self._sample(number, skipped) for number in numbers])

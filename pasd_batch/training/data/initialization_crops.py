@@ -16,6 +16,6 @@ def initialization_crops(settings: TrainerSettings) -> Float[Tensor, "crops 3 si
     data = settings.data
     output = Storage.open(settings.output, data.storage)
     index = load_index(output, data.storage) or list_photos(data.sources, data.storage)
-    # Nothing is looked at twice here.
+    # Every photo is decoded once.
     data = data.model_copy(update={"cache_bytes": 0})
     return BatchMaker(index, data, seed=settings.seed).make(range(_COUNT)).batch.clean

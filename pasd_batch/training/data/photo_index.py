@@ -190,7 +190,7 @@ def _refuse_pages(piece: ManifestPiece, table: pa.Table) -> None:
 
 
 def _refuse_outside(piece: ManifestPiece, table: pa.Table, storage_settings: StorageSettings) -> None:
-    """Make sure that a manifest names local photos only where it may; links are not looked at."""
+    """Refuse local photos outside the folders that a manifest may name; links are not resolved."""
     noted = (table.schema.metadata or {}).get(SOURCE_ROOT_KEY)
     folders = storage_settings.allowed_folders | granted_folders(
         piece.uri, noted.decode(errors="replace") if noted else None

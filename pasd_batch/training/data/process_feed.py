@@ -47,7 +47,7 @@ def make_batch(spec: LoaderSpec, number: int) -> NumberedBatch:
 
 
 def process_feed(spec: LoaderSpec, loaders: int) -> Feed:
-    """Batches from so many processes; with none, they are made when they are asked for."""
+    """Batches from `loaders` processes; with 0, they are made in this process on request."""
 
     def direct(numbers: range) -> Iterator[NumberedBatch]:
         yield from (make_batch(spec, number) for number in numbers)

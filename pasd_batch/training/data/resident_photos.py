@@ -30,7 +30,7 @@ _MOST_SKIPPED_SHARE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class ResidentPhotos:
-    """Photos one behind the other in one tensor.
+    """Photos concatenated in one tensor.
 
     `pixels` holds each photo as (3, height, width); `shapes` has (start, height, width) of the photo of each row of the
     list, or None where it could not be used.
@@ -69,7 +69,7 @@ class ResidentPhotos:
 def load_resident_photos(
     index: PhotoIndex, settings: TrainingDataSettings, device: torch.device, *, threads: int
 ) -> ResidentPhotos:
-    """Decode all photos in so many threads; smaller ones are enlarged to the crops' size.
+    """Decode all photos in `threads` threads; smaller ones are enlarged to the crops' size.
 
     Raises:
         TrainingError: they need more than `settings.on_device_mib`, or most of them cannot be used.

@@ -42,7 +42,7 @@ def find_samples(source: WebDatasetSource, storage_settings: StorageSettings) ->
 
     Raises:
         TrainingError: there is no tar, or one that cannot be read as such.
-        StorageError: the place cannot be looked at.
+        StorageError: the path cannot be listed.
     """
     found = find_files(source.path, storage_settings)
     uris = sorted(uri for uri in found.uris if uri.lower().endswith(".tar"))

@@ -1,7 +1,7 @@
 """Checkpoints in a folder or on object storage: either whole, or not there.
 
 `checkpoints/step-00001000/` holds the exported model, the training's own state below `training/` and, written last,
-`checkpoint.json`. Without that file a folder is the remains of a process that was killed, and is not looked at.
+`checkpoint.json`. A folder without that file was left by a killed process, and is ignored.
 """
 
 import json
@@ -42,7 +42,7 @@ class Checkpoint:
 
 
 def save_checkpoint(storage: Storage, step: int, state: StepState, facts: Mapping[str, Any], model: ModelFiles) -> None:
-    """Store a checkpoint after so many steps; it counts from the moment it is whole."""
+    """Store a checkpoint after `step` steps; the marker, written last, makes it valid."""
     folder = checkpoint_folder(step)
     groups = {"weights": state.weights, **state.moments, "averages": state.averages}
     for name, tensors in groups.items():

@@ -9,7 +9,7 @@ _FINAL_SHARE = 0.05
 
 
 def learning_rate(settings: OptimizerSettings, step: int, steps: int) -> float:
-    """Rate of a step, counted from 0, of a training of so many steps."""
+    """Rate of a step, counted from 0, of a training of `steps` steps."""
     if step < settings.warm_up_steps:
         return settings.learning_rate * (step + 1) / settings.warm_up_steps
     match settings.decay:

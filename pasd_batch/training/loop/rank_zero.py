@@ -39,7 +39,7 @@ class RankZero:
         self._log = TrainingLog(storage, settings.log, first_step=first_step, steps=settings.steps)
 
     def after_step(self, step: int, values: Mapping[str, float] | None, *, skipped: int, is_last: bool) -> None:
-        """Do what is due after so many steps; `is_last`: training ends here, before its last step."""
+        """Log, validate and save what is due after `step` steps; `is_last`: the time budget ends the training here."""
         settings = self._settings
         self._log.step_done(step, values)
         if self._photos and _due(step, settings.validation.every, settings.steps):
@@ -67,7 +67,7 @@ class RankZero:
             self._log.picture(name, step, picture)
 
     def _save(self, step: int, skipped: int) -> None:
-        # The log first: it may tell of more than the checkpoint, as a resumed training cuts it, but never of less.
+        # The log first: a resumed training cuts lines after the checkpoint, but cannot restore missing ones.
         self._log.flush()
         state = self._stepper.state()
         # Weights are copied, out of a GPU's memory, before the averages take their place for the export.
@@ -80,7 +80,7 @@ class RankZero:
 
 
 def line_due(step: int, settings: TrainerSettings) -> bool:
-    """True if a line of the log is due after so many steps."""
+    """True if a line of the log is due after `step` steps."""
     # With every checkpoint too, so that a resumed training counts and averages as an uninterrupted one.
     return any(_due(step, every, settings.steps) for every in (settings.log.every, settings.checkpoints.every))
 

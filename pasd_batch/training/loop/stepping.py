@@ -141,7 +141,7 @@ class Stepper:
             TrainingError: it holds other weights.
         """
         weights = self._weights()
-        # Older versions kept less of what is made when a training begins.
+        # Checkpoints of older versions lack some parameters that are initialised when a training begins.
         unkept = computed_parameters(self.objective) - self.parameters.keys() - state.weights.keys()
         if differing := sorted((weights.keys() - unkept) ^ state.weights.keys()):
             raise TrainingError(

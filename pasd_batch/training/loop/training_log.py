@@ -1,4 +1,4 @@
-"""Log of a training while it runs: `log.jsonl`, a progress bar, and TensorBoard where wished."""
+"""Log of a training: `log.jsonl`, a progress bar, and optionally TensorBoard."""
 
 import json
 import time
@@ -20,7 +20,7 @@ _SECONDS_BETWEEN_WRITES = 10.0
 
 
 class TrainingLog:
-    """One JSON object a line, each with its `step` and the `kind` of thing it tells of.
+    """One JSON object per line, each with its `step` and `kind`.
 
     The file is stored as a whole every few seconds and with every checkpoint, because object stores cannot append.
     A resumed training drops the lines after its checkpoint: those steps are done again.
@@ -36,7 +36,7 @@ class TrainingLog:
         )
 
     def step_done(self, step: int, values: Mapping[str, Any] | None) -> None:
-        """Note a step, with what is to be written about it, if anything."""
+        """Advance the progress bar, and log `values`, if there are any."""
         self._bar.update(1)
         if values is not None:
             self._bar.set_postfix({name: f"{values[name]:.4g}" for name in ("loss",) if name in values})

@@ -120,7 +120,7 @@ def _set(convolution: nn.Conv2d, taps: Tensor, bias: Tensor, *, signed_inputs: b
 
 
 def _both_signs(taps: Float[Tensor, "outputs inputs rows columns"]) -> Float[Tensor, "outputs 2*inputs rows columns"]:
-    """The same taps for inputs that come as pairs x, -x behind SiLU."""
+    """The same taps for inputs that are pairs silu(x), silu(-x)."""
     return torch.stack([taps, -taps], dim=2).flatten(1, 2)
 
 

@@ -25,7 +25,7 @@ def initialise_decoder(vae: PixelShuffleVae, crops: Sequence[Float[Tensor, "3 si
     """Initialise the decoder of a VAE whose encoder is trained or initialised; crops in [-1, 1].
 
     Raises:
-        TrainingError: a level is too narrow for the pixels that it must tell apart.
+        TrainingError: a level has too few channels for the pixels of its blocks.
     """
     levels = [4**level * _COLORS for level in range(_ENLARGEMENTS)]
     room = [*levels, max(levels[-1], vae.config["latent_channels"])]

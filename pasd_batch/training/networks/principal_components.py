@@ -125,7 +125,7 @@ def project(features: Tensor, projection: Projection) -> Float[Tensor, "batch ke
 
 
 def _set_strided(convolution: nn.Conv2d, projection: Projection) -> None:
-    """A 3x3 convolution of stride 2 that looks at 2x2 pixels; diffusers pads it at the right and the bottom only."""
+    """Set a 3x3 convolution of stride 2 to a 2x2 projection; diffusers pads it at the right and the bottom only."""
     kept, dimensions = projection.rows.shape
     taps = projection.rows.view(kept, dimensions // 4, 2, 2)
     convolution.weight[:kept, : dimensions // 4, :2, :2] = taps.float()

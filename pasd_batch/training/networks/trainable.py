@@ -17,7 +17,7 @@ _DISCRIMINATOR = "picture.discriminator."
 
 
 def trainable_part(name: str) -> TrainablePart | None:
-    """The part that a parameter belongs to, by its name in the objective; None for what is never trained."""
+    """The part that a parameter belongs to, by its name in the objective; None if it is never trained."""
     if name.startswith(_REMOVAL):
         return TrainablePart.DEGRADATION_REMOVAL
     if name.startswith("control_branch."):

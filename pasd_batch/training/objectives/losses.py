@@ -30,7 +30,7 @@ class Denoised:
 
 @dataclass(frozen=True, eq=False)
 class PasdLoss:
-    """The objective and its parts before weighting; what is switched off is None, or empty."""
+    """The objective and its unweighted terms; disabled terms are None or empty."""
 
     total: Scalar
     denoising: Scalar | None

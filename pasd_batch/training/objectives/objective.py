@@ -25,7 +25,7 @@ from pasd_batch.training.objectives.step_inputs import StepInputs, numbers_of
 
 
 class PasdObjective(nn.Module):
-    """The networks as one module whose call is the loss; what is trained is what requires gradients."""
+    """The networks as one module whose call is the loss; parameters with `requires_grad` are trained."""
 
     alphas_cumprod: Tensor
 
@@ -69,14 +69,14 @@ class PasdObjective(nn.Module):
             steps += int(drawn.integers(self._losses.picture.steps))
         batch = made.batch
         teacher_text_states = (
-            () if self.own_teacher is None else self.own_teacher.teacher_text_states(self._prompts, batch.captions)
+            () if self.own_teacher is None else self.own_teacher.encode_prompts(self._prompts, batch.captions)
         )
         return StepInputs(
             batch.clean, batch.degraded, numbers_of(made), self._text_states(batch.captions), steps, teacher_text_states
         )
 
     def losses(self, inputs: StepInputs) -> dict[str, Tensor]:
-        """The objective and its parts; nothing in here waits for the device, or reads what is on it."""
+        """The objective and its terms, without synchronising with the device."""
         draws = SampleDraws(self._seed, inputs.numbers)
         seen = self.control_branch.controlnet_cond_embedding(inputs.degraded)
         compared = self._predict(inputs, seen.embedding, draws) if self._losses.denoising else None
