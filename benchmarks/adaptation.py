@@ -157,7 +157,7 @@ def _variants(pair: DegradedPhoto, scale: int, steps: int, metrics: Sequence[Met
     least = settings.sampling.min_short_side
     sizes = padding.choose_sizes(Size.of(photo), scale=scale, min_short_side=least, multiple=8)
     assert sizes.working == sizes.target, "what is worked on enlarged cannot be brought back afterwards"
-    source = padding.leave(padding.enter(photo[None], sizes), sizes)
+    source = padding.crop_padding(padding.resize_and_pad(photo[None], sizes), sizes)
     found = []
     for kept in KEPT:
         share = kept * sizes.original.width / sizes.working.width
