@@ -1,4 +1,4 @@
-"""CIELAB (D65, 2 degrees) from sRGB and back: distances in it are about as large as the eye sees them."""
+"""CIELAB (D65, 2 degree observer) from sRGB and back."""
 
 import torch
 from jaxtyping import Float

@@ -78,7 +78,7 @@ class _Shape:
 
 @dataclass
 class NetworkGraphs:
-    """Recordings of network calls by shape, made when a shape is seen for the second time.
+    """Cache of captured network calls by input shape; a shape is captured at its second call.
 
     The weights are recorded by their addresses: whoever moves them releases the recordings first.
     """

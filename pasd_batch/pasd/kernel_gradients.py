@@ -103,7 +103,7 @@ def _input_gradient_kernel(
     features, gradient, centre, scale, weight, bias, mean, slope, result, rows, channels,
     WITH_SILU: tl.constexpr, ROWS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
-    """The gradient on the features: what mean and scale of a group would take back is left out of it."""
+    """Gradient with respect to the features, less its components along the group's mean and scale."""
     sample, part, first = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2) * CHANNELS
     row = part * ROWS + tl.arange(0, ROWS)
     channel = first + tl.arange(0, CHANNELS)

@@ -135,7 +135,7 @@ def read_lora(path: Path, layers: Collection[str], *, allow_pickle: bool) -> dic
 
 
 def _by_layer(tensors: Mapping[str, Tensor], layers: Collection[str]) -> tuple[dict[str, dict[str, Tensor]], list[str]]:
-    """A layer's tensors by their roles (`down`, `up`, `alpha`), and the keys that have no layer or come twice."""
+    """Each layer's tensors by role (`down`, `up`, `alpha`), and the keys without a layer or with a duplicate role."""
     paths = {alias: layer for layer in layers for alias in _aliases(layer)}
     parts: dict[str, dict[str, Tensor]] = {}
     unknown: list[str] = []

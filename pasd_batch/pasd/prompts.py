@@ -58,7 +58,7 @@ def _described(description: Description, substitutions: Mapping[str, str]) -> It
 
 
 def _substituted(caption: str, substitutions: Mapping[str, str]) -> str:
-    """The caption with other words in place of whole ones, in any case; what was put in is not replaced again."""
+    """Replace whole words of a caption, ignoring case, in one pass: replacements are not replaced again."""
     instead = {word.casefold(): new for word, new in substitutions.items()}
 
     def replaced(found: re.Match[str]) -> str:

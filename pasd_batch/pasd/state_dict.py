@@ -59,7 +59,7 @@ def read_weight_file(path: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """Texts that a safetensors file has beside its tensors.
+    """Metadata of a safetensors file.
 
     Raises:
         CheckpointError: it cannot be read.

@@ -8,7 +8,7 @@ _EMBEDDED = b"DEBM"  # PROFILE_EMBEDDED, a little-endian number
 
 
 def profile_of_bmp(data: bytes) -> bytes | None:
-    """The ICC profile; None where the file has none of its own, or one that lies outside of it."""
+    """The embedded ICC profile; None if there is none, or a linked one."""
     header = data[_FILE_HEADER : _FILE_HEADER + _VERSION_5]
     if len(header) < _VERSION_5 or int.from_bytes(header[:4], "little") < _VERSION_5:
         return None

@@ -118,7 +118,7 @@ class Primaries:
 
     @property
     def is_srgb(self) -> bool:
-        """True if they are sRGB's, to within what can be seen."""
+        """True if the difference from sRGB's primaries is invisible."""
         return bool(np.abs(self.to_xyz - SRGB_TO_XYZ).max() < _SAME)
 
 

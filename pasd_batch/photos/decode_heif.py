@@ -34,7 +34,7 @@ def decode_heif(data: bytes, limits: DecodeLimits, warn: Warn, page: int | None 
 
 
 def picture_of(file: Any, page: int | None) -> Any:
-    """The picture of that number, from 1; the main one is the first, whatever its place.
+    """The picture of that number, from 1; the primary image is number 1.
 
     Raises:
         NoSuchPage: there are fewer.

@@ -52,7 +52,7 @@ def decode_with_pillow(
 
 
 def _stripped(data: bytes, kind: SourceFormat, number: int, limits: DecodeLimits, warn: Warn) -> bytes:
-    """The file without metadata, which make Pillow refuse some files, and are read from the file itself anyhow."""
+    """The file without metadata, for which Pillow refuses some files; metadata are read from the original."""
     if kind is SourceFormat.PNG:
         first = strip_ancillary_chunks(data, limits, warn)
         return first if number == 1 else data
@@ -78,7 +78,7 @@ def _raster(
 
 
 def _pictures(data: bytes, kind: SourceFormat, image: ImageFile) -> int:
-    """Number of pictures of an animation; those that go with a JPEG (MPO) are none, but previews or second views."""
+    """Number of frames of an animation; 1 for a JPEG, whose further images (MPO) are previews or second views."""
     if kind is SourceFormat.JPEG:
         return 1
     if kind is SourceFormat.PNG:
@@ -90,7 +90,7 @@ def _pictures(data: bytes, kind: SourceFormat, image: ImageFile) -> int:
 
 
 def _crop_to_aperture(raster: Raster, data: bytes, warn: Warn) -> None:
-    """Leave what an AVIF's container says is to be shown; its decoders give all of it, unlike HEIC's."""
+    """Crop to an AVIF's clean aperture, which its decoders ignore, unlike HEIC's."""
     height, width = raster.color.shape[:2]
     part = clean_aperture(data, width, height, warn)
     if part is not None:

@@ -138,7 +138,7 @@ def main(descriptor: int) -> None:
 
 
 def _answer(process: LinkedProcess, job: _Job, deadline: float | None) -> Any:
-    """The photo, or the error; its pixels come beside the pickle, into the memory where they stay.
+    """Receive the photo or the error; arrays are sent out of band of the pickle, without copies.
 
     Raises:
         TimeoutError: there was none until the deadline.

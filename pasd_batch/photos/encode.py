@@ -142,7 +142,7 @@ def _pixel_scale(photo: Photo) -> PixelScale:
 
 
 def _texts(metadata: PhotoMetadata, image_format: ImageFormat) -> tuple[list[Text], list[Text]]:
-    """The texts that the format has a place for, and those that go into XMP."""
+    """Texts that the format can hold, and the others, which are written into XMP."""
     places = {ImageFormat.PNG: lambda text: text.keyword != SOFTWARE, ImageFormat.JPEG: is_jpeg_comment}
     has_place = places.get(image_format, lambda _: False)
     return [text for text in metadata.texts if has_place(text)], [

@@ -30,14 +30,14 @@ def resolution_of_xmp(packet: bytes | None) -> Resolution | None:
 
 
 def with_resolution(exif: TiffDirectories, found: Resolution | None) -> TiffDirectories:
-    """The record with the resolution in it, for formats that hold it nowhere else; its own stands if it has one."""
+    """Add the resolution to a record without one, for formats that store it only in EXIF."""
     if found is None or resolution_of_exif(exif) is not None:
         return exif
     return _with_tags(exif, found)
 
 
 def with_own_resolution(exif: TiffDirectories, found: Resolution | None) -> TiffDirectories:
-    """The record with the resolution in place of its own, if it has one."""
+    """Replace the resolution of a record that has one."""
     if found is None or resolution_of_exif(exif) is None:
         return exif
     return _with_tags(exif, found)

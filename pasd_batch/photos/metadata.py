@@ -149,7 +149,7 @@ def complete_for_jpeg(exif: TiffDirectories, *, width: int, height: int, is_srgb
 
 
 def with_iptc(exif: TiffDirectories, iptc: bytes | None) -> TiffDirectories:
-    """The record with an IPTC record under TIFF's tag, for formats that have no place of their own for it."""
+    """Add an IPTC record under TIFF's tag, for formats without a container for it."""
     return exif if iptc is None else replace(exif, main={**exif.main, IPTC_TAG: Value(UNDEFINED, iptc)})
 
 

@@ -66,9 +66,9 @@ def scaled(given: Resolution, before: tuple[int, int], after: tuple[int, int]) -
 
 
 def _scales(before: tuple[int, int], after: tuple[int, int]) -> tuple[Fraction, Fraction]:
-    """The plainest scale that rounds to these sizes, across and down; where there is none, the sizes' own ratios.
+    """The simplest fraction that scales to these rounded sizes; without one, the ratios of the sizes.
 
-    So 300 dpi are 450 at 1.5 times the size, whatever half pixels were rounded away.
+    So 300 dpi become 450 at 1.5 times the size, independent of rounding to whole pixels.
     """
     sides = list(zip(before, after, strict=True))
     lowest = max(Fraction(2 * new - 1, 2 * old) for old, new in sides)

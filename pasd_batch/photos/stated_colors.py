@@ -65,7 +65,7 @@ class StatedColors:
 
 
 def stated_colors(data: bytes, kind: SourceFormat, warn: Warn, *, exif: bytes | None = None) -> StatedColors | None:
-    """Colours that a file states besides an ICC profile (JPEG: in its EXIF record); None if nothing, or sRGB."""
+    """Colour space that a file states other than by an ICC profile (JPEG: in EXIF); None if none, or sRGB."""
     match kind:
         case SourceFormat.JPEG:
             if exif is None or not is_adobe_rgb(read_directories(exif, lambda _: None)):
@@ -82,7 +82,7 @@ def stated_colors(data: bytes, kind: SourceFormat, warn: Warn, *, exif: bytes | 
 
 
 def states_any_colors(data: bytes, kind: SourceFormat, *, exif: bytes | None = None) -> bool:
-    """True if the file says at all what its colours are besides an ICC profile, that they are sRGB's among it."""
+    """True if the file states its colour space, sRGB included, other than by an ICC profile."""
     match kind:
         case SourceFormat.PNG if any(name in _COLOR_CHUNKS for name, _ in header_chunks(data)):
             return True

@@ -26,7 +26,7 @@ class Text:
 
     @property
     def readable(self) -> str:
-        """The text without the bytes kept as surrogates, which are taken for Latin-1."""
+        """The text, read as Latin-1 if it has bytes that are not UTF-8 (kept as surrogates)."""
         return as_bytes(self).decode("latin-1") if any("\ud800" <= c <= "\udfff" for c in self.text) else self.text
 
 

@@ -70,7 +70,8 @@ class TiffDirectories:
         return struct.unpack(f"{self.order}{value.count}{_CODES[value.kind]}", value.data)
 
     def fraction(self, tag: int, *, directory: int | None = None) -> Fraction | None:
-        """The first number under `tag`, of whatever kind, where `numbers` looks; None if none is there, or finite."""
+        """The first number under `tag`, of any numeric type, as `numbers`; None if there is none, or it is not
+        finite."""
         value = (self.main if directory is None else self.others.get(directory, {})).get(tag)
         if value is None or value.count < 1:
             return None

@@ -15,7 +15,7 @@ Place = int | None
 
 
 def photo_pages(file: Any) -> Iterator[tuple[Place, Any]]:
-    """The pages that are photos, as tifffile has them, and their places; the first is the one that is taken by default.
+    """tifffile's pages that are photos, with their indices; the first is the default page.
 
     Others follow if they are neither a mask nor a reduced copy: said to be one (NewSubfileType), or of the first one's
     shape at less than 60 % of its size, as thumbnails and pyramids of programs that do not say it. Directories below a

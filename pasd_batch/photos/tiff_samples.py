@@ -78,7 +78,8 @@ def _check_pillow_reads(page: Any, *, is_big: bool) -> None:
 
 
 def _samples(page: Any, data: bytes, limits: DecodeLimits, warn: Warn) -> np.ndarray | None:
-    """The page's samples, (height, width, channels); None if there are more than the page says, which libtiff takes."""
+    """The page's samples (height, width, channels); None if there are more than declared, which only libtiff
+    accepts."""
     if int(page.compression) == LZW:
         return _samples_by_libtiff(page, data)
     if int(page.compression) == _JPEG:

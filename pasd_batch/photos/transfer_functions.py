@@ -18,7 +18,7 @@ _HLG_GAMMA = 1.2
 
 @dataclass(frozen=True)
 class Transfer:
-    """A transfer function: `linear` takes values in [0, 1], gives 1 for white, or cd/m² if `is_hdr`."""
+    """A transfer function: `linear` maps [0, 1] to linear light, with white at 1, or in cd/m² if `is_hdr`."""
 
     name: str
     linear: Callable[[np.ndarray], np.ndarray]

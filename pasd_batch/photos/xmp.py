@@ -95,11 +95,10 @@ def marked_xmp(
     texts: Sequence[Text] = (),
     scale: PixelScale = PixelScale(),  # noqa: B008 (frozen)
 ) -> bytes:
-    """`packet` with the marker and `texts` added, and everything kept but statements about the old file; what it says
-    in pixels by `scale`.
+    """Add the marker and `texts` to a packet, remove properties of the old file, and apply `scale` to pixel values.
 
-    A packet that cannot be parsed cannot be merged: it is repaired or else replaced, and a warning says so. Marks of
-    parts that the old file had beside its picture (a video, a gain map, a depth map) go, with a warning.
+    A packet that cannot be parsed is repaired or else replaced, with a warning. Properties of parts that are not
+    carried over (a video, a gain map, a depth map) are removed, with a warning.
     """
     try:
         document = _parsed(packet, warn) if packet else empty_packet()
@@ -137,7 +136,7 @@ def _marked(document: minidom.Document, marker: RestorationMarker, warn: Warn, t
 
 
 def _part(name: PropertyName) -> str | None:
-    """Part that the old file had beside its picture by a property; None for other properties."""
+    """Part of the old file (a video, a gain map ...) that a property belongs to; None for others."""
     if name[1].startswith(_VIDEO_NAMES):
         return "a video"
     return next((part for start, part in _PARTS.items() if name[0].startswith(start)), None)

@@ -75,7 +75,7 @@ class PasdTask:
         return pasd_files(self.networks, precision)
 
     def restore(self, photos: Sequence[ValidationPhoto]) -> list[Tensor | None]:
-        """Restore by the product's own restorer, at the photos' own size."""
+        """Restore with `Restorer`, at the photos' own size."""
         prompts = [(photo.caption or self.sampling.prompt) if self.captions else "" for photo in photos]
         outcomes = self.build_restorer().restore(
             [photo.degraded for photo in photos], prompts=prompts, seeds=[photo.seed for photo in photos]

@@ -95,7 +95,7 @@ def refuse_too_small(photo: Float[Tensor, "3 height width"], settings: SampleSet
 
 
 def sample_seed(run_seed: int, epoch: int, name: str) -> int:
-    """A sample's own seed in [0, 2**63), the same wherever and whenever it is made."""
+    """A sample's seed in [0, 2**63), a hash of run seed, epoch and name."""
     digest = hashlib.sha256(f"{run_seed}/{epoch}/{name}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 

@@ -107,7 +107,7 @@ def list_photos(sources: Sequence[DataSource], storage_settings: StorageSettings
 def load_or_create_index(
     storage: Storage, sources: Sequence[DataSource], storage_settings: StorageSettings
 ) -> PhotoIndex:
-    """The list that the training in `storage` keeps, made now if there is none yet.
+    """The photo index stored with the training in `storage`, created if there is none.
 
     Raises:
         TrainingError, ManifestError, StorageError: as `list_photos` does.

@@ -90,7 +90,7 @@ def without_retired(kept: Mapping[str, Any], group: str = "") -> dict[str, Any]:
 
 
 def retired_within(kept: Mapping[str, Any], group: str = "", above: str = "") -> Iterator[str]:
-    """Dotted paths of the settings in `kept` that there are no more."""
+    """Dotted paths of the settings in `kept` that no longer exist."""
     for name, value in kept.items():
         path = f"{above}{name}"
         if name in _VALUES.get(group, {}):

@@ -80,7 +80,7 @@ class StepGraph:
         self._refused = False
 
     def losses(self, made: NumberedBatch) -> dict[str, Tensor] | None:
-        """The losses of a batch, whose gradients the parameters then have; None: this step has to be taken eagerly."""
+        """Losses of a batch, with gradients set on the parameters; None if this step must run eagerly."""
         if self._refused or self._eager_steps < _EAGER_STEPS:
             self._eager_steps += 1
             return None

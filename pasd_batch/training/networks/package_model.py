@@ -35,7 +35,7 @@ def package_model(denoiser: Path, vae: Path, output: Path) -> None:
 
 
 def take_decoder(networks: TrainingNetworks, vae: Path) -> None:
-    """Take a VAE's decoder, which must have been trained on the latents of the networks' own encoder.
+    """Replace the networks' decoder by one that was trained on the latents of the same encoder.
 
     Raises:
         CheckpointError: the encoders differ.

@@ -21,7 +21,7 @@ Words = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class SampleDraws:
-    """Draws for the samples of these numbers; the n-th call gives the n-th draw of each, whatever the others drew."""
+    """Random draws of the samples with these numbers; the n-th call returns the n-th draw of each sample."""
 
     def __init__(self, seed: int, numbers: Int64[Tensor, " batch"]) -> None:
         self._key = (seed & _LOW, (seed >> 32) & _LOW)
