@@ -33,11 +33,6 @@ class Metric:
     description: str
     labels: tuple[str, ...] = ()
 
-    @property
-    def exported_name(self) -> str:
-        """Name under which Ray serves it; a histogram has `_bucket`, `_sum` and `_count` behind it."""
-        return f"ray_{self.name}{'_total' if self.kind is MetricKind.COUNTER else ''}"
-
 
 PHOTOS = Metric(
     "pasd_batch_photos", MetricKind.COUNTER, "photos", "Photos that have their row, by `status`.", ("status",)

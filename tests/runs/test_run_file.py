@@ -185,11 +185,8 @@ def test_a_driver_that_begins_a_moment_later_takes_part(storage, monkeypatch):
 
 def test_a_list_of_photos_that_another_driver_has_just_made_counts(storage, monkeypatch):
     described_lists = [described(lists_photos=True, manifest_fingerprint=each * 64) for each in "ab"]
-    found = SimpleNamespace(
-        manifest=SimpleNamespace(fingerprint="b" * 64, photos=25),
-        worker=WorkerReport(model_fingerprint="weights", score_columns=described().score_columns),
-        lists_photos=True,
-    )
+    found = SimpleNamespace(manifest=SimpleNamespace(fingerprint="b" * 64, photos=25), lists_photos=True)
+    worker = WorkerReport(model_fingerprint="weights", score_columns=described().score_columns)
     checks = []
 
     def check_run(*_):
@@ -198,10 +195,10 @@ def test_a_list_of_photos_that_another_driver_has_just_made_counts(storage, monk
             claim_run(storage, described_lists[0])  # the other driver, while this one checks
         else:
             found.manifest.fingerprint = "a" * 64  # now it reads that driver's list
-        return found
+        return found, worker
 
     monkeypatch.setattr(run, "check_run", check_run)
-    joined, _, resumed = run._claim(settings("/run", "photos.csv"), storage, None)
+    joined, _, _, resumed = run._claim(settings("/run", "photos.csv"), storage, None)
     assert joined.manifest_fingerprint == "a" * 64
     assert resumed
     assert [each is not None for each in checks] == [False, True]

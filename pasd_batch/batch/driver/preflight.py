@@ -8,8 +8,7 @@ from typing import TypeVar
 
 from pasd_batch.batch.driver.fetching import fetch_on_worker
 from pasd_batch.batch.driver.machine_memory import machine_memory
-from pasd_batch.batch.driver.manifest_check import check_run_manifest, lists_photos
-from pasd_batch.batch.planning.checked_manifest import CheckedManifest
+from pasd_batch.batch.driver.manifest_check import RunManifest, check_run_manifest, lists_photos
 from pasd_batch.batch.planning.only_new import NothingNew
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.cluster.session import no_place, run_on_worker
@@ -55,19 +54,7 @@ class WorkerReport:
     """Bytes of main memory of its machine, or of its container; None where that is not known."""
 
 
-@dataclass(frozen=True)
-class Preflight:
-    """Findings about a run that can start."""
-
-    manifest: CheckedManifest
-    lists_photos: bool
-    """The manifest is a list of photos, made when the run began."""
-    worker: WorkerReport
-    notes: tuple[str, ...] = ()
-    """Lines about what was left out, for people."""
-
-
-def check_run(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> Preflight:
+def check_run(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> tuple[RunManifest, WorkerReport]:
     """Try everything that a run will need; a list of photos is kept only if all is well. Ray must be running.
 
     Raises:
@@ -90,7 +77,7 @@ def check_run(settings: RunSettings, storage: Storage, loaders: ModelLoaders) ->
         )
     if problems or checked is None or found.worker is None:
         raise PreflightFailed(problems)
-    return Preflight(checked.manifest, checked.lists_photos, found.worker, checked.notes)
+    return checked, found.worker
 
 
 @dataclass(frozen=True)

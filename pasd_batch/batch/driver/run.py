@@ -15,9 +15,11 @@ from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.finished import finished_run
 from pasd_batch.batch.driver.finishing import finish
 from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupts
+from pasd_batch.batch.driver.manifest_check import RunManifest
 from pasd_batch.batch.driver.on_finish import tell_end
-from pasd_batch.batch.driver.preflight import Preflight, PreflightFailed, check_run
+from pasd_batch.batch.driver.preflight import PreflightFailed, WorkerReport, check_run
 from pasd_batch.batch.driver.run_paths import with_absolute_paths
+from pasd_batch.batch.planning.checked_manifest import CheckedManifest
 from pasd_batch.batch.planning.only_new import NothingNew
 from pasd_batch.batch.planning.plan import plan_is_complete, write_plan
 from pasd_batch.batch.worker.log_lines import LogFormat, log_context, log_format_in_use
@@ -103,11 +105,15 @@ def _finished(folder: RunFolder, run: RunFile, settings: RunSettings, resume: st
     """The report of a run that is complete; its results are added up once more, and looked for."""
     try:
         counts, written = finish(folder, run, settings)
-    except RunDamaged as error:
-        return RunReport(ExitCode.INCOMPLETE, None, str(error))
     except TroubleAroundPhotos as error:
-        return RunReport(ExitCode.INCOMPLETE, None, f"{error}\n{resume} resumes the run")
+        return _incomplete(error, resume)
     return _report(counts, written, settings, folder.storage)
+
+
+def _incomplete(error: TroubleAroundPhotos, resume: str) -> RunReport:
+    """The report of a run that cannot go on for now, or not before its files are mended."""
+    remedy = "" if isinstance(error, RunDamaged) else f"\n{resume} resumes the run"
+    return RunReport(ExitCode.INCOMPLETE, None, f"{error}{remedy}")
 
 
 def check_again(settings: RunSettings, loaders: ModelLoaders | None = None) -> None:
@@ -129,7 +135,7 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
         settings = with_absolute_paths(settings)
         folder = RunFolder.open(settings.output.root, settings.storage)
         storage = folder.storage
-        run, found, resumed = _claim(settings, storage, loaders)
+        run, found, worker, resumed = _claim(settings, storage, loaders)
     except NothingNew as nothing:
         return RunReport(ExitCode.DONE, RunCounts(), str(nothing))
     except PasdBatchError as error:
@@ -140,43 +146,47 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
     try:
         if not plan_is_complete(folder, run.shards):
             write_plan(found.manifest, storage, shard_size=settings.shard_size)
-        extra = tuple(found.manifest.survey.extra)
         # Workers take the weights that the run began with, though their names may mean others by now.
-        settings = with_pins(settings, found.worker.weights | run.weights)
-        settings = _with_folders(settings, found.manifest.folders)
-        logs_json = log_format_in_use() is LogFormat.JSON
-        key = found.manifest.survey.plan_key
-        spec = WorkerSpec(settings, run.provenance, run.score_columns, extra, loaders, key, logs_json)
+        settings = with_pins(settings, worker.weights | run.weights)
+        spec = _spec(settings, run, found.manifest, loaders)
         trouble = work_off(run, spec, folder, resumed=resumed, show_progress=show_progress)
         if trouble is not None:
             return RunReport(ExitCode.INCOMPLETE, None, f"{trouble}\n{resume} resumes the run")
         counts, written = finish(folder, run, settings)
     except ManifestError as error:
         return RunReport(ExitCode.CANNOT_START, None, str(error))
-    except RunDamaged as error:
-        return RunReport(ExitCode.INCOMPLETE, None, str(error))
     except TroubleAroundPhotos as error:
-        return RunReport(ExitCode.INCOMPLETE, None, f"{error}\n{resume} resumes the run")
+        return _incomplete(error, resume)
     return _report(counts, [*found.notes, *written], settings, storage)
 
 
-def _with_folders(settings: RunSettings, folders: frozenset[str]) -> RunSettings:
-    """The settings as workers need them, who do not see the manifest."""
-    return settings.model_copy(update={"storage": settings.storage.with_folders(folders)})
+def _spec(settings: RunSettings, run: RunFile, manifest: CheckedManifest, loaders: ModelLoaders) -> WorkerSpec:
+    """The run as workers see it, who do not see the manifest."""
+    return WorkerSpec(
+        settings.model_copy(update={"storage": settings.storage.with_folders(manifest.folders)}),
+        run.provenance,
+        run.score_columns,
+        manifest.survey.extra,
+        loaders,
+        manifest.survey.plan_key,
+        logs_json=log_format_in_use() is LogFormat.JSON,
+    )
 
 
-def _claim(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> tuple[RunFile, Preflight, bool]:
+def _claim(
+    settings: RunSettings, storage: Storage, loaders: ModelLoaders
+) -> tuple[RunFile, RunManifest, WorkerReport, bool]:
     """Check everything and claim the run; what was found, and whether somebody else has begun it."""
     known = read_run(storage)
-    found = check_run(settings, storage, loaders)
+    found, worker = check_run(settings, storage, loaders)
     wanted = describe_run(
         settings,
         manifest_fingerprint=found.manifest.fingerprint,
         photos=found.manifest.photos,
-        model_fingerprint=found.worker.model_fingerprint,
-        score_columns=found.worker.score_columns,
+        model_fingerprint=worker.model_fingerprint,
+        score_columns=worker.score_columns,
         lists_photos=found.lists_photos,
-        weights=found.worker.weights,
+        weights=worker.weights,
     )
     try:
         run = claim_run(storage, wanted)
@@ -187,7 +197,7 @@ def _claim(settings: RunSettings, storage: Storage, loaders: ModelLoaders) -> tu
         raise
     if run.software != wanted.software:
         _logger.warning("the run began with %s, and goes on with %s", run.software, wanted.software)
-    return run, found, run is not wanted
+    return run, found, worker, run is not wanted
 
 
 def _report(counts: RunCounts, notes: Sequence[str], settings: RunSettings, storage: Storage) -> RunReport:

@@ -42,11 +42,6 @@ def kept_rows(storage: Storage, shard: int) -> Mapping[str, Row]:
         return {}
 
 
-def without_kept(records: Sequence[PhotoRecord], kept: Mapping[str, Row]) -> list[PhotoRecord]:
-    """The photos of a shard that are still to be done."""
-    return [record for record in records if record.photo_id not in kept]
-
-
 def merged(records: Sequence[PhotoRecord], kept: Mapping[str, Row], done: Sequence[Row]) -> list[Row]:
     """The rows of a whole shard, in the plan's order."""
     by_id = dict(kept) | {row["photo_id"]: row for row in done}

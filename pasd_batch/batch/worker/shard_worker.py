@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pasd_batch.batch.worker.isolation import IsolatedShard
-from pasd_batch.batch.worker.kept_rows import kept_rows, merged, without_kept
+from pasd_batch.batch.worker.kept_rows import kept_rows, merged
 from pasd_batch.batch.worker.log_lines import log_context
 from pasd_batch.batch.worker.model_stage import ProcessPoisoned
 from pasd_batch.batch.worker.photo_state import read_records
@@ -130,12 +130,13 @@ class ShardWorker:
         began = time.monotonic()
         records = read_records(self._folder, shard, self._spec.plan_key)
         kept = kept_rows(self._folder.storage, shard)
+        left = [record for record in records if record.photo_id not in kept]
         ledger = AttemptLedger.of_shard(self._folder.storage, shard)
         while True:
             attempt = ledger.begin(process_name())
             self._in_work = ledger, attempt.number
             try:
-                done = with_worker_seconds(self._rows(shard, without_kept(records, kept), ledger, attempt), began)
+                done = with_worker_seconds(self._rows(shard, left, ledger, attempt), began)
                 rows = without_images_beyond(merged(records, kept, done), self._most_bytes)
                 won = self._folder.commit(shard, rows, self._spec.schema)
                 if kept:

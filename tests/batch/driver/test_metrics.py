@@ -46,9 +46,13 @@ def selectors(expression):
     ]
 
 
+def served_name(metric):
+    return f"ray_{metric.name}{'_total' if metric.kind is MetricKind.COUNTER else ''}"
+
+
 def served_names(metric):
     parts = ("_bucket", "_sum", "_count") if metric.kind is MetricKind.HISTOGRAM else ("",)
-    return {metric.exported_name + part for part in parts}
+    return {served_name(metric) + part for part in parts}
 
 
 def scrape():
@@ -140,7 +144,7 @@ def test_the_dashboard_shows_every_metric_and_groups_by_labels_that_are_there():
 def test_every_metric_is_documented_with_its_unit_and_meaning():
     lines = (ROOT / "docs/deploy.md").read_text().splitlines()
     for metric in METRICS:
-        (line,) = [line for line in lines if line.startswith(f"| `{metric.exported_name}` ")]
+        (line,) = [line for line in lines if line.startswith(f"| `{served_name(metric)}` ")]
         assert f"| {metric.unit} |" in line
         assert metric.description in line
 
