@@ -37,6 +37,9 @@ _COLUMNS = [
     "finished_at",
 ]
 
+_SUMMED = ("photos", "failed", "with_warnings", "without_scores", "isolated", "input_bytes", "output_bytes")
+"""Numbers of `ShardCounts` whose sums are in `RunCounts`."""
+
 
 @dataclass(frozen=True)
 class ShardCounts:
@@ -109,20 +112,13 @@ def count_results(run: RunFolder, shards: Iterable[int], *, stored: PathSet | No
 
 def add_up(counts: Iterable[ShardCounts]) -> RunCounts:
     """The sum of shards' counts."""
-    shards = photos = failed = with_warnings = without_scores = isolated = input_bytes = output_bytes = 0
-    megapixels = 0.0
+    totals: Counter[str] = Counter()
     failures: Counter[str] = Counter()
     seconds: dict[str, float] = defaultdict(float)
     worker_seconds: dict[str, float] = defaultdict(float)
+    megapixels = 0.0
     for each in counts:
-        shards += 1
-        photos += each.photos
-        failed += each.failed
-        with_warnings += each.with_warnings
-        without_scores += each.without_scores
-        isolated += each.isolated
-        input_bytes += each.input_bytes
-        output_bytes += each.output_bytes
+        totals.update(shards=1, **{name: getattr(each, name) for name in _SUMMED})
         failures.update(each.failures)
         for stage, taken in each.seconds.items():
             seconds[stage] += taken
@@ -130,15 +126,8 @@ def add_up(counts: Iterable[ShardCounts]) -> RunCounts:
             worker_seconds[kind] += taken
         megapixels += each.megapixels
     return RunCounts(
-        shards=shards,
-        photos=photos,
-        failed=failed,
+        **totals,
         failures=dict(failures.most_common()),
-        with_warnings=with_warnings,
-        without_scores=without_scores,
-        isolated=isolated,
-        input_bytes=input_bytes,
-        output_bytes=output_bytes,
         seconds={stage: round(taken, 3) for stage, taken in seconds.items()},
         worker_seconds={kind: round(taken, 3) for kind, taken in worker_seconds.items()},
         megapixels=round(megapixels, 6),
