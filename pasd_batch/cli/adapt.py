@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 OBJECTIVE = {"psnr": 1.0, "stlpips": -20.0}
 """Weights of metrics: a twentieth of ST-LPIPS is worth a decibel."""
 
+_FIRST_WORDS = "# Fitted by `pasd-batch adapt`"
+
 
 def add_command(commands: Any) -> None:
     """Add the command to the parser."""
@@ -52,15 +54,17 @@ def run(options: argparse.Namespace) -> int:
     from pasd_batch.evaluation.adaptation_check import checks, left_out_choices
     from pasd_batch.evaluation.adaptation_fit import fit_map
     from pasd_batch.evaluation.sweep import read_sweep
+    from pasd_batch.manifests.writing import begins_with, refuse_other_file
 
-    weights = _weights(options.objective)
-    sweep = read_sweep(options.evaluation, weights, storage_settings_from(options))
+    weights, settings = _weights(options.objective), storage_settings_from(options)
+    refuse_other_file(str(options.output), settings, "a map of adaptation", begins_with(_FIRST_WORDS))
+    sweep = read_sweep(options.evaluation, weights, settings)
     try:
         chosen = left_out_choices(sweep, options.folds, losses=options.losses)
     except ValueError as error:
         raise ConfigError(f"--folds: {error}") from error
     fitted = fit_map(sweep, losses=options.losses).model_dump(mode="json", exclude_none=True)
-    told = f"# Fitted by `pasd-batch adapt` to {len(sweep.photos)} photos, for {' '.join(options.objective)}.\n"
+    told = f"{_FIRST_WORDS} to {len(sweep.photos)} photos, for {' '.join(options.objective)}.\n"
     options.output.write_text(told + yaml.safe_dump(fitted, sort_keys=False, default_flow_style=None), encoding="utf-8")
     sys.stdout.write(printable("\n".join(table(list(checks(sweep, chosen)), weights))) + "\n\n")
     sys.stdout.write(

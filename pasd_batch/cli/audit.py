@@ -55,6 +55,7 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Audit to the end, say how it ended, and write the photos that are selected."""
+    from pasd_batch.audit.selection import refuse_target
     from pasd_batch.batch.driver.exit_code import ExitCode
 
     if options.source is None and options.select is None:
@@ -68,6 +69,8 @@ def run(options: argparse.Namespace) -> int:
         return ExitCode.DONE
     settings = _settings(options)
     _refuse_unknown_names(condition, settings)
+    if condition is not None:
+        refuse_target(_target(options), settings.storage)
     code = drive(settings, options)
     if code in (ExitCode.DONE, ExitCode.TOO_MANY_FAILURES):
         _select(options, condition, settings.storage)
@@ -108,8 +111,18 @@ def _select(options: argparse.Namespace, condition: ast.expr | None, storage_set
         return
     photos = write_selection(open_run(options.output, storage_settings), condition, _target(options))
     place = redact_uri(_target(options))
-    told = f"{photos:,} photos pass: {place}" if photos else f"no photo passes; {place} is not written"
+    told = (
+        f"{photos:,} photos pass: {place}"
+        if photos
+        else f"no photo passes; {place} is {_left(options, storage_settings)}"
+    )
     sys.stdout.write(printable(f"{told}\n"))
+
+
+def _left(options: argparse.Namespace, storage_settings: StorageSettings) -> str:
+    from pasd_batch.manifests.writing import is_there
+
+    return "empty now" if is_there(_target(options), storage_settings) else "not written"
 
 
 def _target(options: argparse.Namespace) -> str:

@@ -10,6 +10,7 @@ from pasd_batch.batch.worker.log_lines import tell
 from pasd_batch.cli.archive_options import add_storage_options, read_config, storage_settings_from
 from pasd_batch.cli.errors import UsageError
 from pasd_batch.config.run import RunSettings
+from pasd_batch.config.storage import StorageSettings
 from pasd_batch.storage.printable import printable, printable_line
 from pasd_batch.storage.redaction import redact_uri, shown_command
 
@@ -175,15 +176,18 @@ def _problems_written(path: str | None) -> Iterator[Any]:
     import csv
     from dataclasses import astuple, fields
 
+    from pasd_batch.manifests.writing import begins_with, refuse_other_file
     from pasd_batch.runs.shard_findings import Problem
 
+    names = [field.name for field in fields(Problem)]
+    refuse_other_file(path, StorageSettings(), "a list of problems", begins_with(",".join(names)))
     with ExitStack() as stack:
         try:
             file = stack.enter_context(open(path, "w", newline="", encoding="utf-8", errors="surrogateescape"))
         except OSError as error:
             raise UsageError(f"--output {path}: {error.strerror}; name a file that can be written") from None
         writer = csv.writer(file)
-        writer.writerow([field.name for field in fields(Problem)])
+        writer.writerow(names)
         yield lambda problem: writer.writerow(astuple(problem))
 
 

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import PurePosixPath
 
@@ -29,6 +29,7 @@ def export_parts(
         ExportFailed: the target has parts of another run.
         StorageError: rows cannot be read, or a part not be stored.
     """
+    _refuse_other_parts(target, [path_of(shard) for shard in rows.shards])
     _claim(rows, target)
     target.remove_partial()  # of exports that were killed
     count = 0
@@ -41,6 +42,13 @@ def export_parts(
             target.create(path, encode(table))
         count += table.num_rows
     return count
+
+
+def _refuse_other_parts(target: Storage, paths: Sequence[str]) -> None:
+    """Refuse files that are called like parts but were there before any export, since they would be taken for parts."""
+    # An export that begins meanwhile has its marker before its first part, so the marker is looked for last.
+    if (found := sorted({*target.list()} & {*paths})) and not target.exists(MARKER):
+        raise ExportFailed(f"{redact_uri(target.uri(found[0]))} is there, of no export; give this one another target")
 
 
 def _claim(rows: RunRows, target: Storage) -> None:

@@ -5,16 +5,20 @@ A table that is there already is that of this very run, which is no error, or an
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pasd_batch.errors import PasdBatchError
 from pasd_batch.export.formats import ExportFailed
 from pasd_batch.export.run_rows import RunRows
 from pasd_batch.storage.location import redact_uri
+from pasd_batch.storage.redaction import without_secrets
 
 _KEY = "pasd_batch.run"
 _NAMED_TABLE = re.compile(r"(?P<catalog>\w+):(?P<table>[\w.]+)")
+_COLORS = re.compile(r"\x1b\[\d*m")
 _OWN_TABLE = "pasd_batch.photos"
 
 
@@ -90,6 +94,25 @@ def export_iceberg(rows: RunRows, target: str) -> int:
         return count
 
     return _once(rows, target, there, write)
+
+
+@contextmanager
+def told_as_failure(target: str) -> Iterator[None]:
+    """Run a block that writes a table, and tell what its library raises, of many classes and lines, as one line.
+
+    Raises:
+        ExportFailed: it raised something.
+    """
+    try:
+        yield
+    except PasdBatchError:
+        raise
+    except Exception as error:
+        said = " ".join(_COLORS.sub("", without_secrets(str(error) or type(error).__name__)).split())
+        raise ExportFailed(
+            f"{redact_uri(target)}: the table cannot be written there: {said}; give a folder, or an address that the "
+            "format's library knows, and look at its settings"
+        ) from error
 
 
 def _once(rows: RunRows, target: str, there: Callable[[], str | None], write: Callable[[], int]) -> int:

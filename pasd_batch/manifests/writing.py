@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import BinaryIO
 
@@ -15,6 +15,7 @@ from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.manifests.listing import ending_of
 from pasd_batch.records.joining import joined
 from pasd_batch.storage.location import redact_uri
+from pasd_batch.storage.reading import open_for_reading
 from pasd_batch.storage.storage import Storage
 
 _GROUP_ROWS = 50_000
@@ -115,6 +116,45 @@ def refuse_overwriting(target: str, storage_settings: StorageSettings, *, remedy
     """
     if is_there(target, storage_settings):
         raise ManifestError(f"{redact_uri(target)} is there already; give another name, or {remedy}")
+
+
+def refuse_other_file(target: str, settings: StorageSettings, what: str, is_own: Callable[[BinaryIO], bool]) -> None:
+    """Refuse to replace a file that is there and is not what the command writes, such as a photo or a manifest.
+
+    `is_own` looks at the file; `what` is what the command writes.
+
+    Raises:
+        ManifestError: naming it.
+        StorageError: it cannot be looked at.
+    """
+    if not is_there(target, settings):
+        return
+    with open_for_reading(target, settings) as file:
+        if is_own(file):
+            return
+    raise ManifestError(f"{redact_uri(target)} is there already, and is not {what}; give another name, or move it away")
+
+
+def begins_with(start: str) -> Callable[[BinaryIO], bool]:
+    """A look at the first bytes of a file, for `refuse_other_file`; an empty file will do."""
+    expected = start.encode()
+
+    def look(file: BinaryIO) -> bool:
+        return file.read(len(expected)) in (expected, b"")
+
+    return look
+
+
+def is_parquet_with(test: Callable[[pa.Schema], bool]) -> Callable[[BinaryIO], bool]:
+    """A look at the schema of a Parquet file, for `refuse_other_file`."""
+
+    def look(file: BinaryIO) -> bool:
+        try:
+            return test(pq.read_schema(file))
+        except pa.ArrowInvalid:
+            return False
+
+    return look
 
 
 def write_file(target: str, data: bytes, storage_settings: StorageSettings) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from pasd_batch.config.storage import StorageSettings
-from pasd_batch.manifests.writing import refuse_other_formats, write_parquet
+from pasd_batch.manifests.writing import is_parquet_with, refuse_other_file, refuse_other_formats, write_parquet
 from pasd_batch.records import Status
 from pasd_batch.runs.row_file import IMAGE_COLUMN
 from pasd_batch.runs.run_set import FoundRun, find_runs
@@ -33,11 +33,13 @@ def write_rows(places: Sequence[str], target: str, settings: StorageSettings, *,
     each photo. Images that are inside results stay there. Columns that a run has not are null.
 
     Raises:
-        ManifestError: the target is not called like a Parquet file.
+        ManifestError: the target is not called like a Parquet file, or is a file of another kind.
         NotFound: there is no run.
         StorageError: a run cannot be read, or the target not be written.
     """
     refuse_other_formats(target)
+    own = is_parquet_with(lambda schema: {RUN_COLUMN, "status"} <= set(schema.names))
+    refuse_other_file(target, settings, "rows of runs", own)
     runs = find_runs(places, settings)
     if not runs:
         shown = ", ".join(map(redact_uri, places))

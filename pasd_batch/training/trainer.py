@@ -1,21 +1,24 @@
 """Training, start to end: claim the output, list the photos, and let one or many workers run the loop."""
 
 import logging
+from contextlib import suppress
 
 from pasd_batch.config.training import AnyTraining
+from pasd_batch.errors import PasdBatchError
 from pasd_batch.pasd.device import choose_device
+from pasd_batch.storage.storage import Storage, StorageError
 from pasd_batch.training.data.batch_maker import Feed
-from pasd_batch.training.data.photo_index import PhotoIndex, load_or_create_index
+from pasd_batch.training.data.photo_index import INDEX_FILE, PhotoIndex, load_or_create_index
 from pasd_batch.training.data.process_feed import process_feed
 from pasd_batch.training.data.resident_feed import resident_feed
 from pasd_batch.training.data.resident_photos import MIB, load_resident_photos
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.checkpoints import complete_steps
-from pasd_batch.training.loop.identity import claim_output
+from pasd_batch.training.loop.identity import SETTINGS_FILE, claim_output
 from pasd_batch.training.loop.placement import Placement
 from pasd_batch.training.loop.time_budget import TimeBudget
 from pasd_batch.training.loop.training_loop import train_loop
-from pasd_batch.training.pinned_weights import keep_pins
+from pasd_batch.training.pinned_weights import PINS_FILE, keep_pins
 from pasd_batch.training.ray_trainer import train_on_ray
 from pasd_batch.training.worker_setup import build_task, loader_spec, open_output, sample_data
 
@@ -25,7 +28,8 @@ logger = logging.getLogger(__name__)
 def train(settings: AnyTraining) -> int:
     """Train to the last step or until `stop_after`, from the last checkpoint if there is one; the number of steps done.
 
-    The output is a model folder then.
+    The output is a model folder then. A start that fails before its first checkpoint leaves the output to any training,
+    so that what was wrong with the settings can be mended.
 
     With `workers.ray` the Ray that this process is connected to is used, else that of `RAY_ADDRESS`, else a local one.
 
@@ -36,7 +40,17 @@ def train(settings: AnyTraining) -> int:
     """
     budget = TimeBudget(settings.stop_after)
     storage = open_output(settings)
-    claim_output(storage, settings)
+    is_new = claim_output(storage, settings)
+    try:
+        _train(settings, storage, budget)
+    except PasdBatchError:
+        if is_new and next(complete_steps(storage), None) is None:
+            _give_back(storage)
+        raise
+    return max(complete_steps(storage))
+
+
+def _train(settings: AnyTraining, storage: Storage, budget: TimeBudget) -> None:
     keep_pins(storage, settings)
     index = load_or_create_index(storage, settings.data.sources, settings.data.storage)
     logger.info("training on %d photos into %s", len(index), storage.uri())
@@ -44,7 +58,13 @@ def train(settings: AnyTraining) -> int:
         train_on_ray(settings)
     else:
         train_in_process(settings, index, budget)
-    return max(complete_steps(storage))
+
+
+def _give_back(storage: Storage) -> None:
+    """Delete what a training writes at its start, last what claims the output."""
+    with suppress(StorageError):  # the error that ended the start is what is told
+        for name in (INDEX_FILE, PINS_FILE, SETTINGS_FILE):
+            storage.delete(name)
 
 
 def train_in_process(settings: AnyTraining, index: PhotoIndex, budget: TimeBudget) -> None:

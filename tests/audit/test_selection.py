@@ -73,6 +73,18 @@ def test_nothing_is_written_where_none_passes_or_something_is_wrong(audit, tmp_p
     assert not list(tmp_path.glob("s.*"))
 
 
+def test_an_earlier_selection_is_replaced_by_an_empty_one_and_no_other_file_is(audit, tmp_path):
+    target = tmp_path / "s.parquet"
+    write_selection(audit, parse_condition("blur >= 3"), str(target))
+    names = pq.read_schema(target).names
+    assert write_selection(audit, parse_condition("blur > 100"), str(target)) == 0
+    assert (pq.read_table(target).num_rows, pq.read_schema(target).names) == (0, names)
+    pq.write_table(pa.table({"uri": ["/archive/1.jpg"]}), target)
+    with pytest.raises(ManifestError, match=r"s\.parquet is there already, and is not a selection of photos; give ano"):
+        write_selection(audit, parse_condition("blur >= 3"), str(target))
+    assert pq.read_table(target).column_names == ["uri"]
+
+
 def test_an_audit_that_is_not_complete_or_damaged_is_told(audit, tmp_path):
     file = tmp_path / "run" / "audit.parquet"
     file.write_bytes(file.read_bytes()[:-20])

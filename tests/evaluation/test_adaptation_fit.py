@@ -142,6 +142,10 @@ def test_the_command_writes_a_map_that_settings_take(evaluated, tmp_path, capsys
     assert f"sampling.adaptation={path}" in told
     settings = SamplingSettings.parse({"adapt": True, "adaptation": str(path)})
     assert settings.adaptation == AdaptationMap.parse(yaml.safe_load(path.read_text()))
+    path.write_text("sampling: {}")
+    assert main(["adapt", str(evaluated), "-o", str(path), "--objective", "psnr=1", "--folds", "3"]) == 2
+    assert f"{path} is there already, and is not a map of adaptation; give another name" in capsys.readouterr().err
+    assert path.read_text() == "sampling: {}"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tiny_run import PHOTOS, TinyRun
 
 from pasd_batch.cli import main
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.errors import PasdBatchError
 from pasd_batch.export.formats import ExportFailed, ExportFormat, require_package
 from pasd_batch.export.run_export import export_run
 from pasd_batch.export.run_rows import RunRows
@@ -213,6 +214,25 @@ def test_what_cannot_be_exported_is_told(run, tmp_path, monkeypatch):
     monkeypatch.setattr("pasd_batch.export.formats.find_spec", lambda name: None)
     with pytest.raises(ExportFailed, match=r"pip install 'pasd-batch\[delta\]'"):
         require_package(ExportFormat.DELTA)
+
+
+@pytest.mark.parametrize("to", READERS)
+def test_a_target_that_is_something_else_is_told_and_left_as_it_is(run, tmp_path, to):
+    target = tmp_path / "photo.jpg"
+    target.write_bytes(b"a photo")
+    with pytest.raises(PasdBatchError, match=r"photo\.jpg"):
+        export(run, to, target)
+    assert target.read_bytes() == b"a photo"
+    for own in (run.root, run.root / "images", run.root / "results" / "table"):
+        with pytest.raises(ExportFailed, match="is the run's own folder; give the export a target beside the run"):
+            export(run, to, own)
+
+
+def test_tars_that_were_there_before_are_not_taken_for_parts(run, tmp_path):
+    (tmp_path / "shard-000001.tar").write_bytes(b"of another data set")
+    with pytest.raises(ExportFailed, match=r"shard-000001\.tar is there, of no export; give this one another target"):
+        export(run, "webdataset", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["shard-000001.tar"]
 
 
 def test_the_command_says_what_it_has_written(run, tmp_path, capsys):

@@ -159,6 +159,11 @@ def test_the_command_says_what_is_wrong_and_ends_with_a_code_for_schedulers(tiny
     assert f"`pasd-batch verify {tiny_run.root} --repair`" in told.err
     assert len(report.read_text().splitlines()) == 6
     assert "more; --output" not in told.out
+    assert main(["verify", str(tiny_run.root), "--output", str(report)]) == 1
+    report.write_text("photo,rating")
+    assert main(["verify", str(tiny_run.root), "--output", str(report)]) == 2
+    assert "problems.csv is there already, and is not a list of problems; give another name" in capsys.readouterr().err
+    assert report.read_text() == "photo,rating"
     assert main(["verify", str(tmp_path / "nowhere")]) == 2
     assert "there is no run" in capsys.readouterr().err
     (tiny_run.root / "run.json").write_bytes(b"{")

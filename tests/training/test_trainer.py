@@ -24,6 +24,7 @@ from pasd_batch.cli import main
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.model import ModelSettings
 from pasd_batch.config.restoration import RestorationSettings
+from pasd_batch.errors import PasdBatchError
 from pasd_batch.pasd.checkpoint import is_paca
 from pasd_batch.pasd.restorer import Restorer
 from pasd_batch.storage.storage import Storage
@@ -126,6 +127,14 @@ def test_a_training_does_not_go_on_with_other_frozen_weights(work):
     save_file(weights, file)
     shutil.rmtree(work / "output" / "checkpoints" / "step-00000003")
     train(settings(work, steps=4))
+
+
+@pytest.mark.parametrize("wrong", [{"device": "abacus"}, {"model": tiny_training.scratch("nowhere")}])
+def test_a_start_that_failed_leaves_its_output_to_mended_settings(work, wrong):
+    with pytest.raises(PasdBatchError):
+        train(settings(work, seed=1, **wrong))
+    assert [path for path in (work / "output").rglob("*") if path.is_file()] == []
+    claim_output(Storage.open(str(work / "output")), settings(work, seed=2))
 
 
 def test_a_training_of_an_older_version_is_gone_on_with(work):

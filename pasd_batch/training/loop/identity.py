@@ -40,8 +40,8 @@ _FREE = frozenset(
 _SHOWN = 10
 
 
-def claim_output(storage: Storage, settings: TrainerSettings) -> None:
-    """Make the output this training's, or see that it already is.
+def claim_output(storage: Storage, settings: TrainerSettings) -> bool:
+    """Make the output this training's, or see that it already is; True if it was nobody's.
 
     Raises:
         TrainingError: another training's output is there; the message names the settings that differ, or those that
@@ -52,6 +52,8 @@ def claim_output(storage: Storage, settings: TrainerSettings) -> None:
         storage.create(SETTINGS_FILE, json.dumps(own, indent=1, sort_keys=True).encode())
     except AlreadyExists:
         _refuse_another(storage, own, settings)
+        return False
+    return True
 
 
 def _refuse_another(storage: Storage, own: Mapping[str, Any], settings: TrainerSettings) -> None:

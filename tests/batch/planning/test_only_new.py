@@ -250,6 +250,9 @@ def test_the_latest_rows_have_one_for_each_photo(archive):
     assert written.rows == 7
     with pytest.raises(NotFound, match="there is no run"):
         write_rows([str(archive / "nowhere")], str(target), StorageSettings())
+    pq.write_table(pa.table({"uri": ["a.png"]}), target)
+    with pytest.raises(ManifestError, match=r"latest\.parquet is there already, and is not rows of runs; give another"):
+        write_rows([str(archive / "runs")], str(target), StorageSettings())
 
 
 def test_pages_of_a_file_are_photos_of_their_own(tmp_path):
