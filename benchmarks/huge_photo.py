@@ -4,7 +4,8 @@
 
 The photo goes through `pasd-batch restore`'s own pipeline, with networks of the embedded model's shapes (48 latent
 channels, no attention in the VAE) that cost little time: narrow ones without normalisations, which add passes and no
-memory, and a denoiser that predicts no noise. What is told is the peak of resident memory of this process and the
+memory, and a denoiser that predicts no noise; the features of the VAE's last level wait in memory up to the photo size
+up to which those of the embedded model do. What is told is the peak of resident memory of this process and the
 decoder's together, above what they have after a small photo.
 """
 
@@ -27,6 +28,7 @@ from pasd_batch.batch.local.restoring import restore_photos
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.config.restore import RestoreSettings
 from pasd_batch.config.run import RunSettings
+from pasd_batch.pasd import vae_tiling
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.guidance import GuidedDenoiser, TileBatch
 from pasd_batch.pasd.models import load_models
@@ -34,13 +36,16 @@ from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.pasd.restorer import Restorer
 
 _LATENT_CHANNELS = 48
+_CHANNELS, _OF_THE_EMBEDDED = 2, 24
+"""Features of a pixel in the VAE's last level but one, here and in the embedded model."""
+
 _SAMPLE_SECONDS = 0.02
 
 
 def stand_in_vae() -> PixelShuffleVae:
     """A narrow VAE of the embedded one's structure, without normalisations."""
     sizes: dict[str, Any] = {
-        "block_out_channels": (2, 2, 2, 2),
+        "block_out_channels": (_CHANNELS,) * 4,
         "down_block_types": ("DownEncoderBlock2D",) * 4,
         "up_block_types": ("UpDecoderBlock2D",) * 4,
         "layers_per_block": 1,
@@ -140,6 +145,7 @@ def main() -> None:
             "deadlines": {"fetch": 3600, "store": 3600},
         }
     )
+    vae_tiling.KEPT_BYTES = vae_tiling.KEPT_BYTES * _CHANNELS // _OF_THE_EMBEDDED
     loaders = ModelLoaders(restorer=load_stand_in, fingerprint=lambda settings: "stand-in")
     with tempfile.TemporaryDirectory() as folder:
         small, large = Path(folder, "small.jpg"), Path(folder, "large.jpg")

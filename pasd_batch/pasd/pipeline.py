@@ -102,6 +102,7 @@ class Pipeline:
         own, noise = None, draws.posterior().to(device)
         if share is not None or not sampling.pure_noise_start:
             own = budget.run(lambda limits: self._encode(photo.padded, noise, limits), MemoryLimits.smaller_vae)
+        del noise  # before the next draw: there are never three tensors of the latents' size
         noise = draws.training_noise()
         kept = None
         if share is not None and own is not None:

@@ -14,6 +14,7 @@ from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.config.weak_tiles import RetryWeakSettings
 from pasd_batch.pasd import padded_photo, padding, postprocessing, solver, vae_tiling
 from pasd_batch.pasd.geometry import Size
+from pasd_batch.pasd.noise_draws import NoiseDraws
 from pasd_batch.pasd.padded_photo import PaddedPhoto
 from pasd_batch.pasd.pixel_dtypes import from_float, to_float
 from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
@@ -105,6 +106,21 @@ def test_levels_come_back_as_they_were(dtype):
     largest = {torch.uint8: 255, torch.uint16: 65535}[dtype]
     every = torch.arange(largest + 1, dtype=torch.int32).to(dtype)
     assert torch.equal(from_float(to_float(every), dtype).int(), every.int())
+
+
+def test_noise_is_gone_before_more_is_drawn(make_restorer, photograph, monkeypatch):
+    """Each draw is as large as the latents, of which a very large photo has more than a gigabyte."""
+    draw, drawn = NoiseDraws._draw, []
+
+    def watched_draw(self, size):
+        assert all(each() is None for each in drawn)
+        noise = draw(self, size)
+        drawn.append(weakref.ref(noise))
+        return noise
+
+    monkeypatch.setattr(NoiseDraws, "_draw", watched_draw)
+    restored(make_restorer(steps=1, guidance_scale=1.0, min_short_side=8), photograph[:, :40, :50])
+    assert len(drawn) == 4
 
 
 class LiveFloats(TorchDispatchMode):
