@@ -14,7 +14,9 @@ from pasd_batch.config.storage import DEFAULT_SCHEMES, StorageSettings
 def add_config(parser: argparse.ArgumentParser) -> None:
     """A configuration file and overrides, and what `add_driving` adds."""
     parser.add_argument("config", metavar="CONFIG", help="YAML file, such as those in configs/")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the file's")
+    parser.add_argument(
+        "overrides", nargs="*", default=[], metavar="key=value", help="settings that differ from the file's"
+    )
     add_driving(parser)
 
 

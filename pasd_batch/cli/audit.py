@@ -39,7 +39,9 @@ def add_command(commands: Any) -> None:
         metavar="SOURCE",
         help="folder, prefix, glob or manifest of photos; with --select it may be left out when DIR is complete",
     )
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from those in CONFIG")
+    parser.add_argument(
+        "overrides", nargs="*", default=[], metavar="key=value", help="settings that differ from those in CONFIG"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder or prefix of the audit")
     parser.add_argument("--config", metavar="CONFIG", help="YAML file, such as configs/audit.yaml")
     parser.add_argument(

@@ -20,7 +20,9 @@ def add_command(commands: Any) -> None:
         "people who correct it. The same command resumes. docs/operations.md lists the exit codes.",
     )
     parser.add_argument("manifest", metavar="MANIFEST", help="manifest, folder, prefix or glob of photos")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from those in CONFIG")
+    parser.add_argument(
+        "overrides", nargs="*", default=[], metavar="key=value", help="settings that differ from those in CONFIG"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="manifest to write (.parquet)")
     parser.add_argument("--config", metavar="CONFIG", help="YAML file with describers, such as configs/describe.yaml")
     for name, what in _DESCRIBERS.items():

@@ -15,7 +15,9 @@ def run_job(description: str | None, command: str, *settings: str) -> int:
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="a YAML file, such as those in configs/")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the file's")
+    parser.add_argument(
+        "overrides", nargs="*", default=[], metavar="key=value", help="settings that differ from the file's"
+    )
     add_log_format(parser, default=LogFormat.TEXT.value)
     options = parser.parse_args()
     log_as(LogFormat(options.log_format), of_job=True)

@@ -34,7 +34,9 @@ def add_command(commands: Any) -> None:
         "complete or has files that belong to nothing, 2 if that cannot be told; --repair also as the command `run`.",
     )
     parser.add_argument("uri", metavar="RUN", help="the run's output.root")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from those in CONFIG")
+    parser.add_argument(
+        "overrides", nargs="*", default=[], metavar="key=value", help="settings that differ from those in CONFIG"
+    )
     parser.add_argument("--quick", action="store_true", help="look at the sizes of restored photos, not their bytes")
     parser.add_argument("-o", "--output", metavar="FILE", help="write every problem as a line of this CSV file")
     parser.add_argument("--repair", action="store_true", help="do again what is missing or damaged, and nothing else")

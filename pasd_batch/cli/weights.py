@@ -47,7 +47,9 @@ def add_command(commands: Any) -> None:
         action.add_argument(
             "config", metavar="CONFIG", help="YAML file of a run, evaluation or training, as in configs/"
         )
-        action.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the file's")
+        action.add_argument(
+            "overrides", nargs="*", default=[], metavar="key=value", help="settings that differ from the file's"
+        )
         action.set_defaults(run=run, takes_overrides=True)
 
 

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+)
 
 from pasd_batch.config.marks import RuntimeOnly, Weights
 from pasd_batch.config.setting_names import meant_by, stand_without, takes_text, truths_for_numbers, written_path
@@ -37,6 +45,16 @@ def says_true(value: Any) -> bool:
 
 InOrder = PlainSerializer(sorted, return_type=list, when_used="json")
 """For sets, whose own order is another one in every process: sorted, so that equal settings are written alike."""
+
+
+def _refuse_no_name(value: str) -> str:
+    if not value.strip():
+        raise ValueError("an empty name, perhaps of a variable that is not set; name a path or URI")
+    return value
+
+
+Place = Annotated[str, AfterValidator(_refuse_no_name)]
+"""A path or URI that has to be named."""
 
 
 def _refuse_other_places(value: Any) -> Any:
@@ -87,7 +105,11 @@ class Settings(BaseModel):
         try:
             settings = cls.model_validate(values)
         except ValidationError as error:
-            problems += [_problem(problem, cls) for problem in error.errors()]
+            found = error.errors()
+            # Of a list whose entries are wrong pydantic says besides that it has too few of them.
+            inner = {each["loc"][:length] for each in found for length in range(len(each["loc"]))}
+            of_values = [each for each in found if each["type"] != "too_short" or each["loc"] not in inner]
+            problems += [_problem(problem, cls) for problem in of_values]
         else:
             if not problems:
                 return settings

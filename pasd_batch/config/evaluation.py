@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pasd_batch.config.base import ConfigError, InOrder, Settings
+from pasd_batch.config.base import ConfigError, InOrder, Place, Settings
 from pasd_batch.config.degradation import BicubicSettings, DegradationSettings, RealEsrganSettings
 from pasd_batch.config.embedded_model import over, over_sampling
 from pasd_batch.config.photos import DecodeLimits
@@ -132,7 +132,7 @@ class MetricWeightsSettings(Settings):
 class EvaluationSettings(Settings):
     """An evaluation: every variant restores all sets, each in a run of its own, and what comes out is scored."""
 
-    output: str
+    output: Place
     """Folder or prefix that everything goes to; the same command on it resumes."""
 
     sets: tuple[PhotoSetSettings, ...] = Field(min_length=1)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator
 
-from pasd_batch.config.base import Settings
+from pasd_batch.config.base import Place, Settings
 
 
 class ManifestFormat(StrEnum):
@@ -100,7 +100,7 @@ def _as_list(value: Any) -> Any:
 class ManifestSettings(Settings):
     """The photos to work on; the manifest has a fingerprint of its own."""
 
-    path: str
+    path: Place
     """File, folder, prefix or glob (local, `s3://`, anything fsspec opens) of a manifest, or of images."""
 
     format: ManifestFormat = ManifestFormat.AUTO

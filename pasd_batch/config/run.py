@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from pasd_batch.config.audit import AuditSettings
-from pasd_batch.config.base import Settings
+from pasd_batch.config.base import Place, Settings
 from pasd_batch.config.manifest import ManifestSettings
 from pasd_batch.config.marks import RuntimeOnly
 from pasd_batch.config.metrics import MetricsSettings
@@ -43,7 +43,7 @@ class ImageDestination(StrEnum):
 class RunOutputSettings(Settings):
     """Output: where everything a run makes is stored."""
 
-    root: Annotated[str, RuntimeOnly()]
+    root: Annotated[Place, RuntimeOnly()]
     """Folder or prefix of the run (local path or URI); belongs to this one run."""
 
     images: ImageDestination = ImageDestination.FILES

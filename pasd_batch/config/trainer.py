@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from pasd_batch.config.base import Settings
+from pasd_batch.config.base import Place, Settings
 from pasd_batch.config.degradation import DegradationSettings
 from pasd_batch.config.duration import Duration
 from pasd_batch.config.model import Precision
@@ -49,7 +49,7 @@ class ValidationSettings(Settings):
 class TrainerSettings(Settings):
     """Settings that all trainings share."""
 
-    output: str
+    output: Place
     """Folder or prefix (local path or URI) of the trained model, its checkpoints and its log."""
 
     data: TrainingDataSettings

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from pasd_batch.config.base import Settings
+from pasd_batch.config.base import Place, Settings
 from pasd_batch.config.manifest import ManifestSettings
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.training_samples import SampleSettings
@@ -23,7 +23,7 @@ class WebDatasetSource(Settings):
     kind: Literal["webdataset"] = "webdataset"
     """Names this kind of source."""
 
-    path: str
+    path: Place
     """Tar, folder, prefix or glob (local, `s3://`, anything fsspec opens) of uncompressed `.tar` files."""
 
     caption_suffix: str = "txt"

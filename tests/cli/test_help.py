@@ -16,6 +16,12 @@ def test_every_command_says_what_it_does_before_its_options(capsys, command):
     assert not described.startswith(("positional arguments", "options"))
 
 
+def test_settings_are_not_called_required(capsys):
+    with pytest.raises(SystemExit):
+        command_line.main(["run"])
+    assert "the following arguments are required: CONFIG\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["run", "train", "evaluate", "audit", "describe", "verify"])
 def test_what_shows_progress_can_leave_it_out(capsys, command):
     with pytest.raises(SystemExit):

@@ -29,6 +29,13 @@ def test_contradictions_are_refused(values, complaint):
         parse_training({**BASE, **values})
 
 
+def test_a_source_of_no_known_kind_is_one_mistake():
+    with pytest.raises(ConfigError, match=r"1 invalid setting\(s\)\n  data.sources.0: Input tag 'photo'"):
+        parse_training({**BASE, "model": PASD, "data": {"sources": [{"kind": "photo", "path": "photos"}]}})
+    with pytest.raises(ConfigError, match="data.sources: Tuple should have at least 1 item"):
+        parse_training({**BASE, "model": PASD, "data": {"sources": []}})
+
+
 def test_a_text_encoder_may_learn_where_the_output_holds_it():
     for model in ({**PASD, "carries_base": True}, {"start": "scratch", "vae": "a"}):
         assert parse_training({**BASE, "model": model, "trainable": ["text_encoder"]}).trainable

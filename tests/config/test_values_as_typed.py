@@ -104,6 +104,8 @@ def test_truth_may_be_written_as_people_do(text, value):
         ("storage.allowed_schemes=['https://']", "without what follows it, such as https"),
         ("output.file.background=[0, 0, 256]", "output.file.background.2"),
         ("restoration.sampling.steps=true", "restoration.sampling.steps: a number is needed (got True)"),
+        ("manifest.path=", "manifest.path: an empty name, perhaps of a variable that is not set; name a path or URI"),
+        ("output.root=' '", "output.root: an empty name"),
         ("max_error_rate=true", "max_error_rate: a number is needed (got True)"),
         ("1=2", "1: the name of a setting is needed"),
     ],
