@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import quote
 
 from pasd_batch.cluster.session import ray_runs
 from pasd_batch.storage.retry import retries_so_far
@@ -112,6 +113,7 @@ METRICS = (
 )
 """All metrics, in the order of the documentation."""
 
+_PRINTED = "".join(map(chr, range(0x20, 0x7F)))
 _BOUNDARIES = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0]
 
 
@@ -119,7 +121,8 @@ class RunMetrics:
     """Metrics of one run in this process, a worker's or the driver's; `run` is its address without secrets."""
 
     def __init__(self, run: str) -> None:
-        self._run = run
+        # Ray takes labels in ASCII alone: what is beyond is written as in URIs, `%C3%BC` for an umlaut.
+        self._run = quote(run, safe=_PRINTED)
         self._lock = threading.Lock()
         self._of_ray: dict[str, Any] = {}
         self._storage_retries = retries_so_far()

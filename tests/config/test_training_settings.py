@@ -32,7 +32,7 @@ def test_contradictions_are_refused(values, complaint):
 def test_a_source_of_no_known_kind_is_one_mistake():
     with pytest.raises(ConfigError, match=r"1 invalid setting\(s\)\n  data.sources.0: Input tag 'photo'"):
         parse_training({**BASE, "model": PASD, "data": {"sources": [{"kind": "photo", "path": "photos"}]}})
-    with pytest.raises(ConfigError, match="data.sources: Tuple should have at least 1 item"):
+    with pytest.raises(ConfigError, match=r"data\.sources: Tuple should have at least 1 item"):
         parse_training({**BASE, "model": PASD, "data": {"sources": []}})
 
 

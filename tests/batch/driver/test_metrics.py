@@ -7,6 +7,7 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import promql_parser
 import pytest
@@ -69,6 +70,19 @@ def total(samples, name, **labels):
     found = [value for each, of, value in samples if each == name and labels.items() <= of.items()]
     assert found, (name, labels)
     return sum(found)
+
+
+@pytest.mark.parametrize(
+    ("run", "label"),
+    [("/archive/50% #1", "/archive/50% #1"), ("/archive/\u00fc", "/archive/%C3%BC"), ("s3://b/a\n", "s3://b/a%0A")],
+)
+def test_the_address_of_a_run_is_a_label_in_ascii(monkeypatch, run, label):
+    told = []
+    recorder = SimpleNamespace(set=lambda value, tags: told.append(tags))
+    monkeypatch.setattr(metrics, "ray_runs", lambda: True)
+    monkeypatch.setattr(RunMetrics, "_metric_of_ray", lambda self, metric: recorder)
+    RunMetrics(run).queues(loading=1, ready=0, storing=0)
+    assert {tags["run"] for tags in told} == {label}
 
 
 def two_shards_are_told(samples):
