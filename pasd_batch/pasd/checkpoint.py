@@ -190,8 +190,8 @@ def _load_strictly(model: type[Model], folder: Path, *, allow_pickle: bool) -> M
         )
     problems = {kind: sorted(info[kind]) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")}
     if any(problems.values()):
-        told = "\n".join(listing(kind.replace("_", " "), keys) for kind, keys in problems.items() if keys)
-        raise CheckpointError(f"{folder}: does not fit {model.__name__}; name a folder of that model\n{told}")
+        details = "\n".join(listing(kind.replace("_", " "), keys) for kind, keys in problems.items() if keys)
+        raise CheckpointError(f"{folder}: does not fit {model.__name__}; name a folder of that model\n{details}")
     return loaded.eval()
 
 

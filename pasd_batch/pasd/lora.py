@@ -38,7 +38,7 @@ def merge_lora(
     targets = dict(_targets(unet, text_encoder, settings))
     path = local_path(settings.path)
     layers = read_lora(path, targets, allow_pickle=allow_pickle)
-    if misfits := [told for name, layer in layers.items() if (told := _misfit(name, layer, targets[name].weight))]:
+    if misfits := [misfit for name, layer in layers.items() if (misfit := _misfit(name, layer, targets[name].weight))]:
         raise CheckpointError(f"{path}: {_what_it_is(layers)}; {REMEDY}\n{listing('misshapen', misfits)}")
     if broken := [name for name, layer in layers.items() if not layer.is_finite]:
         raise CheckpointError(f"{path}: has values that are not finite numbers; {REMEDY}\n{listing('layers', broken)}")

@@ -173,8 +173,8 @@ def _receive(connection: Connection, array: np.ndarray) -> None:
 
 def _decoded(job: _Job) -> Photo | Exception:
     limits, cost = job.limits, job.cost
-    told, allowed = cost.nbytes + int(cost.nbytes * _SPARE_SHARE), limits.max_decoded_mib << 20
-    most = min(told, allowed) + _SPARE_BYTES
+    expected, allowed = cost.nbytes + int(cost.nbytes * _SPARE_SHARE), limits.max_decoded_mib << 20
+    most = min(expected, allowed) + _SPARE_BYTES
     try:
         with _memory_limited(most):
             return decode_photo(job.data, limits=limits, page=job.page)

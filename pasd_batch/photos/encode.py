@@ -43,7 +43,7 @@ def encode_photo(
     `settings.background` in JPEG; where it hides colours, those that the photo has there (of the visible edge, as
     restored) are written.
     Metadata goes where the format's readers look for it (docs/results.md has the table); what has no place in the
-    format is left out, and `warn` is told.
+    format is left out, with a warning.
 
     Raises:
         PhotoNotWritable: a pixel is not a number, or the photo is too large for the format.

@@ -62,7 +62,7 @@ def largest_sample(samples: np.ndarray, sample_format: int, bits: int, warn: War
     """The sample that stands for 1: of integers the largest that their bits can hold.
 
     Floats are taken as 0 to 1, what is above as highlights that are cut off; if some are far larger, as 0 to 255 or 0
-    to 65535, whichever holds them all. Anything but 0 to 1 is a guess, which is told.
+    to 65535, whichever holds them all. Anything but 0 to 1 is a guess, with a warning.
     """
     if sample_format != _FLOAT:
         return 2 ** (bits - 1) - 1 if sample_format == _SIGNED else 2**bits - 1

@@ -12,7 +12,7 @@ from pasd_batch.pasd.channels_last import keep_norms_channels_last, run_channels
 
 
 def accelerate(networks: Sequence[nn.Module], settings: TrainerSettings) -> None:
-    """Lay out and compile networks as the settings wish; names and values of their weights stay.
+    """Convert networks to channels-last and compile them, as the settings ask; names and values of weights stay.
 
     In low precision, what stays in float32 (the VAE) may use TensorFloat-32 on GPUs that have it.
     """

@@ -79,9 +79,9 @@ def load_latest(storage: Storage) -> Checkpoint | None:
 def prune(storage: Storage, *, keep: int) -> None:
     """Delete all but the newest checkpoints, and what killed processes left of others."""
     kept = {checkpoint_folder(step) for step in sorted(complete_steps(storage))[-keep:]}
-    doomed = [path for path in storage.list(FOLDER) if not any(path.startswith(f"{folder}/") for folder in kept)]
+    obsolete = [path for path in storage.list(FOLDER) if not any(path.startswith(f"{folder}/") for folder in kept)]
     # The marker goes first: a half-deleted checkpoint must not look like a whole one.
-    for path in sorted(doomed, key=lambda path: not path.endswith(_MARKER)):
+    for path in sorted(obsolete, key=lambda path: not path.endswith(_MARKER)):
         storage.delete(path)
     storage.remove_empty_folders(FOLDER)
 

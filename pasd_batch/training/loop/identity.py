@@ -58,10 +58,10 @@ def claim_output(storage: Storage, settings: TrainerSettings) -> bool:
 
 def _refuse_another(storage: Storage, own: Mapping[str, Any], settings: TrainerSettings) -> None:
     kept = without_retired(_free_as_now(json.loads(storage.read(SETTINGS_FILE)), own))
-    if gone := list(retired_within(kept)):
+    if retired := list(retired_within(kept)):
         raise TrainingError(
             f"{storage.uri()} holds a training with values of its own for what is no setting any more: "
-            f"{some_of(gone, _SHOWN)}; finish it with the version that began it, or choose another output"
+            f"{some_of(retired, _SHOWN)}; finish it with the version that began it, or choose another output"
         )
     differing = sorted(_differences(_with_defaults(kept, settings), json.loads(json.dumps(own))))
     if differing:

@@ -84,8 +84,8 @@ def without_retired(kept: Mapping[str, Any], group: str = "") -> dict[str, Any]:
         kept: a training's settings, or a group of them.
         group: the group's name.
     """
-    gone = _VALUES.get(group, {})
-    left = {name: value for name, value in kept.items() if name not in gone or value != gone[name]}
+    retired = _VALUES.get(group, {})
+    left = {name: value for name, value in kept.items() if name not in retired or value != retired[name]}
     return {name: _pruned(value, name) for name, value in left.items()}
 
 
