@@ -31,7 +31,7 @@ _OUTERMOST = 0.09
 """Operations of a step between whole ones, in those of a whole one (`benchmarks/few_steps.py work`)."""
 
 _AROUND = {
-    "entering": (pipeline.Pipeline, "_enter"),
+    "entering": (pipeline.Pipeline, "_prepare"),
     "noise and encode": (pipeline.Pipeline, "_start"),
     "condition": (pipeline, "condition"),
     "denoise": (pipeline, "denoise"),

@@ -51,7 +51,7 @@ def fix_color(restored: Image, source: Image, kind: ColorFix, statistics: Statis
     A colour reference's palette is applied later, by `color_reference.with_palette`.
 
     Args:
-        restored, source: whole photos, or tiles with a halo of `reach(kind)` pixels.
+        restored, source: whole photos, or tiles with a halo of `filter_radius(kind)` pixels.
         kind: the correction.
         statistics: of the whole photos, for AdaIN of tiles.
     """
@@ -66,7 +66,7 @@ def fix_color(restored: Image, source: Image, kind: ColorFix, statistics: Statis
             return restored
 
 
-def reach(kind: ColorFix) -> int:
+def filter_radius(kind: ColorFix) -> int:
     """Radius of a correction, pixels."""
     return 2**WAVELET_LEVELS - 1 if kind in (ColorFix.WAVELET, ColorFix.REFERENCE) else 0
 

@@ -44,7 +44,7 @@ class EmbeddingsOnDemand:
         return torch.cat([self._read_tile(tile) for tile in self.grid.tiles[tiles]])
 
     def _read_tile(self, tile: Tile) -> Tensor:
-        halo = 0 if self.grid.placement is TilePlacement.PUBLISHED else self.module.reach
+        halo = 0 if self.grid.placement is TilePlacement.PUBLISHED else self.module.receptive_radius
         inner = tile.scaled(LATENT_FACTOR)
         outer = inner.expanded(halo, self.photo.size)
         seen = self.module(self.photo.part(outer), with_rgbs=False)

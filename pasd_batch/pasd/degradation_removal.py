@@ -51,7 +51,7 @@ class DegradationRemovalModule(nn.Module):
         nn.init.zeros_(self.conv_out.bias)  # pyright: ignore[reportArgumentType]
 
     @property
-    def reach(self) -> int:
+    def receptive_radius(self) -> int:
         """Distance (photo pixels) over which inputs influence an embedding pixel, rounded up to a multiple of 8."""
         scales = len(self.blocks) // 2
         radius = 1 + sum(2 * 2**scale for scale in range(scales)) + 2**scales

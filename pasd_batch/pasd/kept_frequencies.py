@@ -24,7 +24,7 @@ def keep_frequencies(restored: Image, source: Image, cutoff: float) -> Image:
     return restored + _low_pass(source - restored, sigma=_sigma(cutoff))
 
 
-def reach(cutoff: float) -> int:
+def filter_radius(cutoff: float) -> int:
     """Radius of `keep_frequencies`, pixels."""
     return 0 if cutoff <= 0.0 else _radius(_sigma(cutoff))
 

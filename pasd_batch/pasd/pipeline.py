@@ -67,7 +67,7 @@ class Pipeline:
         Raises:
             torch.OutOfMemoryError: even the smallest limits of the budget do not fit.
         """
-        prepared = [self._enter(request) for request in requests]
+        prepared = [self._prepare(request) for request in requests]
         starts = {number: self._start(each, budget) for number, each in enumerate(prepared)}
 
         def attempt(limits: MemoryLimits) -> list[tuple[Tensor, TileGrid]]:
@@ -83,7 +83,7 @@ class Pipeline:
         synchronize(self.models.device)
         return [each.outcome() for each in finished]
 
-    def _enter(self, request: PhotoRequest) -> PreparedPhoto:
+    def _prepare(self, request: PhotoRequest) -> PreparedPhoto:
         sizes = padding.choose_sizes(
             Size.of(request.image),
             scale=self.sampling.scale,

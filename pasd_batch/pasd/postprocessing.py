@@ -21,7 +21,7 @@ from pasd_batch.pasd.running_moments import RunningMoments
 from pasd_batch.pasd.soundness import measure_soundness, soundness_of
 from pasd_batch.pasd.tiled_features import TiledFeatures
 from pasd_batch.pasd.tiling import Tile, TileGrid
-from pasd_batch.pasd.weak_tiles import Weakness, look_for_weak_tiles, reduced, weak_tiles_of
+from pasd_batch.pasd.weak_tiles import Weakness, reduced, start_reduced_check, start_weak_tile_check
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Postprocessing:
     """Tiles of the denoising."""
 
     @property
-    def reach(self) -> int:
+    def filter_radius(self) -> int:
         """Radius of the corrections' receptive field, pixels."""
-        kept = kept_frequencies.reach(self.photo.kept_frequencies(self.sampling))
-        return color_fix.reach(self.sampling.color_fix) + kept
+        kept = kept_frequencies.filter_radius(self.photo.kept_frequencies(self.sampling))
+        return color_fix.filter_radius(self.sampling.color_fix) + kept
 
     def correct(self, restored: Image, source: Image, statistics: Statistics | None = None) -> Image:
         """Correct decoded pixels in about [0, 1], of a whole photo or a tile of it; the result is in [0, 1]."""
@@ -68,7 +68,7 @@ def postprocess(decoded: TiledFeatures, postprocessing: Postprocessing) -> Postp
     restored = padding.crop_padding(_unit_range(pixels.to(device)), sizes)
     source = padding.crop_padding(photo.whole.to(device), sizes)
     soundness = measure_soundness(restored, source)
-    weakness = look_for_weak_tiles(pixels, photo.whole, postprocessing.grid, postprocessing.sampling)
+    weakness = start_weak_tile_check(pixels, photo.whole, postprocessing.grid, postprocessing.sampling)
     image = padding.resize(postprocessing.correct(restored, source), sizes.target)
     if image.device.type == "cuda":
         # Interleaved channels, as files want them: on the CPU this copy takes ten times as long.
@@ -80,7 +80,7 @@ def postprocess(decoded: TiledFeatures, postprocessing: Postprocessing) -> Postp
 def _postprocess_by_tiles(
     decoded: TiledFeatures, photo: PaddedPhoto, postprocessing: Postprocessing
 ) -> PostprocessedPhoto:
-    size, margin = photo.sizes.working, -(-postprocessing.reach // LATENT_FACTOR)
+    size, margin = photo.sizes.working, -(-postprocessing.filter_radius // LATENT_FACTOR)
     image = torch.empty(size.height, size.width, 3, dtype=photo.photo.dtype).permute(2, 0, 1)[None]
     statistics = _statistics(decoded, photo) if postprocessing.sampling.color_fix is ColorFix.ADAIN else None
     moments, source_moments, is_finite = RunningMoments(), RunningMoments(), True
@@ -107,7 +107,7 @@ def _weakness(
     for tile in decoded.tiles:
         tile.crop(made).copy_(reduced(_unit_range(decoded.part(tile))))
         tile.crop(given).copy_(reduced(photo.part(tile.scaled(LATENT_FACTOR))))
-    return weak_tiles_of(made, given, postprocessing.grid, postprocessing.sampling)
+    return start_reduced_check(made, given, postprocessing.grid, postprocessing.sampling)
 
 
 def _statistics(decoded: TiledFeatures, photo: PaddedPhoto) -> Statistics:

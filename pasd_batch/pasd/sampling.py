@@ -95,7 +95,7 @@ def denoise(
             for (photo, tile), part in zip(batch.members, predicted.split(1), strict=False):
                 blendings[photo].add(tile, part)
         for solver in solvers:
-            noises = [blendings[photo].finished() for photo in solver.members]
+            noises = [blendings[photo].result() for photo in solver.members]
             solver.step(noises, timestep, is_last=index == len(timesteps) - 1)
         if on_step is not None:
             on_step(index + 1, len(timesteps))

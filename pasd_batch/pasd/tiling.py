@@ -67,7 +67,7 @@ class TileGrid:
         blending = Blending(self)
         for number in range(len(self.tiles)):
             blending.add(number, parts[number : number + 1])
-        return blending.finished()
+        return blending.result()
 
 
 class Blending:
@@ -89,7 +89,7 @@ class Blending:
             self._total = torch.zeros(1, part.shape[1], grid.size.height, grid.size.width, device=part.device)
         grid.tiles[number].crop(self._total).add_(part.float() * self._weights)
 
-    def finished(self) -> Float[Tensor, "1 channels _h _w"]:
+    def result(self) -> Float[Tensor, "1 channels _h _w"]:
         """The mean, after all tiles were added."""
         assert self._total is not None
         if self._weights is None:

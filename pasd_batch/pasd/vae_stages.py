@@ -23,7 +23,7 @@ class Stage:
     halo: int
     """Halo of a tile, in input pixels; a multiple that keeps strides aligned."""
 
-    reach: float
+    receptive_radius: float
     """Radius of the receptive field, in latent pixels."""
 
     factor_in: int
@@ -38,12 +38,12 @@ class Stage:
 
     def then(self, following: "Stage") -> "Stage":
         """Both stages as one, without caching between them."""
-        reach = self.reach + following.reach
+        receptive_radius = self.receptive_radius + following.receptive_radius
         return Stage(
             self.layers + following.layers,
             self.norms + following.norms,
-            ceil(reach) * self.factor_in,
-            reach,
+            ceil(receptive_radius) * self.factor_in,
+            receptive_radius,
             self.factor_in,
             following.factor_out,
             following.channels,
@@ -117,8 +117,8 @@ def _stage(layers: Sequence[nn.Module], resnets: Any, factor_in: int, factor_out
     # Two 3x3 convolutions per residual block, one at the input or output, and two pixels for resampling.
     halo = 2 * len(resnets) + 4
     beside = 2 * (factor_in != factor_out) + sum(isinstance(each, nn.Conv2d) for each in layers)
-    reach = (2 * len(resnets) + beside) / max(factor_in, factor_out)
-    return Stage(tuple(map(_call, layers)), norms, halo, reach, factor_in, factor_out, _channels(resnets))
+    receptive_radius = (2 * len(resnets) + beside) / max(factor_in, factor_out)
+    return Stage(tuple(map(_call, layers)), norms, halo, receptive_radius, factor_in, factor_out, _channels(resnets))
 
 
 def _channels(resnets: Any) -> int:

@@ -45,7 +45,7 @@ class Weakness:
         return (self.tiles, self.worst) < (other.tiles, other.worst)
 
 
-def look_for_weak_tiles(
+def start_weak_tile_check(
     decoded: Image, padded: Image, grid: TileGrid, sampling: SamplingSettings
 ) -> Callable[[], Weakness] | None:
     """Start measuring a result's tiles, if enabled; the returned function waits for the measures and finds weak tiles.
@@ -58,11 +58,13 @@ def look_for_weak_tiles(
     """
     if not sampling.retry_weak.enabled:
         return None
-    return weak_tiles_of(reduced(decoded.float() / 2 + 0.5), reduced(padded.to(decoded.device)), grid, sampling)
+    return start_reduced_check(reduced(decoded.float() / 2 + 0.5), reduced(padded.to(decoded.device)), grid, sampling)
 
 
-def weak_tiles_of(decoded: Image, source: Image, grid: TileGrid, sampling: SamplingSettings) -> Callable[[], Weakness]:
-    """`look_for_weak_tiles` for `reduced` pictures, as those of large photos."""
+def start_reduced_check(
+    decoded: Image, source: Image, grid: TileGrid, sampling: SamplingSettings
+) -> Callable[[], Weakness]:
+    """`start_weak_tile_check` for `reduced` pictures, as those of large photos."""
     measures = start_copy_to_host(_measure(decoded, source, grid))
     return lambda: find_weakness(measures, sampling.retry_weak, new_colors=sampling.colorize)
 

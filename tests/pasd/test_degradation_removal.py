@@ -41,5 +41,5 @@ def test_reach_is_as_far_as_a_pixel_acts(use_rrdb):
     (seen.embedding[:, :, row, row].sum() + seen.rgbs[0][:, :, inside, inside].sum()).backward()
     rows = photo.grad.abs().sum((0, 1, 3)).nonzero().flatten()
     farthest = max(8 * row - int(rows.min()), int(rows.max()) - (8 * row + 7))
-    assert drm.reach - 8 < farthest <= drm.reach
-    assert drm.reach % 8 == 0
+    assert drm.receptive_radius - 8 < farthest <= drm.receptive_radius
+    assert drm.receptive_radius % 8 == 0
