@@ -15,7 +15,7 @@ from pasd_batch.photos.decoding_cost import check_cost
 from pasd_batch.photos.errors import Warn
 from pasd_batch.photos.formats import SourceFormat, source_format
 from pasd_batch.photos.hidden_colors import fill_hidden_colors
-from pasd_batch.photos.photo import ColorSource, Photo
+from pasd_batch.photos.photo import ColorSource, Photo, PhotoMetadata
 from pasd_batch.photos.stated_colors import StatedColors, stated_colors, states_any_colors
 from pasd_batch.photos.stated_profile import make_profile
 
@@ -81,18 +81,25 @@ def _upright_in_srgb(file: DecodedFile, stated: StatedColors | None, warn: Warn)
         metadata = replace(metadata, colors=ColorSource.PROFILE)
     pixels = np.repeat(color, 3, axis=2) if color.shape[2] == 1 else color
     del color
-    seen = SrgbPixels(pixels, None)
-    if metadata.icc is not None:
-        try:
-            if not grayscale and color_space(metadata.icc) == "GRAY":
-                raise UnusableProfile("a profile for GRAY on a photo in colour")
-            seen = to_srgb(pixels, metadata.icc)
-        except UnusableProfile as error:
-            warn(f"the photo's ICC profile is ignored: {error}")
-            metadata = replace(metadata, icc=None, colors=ColorSource.IGNORED)
+    seen, metadata = _converted_by_profile(pixels, metadata, grayscale, warn)
     pixels, out_of_gamut = seen.pixels, None if grayscale else seen.out_of_gamut
     del seen
     turn = _UPRIGHT.get(file.orientation, lambda array: array)
     alpha = None if alpha is None else np.ascontiguousarray(turn(alpha))
     out_of_gamut = None if out_of_gamut is None else np.ascontiguousarray(turn(out_of_gamut))
     return Photo(np.ascontiguousarray(turn(pixels)), alpha, bit_depth, grayscale, metadata, out_of_gamut=out_of_gamut)
+
+
+def _converted_by_profile(
+    pixels: np.ndarray, metadata: PhotoMetadata, grayscale: bool, warn: Warn
+) -> tuple[SrgbPixels, PhotoMetadata]:
+    """The pixels in sRGB, and the metadata, without an ICC profile that is unusable."""
+    if metadata.icc is None:
+        return SrgbPixels(pixels, None), metadata
+    try:
+        if not grayscale and color_space(metadata.icc) == "GRAY":
+            raise UnusableProfile("a profile for GRAY on a photo in colour")
+        return to_srgb(pixels, metadata.icc), metadata
+    except UnusableProfile as error:
+        warn(f"the photo's ICC profile is ignored: {error}")
+        return SrgbPixels(pixels, None), replace(metadata, icc=None, colors=ColorSource.IGNORED)
