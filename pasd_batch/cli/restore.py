@@ -112,12 +112,10 @@ def run(options: argparse.Namespace) -> int:
         code, ended = 128 + interrupt.number, f"ended by {interrupt}; the photos that were restored are whole"
     if ended:
         sys.stderr.write(printable_line(ended) + "\n")
-    if not (bars.photos or bars.skipped):
-        return code  # it was ended before it knew its photos
-    done = f"restored {bars.restored} of {bars.photos} photos into {options.output}"
-    if bars.skipped:
-        done += f"; {bars.skipped} were done before"
-    sys.stdout.write(printable_line(done) + "\n")
+    if bars.photos or bars.skipped:  # else it was ended before it knew its photos
+        skipped = f"; {bars.skipped} were done before" if bars.skipped else ""
+        done = f"restored {bars.restored} of {bars.photos} photos into {options.output}{skipped}"
+        sys.stdout.write(printable_line(done) + "\n")
     return code or (EXIT_FAILED_PHOTOS if bars.restored < bars.photos else 0)
 
 

@@ -2,8 +2,6 @@
 
 import importlib
 import json
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +13,7 @@ from PIL import Image
 from pasd_batch.cli import main
 from pasd_batch.pasd.untrained import TINY, save_untrained
 
-
-@pytest.fixture(scope="module", autouse=True)
-def ray_running() -> Iterator[None]:
-    """The session's Ray where there is one already, else one for these tests."""
-    import ray
-
-    begun = not ray.is_initialized()
-    if begun:
-        ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR)
-    yield
-    if begun:
-        ray.shutdown()
+pytestmark = pytest.mark.usefixtures("ray_running")
 
 
 @pytest.fixture(scope="module")

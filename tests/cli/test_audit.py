@@ -1,8 +1,5 @@
 """`pasd-batch audit` from the command line."""
 
-import logging
-from collections.abc import Iterator
-
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -10,18 +7,7 @@ from PIL import Image
 
 from pasd_batch.cli import main
 
-
-@pytest.fixture(scope="module", autouse=True)
-def ray_running() -> Iterator[None]:
-    """The session's Ray where there is one already, else one for these tests."""
-    import ray
-
-    begun = not ray.is_initialized()
-    if begun:
-        ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR)
-    yield
-    if begun:
-        ray.shutdown()
+pytestmark = pytest.mark.usefixtures("ray_running")
 
 
 @pytest.fixture
