@@ -17,7 +17,10 @@ def add_command(commands: Any) -> None:
         "RUN/results, for any Parquet reader.)",
     )
     parser.add_argument(
-        "runs", nargs="+", metavar="RUN", help="output.root of a run, or a folder or prefix with runs in it"
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="output.root of a run, a folder or prefix of runs, or a glob of them",
     )
     parser.add_argument(
         "-o", "--output", required=True, metavar="FILE", help="file to write (.parquet), local or s3://..."

@@ -11,7 +11,6 @@ from pasd_batch.records import Status
 from pasd_batch.runs.row_file import IMAGE_COLUMN
 from pasd_batch.runs.run_set import FoundRun, find_runs
 from pasd_batch.storage.location import redact_uri
-from pasd_batch.storage.storage import NotFound
 
 RUN_COLUMN = "run"
 """Column that says which run a row is of."""
@@ -34,16 +33,13 @@ def write_rows(places: Sequence[str], target: str, settings: StorageSettings, *,
 
     Raises:
         ManifestError: the target is not called like a Parquet file, or is a file of another kind.
-        NotFound: there is no run.
+        NotFound: a place has no run.
         StorageError: a run cannot be read, or the target not be written.
     """
     refuse_other_formats(target)
     own = is_parquet_with(lambda schema: {RUN_COLUMN, "status"} <= set(schema.names))
     refuse_other_file(target, settings, "rows of runs", own)
-    runs = find_runs(places, settings)
-    if not runs:
-        shown = ", ".join(map(redact_uri, places))
-        raise NotFound(f"{shown}: there is no run; give the output.root of runs, or a folder that has runs in it")
+    runs = find_runs(places, settings, each_has_one=True)
     last = _last_runs(runs) if latest else None
     schema = pa.unify_schemas([_schema(run) for run in runs], promote_options="permissive")
     failed = 0

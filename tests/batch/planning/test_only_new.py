@@ -248,8 +248,11 @@ def test_the_latest_rows_have_one_for_each_photo(archive):
     assert rows["a.png"]["scores"]["contrast_input"] > 0
     written = write_rows([str(archive / "runs")], str(target), StorageSettings())
     assert written.rows == 7
-    with pytest.raises(NotFound, match="there is no run"):
-        write_rows([str(archive / "nowhere")], str(target), StorageSettings())
+    for some in ("runs/*", "runs/[2]", "runs/1*"):
+        assert write_rows([str(archive / some)], str(target), StorageSettings()).runs == 1 + (some == "runs/*")
+    places = [f"{archive}/{name}" for name in ("runs/1", "nowhere", "runs/3*")]
+    with pytest.raises(NotFound, match=rf"^{archive}/nowhere, {archive}/runs/3\*: there is no run"):
+        write_rows(places, str(target), StorageSettings())
     pq.write_table(pa.table({"uri": ["a.png"]}), target)
     with pytest.raises(ManifestError, match=r"latest\.parquet is there already, and is not rows of runs; give another"):
         write_rows([str(archive / "runs")], str(target), StorageSettings())
