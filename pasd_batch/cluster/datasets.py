@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pasd_batch.errors import PasdBatchError
 
@@ -44,7 +44,7 @@ def tables_by_key(
     else:
         found = every.groupby(column, num_partitions=partitions).map_groups(work, batch_format="pyarrow")
     with _own_errors():
-        return list(found.iter_batches(batch_size=None, batch_format="pyarrow"))
+        return cast("list[pa.Table]", list(found.iter_batches(batch_size=None, batch_format="pyarrow")))
 
 
 def _dataset_of(count: int, work: Callable[[int], "Iterable[pa.Table | dict[str, Any]]"]) -> "Dataset":
