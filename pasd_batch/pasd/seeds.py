@@ -1,4 +1,4 @@
-"""Seeds derived from a photo's own, for further passes and retries."""
+"""Derived seeds: of photos and samples from a run's, of further passes and retries from a photo's."""
 
 import hashlib
 

@@ -89,7 +89,9 @@ def split_single_file(
     text_encoder = {_text_name(name): name for name in _below(TEXT_ENCODER, names).values()}
     known = {*unet.values(), *vae.values(), *text_encoder.values()}
     if unknown := [name for name in names if name not in known]:
-        raise CheckpointError(f"{source}: has tensors that Stable Diffusion 1.5 does not have\n{_listed(unknown)}")
+        raise CheckpointError(
+            f"{source}: has tensors that Stable Diffusion 1.5 does not have\n{listing('unknown tensors', unknown)}"
+        )
     if len(names) < len(tensors):
         logger.info("%s: %d tensors are not needed, such as averages of training", source, len(tensors) - len(names))
     return SingleFile(
@@ -108,7 +110,7 @@ def _check_family(tensors: Mapping[str, Tensor], source: str) -> None:
     if not any(name.startswith(UNET) for name in tensors):
         raise CheckpointError(
             f"{source}: has no tensors {UNET}*, so it is no model in the original latent-diffusion names; for one in "
-            f"diffusers' names give its folder, else {REMEDY}\n{_listed(list(tensors))}"
+            f"diffusers' names give its folder, else {REMEDY}\n{listing('unknown tensors', list(tensors))}"
         )
 
 
@@ -157,7 +159,3 @@ def _text_name(name: str) -> str:
 def _without_pixels(name: str, tensor: Tensor) -> Tensor:
     """A VAE's attention is 1x1 convolutions in the file, linear layers in diffusers."""
     return tensor[:, :, 0, 0] if ".attentions." in name and tensor.ndim == 4 else tensor
-
-
-def _listed(names: list[str]) -> str:
-    return listing("unknown tensors", names)

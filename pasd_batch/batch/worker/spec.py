@@ -1,12 +1,12 @@
 """Specification of a run's workers."""
 
-import hashlib
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.config.run import ImageDestination, RunMode, RunSettings
+from pasd_batch.pasd.seeds import derived_seed
 from pasd_batch.records import Provenance, ScoreColumn, result_schema
 from pasd_batch.runs.run_file import fingerprint
 from pasd_batch.runs.run_folder import RunFolder
@@ -72,5 +72,4 @@ class WorkerSpec:
 
 def photo_seed(run_seed: int, photo_id: str) -> int:
     """A photo's own seed in [0, 2**63): the same wherever, whenever and with whomever it is restored."""
-    digest = hashlib.sha256(f"{run_seed}/{photo_id}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+    return derived_seed(run_seed, photo_id)

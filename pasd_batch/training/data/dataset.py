@@ -4,7 +4,6 @@ A sample depends on nothing but its photo and its seed, and the seed on nothing 
 and resuming change no sample.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from pasd_batch.config.training_samples import SampleSettings
 from pasd_batch.degradation.chain import degrade_batch
 from pasd_batch.degradation.draws import Draws
+from pasd_batch.pasd.seeds import derived_seed
 from pasd_batch.photos.photo_io import PhotoError
 from pasd_batch.training.data.crops import augment, enlarge_to, sample_augmentation
 
@@ -96,8 +96,7 @@ def refuse_too_small(photo: Float[Tensor, "3 height width"], settings: SampleSet
 
 def sample_seed(run_seed: int, epoch: int, name: str) -> int:
     """A sample's seed in [0, 2**63), a hash of run seed, epoch and name."""
-    digest = hashlib.sha256(f"{run_seed}/{epoch}/{name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+    return derived_seed(run_seed, f"{epoch}/{name}")
 
 
 def collate(samples: Sequence[TrainingSample]) -> TrainingBatch:

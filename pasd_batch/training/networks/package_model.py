@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from transformers import CLIPTokenizer
 
 from pasd_batch.config.model import Precision
 from pasd_batch.training.networks.initialization import TrainingNetworks, load_pasd, load_trained_vae
@@ -49,13 +48,10 @@ def neutralise_words(networks: TrainingNetworks) -> None:
     """Give every token the embedding of padding, so that prompts do not affect a model trained without captions."""
     with torch.no_grad():
         embeddings = cast(Any, networks.text_encoder).get_input_embeddings().weight
-        start, padding = (cast(int, number) for number in _marks(networks.tokenizer))
+        tokenizer = cast(Any, networks.tokenizer)
+        start, padding = int(tokenizer.bos_token_id), int(tokenizer.pad_token_id)
         words = [number for number in range(len(embeddings)) if number not in (start, padding)]
         embeddings[words] = embeddings[padding].clone()
-
-
-def _marks(tokenizer: CLIPTokenizer) -> tuple[Any, Any]:
-    return tokenizer.bos_token_id, tokenizer.pad_token_id
 
 
 def _arguments() -> argparse.Namespace:
