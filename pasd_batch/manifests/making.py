@@ -3,7 +3,7 @@
 import itertools
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -151,16 +151,20 @@ def _photo_tables(
             rows += each
             on_file(before + number, before + len(batch))
         before += len(batch)
-        columns = {
-            "id": pa.array([page_id(found.name(row.uri), row.page) for row in rows]),
-            "uri": pa.array([row.uri for row in rows]),
-        }
-        if pages is Pages.EVERY:
-            columns[PAGE_COLUMN] = pa.array([row.page for row in rows], pa.int32())
-        if measure:
-            for side, name in enumerate(("width", "height")):
-                columns[name] = pa.array([row.size[side] if row.size else None for row in rows], pa.int32())
-        yield pa.table(columns).replace_schema_metadata({SOURCE_ROOT_KEY: f"{found.folder}/"})
+        yield _table(rows, found, measure=measure, pages=pages)
+
+
+def _table(rows: Sequence[_Row], found: FoundFiles, *, measure: bool, pages: Pages) -> pa.Table:
+    columns = {
+        "id": pa.array([page_id(found.name(row.uri), row.page) for row in rows]),
+        "uri": pa.array([row.uri for row in rows]),
+    }
+    if pages is Pages.EVERY:
+        columns[PAGE_COLUMN] = pa.array([row.page for row in rows], pa.int32())
+    if measure:
+        for side, name in enumerate(("width", "height")):
+            columns[name] = pa.array([row.size[side] if row.size else None for row in rows], pa.int32())
+    return pa.table(columns).replace_schema_metadata({SOURCE_ROOT_KEY: f"{found.folder}/"})
 
 
 def _page_sizes(uri: str, storage_settings: StorageSettings) -> Sizes:

@@ -39,9 +39,7 @@ _Load = Callable[[Mapping[str, Any], int], SheetPhoto | None]
 """Loads the photo of a row and its shard; None if it is not to be had any more."""
 
 
-def write_report(
-    run: str, settings: StorageSettings, *, photos: int = 60, limits: DecodeLimits | None = None
-) -> list[str]:
+def write_report(run: str, settings: StorageSettings, *, photos: int = 60) -> list[str]:
     """Write the report of the run at `run` from what is committed so far; the URIs of what was written.
 
     The page shows up to `photos` photos, the worst and best among them; the contact sheet up to 12 spread evenly over
@@ -55,7 +53,7 @@ def write_report(
     if photos < 0:
         raise ValueError(f"{photos} photos in the report: give 0 or more")
     folder = open_run(run, settings)
-    storage, limits = folder.storage, limits or DecodeLimits()
+    storage = folder.storage
     about = read_run(storage)
     assert about is not None  # open_run has seen it
     digest = RunDigest()
@@ -69,7 +67,7 @@ def write_report(
     cost = _cost_line(folder, about)
     summary = to_markdown(digest.statistics, title=f"Run {storage.uri()}", planned=about.photos, cost=cost)
     choices = choose(digest, photos) if audit is None else audit.choices(photos)
-    load = partial(load_photo, folder=folder, limits=limits, ground=ground_of(about))
+    load = partial(load_photo, folder=folder, limits=DecodeLimits(), ground=ground_of(about))
     gallery = list(_gallery(folder, digest, choices, audit, load))
     if audit is None:
         page = render_page(about, storage.uri(), digest, rows, gallery, cost)

@@ -180,9 +180,10 @@ def test_the_contact_sheet_shows_each_photo_before_and_after(tmp_path, in_rows):
             assert count == (0 if number == 3 else 60 * 40)
 
 
-def test_restored_photos_are_shown_that_are_larger_than_sources_may_be(tmp_path):
+def test_restored_photos_are_shown_that_are_larger_than_sources_may_be(tmp_path, monkeypatch):
     run = make_run(tmp_path)
-    write_report(run, ACCESS, limits=DecodeLimits(max_pixels=30 * 20))
+    monkeypatch.setattr(run_report, "DecodeLimits", lambda: DecodeLimits(max_pixels=30 * 20))
+    write_report(run, ACCESS)
     sheet = np.asarray(Image.open(f"{run}/{REPORT_SHEET}").convert("RGB"))
     assert (np.abs(sheet.astype(int) - COLOURS[0]).max(axis=-1) <= 1).sum() == 2 * 60 * 40
 
