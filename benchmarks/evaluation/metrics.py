@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.photo_sets import Sample
+from pasd_batch.config.evaluation import ProtocolName
 from pasd_batch.config.metrics import MetricsSettings
-from pasd_batch.evaluation.protocols import compares, product_columns
+from pasd_batch.evaluation.protocols import COLUMNS, compares
 from pasd_batch.metrics.grid import GRID_SCORES
 from pasd_batch.metrics.iqa import metric_problems, pyiqa_version
 from pasd_batch.metrics.scorer import Scorer
 
-METRICS = {column.name: column for column in product_columns()}
+METRICS = {column.name: column for column in COLUMNS[ProtocolName.PRODUCT]}
 """By name, in the tables' order: those of the product's own protocol."""
 
 HIGHER_IS_BETTER = {name: name in ("psnr", "ssim", "ms_ssim", "fsim", "vif") for name in METRICS}

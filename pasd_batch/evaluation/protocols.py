@@ -1,6 +1,5 @@
 """Protocols: fixed choices of scores, so that the numbers of two evaluations mean the same."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pasd_batch.config.evaluation import EvaluationSettings, ProtocolName
@@ -48,7 +47,7 @@ class Protocol:
         return tuple(each.name for each in self.columns if each.name not in rest)
 
 
-_COLUMNS = {
+COLUMNS = {
     # TSD-SR's and OSEDiff's published evaluation, in the order of their tables.
     ProtocolName.FIELD: (
         TableColumn("psnr_ycbcr", "PSNR", 2),
@@ -75,6 +74,7 @@ _COLUMNS = {
         TableColumn("grid_edges", "grid, edges", 2, GRID_BOUND),
     ),
 }
+"""All columns of each protocol."""
 
 
 def protocol_of(settings: EvaluationSettings) -> Protocol:
@@ -83,7 +83,7 @@ def protocol_of(settings: EvaluationSettings) -> Protocol:
     Raises:
         EvaluationError: a metric that is added is not known, one that is left out is not in it, or none is left.
     """
-    own = _COLUMNS[settings.protocol]
+    own = COLUMNS[settings.protocol]
     names = [column.name for column in own]
     if unknown := [name for name in settings.also if name not in METRIC_NEEDS and name not in SET_METRICS]:
         raise EvaluationError(f"also: {', '.join(unknown)} is not known here; docs/evaluation.md lists the metrics")
@@ -101,11 +101,6 @@ def protocol_of(settings: EvaluationSettings) -> Protocol:
 def compares(name: str) -> bool:
     """True for a metric that needs the true photo."""
     return name in GRID_SCORES or (name in METRIC_NEEDS and METRIC_NEEDS[name].reference)
-
-
-def product_columns() -> Sequence[TableColumn]:
-    """All columns of the product's own protocol."""
-    return _COLUMNS[ProtocolName.PRODUCT]
 
 
 def _title(name: str) -> str:
