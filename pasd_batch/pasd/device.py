@@ -9,21 +9,32 @@ from torch import Tensor
 
 from pasd_batch.config.model import Precision
 
+_REMEDY = "use cpu or auto"
+
 
 def choose_device(name: str) -> torch.device:
     """`auto` is CUDA where there is one, else the CPU.
 
     Raises:
-        ValueError: the name is no torch device, or asks for CUDA where there is none.
+        ValueError: the name is no torch device, or asks for one that is not here.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ValueError(f"device {name!r}: {error}") from None
+        raise ValueError(f"device {name!r}: {error}; {_REMEDY}") from None
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {name!r}: torch {torch.__version__} sees no CUDA device here; use cpu or auto")
+        raise ValueError(f"device {name!r}: torch {torch.__version__} sees no CUDA device here; {_REMEDY}")
+    if device.type == "cuda" and (device.index or 0) >= (count := torch.cuda.device_count()):
+        raise ValueError(f"device {name!r}: there are {count} CUDA devices here, counted from 0; {_REMEDY}")
+    if device.type not in ("cpu", "cuda"):
+        try:
+            torch.zeros(1, device=device).cpu()
+        except Exception as error:  # each kind of device raises something else where torch was built without it
+            raise ValueError(
+                f"device {name!r}: torch {torch.__version__} has no such device here; {_REMEDY}"
+            ) from error
     return device
 
 

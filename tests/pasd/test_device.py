@@ -16,8 +16,22 @@ from pasd_batch.pasd.device import (
 def test_devices():
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    with pytest.raises(ValueError, match="device 'toaster'"):
+    with pytest.raises(ValueError, match=r"device 'toaster': .*; use cpu or auto"):
         choose_device("toaster")
+
+
+@pytest.mark.parametrize("name", ["meta", "hpu", "vulkan"])
+def test_a_kind_of_device_that_is_not_here_is_told(name):
+    with pytest.raises(ValueError, match=f"device '{name}': torch .* has no such device here; use cpu or auto"):
+        choose_device(name)
+
+
+def test_a_number_of_a_gpu_that_is_not_here_is_told(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ValueError, match="device 'cuda:2': there are 2 CUDA devices here, counted from 0; use cpu"):
+        choose_device("cuda:2")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
