@@ -126,6 +126,7 @@ def _photos(first: RunScores, second: RunScores, left: np.ndarray, right: np.nda
     both = done & done_other
     inputs = (first.inputs[left], second.inputs[right])
     outputs = (first.outputs[left], second.outputs[right])
+    widths = (first.widths[left], second.widths[right])
     return Photos(
         compared=int(both.sum()),
         only_first=len(first.ids) - left.size,
@@ -134,7 +135,7 @@ def _photos(first: RunScores, second: RunScores, left: np.ndarray, right: np.nda
         failed_second=int((done & ~done_other).sum()),
         same_result=int((both & (outputs[0] == outputs[1]) & (outputs[0] >= 0)).sum()),
         other_input=int((both & (inputs[0] != inputs[1]) & (inputs[0] >= 0) & (inputs[1] >= 0)).sum()),
-        other_size=int((both & (first.widths[left] != second.widths[right])).sum()),
+        other_size=int((both & (widths[0] != widths[1]) & (widths[0] >= 0) & (widths[1] >= 0)).sum()),
     )
 
 

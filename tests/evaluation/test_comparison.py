@@ -58,8 +58,9 @@ def test_a_run_differs_from_itself_in_nothing(runs):
 
 def test_same_results_and_other_inputs_or_sizes_are_counted(tmp_path):
     facts = {"input_sha256": "1" * 64, "output_sha256": "2" * 64, "output_width": 60}
+    no_result = {"output_sha256": None, "output_width": None}  # as in a run that scores or audits
     first = stored_run(tmp_path / "a", [result_row(number, **facts) for number in range(4)])
-    changed = [{}, {"input_sha256": "3" * 64}, {"output_sha256": "4" * 64, "output_width": 30}, {"output_sha256": None}]
+    changed = [{}, {"input_sha256": "3" * 64}, {"output_sha256": "4" * 64, "output_width": 30}, no_result]
     second = stored_run(tmp_path / "b", [result_row(n, **facts | change) for n, change in enumerate(changed)])
     photos = compare([first, second]).comparisons[0].comparison.photos
     assert (photos.compared, photos.same_result, photos.other_input, photos.other_size) == (4, 2, 1, 1)
