@@ -1,9 +1,11 @@
 """`pasd-batch adapt EVALUATION --output FILE`: fit a map of adaptation to an evaluation's sweep of settings."""
 
 import argparse
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from pasd_batch.cli.archive_options import add_storage_options, storage_settings_from
@@ -54,9 +56,11 @@ def run(options: argparse.Namespace) -> int:
     from pasd_batch.evaluation.adaptation_check import checks, left_out_choices
     from pasd_batch.evaluation.adaptation_fit import fit_map
     from pasd_batch.evaluation.sweep import read_sweep
-    from pasd_batch.manifests.writing import begins_with, refuse_other_file
+    from pasd_batch.manifests.writing import begins_with, refuse_other_file, write_file
 
     weights, settings = _weights(options.objective), storage_settings_from(options)
+    if not 0 <= options.losses < math.inf:
+        raise ConfigError(f"--losses {options.losses:g}: give a number from 0 up; above 1 losses count more than gains")
     refuse_other_file(str(options.output), settings, "a map of adaptation", begins_with(_FIRST_WORDS))
     sweep = read_sweep(options.evaluation, weights, settings)
     try:
@@ -65,10 +69,13 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"--folds: {error}") from error
     fitted = fit_map(sweep, losses=options.losses).model_dump(mode="json", exclude_none=True)
     told = f"{_FIRST_WORDS} to {len(sweep.photos)} photos, for {' '.join(options.objective)}.\n"
-    options.output.write_text(told + yaml.safe_dump(fitted, sort_keys=False, default_flow_style=None), encoding="utf-8")
+    text = told + yaml.safe_dump(fitted, sort_keys=False, default_flow_style=None)
+    write_file(str(options.output), text.encode(), settings)
     sys.stdout.write(printable("\n".join(table(list(checks(sweep, chosen)), weights))) + "\n\n")
     sys.stdout.write(
-        printable(f"{options.output}: use it with sampling.adapt=true sampling.adaptation={options.output}\n")
+        printable(
+            f"{options.output}: use it with sampling.adapt=true {quote(f'sampling.adaptation={options.output}')}\n"
+        )
     )
     return 0
 
@@ -81,6 +88,8 @@ def _weights(given: list[str]) -> Mapping[str, float]:
             weights[name] = float(number)
         except ValueError:
             raise ConfigError(f"--objective {each}: write METRIC=WEIGHT, such as psnr=1") from None
+        if not math.isfinite(weights[name]):
+            raise ConfigError(f"--objective {each}: a finite weight is needed, such as psnr=1")
     return weights
 
 

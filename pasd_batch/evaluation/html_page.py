@@ -1,5 +1,6 @@
 """Evaluation as a page for browsers: tables, and curves where one setting was varied; one file without any network."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -58,6 +59,7 @@ def evaluation_page(outcome: Outcome, place: str, *, comparison: str | None) -> 
     return render(
         "evaluation.html.j2",
         place=redact_uri(place),
+        report_command=f"pasd-batch report {shlex.quote(redact_uri(place) + '/runs/VARIANT')}",
         protocol=outcome.protocol.name,
         columns=columns,
         with_seconds=[*columns, SECONDS],

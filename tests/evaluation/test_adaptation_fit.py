@@ -135,11 +135,11 @@ def test_a_finished_evaluation_is_a_sweep(evaluated):
 
 
 def test_the_command_writes_a_map_that_settings_take(evaluated, tmp_path, capsys):
-    path = tmp_path / "map.yaml"
+    path = tmp_path / "a folder" / "map.yaml"
     assert main(["adapt", str(evaluated), "--output", str(path), "--objective", "psnr=1", "--folds", "3"]) == 0
     told = capsys.readouterr().out
     assert "| pairs | 6 | " in told
-    assert f"sampling.adaptation={path}" in told
+    assert f"sampling.adapt=true 'sampling.adaptation={path}'" in told
     settings = SamplingSettings.parse({"adapt": True, "adaptation": str(path)})
     assert settings.adaptation == AdaptationMap.parse(yaml.safe_load(path.read_text()))
     path.write_text("sampling: {}")
@@ -153,6 +153,8 @@ def test_the_command_writes_a_map_that_settings_take(evaluated, tmp_path, capsys
     [
         (["--objective", "psnr"], "write METRIC=WEIGHT"),
         (["--objective", "lpips=1"], "has no lpips (scores: piqe_after, psnr)"),
+        (["--objective", "psnr=nan"], "--objective psnr=nan: a finite weight is needed, such as psnr=1"),
+        (["--objective", "psnr=1", "--losses", "-1"], "--losses -1: give a number from 0 up"),
         (["--objective", "psnr=1", "--folds", "7"], "7 folds of 6 photos; give 2 to 6"),
     ],
 )

@@ -17,3 +17,8 @@ def test_it_opens_from_a_file_and_fits_a_phone(browser, tmp_path, width):
         assert page.locator("polyline").count() == 3
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         page.get_by_role("link", name="The variants side by side").focus()
+
+
+def test_the_command_of_a_report_can_be_pasted_into_a_shell():
+    page = evaluation_page(made_up_outcome(), "/archive/of ours", comparison=None)
+    assert "pasd-batch report &#39;/archive/of ours/runs/VARIANT&#39;" in page
