@@ -38,7 +38,8 @@ def attention_rows(models: Models, side: int, tiles: int) -> Iterator[Row]:
 
 
 def _rows(inputs: torch.Tensor, tiles: int) -> Iterator[Row]:
-    _, batch, heads, tokens, size = inputs.shape
+    query, key, value = inputs
+    batch, heads, tokens, size = query.shape
     case = f"attention, {tokens} tokens, {heads} heads of {size}"
     teraflops = 4.0 * batch * heads * tokens**2 * size / 1e12
     refused = []
@@ -46,7 +47,7 @@ def _rows(inputs: torch.Tensor, tiles: int) -> Iterator[Row]:
     def attend() -> None:
         with torch.inference_mode():
             for _ in range(_CALLS):
-                scaled_dot_product_attention(*inputs)
+                scaled_dot_product_attention(query, key, value)
 
     for name, backend in _BACKENDS.items():
         try:
