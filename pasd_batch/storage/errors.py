@@ -3,7 +3,7 @@
 fsspec backends report the same trouble in different ways: s3fs translates some codes into `OSError`s and leaves
 others as botocore errors, HTTP gives aiohttp errors, local files give `errno`s. `classify` looks at the store's error
 code and the HTTP status where there are any, else at the error's type and `errno`, anywhere in the chain of explicit
-causes; `storage_faults.py` is its table.
+causes; `faults.py` is its table.
 """
 
 import errno
