@@ -16,6 +16,7 @@ OTHER_MEANINGS = {
     ("pasd_batch/cli/report.py", "report"): "a command",
     ("pasd_batch/config/manifest.py", "images"): "a format of manifests",
     ("pasd_batch/config/passes.py", "passes"): "a setting",
+    ("pasd_batch/batch/driver/dry_run.py", "passes"): "a setting",
     ("benchmarks/harm.py", "passes"): "a setting",
     **dict.fromkeys(
         (
