@@ -1,11 +1,9 @@
 """The restorer: restores batches of photos, with recovery from memory errors and unsound results."""
 
 import logging
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from pasd_batch.config.restoration import PassSettings, RestorationSettings
@@ -17,7 +15,7 @@ from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits, is_out_of_memory
 from pasd_batch.pasd.models import Models, load_models
 from pasd_batch.pasd.pipeline import Pipeline
-from pasd_batch.pasd.pixel_dtypes import WHITE_LEVEL, from_float, to_float
+from pasd_batch.pasd.pixel_dtypes import from_float, problem_with_pixels, to_float
 from pasd_batch.pasd.regions import PhotoRegions
 from pasd_batch.pasd.restoration import PhotoRequest, Restoration, less_weak
 from pasd_batch.pasd.sampling import StepCallback
@@ -96,7 +94,7 @@ class Restorer:
         groups: dict[SamplingSettings, dict[int, PhotoRequest]] = {}
         given = zip(photos, prompts, seeds, samplings, strict=True)
         for number, (photo, prompt, seed, sampling) in enumerate(given):
-            problem = _problem_with_input(photo)
+            problem = problem_with_pixels(photo)
             if problem is None:
                 sampling, severities[number] = adapt_settings(photo, sampling)
                 request = _request(photo, prompt, seed, sampling, palettes[number], regions[number])
@@ -232,19 +230,3 @@ def _composite_unmasked(
 def _unsound(failure: PhotoFailure) -> PhotoFailure:
     remedy = "even in float32; check the model files, or restore this photo with other settings"
     return replace(failure, message=f"{failure.message}, {remedy}")
-
-
-def _problem_with_input(photo: Tensor) -> str | None:
-    if photo.ndim != 3 or photo.shape[0] != 3 or 0 in photo.shape:
-        return f"expected a photo of shape (3, height, width), got {tuple(photo.shape)}"
-    if photo.dtype in WHITE_LEVEL:
-        return None
-    if photo.dtype != torch.float32:
-        return f"expected float32 values in [0, 1], uint8 or uint16, got {photo.dtype}"
-    low, high = (float(each) for each in torch.aminmax(photo))
-    # Where a value is NaN, both are.
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return "the photo holds values that are not finite numbers"
-    if low < 0.0 or high > 1.0:
-        return f"expected values in [0, 1], got {low:.3g} to {high:.3g}"
-    return None

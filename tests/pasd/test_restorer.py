@@ -162,6 +162,7 @@ def test_photos_that_cannot_be_restored_harm_no_others(make_restorer, photos):
         "shape (3, height, width), got (1, 64": photos[0][:1],
         "got (64, 64)": photos[0][0],
         "got (3, 0, 64)": photos[0][:, :0],
+        "expected a torch.Tensor, got numpy.ndarray": photos[0].numpy(),
         "got torch.float64": photos[0].double(),
         "got torch.int16": (photos[0] * 255).to(torch.int16),
         "values in [0, 1], got -0.5 to ": photos[0] - photos[0].min() - 0.5,
