@@ -43,7 +43,7 @@ def parse_location(uri: str, *, allowed_schemes: frozenset[str]) -> Location:
         known = ", ".join(sorted(allowed_schemes)) or "none"
         raise InvalidLocation(
             f"{redact_uri(uri)}: scheme {scheme!r} is not allowed (allowed: {known}); "
-            "move the file, or add the scheme to storage.allowed_schemes"
+            "move the file, or allow the scheme by storage.allowed_schemes, or by --scheme of commands that have it"
         )
     if match is None:
         return Location("file", _local_path(uri))
