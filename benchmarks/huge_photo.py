@@ -10,6 +10,7 @@ decoder's together, above what they have after a small photo.
 """
 
 import argparse
+import resource
 import tempfile
 import threading
 import time
@@ -90,7 +91,7 @@ def watched_memory() -> Iterator[list[int]]:
 
     def watch() -> None:
         while not done.wait(_SAMPLE_SECONDS):
-            seen.append(_resident(process))
+            seen.append(_resident(process, highest=True))
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -101,8 +102,9 @@ def watched_memory() -> Iterator[list[int]]:
         thread.join()
 
 
-def _resident(process: psutil.Process) -> int:
-    total = process.memory_info().rss
+def _resident(process: psutil.Process, *, highest: bool = False) -> int:
+    """Resident bytes of this process, now or at most so far (which no sample can miss), and of those below it now."""
+    total = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 if highest else process.memory_info().rss
     for child in process.children(recursive=True):
         try:
             total += child.memory_info().rss

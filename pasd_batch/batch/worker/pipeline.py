@@ -96,6 +96,7 @@ class PhotoPipeline:
                 batch = take_batch(ahead.ready, self._photo_batch)
                 ahead.start_loads()
                 passage.work_on(batch)
+                del batch  # while the results of the last ones are stored, their photos need no memory
         passage.finish()
         on_queues(loading=0, ready=0, storing=0)
         return [passage.rows[record.row] for record in records]

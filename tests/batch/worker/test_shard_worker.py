@@ -4,6 +4,7 @@ import io
 import os
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 from pasd_batch.batch.worker import pipeline
 from pasd_batch.batch.worker import shard_worker as worker_module
 from pasd_batch.batch.worker.photo_loader import PhotoLoader
+from pasd_batch.batch.worker.run_images import RunImages
 from pasd_batch.batch.worker.shard_worker import ShardState, ShardWorker
 from pasd_batch.batch.worker.spec import photo_seed
 from pasd_batch.config.storage import StorageSettings
@@ -65,6 +67,28 @@ def test_every_photo_becomes_a_row_and_a_file_that_the_row_describes(root, tmp_p
         assert "no reference" in row["score_errors"]
         assert row["prompt_used"].endswith("clean")
         assert all(row["seconds"][stage] >= 0 for stage in ("fetch", "decode", "restore", "score", "encode", "store"))
+
+
+def test_a_photo_is_let_go_before_its_result_is_stored(root, tmp_path, monkeypatch):
+    load, store, pixels = PhotoLoader.load, RunImages.store, []
+
+    def watched_load(self, state):
+        loaded = load(self, state)
+        pixels.append(weakref.ref(loaded.photo.pixels))
+        return loaded
+
+    def store_once_it_is_gone(self, *arguments):
+        deadline = time.monotonic() + 20
+        while pixels[0]() is not None:
+            assert time.monotonic() < deadline, "the photo's pixels are still held"
+            time.sleep(0.01)
+        return store(self, *arguments)
+
+    monkeypatch.setattr(PhotoLoader, "load", watched_load)
+    monkeypatch.setattr(RunImages, "store", store_once_it_is_gone)
+    write_plan(root, good_photos(tmp_path / "in", 1))
+    [outcome] = run(spec(settings(root)))
+    assert (outcome.state, outcome.failed, len(pixels)) == (ShardState.COMMITTED, 0, 1)
 
 
 def test_bad_photos_become_failed_rows_with_their_stage_and_the_others_are_untouched(root, tmp_path):
