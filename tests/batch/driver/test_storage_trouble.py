@@ -4,7 +4,7 @@ import errno
 import io
 import os
 import shutil
-import time
+import threading
 
 import pyarrow.parquet as pq
 import pytest
@@ -163,13 +163,13 @@ def _tell_source_root(storage, source_root):
 @pytest.mark.parametrize("name", FULL)
 def test_a_full_disk_is_told_from_other_trouble(root, monkeypatch, name):
     FailingDisk(monkeypatch, root / "images", FULL[name], ["write"])
+    before = set(threading.enumerate())
     outcome = work(root)
     assert outcome.state is ShardState.STORAGE_FULL
     assert "free some space" in outcome.message
-    # Threads that were storing the shard's other photos find the disk full, too, and take away what they began.
-    patience = time.monotonic() + 30.0
-    while files_in(root / "images") and time.monotonic() < patience:
-        time.sleep(0.01)
+    # Threads that are still storing the shard's other photos find the disk full, too, and take away what they began.
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30.0)
     assert files_in(root / "images") == []
 
 
