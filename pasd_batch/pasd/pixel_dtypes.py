@@ -22,9 +22,7 @@ def from_float(image: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def problem_with_pixels(photo: object) -> str | None:
-    """Why something is not a photo that can be restored, None if it is one: (3, height, width), float32 in [0, 1],
-    uint8 or uint16.
-    """
+    """Reason that a photo cannot be restored; None if it is (3, height, width), float32 in [0, 1], uint8 or uint16."""
     if not isinstance(photo, Tensor):
         return f"expected a torch.Tensor, got {type(photo).__module__}.{type(photo).__name__}"
     if photo.ndim != 3 or photo.shape[0] != 3 or 0 in photo.shape:

@@ -17,10 +17,12 @@ def gigabytes(width, height, beside=None, **sampling):
 
 
 def test_the_promise_for_a_very_large_photo():
+    """Measured by benchmarks/huge_photo.py, which keeps no features of this photo, as the embedded model keeps none."""
     assert gigabytes(12000, 9000, scale=2.0) <= 4.0
+    assert gigabytes(12000, 9000, scale=2.0) == pytest.approx(3.98, rel=0.1)
 
 
-@pytest.mark.parametrize(("width", "height", "measured"), [(1500, 1000, 1.54), (5000, 2600, 1.15)])
+@pytest.mark.parametrize(("width", "height", "measured"), [(1500, 1000, 1.59), (5000, 2600, 1.02)])
 def test_what_was_measured(width, height, measured):
     """By benchmarks/huge_photo.py, whose VAE has the embedded one's latents and is narrower."""
     sizes = choose_sizes(Size(height, width), scale=2.0, min_short_side=256, multiple=32)
