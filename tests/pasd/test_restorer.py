@@ -10,6 +10,7 @@ from pasd_batch.config.fidelity import FidelityDial
 from pasd_batch.config.model import Precision
 from pasd_batch.config.sampling import ColorFix
 from pasd_batch.config.tiling import TilingSettings
+from pasd_batch.pasd.pixel_dtypes import problem_with_pixels
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.records import PhotoFailure
 
@@ -162,7 +163,6 @@ def test_photos_that_cannot_be_restored_harm_no_others(make_restorer, photos):
         "shape (3, height, width), got (1, 64": photos[0][:1],
         "got (64, 64)": photos[0][0],
         "got (3, 0, 64)": photos[0][:, :0],
-        "expected a torch.Tensor, got numpy.ndarray": photos[0].numpy(),
         "got torch.float64": photos[0].double(),
         "got torch.int16": (photos[0] * 255).to(torch.int16),
         "values in [0, 1], got -0.5 to ": photos[0] - photos[0].min() - 0.5,
@@ -175,6 +175,11 @@ def test_photos_that_cannot_be_restored_harm_no_others(make_restorer, photos):
         assert expected in failure.message
     assert torch.equal(results[0].image, restore_one(restorer, photos[0]).image)
     assert torch.equal(results[-1].image, restore_one(restorer, photos[1]).image)
+
+
+def test_an_array_is_told_from_a_tensor(photos):
+    assert problem_with_pixels(photos[0]) is None
+    assert problem_with_pixels(photos[0].numpy()) == "expected a torch.Tensor, got numpy.ndarray"
 
 
 def test_nothing_to_restore(make_restorer):
