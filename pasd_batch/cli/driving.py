@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from pasd_batch.batch.worker.log_lines import tell
+from pasd_batch.batch.worker.log_lines import log_context, tell
 from pasd_batch.config.run import RunSettings
 from pasd_batch.storage.redaction import shown_command
 
@@ -22,6 +22,7 @@ def drive(settings: RunSettings, options: argparse.Namespace) -> int:
     """Begin or resume a run, say how it ended, and give its exit code."""
     from pasd_batch.batch.driver.exit_code import ExitCode
     from pasd_batch.batch.driver.run import run_archive
+    from pasd_batch.batch.driver.run_paths import shown_root
 
     report = run_archive(
         settings,
@@ -30,7 +31,8 @@ def drive(settings: RunSettings, options: argparse.Namespace) -> int:
         resume_command=this_command(options),
     )
     message = f"{report.message}\n{report.hint}" if report.hint else report.message
-    tell(message, failed=report.exit_code is not ExitCode.DONE)
+    with log_context(run=shown_root(settings)):
+        tell(message, failed=report.exit_code is not ExitCode.DONE)
     return report.exit_code
 
 

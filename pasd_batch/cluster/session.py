@@ -152,7 +152,10 @@ def _why_not_begun(address: str | None, error: Exception) -> str:
             f"no Ray cluster at {address}: that is the address of Ray's job API, which takes `ray job submit`; "
             "unset RAY_ADDRESS, or give --ray-address or RAY_ADDRESS as ray://HOST:10001 or HOST:6379"
         )
-    return f"no Ray cluster at {address}: {error}; check --ray-address or RAY_ADDRESS"
+    return (
+        f"no Ray cluster at {address}: {error}; check --ray-address or RAY_ADDRESS, and set RAY_AUTH_MODE=token and "
+        "the head's token (`ray get-auth-token` there) if it asks for one"
+    )
 
 
 def node_type() -> str | None:

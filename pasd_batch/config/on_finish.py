@@ -8,6 +8,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from pasd_batch.config.base import InOrder, Settings
 
+WEBHOOK = r"https?://[^\s/]\S*"
+"""Regular expression for a webhook's address."""
+
 
 class RunEnd(StrEnum):
     """Kinds of ends of a driver."""
@@ -39,13 +42,13 @@ class OnFinishSettings(Settings):
     """Environment variable with the secret that the webhook's body is signed with; without it, it is not signed."""
 
     timeout: float = Field(default=10.0, gt=0.0, le=50.0)
-    """Seconds that a try of the webhook, or the command, may take."""
+    """Seconds that a try of the webhook may take in all, or the command; it is ended then, with all that it began."""
 
     attempts: int = Field(default=4, ge=1, le=10)
     """Tries of the webhook, while it does not answer or says that it cannot now (429, 5xx)."""
 
     @model_validator(mode="after")
     def _an_address(self) -> Self:
-        if self.webhook is not None and not re.fullmatch(r"https?://\S+|\$[A-Za-z_]\w*", self.webhook):
+        if self.webhook is not None and not re.fullmatch(rf"{WEBHOOK}|\$[A-Za-z_]\w*", self.webhook):
             raise ValueError("webhook: give an address that begins with https://, or $NAME of an environment variable")
         return self

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pasd_batch.batch.driver.exit_code import ExitCode
 from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupts
 from pasd_batch.batch.driver.manifest_check import manifest_of_run
+from pasd_batch.batch.driver.on_finish import faults
 from pasd_batch.batch.driver.plan_sample import sampled_lines
 from pasd_batch.batch.driver.preflight import (
     WORKER_SECONDS,
@@ -95,8 +96,8 @@ def _plan_of(settings: RunSettings, storage: Storage, loaders: ModelLoaders, sam
 
 
 def _cautions(settings: RunSettings) -> list[str]:
-    restores = settings.mode is RunMode.RESTORE
-    return [f"warning: {line}" for line in settings.restoration.cautions] if restores else []
+    cautions = settings.restoration.cautions if settings.mode is RunMode.RESTORE else ()
+    return [f"warning: {line}" for line in (*cautions, *faults(settings.on_finish))]
 
 
 def _refuse_another_run(settings: RunSettings, storage: Storage, summary: PlanSummary, worker: WorkerReport) -> None:

@@ -1,29 +1,33 @@
 """After the end of a driver: a webhook or a command is told how the run ended, which it cannot change any more."""
 
+import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
 import logging
 import os
+import re
+import shutil
+import signal
 import subprocess
 import time
-import urllib.error
-import urllib.request
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 from pasd_batch.batch.driver.exit_code import ExitCode
-from pasd_batch.config.on_finish import OnFinishSettings, RunEnd
+from pasd_batch.batch.driver.run_paths import shown_root
+from pasd_batch.config.on_finish import WEBHOOK, OnFinishSettings, RunEnd
 from pasd_batch.config.run import RunSettings
 from pasd_batch.config.storage import RetryPolicy
 from pasd_batch.runs.cost import run_cost
 from pasd_batch.runs.layout import RESULTS_FOLDER, SUMMARY_FILE
 from pasd_batch.runs.summary import RunCounts
-from pasd_batch.storage.redaction import redact_uri, without_secrets
+from pasd_batch.storage.redaction import without_secrets
 from pasd_batch.storage.retry import backoff
 
 _logger = logging.getLogger(__name__)
@@ -58,7 +62,7 @@ def tell_end(settings: RunSettings, exit_code: ExitCode, counts: RunCounts | Non
 
 def end_of_run(settings: RunSettings, exit_code: ExitCode, counts: RunCounts | None, message: str) -> dict[str, Any]:
     """The JSON object that is told; counts are null where the run did not get that far."""
-    root = redact_uri(settings.output.root).rstrip("/")
+    root = shown_root(settings).rstrip("/")
     done = counts is not None and counts.photos > 0
     cost = run_cost(counts, settings.workers.price_per_hour, planned=counts.photos) if counts is not None else None
     return {
@@ -88,43 +92,82 @@ def _mark(end_told: Mapping[str, Any], counts: RunCounts | None) -> str:
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
     """Value of the header `SIGNATURE`."""
-    return f"sha256={hmac.new(secret.encode(), timestamp.encode() + b'.' + body, hashlib.sha256).hexdigest()}"
+    # The environment's own bytes, whatever their encoding.
+    key = os.fsencode(secret)
+    return f"sha256={hmac.new(key, timestamp.encode() + b'.' + body, hashlib.sha256).hexdigest()}"
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Redirects are refused: what is signed for one place is not sent to another."""
+class _NotTold(Exception):
+    """A webhook or a command that was not told; the message has nothing that may be secret."""
 
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        """Nothing to follow."""
+
+class _MayPass(_NotTold):
+    """A webhook that may be told at another try."""
+
+
+def faults(wanted: OnFinishSettings) -> Iterator[str]:
+    """Faults that would keep the end from being told, as far as it is known before the run."""
+    if wanted.webhook is not None:
+        try:
+            _address(wanted.webhook)
+        except _NotTold as error:
+            yield f"on_finish.webhook: {error}"
+    if wanted.command and shutil.which(wanted.command[0]) is None:
+        yield f"on_finish.command: there is no program {wanted.command[0]!r} here; give its path"
 
 
 def _post(wanted: OnFinishSettings, body: bytes, delivery: str) -> None:
     address = _address(wanted.webhook or "")
     headers = _headers(os.environ.get(wanted.secret_variable), body, delivery)
-    opener = urllib.request.build_opener(_NoRedirects())
     for attempt in range(1, wanted.attempts + 1):
         try:
-            request = urllib.request.Request(address, data=body, headers=dict(headers), method="POST")
-            with opener.open(request, timeout=wanted.timeout) as answer:
-                _logger.info("the webhook answered %d", answer.status)
-                return
-        except urllib.error.HTTPError as error:
-            if error.code not in _AGAIN and error.code < 500:
+            status = asyncio.run(_status(address, headers, body, wanted.timeout))
+        except _MayPass:
+            if attempt == wanted.attempts:
                 raise
-            last: OSError = error
-        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-            last = error
-        if attempt == wanted.attempts:
-            raise last
-        time.sleep(backoff(_PAUSES, attempt))
+            time.sleep(backoff(_PAUSES, attempt))
+        else:
+            _logger.info("the webhook answered %d", status)
+            return
+
+
+async def _status(address: str, headers: Mapping[str, str], body: bytes, seconds: float) -> int:
+    """Post once, for so many seconds in all, and return the status of an answer that takes the message.
+
+    Redirects are refused: what is signed for one place is not sent to another.
+    """
+    import aiohttp
+
+    limits = aiohttp.ClientTimeout(total=seconds)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=limits, trust_env=True) as session,
+            session.post(address, data=body, headers=headers, allow_redirects=False) as answer,
+        ):
+            status = answer.status
+    except TimeoutError:
+        raise _MayPass(f"no answer in on_finish.timeout ({seconds:g} s)") from None
+    except aiohttp.ClientConnectionError as error:
+        cause = error.__cause__ or error
+        raise _MayPass(f"no connection, or one that broke off ({type(cause).__name__}: {cause})") from None
+    except (aiohttp.ClientError, ValueError) as error:  # their texts may have the address in them
+        raise _NotTold(f"the address or the answer is not as HTTP has it ({type(error).__name__})") from None
+    if status in _AGAIN or status >= 500:
+        raise _MayPass(f"status {status}")
+    if status >= 300:
+        raise _NotTold(f"status {status}")
+    return status
 
 
 def _address(webhook: str) -> str:
     if not webhook.startswith("$"):
         return webhook
-    address = os.environ.get(webhook[1:])
+    name = webhook[1:]
+    address = os.environ.get(name)
     if not address:
-        raise ValueError(f"the environment variable {webhook[1:]} is not set, which on_finish.webhook names")
+        raise _NotTold(f"the environment variable {name} is not set")
+    if not re.fullmatch(WEBHOOK, address):
+        raise _NotTold(f"the environment variable {name} has no address that begins with https:// and has no blanks")
     return address
 
 
@@ -140,35 +183,35 @@ def _headers(secret: str | None, body: bytes, delivery: str) -> Mapping[str, str
 
 
 def _call(wanted: OnFinishSettings, body: bytes) -> None:
-    done = subprocess.run(
+    """Run the command, and end it and all that it has begun where it takes too long."""
+    said: bytes | None = None
+    with subprocess.Popen(
         wanted.command,
-        input=body,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=wanted.timeout,
-        check=False,
-    )
-    text = without_secrets(done.stdout.decode(errors="replace")[-_MOST_LOGGED:])
-    level = logging.INFO if done.returncode == 0 else logging.WARNING
-    _logger.log(level, "on_finish.command ended with %d: %s", done.returncode, text)
+        start_new_session=True,  # so that all that it begins is one group
+    ) as process:
+        try:
+            said, _ = process.communicate(body, timeout=wanted.timeout)
+        except subprocess.TimeoutExpired:
+            raise _NotTold(f"it took longer than on_finish.timeout ({wanted.timeout:g} s)") from None
+        finally:
+            if said is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+    text = without_secrets(said.decode(errors="replace")[-_MOST_LOGGED:])
+    level = logging.INFO if process.returncode == 0 else logging.WARNING
+    _logger.log(level, "on_finish.command ended with %d: %s", process.returncode, text)
 
 
 def _guarded(what: str, call: Callable[[], None]) -> None:
     """Log what goes wrong, which is never the run's doing."""
     try:
         call()
-    except Exception as error:  # noqa: BLE001 (it is logged, without the traceback)
-        # The address may be a secret, and errors quote it.
-        _logger.warning("on_finish.%s failed: %s: %s", what, type(error).__name__, _reason(error))
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case urllib.error.HTTPError():
-            return f"status {error.code}"
-        case urllib.error.URLError():
-            return without_secrets(str(error.reason))
-        case subprocess.TimeoutExpired():
-            return f"it took longer than on_finish.timeout ({error.timeout:g} s)"
-        case _:
-            return without_secrets(str(error))
+    except _NotTold as error:
+        _logger.warning("on_finish.%s failed: %s", what, without_secrets(str(error)))
+    except OSError as error:  # of the command: it is not there, or may not be run
+        _logger.warning("on_finish.%s failed: %s: %s", what, type(error).__name__, without_secrets(str(error)))
+    except Exception as error:  # noqa: BLE001 (its text may have the address in it, which may be a secret)
+        _logger.warning("on_finish.%s failed: %s", what, type(error).__name__)

@@ -16,9 +16,9 @@ from pasd_batch.batch.driver.finished import finished_run
 from pasd_batch.batch.driver.finishing import finish
 from pasd_batch.batch.driver.interrupts import Interrupted, signals_as_interrupts
 from pasd_batch.batch.driver.manifest_check import RunManifest
-from pasd_batch.batch.driver.on_finish import tell_end
+from pasd_batch.batch.driver.on_finish import faults, tell_end
 from pasd_batch.batch.driver.preflight import PreflightFailed, WorkerReport, check_run
-from pasd_batch.batch.driver.run_paths import with_absolute_paths
+from pasd_batch.batch.driver.run_paths import shown_root, with_absolute_paths
 from pasd_batch.batch.planning.checked_manifest import CheckedManifest
 from pasd_batch.batch.planning.only_new import NothingNew
 from pasd_batch.batch.planning.plan import plan_is_complete, write_plan
@@ -70,7 +70,9 @@ def run_archive(
     `resume_command` is what the report tells people to type after an interruption. Without a `ray_address` the
     cluster of `RAY_ADDRESS` is used, or a local Ray that ends with the call. What `on_finish` names is told the end.
     """
-    with log_context(run=redact_uri(settings.output.root)):
+    with log_context(run=shown_root(settings)):
+        for fault in faults(settings.on_finish):
+            _logger.warning("%s", fault)
         report = _to_the_end(settings, loaders or ModelLoaders(), ray_address, show_progress, resume_command)
         tell_end(settings, report.exit_code, report.counts, report.message)
     return report
@@ -105,15 +107,20 @@ def _finished(folder: RunFolder, run: RunFile, settings: RunSettings, resume: st
     """The report of a run that is complete; its results are added up once more, and looked for."""
     try:
         counts, written = finish(folder, run, settings)
-    except TroubleAroundPhotos as error:
-        return _incomplete(error, resume)
+    except (ManifestError, TroubleAroundPhotos) as error:
+        return _ended_by(error, resume)
     return _report(counts, written, settings, folder.storage)
 
 
-def _incomplete(error: TroubleAroundPhotos, resume: str) -> RunReport:
-    """The report of a run that cannot go on for now, or not before its files are mended."""
-    remedy = "" if isinstance(error, RunDamaged) else f"\n{resume} resumes the run"
-    return RunReport(ExitCode.INCOMPLETE, None, f"{error}{remedy}")
+def _ended_by(error: ManifestError | TroubleAroundPhotos, resume: str) -> RunReport:
+    """The report of a run that cannot go on: as it is asked for, or for now, or not before its files are mended."""
+    match error:
+        case ManifestError():
+            return RunReport(ExitCode.CANNOT_START, None, str(error))
+        case RunDamaged():
+            return RunReport(ExitCode.INCOMPLETE, None, str(error))
+        case _:
+            return RunReport(ExitCode.INCOMPLETE, None, f"{error}\n{resume} resumes the run")
 
 
 def check_again(settings: RunSettings, loaders: ModelLoaders | None = None) -> None:
@@ -153,10 +160,8 @@ def _run(settings: RunSettings, loaders: ModelLoaders, *, show_progress: bool, r
         if trouble is not None:
             return RunReport(ExitCode.INCOMPLETE, None, f"{trouble}\n{resume} resumes the run")
         counts, written = finish(folder, run, settings)
-    except ManifestError as error:
-        return RunReport(ExitCode.CANNOT_START, None, str(error))
-    except TroubleAroundPhotos as error:
-        return _incomplete(error, resume)
+    except (ManifestError, TroubleAroundPhotos) as error:
+        return _ended_by(error, resume)
     return _report(counts, [*found.notes, *written], settings, storage)
 
 

@@ -7,6 +7,7 @@ from pasd_batch.cluster.submitted_job import refuse_relative_paths
 from pasd_batch.config.run import RunSettings
 from pasd_batch.config.weights import WeightsSetting, with_weights
 from pasd_batch.storage.location import is_relative
+from pasd_batch.storage.redaction import redact_uri
 from pasd_batch.storage.storage import Storage
 
 
@@ -33,6 +34,12 @@ def with_absolute_paths(settings: RunSettings) -> RunSettings:
         manifest = os.path.abspath(manifest)
     output = settings.output.model_copy(update={"root": root, "manifest": manifest})
     return with_weights(settings.model_copy(update={"output": output}), _absolute)
+
+
+def shown_root(settings: RunSettings) -> str:
+    """The run's address as it means the same place everywhere, without secrets."""
+    root = settings.output.root
+    return redact_uri(root if "://" in root else os.path.abspath(os.path.expanduser(root)))
 
 
 def _absolute(weights: WeightsSetting) -> Path | str | None:

@@ -63,7 +63,8 @@ def test_a_ray_that_cannot_be_joined_cannot_start(tmp_path, monkeypatch, begin, 
     (tmp_path / "manifest.csv").write_text("uri\na.png\n")
     report = begin(settings(tmp_path / "run", tmp_path / "manifest.csv"), ray_address="head:6379")
     assert report.exit_code is ExitCode.CANNOT_START
-    assert report.message == f"no Ray cluster at head:6379: {error}; check --ray-address or RAY_ADDRESS"
+    assert report.message.startswith(f"no Ray cluster at head:6379: {error}; check --ray-address or RAY_ADDRESS, and ")
+    assert "RAY_AUTH_MODE=token" in report.message
 
 
 @pytest.mark.parametrize("begin", [plan_archive, run_archive])

@@ -3,10 +3,14 @@
 import hmac
 import json
 import logging
+import os
 import signal
 import sys
 import threading
+import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import killed
 import pytest
@@ -33,6 +37,8 @@ class Receiver(HTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.statuses, self.received = [], []
+        self.drips = False
+        """True: an answer that never ends, a header at a time."""
         self.victim = None
         """A process that is killed when a message has come, in place of an answer."""
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -51,7 +57,16 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
         self.send_header("Location", "/elsewhere")
+        if self.server.drips:
+            with suppress(ConnectionError):
+                self.drip()
         self.end_headers()
+
+    def drip(self):
+        self.flush_headers()
+        while self.server.drips:
+            self.wfile.write(b"X-Wait: a little\r\n")
+            time.sleep(0.05)
 
     def log_message(self, *_):
         pass
@@ -62,6 +77,7 @@ def receiver(monkeypatch):
     monkeypatch.setattr(on_finish, "_PAUSES", RetryPolicy(first_delay=0.01, max_delay=0.01))
     server = Receiver()
     yield server
+    server.drips = False
     server.shutdown()
     server.server_close()
 
@@ -120,7 +136,7 @@ def test_what_fails_is_logged_and_nothing_else(receiver, status, tries, caplog):
     with caplog.at_level(logging.WARNING):
         told({"webhook": receiver.url, "attempts": 2})
     assert len(receiver.received) == tries
-    assert f"on_finish.webhook failed: HTTPError: status {status}" in caplog.text
+    assert f"on_finish.webhook failed: status {status}" in caplog.text
 
 
 def test_a_webhook_that_does_not_answer_is_given_up(caplog, monkeypatch):
@@ -128,9 +144,65 @@ def test_a_webhook_that_does_not_answer_is_given_up(caplog, monkeypatch):
     with caplog.at_level(logging.WARNING):
         told({"webhook": "http://127.0.0.1:9/secret-path", "attempts": 2})
         told({"webhook": "$NO_SUCH_VARIABLE"})
-    assert "on_finish.webhook failed: URLError" in caplog.text
+    assert "on_finish.webhook failed: no connection, or one that broke off (ConnectionRefusedError" in caplog.text
     assert "NO_SUCH_VARIABLE is not set" in caplog.text
     assert "secret-path" not in caplog.text
+
+
+def test_a_webhook_that_never_ends_its_answer_is_given_up_in_time(receiver, caplog):
+    receiver.drips = True
+    began = time.monotonic()
+    with caplog.at_level(logging.WARNING):
+        told({"webhook": receiver.url, "attempts": 1, "timeout": 0.5})
+    assert time.monotonic() - began < 5.0
+    assert "on_finish.webhook failed: no answer in on_finish.timeout (0.5 s)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "hooks.example.org/T0/hidden",
+        "https://h/T0/hidden\n",
+        "https://h/T0/hid den",
+        "https:///T0/hidden",
+        "http://h:x/hidden",
+    ],
+)
+def test_an_address_in_the_environment_that_is_none_is_told_without_it(address, monkeypatch, caplog):
+    monkeypatch.setenv("SLACK_HOOK", address)
+    with caplog.at_level(logging.WARNING):
+        told({"webhook": "$SLACK_HOOK"})
+    assert "on_finish.webhook failed: the " in caplog.text
+    assert "hid" not in caplog.text
+
+
+@pytest.mark.parametrize("secret", ["grüße", b"gr\xfc\xdfe"])
+def test_secrets_and_addresses_beyond_ascii(receiver, monkeypatch, secret):
+    key = secret if isinstance(secret, bytes) else secret.encode()
+    monkeypatch.setenv("PASD_BATCH_WEBHOOK_SECRET", os.fsdecode(key))
+    told({"webhook": f"{receiver.url}/grüße"})
+    ((headers, body),) = receiver.received
+    signed = headers[TIMESTAMP].encode() + b"." + body
+    assert headers[SIGNATURE] == "sha256=" + hmac.new(key, signed, "sha256").hexdigest()
+
+
+def test_what_cannot_be_told_is_known_before_the_run(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(run_module, "_to_the_end", lambda *_: RunReport(ExitCode.DONE, COUNTS, "the end"))
+    wanted = {"webhook": "$NO_SUCH_VARIABLE", "command": "no-such-program --quiet", "on": ["failure"]}
+    with caplog.at_level(logging.WARNING):
+        run_archive(settings(tmp_path / "run", on_finish=wanted))
+    assert [record.getMessage() for record in caplog.records] == [
+        "on_finish.webhook: the environment variable NO_SUCH_VARIABLE is not set",
+        "on_finish.command: there is no program 'no-such-program' here; give its path",
+    ]
+    assert list(on_finish.faults(OnFinishSettings(webhook="https://host/a", command=("true",)))) == []
+
+
+def test_addresses_mean_the_same_place_elsewhere(receiver, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told({"webhook": receiver.url}, root="runs/ü 1")
+    ((_, body),) = receiver.received
+    assert json.loads(body)["results"] == f"{tmp_path}/runs/ü 1/results"
 
 
 def test_an_address_may_be_in_the_environment(receiver, monkeypatch):
@@ -157,8 +229,27 @@ def test_a_command_gets_the_same_on_its_standard_input(tmp_path, caplog):
 )
 def test_a_command_that_fails_is_logged(command, logged, caplog):
     with caplog.at_level(logging.WARNING):
-        told({"command": command, "timeout": 1.5})
+        told({"command": command, "timeout": 0.5})
     assert logged in caplog.text
+
+
+def test_what_a_command_has_begun_ends_with_it(tmp_path):
+    told({"command": ["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/pid; wait"], "timeout": 0.5})
+    assert state_of_process(int((tmp_path / "pid").read_text())) in (None, "Z")
+
+
+def state_of_process(number):
+    """Letter of a process's state, as the kernel has it; None where there is none."""
+    deadline = time.monotonic() + 5.0
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return None
+        if state == "Z":
+            break
+        time.sleep(0.02)
+    return state
 
 
 def test_secrets_are_in_no_message(receiver, monkeypatch):

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import tiny_models
 from photo_archive import picture, results, settings, store_photos, without_traces
+from without_ray import do_without_ray
 
 from pasd_batch.batch.driver import run as run_module
 from pasd_batch.batch.driver.exit_code import ExitCode
@@ -15,11 +16,14 @@ from pasd_batch.batch.driver.repair import repairing
 from pasd_batch.batch.driver.run import CannotGoOn, check_again, run_archive
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.storage import StorageSettings
+from pasd_batch.manifests.errors import ManifestError
+from pasd_batch.runs.damage import RunDamaged
 from pasd_batch.runs.run_file import read_run
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.runs.shard_findings import ProblemKind
 from pasd_batch.runs.status import read_status
 from pasd_batch.runs.verification import Verifier
+from pasd_batch.storage.storage import StorageError
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -224,3 +228,34 @@ def test_rows_that_do_not_add_up_to_the_plan_are_noticed(archive, finished_run):
 
 def contents(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "resumes"),
+    [
+        (ManifestError("its URIs have passwords"), ExitCode.CANNOT_START, False),
+        (StorageError("the disk is in trouble"), ExitCode.INCOMPLETE, True),
+        (RunDamaged("a row is strange"), ExitCode.INCOMPLETE, False),
+    ],
+)
+def test_what_fails_at_the_end_of_a_run_has_its_exit_code_then_and_when_it_is_complete(
+    tmp_path, monkeypatch, error, code, resumes
+):
+    def failing(*_):
+        raise error
+
+    do_without_ray(monkeypatch.setattr)
+    store_photos(tmp_path / "in", {"a.png": picture(1)})
+    run_settings = settings(tmp_path / "run", tmp_path / "in")
+    options = {"show_progress": False, "loaders": tiny_models.TINY, "resume_command": "this"}
+    whole = run_module.finish
+    reports = []
+    for complete in (False, True):
+        if complete:
+            monkeypatch.setattr(run_module, "finish", whole)
+            assert run_archive(run_settings, **options).exit_code is ExitCode.DONE
+            monkeypatch.setattr(run_module, "work_off", lambda *_, **__: pytest.fail("the run is complete"))
+        monkeypatch.setattr(run_module, "finish", failing)
+        reports.append(run_archive(run_settings, **options))
+    for report in reports:
+        assert (report.exit_code, report.message) == (code, f"{error}" + "\nthis resumes the run" * resumes)

@@ -6,14 +6,18 @@ import json
 import logging
 import subprocess
 import sys
+from argparse import Namespace
 
 import pytest
 from photo_archive import BAD, picture, record, settings, spec, store_photos, write_plan
 
+from pasd_batch.batch.driver.exit_code import ExitCode
+from pasd_batch.batch.driver.run import RunReport
 from pasd_batch.batch.driver.shard_pool import _ShardActor
 from pasd_batch.batch.worker.log_lines import CONTEXT, JsonFormatter, LogFormat, log_as, log_context, log_format_in_use
 from pasd_batch.batch.worker.process_name import process_name
 from pasd_batch.batch.worker.shard_worker import ShardWorker
+from pasd_batch.cli.driving import drive
 from pasd_batch.storage.redaction import without_secrets
 
 KEYS = ["time", "level", "logger", "message", *CONTEXT, "worker", "error"]
@@ -106,6 +110,18 @@ def test_workers_log_as_their_driver_does(tmp_path, root_logger):
     assert log_format_in_use() is LogFormat.JSON
     log_as(LogFormat.JSON)
     assert log_format_in_use() is LogFormat.JSON
+
+
+def test_the_last_line_of_a_driver_names_its_run(tmp_path, root_logger, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "pasd_batch.batch.driver.run.run_archive", lambda *_, **__: RunReport(ExitCode.DONE, None, "end")
+    )
+    log_as(LogFormat.JSON)
+    options = Namespace(script=None, ray_address=None, no_progress=True, log_format="json")
+    assert drive(settings("runs/1"), options) == 0
+    line = json.loads(capsys.readouterr().err)
+    assert (line["message"], line["run"]) == ("end", f"{tmp_path}/runs/1")
 
 
 @pytest.mark.parametrize("order", [["--log-format", "json", "plan"], ["plan", "--log-format", "json"]])
