@@ -10,7 +10,7 @@ from pasd_batch.config.base import ConfigError
 from pasd_batch.config.storage import StorageSettings
 from pasd_batch.config.workers import WorkerSettings
 from pasd_batch.report.run_report import write_report
-from pasd_batch.runs.cost import RunningCost, price_of, run_cost
+from pasd_batch.runs.cost import RunningCost, price_of, run_cost, unpriced_lines
 from pasd_batch.runs.status import read_status
 from pasd_batch.runs.summary import RunCounts
 
@@ -49,6 +49,13 @@ def test_nodes_without_a_price_are_named_and_not_counted():
     cost = run_cost(counts(), {"spot": 0.5}, planned=100)
     assert cost.so_far == 1.0
     assert cost.line().endswith("without price, and not in it: nodes of type unknown")
+    none = run_cost(counts(), {"a10g": 0.5}, planned=400)
+    assert (none.so_far, none.per_photo, none.per_megapixel, none.in_all) == (None,) * 4
+    assert (
+        none.line() == "cost: not known; 3.00 worker hours; without price, and not in it: nodes of type spot, unknown"
+    )
+    assert price_of({"a10g": 0.5}, "spot") is None
+    assert unpriced_lines({"a10g": 0.5}, "a10g") == unpriced_lines(None, "spot") == []
 
 
 def test_nothing_done_and_no_price():
@@ -62,6 +69,10 @@ def test_a_resumed_run_goes_on_counting():
     cost.add(100, 3600.0, "spot")
     assert cost.so_far == 5.0
     assert cost.in_all(1000) == 25.0
+    cost.add(100, 3600.0, "a10g")
+    cost.prices = {"spot": 1.0}
+    cost.add(100, 3600.0, "a10g")  # without a price
+    assert (cost.so_far, cost.photos) == (7.0, 300)
     assert RunningCost(1.0).in_all(10) is None
 
 

@@ -30,7 +30,7 @@ from pasd_batch.config.weak_tiles import RetryWeakSettings
 from pasd_batch.errors import PasdBatchError
 from pasd_batch.manifests.allowed_folders import listed_folder
 from pasd_batch.records import PhotoFailure
-from pasd_batch.runs.cost import cost_of_seconds
+from pasd_batch.runs.cost import cost_of_seconds, unpriced_lines
 from pasd_batch.runs.kept_list import refuse_run_among_photos
 from pasd_batch.runs.run_file import describe_run, read_run, refuse_another, refuse_strangers
 from pasd_batch.runs.run_folder import RunFolder
@@ -136,6 +136,7 @@ def _time_lines(settings: RunSettings, loaders: ModelLoaders, summary: PlanSumma
         costs = [cost_of_seconds(settings.workers.price_per_hour, each * workers, kind) for each in (total, most)]
         if costs[0] is not None:
             lines.append(f"cost: about {costs[0]:,.2f}{again.format(f'{costs[1]:,.2f}')}{without}")
+        lines += unpriced_lines(settings.workers.price_per_hour, kind)
     return [*lines, *_deadline_lines(settings, seconds, summary)]
 
 

@@ -13,7 +13,7 @@ from pasd_batch.cluster.session import ClusterFailed, run_on_worker, workers_now
 from pasd_batch.config.manifest import ManifestSettings
 from pasd_batch.config.run import RunSettings
 from pasd_batch.manifests.pieces import is_image_source
-from pasd_batch.runs.cost import Prices, cost_of_seconds
+from pasd_batch.runs.cost import Prices, cost_of_seconds, unpriced_lines
 from pasd_batch.runs.kept_list import draft_list
 from pasd_batch.storage.storage import Storage
 
@@ -44,7 +44,7 @@ def _lines(settings: RunSettings, manifest: ManifestSettings, loaders: ModelLoad
         sampled = run_on_worker(sample_photos, *arguments, settings=settings.workers, seconds=WORKER_SECONDS)
     except (ClusterFailed, TimeoutError) as error:
         raise PreflightFailed([f"no worker could do the sample: {type(error).__name__}: {error}"]) from error
-    estimate = time_of_all(sampled.seconds, drawn.sizes, drawn.total)
+    estimate = time_of_all(sampled.seconds, drawn.sizes, drawn.certain, rest=drawn.rest)
     return describe_sample(drawn, sampled, estimate, workers_now(settings.workers), settings.workers.price_per_hour)
 
 
@@ -56,9 +56,10 @@ def describe_sample(
     sized = any(size != 1.0 for size in drawn.sizes)
     pace = f", {seconds / sum(drawn.sizes) * 1e6:.2f} s a megapixel" if sized else ""
     how = "drawn by size" if sized else "drawn at random, as the manifest does not tell the sizes of all photos"
+    how = "all there are" if not drawn.rest else how
     failed = f", {sampled.failed:,} of them failed" if sampled.failed else ""
     lines = [
-        f"sample: {photos:,} photos {how}{failed}: {seconds / photos:.2f} s a photo{pace} on a worker",
+        f"sample: {photos:,} photos, {how}{failed}: {seconds / photos:.2f} s a photo{pace} on a worker",
         *(f"warning: of the sample, {line}" for line in sampled.failures),
         f"time: about {_between(estimate, lambda taken: str(timedelta(seconds=round(taken / workers))))}"
         f" with {workers:,} worker(s), for which the cluster has room now (without storing)",
@@ -66,11 +67,13 @@ def describe_sample(
     if cost_of_seconds(prices, estimate.seconds, sampled.node_type) is not None:
         told = _between(estimate, lambda taken: f"{cost_of_seconds(prices, taken, sampled.node_type) or 0.0:,.2f}")
         lines.append(f"cost: about {told}")
-    return lines
+    return [*lines, *unpriced_lines(prices, sampled.node_type)]
 
 
 def _between(estimate: TimeEstimate, shown: Callable[[float], str]) -> str:
     """An estimate with its interval, `shown` as it is meant."""
     if estimate.low is None or estimate.high is None:
-        return f"{shown(estimate.seconds)} (from one photo, so that nobody knows how sure)"
+        return f"{shown(estimate.seconds)} (from too few photos, so that nobody knows how sure)"
+    if estimate.low == estimate.high:
+        return shown(estimate.seconds)
     return f"{shown(estimate.seconds)} (95 % interval {shown(estimate.low)} to {shown(estimate.high)})"
