@@ -155,6 +155,12 @@ class ResultRow:
         "The true photo that full-reference metrics compare with, if the manifest names one.",
         default=None,
     )
+    reference_sha256: str | None = result_column(
+        pa.string(), "SHA-256 (hex) of the bytes of the true photo.", default=None
+    )
+    reference_version: str | None = result_column(
+        pa.string(), "What tells the true photo from later ones at its place, as `input_version`.", default=None
+    )
     color_reference_uri: str | None = result_column(
         pa.string(),
         "The photo whose palette the result has, if the manifest names one ([color_reference](color_reference.md)).",

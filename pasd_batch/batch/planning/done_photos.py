@@ -18,6 +18,7 @@ _logger = logging.getLogger(__name__)
 
 _CONTENTS = {
     "uri": ("input_sha256", "input_version", "input_bytes"),
+    "reference_uri": ("reference_sha256", "reference_version", None),
     "mask_uri": ("mask_sha256", "mask_version", None),
     "color_reference_uri": ("color_reference_sha256", "color_reference_version", None),
 }
@@ -49,7 +50,8 @@ class DonePhoto:
 
     photo_id: str
     contents: Mapping[str, Content]
-    """Contents of its file, and of its mask and colour reference where it was done with them, by columns of URIs."""
+    """Contents of its file, and of its true photo, mask and colour reference where it was done with them, by columns of
+    URIs."""
 
 
 def done_photos(runs: Sequence[FoundRun]) -> dict[bytes, DonePhoto]:

@@ -69,8 +69,8 @@ def new_photos(checked: CheckedManifest, settings: RunSettings, model_fingerprin
     """Leave out what earlier runs have done.
 
     A photo is done if the latest run that has it, of those with the same settings and weights, restored it with the
-    same id, addresses, prompt and own settings, and it, its mask and its colour reference are unchanged (`Content`).
-    Held are some 300 bytes for each photo that is done, and as many for a mask or colour reference.
+    same id, addresses, prompt and own settings, and it and what it has beside it (true photo, mask, colour reference)
+    are unchanged (`Content`). Held are some 300 bytes for each photo that is done, and as many for each of these.
 
     Raises:
         NothingNew: nothing is left.

@@ -123,7 +123,8 @@ class PhotoLoader:
         if uri is None:
             return None
         with state.through(Stage.REFERENCE, beyond=is_trouble_of_source), _about("reference_uri", uri):
-            return self._decode_beside(self._fetch(uri, None), state, began, "reference")
+            data, state.row.reference_sha256, state.row.reference_version = self._noted(uri)
+            return self._decode_beside(data, state, began, "reference")
 
     def _palette(self, state: PhotoState, began: float) -> Palette | None:
         """The palette of the photo's colour reference, if a restoration is to have it; its pixels are not kept."""
@@ -135,9 +136,7 @@ class PhotoLoader:
         from pasd_batch.pasd.color_reference import Palette
 
         with state.through(Stage.REFERENCE, beyond=is_trouble_of_source), _about("color_reference_uri", uri):
-            state.row.color_reference_version = self._version(uri, None)
-            data = self._fetch(uri, None)
-            state.row.color_reference_sha256 = hashlib.sha256(data).hexdigest()
+            data, state.row.color_reference_sha256, state.row.color_reference_version = self._noted(uri)
             reference = self._decode_beside(data, state, began, "color reference")
             opacity = None if reference.alpha is None else torch.from_numpy(reference.alpha)
             return Palette.of(to_tensor(reference)[None], opacity)
@@ -148,9 +147,7 @@ class PhotoLoader:
         if uri is None or self.settings.mode is not RunMode.RESTORE:
             return None
         with state.through(Stage.MASK, beyond=is_trouble_of_source), _about("mask_uri", uri):
-            state.row.mask_version = self._version(uri, None)
-            data = self._fetch(uri, None)
-            state.row.mask_sha256 = hashlib.sha256(data).hexdigest()
+            data, state.row.mask_sha256, state.row.mask_version = self._noted(uri)
             if state.row.input is not None and state.row.mask_sha256 == state.row.input.sha256:
                 raise UnusableMask("the mask is the photo itself; name a mask, white where the photo is restored")
             return read_mask(self._decode_beside(data, state, began, "mask"), photo)
@@ -176,6 +173,12 @@ class PhotoLoader:
                 raise DeadlineExceeded(
                     f"{FETCHING} took longer than {most:g} s; raise deadlines.fetch, or look at the file"
                 ) from error
+
+    def _noted(self, uri: str) -> tuple[bytes, str, str | None]:
+        """A file that a photo has beside it, its SHA-256 and its version."""
+        version = self._version(uri, None)
+        data = self._fetch(uri, None)
+        return data, hashlib.sha256(data).hexdigest(), version
 
     def _version(self, uri: str, source_root: str | None) -> str | None:
         """A file's version, in runs that later ones with `manifest.only_new` go by.

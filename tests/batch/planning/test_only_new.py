@@ -138,8 +138,17 @@ def test_rows_have_the_version_only_in_runs_that_need_it(archive):
     assert ids(new(archive, only_new=str(archive / "plain"))) == ["bad.png"]
 
 
-@pytest.mark.parametrize(("column", "kept"), [("mask_uri", True), ("color_reference_uri", True), ("mask_uri", False)])
-def test_a_changed_mask_or_colour_reference_does_its_photos_again(archive, column, kept):
+@pytest.mark.parametrize(
+    ("column", "kept"),
+    [
+        ("mask_uri", True),
+        ("color_reference_uri", True),
+        ("reference_uri", True),
+        ("mask_uri", False),
+        ("reference_uri", False),
+    ],
+)
+def test_what_a_photo_has_beside_it_does_it_again_if_it_changes(archive, column, kept):
     masks = {"m.png": mask(24, 32), "n.png": mask(32, 24)}
     store_photos(archive, masks)
     uses = {"restoration": {"sampling": {"color_fix": "reference"}}} if column == "color_reference_uri" else {}
