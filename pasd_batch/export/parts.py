@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pasd_batch.export.column_types import held
 from pasd_batch.export.formats import ExportFailed
 from pasd_batch.export.run_rows import RunRows
 from pasd_batch.runs.row_file import IMAGE_COLUMN
@@ -93,6 +94,7 @@ def encode_huggingface(table: pa.Table) -> bytes:
     """A Parquet file whose `image` column `datasets` opens as images."""
     from datasets import Features, Image
 
+    table = held(table)
     features = Features.from_arrow_schema(table.schema)
     features[IMAGE_COLUMN] = Image()
     buffer = io.BytesIO()

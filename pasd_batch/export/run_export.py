@@ -50,7 +50,8 @@ def export_run(
     folder = open_run(uri, settings)
     _refuse_inside(folder.storage.uri(), target)
     rows = RunRows.of(folder, images=with_images, restored_only=to.needs_images)
-    return Exported(_export(rows, to, target, settings), with_images)
+    with told_as_failure(target):
+        return Exported(_export(rows, to, target, settings), with_images)
 
 
 def _refuse_inside(run: str, target: str) -> None:
@@ -72,11 +73,8 @@ def _export(rows: RunRows, to: ExportFormat, target: str, settings: StorageSetti
             place = Storage.open(target, settings)
             return export_parts(rows, place, lambda shard: huggingface_path(shard, count), encode_huggingface)
         case ExportFormat.LANCE:
-            with told_as_failure(target):
-                return export_lance(rows, target)
+            return export_lance(rows, target)
         case ExportFormat.DELTA:
-            with told_as_failure(target):
-                return export_delta(rows, target)
+            return export_delta(rows, target)
         case ExportFormat.ICEBERG:
-            with told_as_failure(target):
-                return export_iceberg(rows, target)
+            return export_iceberg(rows, target)

@@ -1,5 +1,6 @@
 """Rows of a complete run, shard by shard, with restored photos among them."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from pasd_batch.runs.layout import SUMMARY_FILE, image_path
 from pasd_batch.runs.row_file import IMAGE_COLUMN
 from pasd_batch.runs.run_file import RunFile, fingerprint, read_run
 from pasd_batch.runs.run_folder import RunFolder
-from pasd_batch.storage.storage import redact_uri
+from pasd_batch.storage.storage import NotFound, redact_uri
 from pasd_batch.storage.threads import in_threads
 
 
@@ -38,10 +39,14 @@ class RunRows:
         """
         run, place = read_run(folder.storage), redact_uri(folder.storage.uri())
         assert run is not None, "the folder was opened as that of a run"
-        if not folder.storage.exists(SUMMARY_FILE):
+        try:
+            summary = json.loads(folder.storage.read(SUMMARY_FILE))
+        except NotFound:
             raise ExportFailed(
                 f"{place} is not complete; the command that began it resumes it, and then it is exported"
-            )
+            ) from None
+        if restored_only and summary["failed"] == summary["photos"]:
+            raise ExportFailed(f"{place}: all photos failed; export its rows, which say why, as csv, delta or iceberg")
         if images and run.config.get("mode", "restore") != "restore":
             raise ExportFailed(f"{place} has no restored photos; export its rows as csv, delta or iceberg")
         return cls(folder, run, images, restored_only)
@@ -87,11 +92,6 @@ class RunRows:
     def tables(self) -> Iterator[pa.Table]:
         """The rows of all shards, in the plan's order."""
         return map(self.table, self.shards)
-
-    def reader(self) -> pa.RecordBatchReader:
-        """The same as Arrow's reader, which holds a shard at a time."""
-        batches = (batch for table in self.tables() for batch in table.to_batches())
-        return pa.RecordBatchReader.from_batches(self.schema, batches)
 
     def _image(self, row: dict[str, Any]) -> dict[str, Any] | None:
         if row["status"] != Status.OK or row["output_path"] is None:

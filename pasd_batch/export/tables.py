@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from pasd_batch.errors import PasdBatchError
+from pasd_batch.export.column_types import held, held_schema
 from pasd_batch.export.formats import ExportFailed
 from pasd_batch.export.run_rows import RunRows
 from pasd_batch.storage.location import redact_uri
@@ -19,6 +22,8 @@ from pasd_batch.storage.redaction import without_secrets
 _KEY = "pasd_batch.run"
 _NAMED_TABLE = re.compile(r"(?P<catalog>\w+):(?P<table>[\w.]+)")
 _COLORS = re.compile(r"\x1b\[\d*m")
+_STACK = re.compile(r"(\.? Detail: Python exception:|\s+0: ).*", re.DOTALL)
+"""Stacks of Python within Rust, and of Rust, which follow some messages."""
 _OWN_TABLE = "pasd_batch.photos"
 
 
@@ -40,9 +45,15 @@ def export_lance(rows: RunRows, target: str) -> int:
         return (found.schema.metadata or {}).get(_KEY.encode(), b"").decode()
 
     def write() -> int:
-        schema = rows.schema.with_metadata({_KEY: rows.identity})
+        found = held_schema(rows.schema)
+        # Lance takes a `.` for a field within a field.
+        names = [name.replace(".", "_") for name in found.names]
+        schema = pa.schema([field.with_name(name) for field, name in zip(found, names, strict=True)])
+        schema = schema.with_metadata({_KEY: rows.identity})
         batches = (
-            batch.replace_schema_metadata(schema.metadata) for table in rows.tables() for batch in table.to_batches()
+            batch
+            for table in map(held, rows.tables())
+            for batch in table.rename_columns(names).cast(schema).to_batches()
         )
         return int(lance.write_dataset(batches, place, schema=schema, mode="create").count_rows())
 
@@ -65,7 +76,9 @@ def export_delta(rows: RunRows, target: str) -> int:
     def write() -> int:
         # Tried again, a commit would add its rows to those of another export that has been quicker.
         once = CommitProperties(max_commit_retries=0)
-        write_deltalake(place, rows.reader(), mode="error", description=rows.identity, commit_properties=once)
+        batches = (batch for table in map(held, rows.tables()) for batch in table.to_batches())
+        reader = pa.RecordBatchReader.from_batches(held_schema(rows.schema), batches)
+        write_deltalake(place, reader, mode="error", description=rows.identity, commit_properties=once)
         return sum(DeltaTable(place).get_add_actions(flatten=True)["num_records"].to_pylist())
 
     return _once(rows, target, there, write)
@@ -87,8 +100,9 @@ def export_iceberg(rows: RunRows, target: str) -> int:
 
     def write() -> int:
         count = 0
-        with catalog.create_table_transaction(name, schema=rows.schema, properties={_KEY: rows.identity}) as new:
-            for table in rows.tables():
+        schema = held_schema(rows.schema)
+        with catalog.create_table_transaction(name, schema=schema, properties={_KEY: rows.identity}) as new:
+            for table in map(held, rows.tables()):
                 new.append(table)
                 count += table.num_rows
         return count
@@ -98,7 +112,7 @@ def export_iceberg(rows: RunRows, target: str) -> int:
 
 @contextmanager
 def told_as_failure(target: str) -> Iterator[None]:
-    """Run a block that writes a table, and tell what its library raises, of many classes and lines, as one line.
+    """Run a block that exports, and tell what a format's library raises, of many classes and lines, as one line.
 
     Raises:
         ExportFailed: it raised something.
@@ -108,9 +122,10 @@ def told_as_failure(target: str) -> Iterator[None]:
     except PasdBatchError:
         raise
     except Exception as error:
-        said = " ".join(_COLORS.sub("", without_secrets(str(error) or type(error).__name__)).split())
+        text = _STACK.sub("", _COLORS.sub("", str(error))) or type(error).__name__
+        said = " ".join(without_secrets(text).split())
         raise ExportFailed(
-            f"{redact_uri(target)}: the table cannot be written there: {said}; give a folder, or an address that the "
+            f"{redact_uri(target)}: the run cannot be exported there: {said}; give a folder, or an address that the "
             "format's library knows, and look at its settings"
         ) from error
 

@@ -8,6 +8,7 @@ import killed
 import numpy as np
 import pandas as pd
 import pytest
+from export_readers import READERS, read_huggingface, read_iceberg, read_lance, read_webdataset
 from PIL import Image
 from tiny_run import PHOTOS, TinyRun
 
@@ -41,55 +42,6 @@ def stored_pixels(run, row):
     return np.asarray(Image.open(io.BytesIO(run.files[row["photo_id"]])))
 
 
-def read_webdataset(target):
-    import webdataset
-
-    urls = sorted(map(str, target.glob("*.tar")))
-    return [
-        json.loads(sample["json"]) | {"png": sample["png"]}
-        for sample in webdataset.WebDataset(urls, shardshuffle=False)
-    ]
-
-
-def read_huggingface(target):
-    import datasets
-
-    return list(datasets.load_dataset(str(target), split="train", cache_dir=str(target.parent / "cache")))
-
-
-def read_lance(target):
-    import lance
-
-    return lance.dataset(str(target)).to_table().to_pylist()
-
-
-def read_delta(target):
-    from deltalake import DeltaTable
-
-    return DeltaTable(str(target)).to_pyarrow_table().to_pylist()
-
-
-def read_iceberg(target):
-    from pyiceberg.catalog.sql import SqlCatalog
-
-    catalog = SqlCatalog("pasd_batch", uri=f"sqlite:///{target}/catalog.db", warehouse=target.as_uri())
-    if not catalog.table_exists("pasd_batch.photos"):
-        return []
-    return catalog.load_table("pasd_batch.photos").scan().to_arrow().to_pylist()
-
-
-def read_csv(target):
-    return pd.read_csv(target).to_dict("records")
-
-
-READERS = {
-    "csv": read_csv,
-    "webdataset": read_webdataset,
-    "huggingface": read_huggingface,
-    "lance": read_lance,
-    "delta": read_delta,
-    "iceberg": read_iceberg,
-}
 OF_PHOTOS = ("webdataset", "huggingface")
 
 
@@ -203,6 +155,13 @@ def test_an_export_that_breaks_off_leaves_whole_parts_or_nothing(run, tmp_path, 
 
 
 def test_what_cannot_be_exported_is_told(run, tmp_path, monkeypatch):
+    summary = run.root / "summary.json"
+    before = summary.read_text()
+    summary.write_text(json.dumps(json.loads(before) | {"failed": PHOTOS}))
+    for to in OF_PHOTOS:
+        with pytest.raises(ExportFailed, match="all photos failed; export its rows, which say why, as csv, delta or"):
+            export(run, to, tmp_path / "out")
+    summary.write_text(before)
     with pytest.raises(ExportFailed, match="is a format of images"):
         export(run, "webdataset", tmp_path / "out", images=False)
     with pytest.raises(ExportFailed, match="Iceberg needs a catalog"):
