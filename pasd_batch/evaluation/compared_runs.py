@@ -7,7 +7,13 @@ from typing import Any
 from pasd_batch.evaluation.comparison import BASELINE, Comparison, PhotoChange, compare_runs, compare_with_baseline
 from pasd_batch.evaluation.run_scores import RunScores, read_scores
 from pasd_batch.report.score_pairs import score_pairs
-from pasd_batch.runs.run_differences import Difference, differences_between, flat_settings, shown_setting
+from pasd_batch.runs.run_differences import (
+    Difference,
+    differences_between,
+    flat_settings,
+    same_mode,
+    shown_setting,
+)
 from pasd_batch.runs.run_file import RunFile, read_run
 from pasd_batch.runs.run_folder import RunFolder
 from pasd_batch.storage.location import redact_uri
@@ -107,14 +113,26 @@ def _differing(runs: Sequence[RunFile]) -> Iterator[DifferingSetting]:
             yield DifferingSetting(name, tuple(shown_setting(run.config, name) for run in runs))
             continue
         first = next(differences[name].first for differences in against if name in differences)
-        others = (differences[name].second if name in differences else first for differences in against)
+        others = (
+            differences[name].second if name in differences else _as_first(name, first, runs[0], run)
+            for differences, run in zip(against, runs[1:], strict=True)
+        )
         yield DifferingSetting(name, (first, *others))
+
+
+def _as_first(name: str, value: str, first: RunFile, run: RunFile) -> str:
+    """The value of a run that does not differ from the first, unless it has no such setting in its mode."""
+    lacks = name in flat_settings(first.config) and name not in flat_settings(run.config)
+    return "not set" if lacks else value
 
 
 def _all_differences(first: RunFile, second: RunFile) -> Iterator[Difference]:
     """Differences that make them different runs; names of weights, devices and the like; and versions."""
     yield from differences_between(first, second)
-    yield from _unequal(_not_deciding(first), _not_deciding(second))
+    one, other = _not_deciding(first), _not_deciding(second)
+    if not same_mode(first, second):  # what decides in one mode may not in the other
+        one, other = _common(one, other), _common(other, one)
+    yield from _unequal(one, other)
     yield from _unequal(first.weights, second.weights, "commit of ")
     yield from _unequal(first.software, second.software, "version of ")
 
@@ -126,6 +144,10 @@ def _not_deciding(run: RunFile) -> dict[str, Any]:
         for name, value in flat_settings(run.settings).items()
         if name.startswith(_TOLD) and name not in deciding
     }
+
+
+def _common(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in others}
 
 
 def _unequal(first: Mapping[str, Any], second: Mapping[str, Any], prefix: str = "") -> Iterator[Difference]:

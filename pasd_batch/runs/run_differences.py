@@ -33,10 +33,13 @@ class Difference:
 
 
 def differences_between(existing: "RunFile", wanted: "RunFile") -> Iterator[Difference]:
-    """Differences that make two runs different ones; none if they are the same."""
+    """Differences that make two runs different ones; none if they are the same.
+
+    Settings that only one of them has, as it works in another mode, are none.
+    """
     before, now = flat_settings(existing.config), flat_settings(wanted.config)
     defaults = default_settings()
-    for name in sorted(before.keys() | now.keys()):
+    for name in sorted(before.keys() | now.keys() if same_mode(existing, wanted) else before.keys() & now.keys()):
         if name not in before and now[name] == defaults.get(in_one_pass(name), _NO_DEFAULT):
             continue  # the version that began the run did not have this setting yet
         if before.get(name) != now.get(name):
@@ -47,6 +50,11 @@ def differences_between(existing: "RunFile", wanted: "RunFile") -> Iterator[Diff
         yield Difference("model weights", str(existing.model_fingerprint), str(wanted.model_fingerprint))
     if _names(existing) != _names(wanted):
         yield Difference("scores", str(_names(existing)), str(_names(wanted)))
+
+
+def same_mode(first: "RunFile", second: "RunFile") -> bool:
+    """True if two runs do the same with their photos, so that they have the same settings."""
+    return first.config.get("mode") == second.config.get("mode")
 
 
 def flat_settings(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from photo_archive import settings
 from report_runs import result_row, stored_run
 
 from pasd_batch.cli import main
@@ -88,6 +89,30 @@ def test_what_runs_were_made_with_is_named_where_it_differs(tmp_path):
         "restoration.sampling.seed": ("0", "1", "0"),
         "restoration.model.base": ("x", "x", "y"),
         "version of torch": ("2", "2", "3"),
+    }
+
+
+def test_of_runs_in_other_modes_only_settings_that_both_have_are_told(tmp_path):
+    def about(**changes):
+        made = settings("/run", **{"metrics": {"no_reference": ["piqe"]}} | changes)
+        return {"config": made.decisive(), "settings": made.model_dump(mode="json")}
+
+    restored, audited, scored, other = (
+        stored_run(tmp_path / name, [result_row(0), result_row(1)], **about(**changes))
+        for name, changes in (
+            ("a", {}),
+            ("b", {"mode": "audit"}),
+            ("c", {"mode": "score", "metrics": {"no_reference": ["niqe"]}}),
+            ("d", {"restoration": {"sampling": {"seed": 7}}}),
+        )
+    )
+    assert [(each.name, each.values) for each in compare([restored, audited]).differing] == [
+        ("mode", ("'restore'", "'audit'"))
+    ]
+    assert {each.name: each.values for each in compare([restored, scored, other]).differing} == {
+        "mode": ("'restore'", "'score'", "'restore'"),
+        "metrics.no_reference": ("['piqe']", "['niqe']", "['piqe']"),
+        "restoration.sampling.seed": ("0", "not set", "7"),
     }
 
 
