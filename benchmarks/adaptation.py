@@ -70,7 +70,7 @@ def photo_sets() -> Iterator[PhotoSet]:
     """Sets from clean to bad."""
     for strength in (0.0, 0.25, 0.5, 1.0):
         yield PhotoSet(f"realesrgan {strength:g}", RealEsrganSettings(scale=1, strength=strength))
-    for strength in (0.25, 0.5, 1.0):  # at 0 an old photo is as clean as above
+    for strength in (0.0, 0.25, 0.5, 1.0):
         yield PhotoSet(f"old photo {strength:g}", OldPhotoSettings(strength=strength))
     for strength in (0.0, 0.5, 1.0):
         chain = RealEsrganSettings(scale=2, resize_back=False, strength=strength)

@@ -129,7 +129,8 @@ def _count(reading: float | None, interval: tuple[float, float] | None) -> float
 class Adapted:
     """Severity of a photo, and what follows from it."""
 
-    severity: float
+    severity: float | None
+    """None where the map has one class for all photos of that scale."""
     settings: Mapping[str, Any]
 
 
@@ -144,7 +145,7 @@ class AdaptationMap(Settings):
         fits = (each for each in self.scales if each.up_to_scale is None or scale <= each.up_to_scale)
         part = next(fits, self.scales[-1])
         severity = part.severity(readings)
-        return Adapted(severity, part.class_at(severity).settings)
+        return Adapted(severity if len(part.classes) > 1 else None, part.class_at(severity).settings)
 
     def without(self, names: Collection[str]) -> Self:
         """The map that leaves settings of these names alone."""

@@ -50,9 +50,12 @@ class PassSettings(Settings):
         usual = {"", QUALITY_SUFFIX, NEGATIVE_PROMPT, COLORIZATION_NEGATIVE_PROMPT}
         words = ("prompt", "trigger_words", "added_prompt", "negative_prompt")
         names = [name for name in words if getattr(sampling, name) not in {*usual, own.get(name)}]
-        # A model that says nothing of guidance has the usual one.
-        guided = "guidance_scale" in own and sampling.guidance_scale > max(1, own["guidance_scale"])
-        return [*names, "guidance_scale"] if guided else names
+        if "guidance_scale" not in own:  # it has the usual guidance
+            return names
+        if sampling.guidance_scale > max(1, own["guidance_scale"]):
+            return [*names, "guidance_scale"]
+        without = [name for name in ("guidance_interval", "guidance_rescale") if getattr(sampling, name)]
+        return [*names, *without] if own["guidance_scale"] <= 1 else names
 
     @model_validator(mode="before")
     @classmethod

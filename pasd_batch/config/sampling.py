@@ -143,6 +143,16 @@ class SamplingSettings(Settings):
     retry_weak: RetryWeakSettings = RetryWeakSettings()
     """A second try for photos with weak tiles."""
 
+    @property
+    def of_batch(self) -> Self:
+        """The settings that photos of one batch share: all but those that are each photo's own, which are left out.
+
+        A photo's own are its noise level and the frequencies that it keeps, by themselves or by the dial.
+        """
+        shared = self.at_fidelity()
+        own = {"fidelity": None, "alpha_a": None, "added_noise_level": None, "kept_frequencies": 0.0}
+        return shared.model_copy(update=own)
+
     def at_fidelity(self) -> Self:
         """The settings with those that the dial of fidelity moves where it puts them."""
         if self.fidelity is None:

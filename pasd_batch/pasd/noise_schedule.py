@@ -44,11 +44,6 @@ class AdjustableNoiseSchedule:
             )
         return cls(alphas_cumprod, float(alphas_cumprod[level]))
 
-    def noise_level(self, timestep: float) -> float:
-        """Noise over signal at a timestep: sigma = sqrt((1 - abar_t) / abar_t), 0.03 to 14.6 with Stable Diffusion."""
-        alpha = float(self.alphas_cumprod[round(timestep)])
-        return ((1.0 - alpha) / alpha) ** 0.5
-
     def start(
         self,
         latent: Float[Tensor, "1 channels height width"],
@@ -84,6 +79,12 @@ class AdjustableNoiseSchedule:
     ) -> Float[Tensor, "1 channels height width"]:
         """Noise by alpha_a, in place; `noise` is overwritten."""
         return _mix(noised, noise, self.alpha_a if alpha_a is None else alpha_a)
+
+
+def noise_level(alphas_cumprod: Float[Tensor, " timesteps"], timestep: float) -> float:
+    """Noise over signal at a timestep: sigma = sqrt((1 - abar_t) / abar_t), 0.03 to 14.6 with Stable Diffusion."""
+    alpha = float(alphas_cumprod[round(timestep)])
+    return ((1.0 - alpha) / alpha) ** 0.5
 
 
 def _mix(signal: Tensor, noise: Tensor, alpha: float | Tensor) -> Tensor:

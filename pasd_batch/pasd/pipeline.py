@@ -17,7 +17,7 @@ from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser
 from pasd_batch.pasd.memory import MemoryBudget, MemoryLimits
 from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.noise_draws import NoiseDraws
-from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule, pure_noise_start
+from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule, noise_level, pure_noise_start
 from pasd_batch.pasd.padded_photo import PaddedPhoto
 from pasd_batch.pasd.postprocessing import PostprocessedPhoto, Postprocessing, postprocess
 from pasd_batch.pasd.prepared_photo import PreparedPhoto, SamplingStart
@@ -35,11 +35,11 @@ from pasd_batch.records import PhotoFailure, RestorationReport
 
 
 class Pipeline:
-    """PASD with given networks and settings; its only state between photos is the cache of prompt embeddings."""
+    """PASD with given networks and settings of a batch; its only state is the cache of prompt embeddings."""
 
     def __init__(self, models: Models, sampling: SamplingSettings) -> None:
         self.models = models
-        self.sampling = sampling = sampling.at_fidelity()
+        self.sampling = sampling
         self._guidance_scales = [
             sampling.guidance_scale,
             *(each.guidance_scale for each in settings_of_regions(sampling)),
@@ -54,9 +54,17 @@ class Pipeline:
         self.denoiser = GuidedDenoiser(models.unet, models.control_branch, guidance, models.graphs)
         self.vae = VaeRunner(models.vae, models.vae_tf32, models.graphs)
         scheduler = self._scheduler()
-        self.noise_schedule = AdjustableNoiseSchedule.from_settings(sampling, scheduler.alphas_cumprod)
+        self._alphas_cumprod = scheduler.alphas_cumprod
         self._first_timestep = int(scheduler.timesteps[0])
         self._first_scale = scheduler.init_noise_sigma
+
+    def noise_schedule(self, sampling: SamplingSettings) -> AdjustableNoiseSchedule:
+        """Noise schedule of a photo with these settings.
+
+        Raises:
+            ValueError: as `AdjustableNoiseSchedule.from_settings`.
+        """
+        return AdjustableNoiseSchedule.from_settings(sampling, self._alphas_cumprod)
 
     @torch.inference_mode()
     def run(
@@ -112,11 +120,12 @@ class Pipeline:
             start = pure_noise_start(noise, draws.offset(), offset_noise_scale=sampling.offset_noise_scale)
             start = start.to(device)
         else:
-            noised = self.noise_schedule.add_noise(own, noise.to(device), timestep=self._first_timestep)
+            schedule = self.noise_schedule(photo.request.sampling)
+            noised = schedule.add_noise(own, noise.to(device), timestep=self._first_timestep)
             alphas = [each.sampling.alpha_a for each in photo.regions]
-            alpha_a = photo.latent_map(self.noise_schedule.alpha_a, alphas).to(device) if alphas else None
+            alpha_a = photo.latent_map(schedule.alpha_a, alphas).to(device) if alphas else None
             del noise
-            start = self.noise_schedule.add_ans_noise(noised, draws.ans_noise().to(device), alpha_a=alpha_a)
+            start = schedule.add_ans_noise(noised, draws.ans_noise().to(device), alpha_a=alpha_a)
             draws.offset()
         return SamplingStart(start.mul_(self._first_scale), kept, draws.state())
 
@@ -138,7 +147,7 @@ class Pipeline:
 
     def _condition(self, photo: PreparedPhoto, start: SamplingStart, limits: MemoryLimits) -> DenoisingPhoto:
         grid = plan_tiles(Size.of(start.latents), self._tiling(limits))
-        negative = self.sampling.negative_prompt if self.denoiser.guidance.is_active else None
+        negative = self._negative_prompt
         generator = Generator()
         generator.set_state(start.generator_state)
         return DenoisingPhoto(
@@ -171,7 +180,7 @@ class Pipeline:
             tile_batch=limits.tiles_together,
             fill_batches=self.sampling.tiling.fill_batches,
             dtype=self.models.dtype,
-            is_guided=lambda timestep: self.denoiser.guidance.acts_at(self.noise_schedule.noise_level(timestep)),
+            is_guided=lambda timestep: self.denoiser.guidance.acts_at(noise_level(self._alphas_cumprod, timestep)),
             eta=self.sampling.scheduler_options.eta,
             on_step=on_step,
         )
@@ -181,7 +190,7 @@ class Pipeline:
     ) -> PendingRestoration:
         latents, grid = denoised
         unscaled = MappedSource(TensorSource(latents, self.models.device), lambda part: part / self._scaling_factor)
-        postprocessing = Postprocessing(photo, self.sampling, grid)
+        postprocessing = Postprocessing(photo, grid)
 
         def decode(limits: MemoryLimits) -> PostprocessedPhoto:
             with self.vae.decoding(unscaled, tile_size=limits.vae_tile_size) as decoded:
@@ -193,21 +202,20 @@ class Pipeline:
             made.image,
             made.soundness,
             prompt,
-            self._report(grid, budget),
-            self._prompt_warnings(prompt),
+            self._report(photo.request.sampling, grid, budget),
+            self.models.prompt_encoder.warnings(prompt, self._negative_prompt),
             made.weakness,
         )
 
-    def _report(self, grid: TileGrid, budget: MemoryBudget) -> RestorationReport:
-        sampling = self.sampling
+    def _report(self, sampling: SamplingSettings, grid: TileGrid, budget: MemoryBudget) -> RestorationReport:
         return RestorationReport(
             steps=sampling.steps,
             guidance_scale=sampling.guidance_scale,
             conditioning_scale=sampling.conditioning_scale,
             fidelity=sampling.fidelity,
             kept_frequencies=sampling.kept_frequencies,
-            alpha_a=None if sampling.pure_noise_start else self.noise_schedule.alpha_a,
-            negative_prompt=sampling.negative_prompt if self.denoiser.guidance.is_active else None,
+            alpha_a=None if sampling.pure_noise_start else self.noise_schedule(sampling).alpha_a,
+            negative_prompt=self._negative_prompt,
             tiles=len(grid.tiles),
             tile_size=budget.limits.tile_size,
             tile_batch=budget.limits.tiles_together(grid.tile_size),
@@ -215,22 +223,14 @@ class Pipeline:
             float32_retry=False,
         )
 
+    @property
+    def _negative_prompt(self) -> str | None:
+        """None when guidance is off."""
+        return self.sampling.negative_prompt if self.denoiser.guidance.is_active else None
+
     def _whole_prompt(self, request: PhotoRequest) -> str:
         sampling = self.sampling
         return compose_prompt(request.prompt, trigger_words=sampling.trigger_words, suffix=sampling.added_prompt)
-
-    def _prompt_warnings(self, prompt: str) -> tuple[str, ...]:
-        if prompt and not self.models.prompt_encoder.responds_to_prompts:
-            return ("its prompt changes nothing, as the model reads no words; restore it with one that does",)
-        texts = {"prompt": prompt}
-        if self.denoiser.guidance.is_active:
-            texts["negative prompt"] = self.sampling.negative_prompt
-        truncated_text = {name: self.models.prompt_encoder.truncated_text(text) for name, text in texts.items()}
-        return tuple(
-            f"its {name} is longer than the text encoder reads; shorten it, or this is lost: {words!r}"
-            for name, words in truncated_text.items()
-            if words
-        )
 
     def _text_states(self, prompt: str) -> Float[Tensor, "words text_channels"]:
         return self.models.prompt_encoder.encode(prompt).to(self.models.device, self.models.dtype)

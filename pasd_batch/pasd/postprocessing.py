@@ -29,9 +29,13 @@ class Postprocessing:
     """Corrections of one photo's decoded pixels by its input."""
 
     photo: PreparedPhoto
-    sampling: SamplingSettings
     grid: TileGrid
     """Tiles of the denoising."""
+
+    @property
+    def sampling(self) -> SamplingSettings:
+        """The photo's own settings."""
+        return self.photo.request.sampling
 
     @property
     def filter_radius(self) -> int:
@@ -42,7 +46,7 @@ class Postprocessing:
     def correct(self, restored: Image, source: Image, statistics: Statistics | None = None) -> Image:
         """Correct decoded pixels in about [0, 1], of a whole photo or a tile of it; the result is in [0, 1]."""
         fixed = fix_color(restored.clamp(0.0, 1.0), source, self.sampling.color_fix, statistics).clamp(0.0, 1.0)
-        image = self.photo.with_frequencies(fixed, source, self.sampling)
+        image = self.photo.with_frequencies(fixed, source)
         palette = self.photo.request.palette
         return image if palette is None else with_palette(image, palette).clamp(0.0, 1.0)
 

@@ -42,8 +42,8 @@ class PreparedPhoto:
         """`sampling.kept_frequencies` in cycles per pixel of the working size."""
         return sampling.kept_frequencies * self.sizes.original.width / self.sizes.working.width
 
-    def with_frequencies(self, image: Image, source: Image, sampling: SamplingSettings) -> Image:
-        """Replace a restored photo's low frequencies by the input's, up to the cutoffs of `sampling` and each region.
+    def with_frequencies(self, image: Image, source: Image) -> Image:
+        """Replace a restored photo's low frequencies by the input's, up to the cutoffs of the photo and each region.
 
         `image` and `source` are in [0, 1] and of the working size, or, without regions, the same tile of it.
         """
@@ -53,7 +53,7 @@ class PreparedPhoto:
 
         weights = [resize_mask(each.weight, self.sizes.working).to(image.device) for each in self.regions]
         regions = [(weight, kept(each.sampling)) for weight, each in zip(weights, self.regions, strict=True)]
-        return composite_regions(kept(sampling), regions)
+        return composite_regions(kept(self.request.sampling), regions)
 
 
 @dataclass(frozen=True)

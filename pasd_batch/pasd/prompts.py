@@ -96,6 +96,17 @@ class PromptEncoder:
         """False for an encoder that maps all prompts to one embedding, as of a model trained without captions."""
         return not torch.equal(self.encode("a dog on a lawn"), self.encode("the sea by night"))
 
+    def warnings(self, prompt: str, negative_prompt: str | None) -> tuple[str, ...]:
+        """Warnings about words that are lost: those of a model that reads none, or beyond the encoder's length."""
+        if prompt and not self.responds_to_prompts:
+            return ("its prompt changes nothing, as the model reads no words; restore it with one that does",)
+        lost = {"prompt": self.truncated_text(prompt), "negative prompt": self.truncated_text(negative_prompt or "")}
+        return tuple(
+            f"its {name} is longer than the text encoder reads; shorten it, or this is lost: {words!r}"
+            for name, words in lost.items()
+            if words
+        )
+
     def token_ids(self, prompt: str) -> Tensor:
         """Token numbers (1, words), padded and cut to the text encoder's length (77)."""
         return self.tokenizer(

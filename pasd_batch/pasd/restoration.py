@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from jaxtyping import Shaped
 from torch import Tensor
 
+from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.pasd.color_reference import Palette
 from pasd_batch.pasd.regions import PhotoRegions
 from pasd_batch.pasd.seeds import derived_seed
@@ -23,6 +24,10 @@ class PhotoRequest:
 
     prompt: str
     seed: int
+    sampling: SamplingSettings
+    """The photo's own settings, at its fidelity (`SamplingSettings.at_fidelity`): those of its batch, but for its noise
+    level and kept frequencies (`SamplingSettings.of_batch`)."""
+
     regions: PhotoRegions | None = None
     """Mask and regions; None: none."""
 

@@ -40,7 +40,8 @@ class Restorer:
         self.models = models
         self.settings = settings
         self._pipelines: dict[SamplingSettings, Pipeline] = {}
-        self._pipeline(settings.sampling)  # raises now if the scheduler or noise level does not exist
+        # Raises now if the scheduler or noise level does not exist.
+        self._pipeline(settings.sampling).noise_schedule(settings.sampling.at_fidelity())
 
     @classmethod
     def from_settings(cls, settings: PassSettings) -> "Restorer":
@@ -77,8 +78,8 @@ class Restorer:
                 less memory; results have the same type. Others become failures.
             prompts: one per photo, without the quality suffix; an empty one stays empty.
             seeds: one per photo.
-            samplings: settings of each photo; None: the restorer's for all. Photos with equal settings are sampled
-                together. With `adapt`, settings depend on estimates of the photo.
+            samplings: settings of each photo; None: the restorer's for all. Photos whose settings differ in noise level
+                and kept frequencies alone are sampled together. With `adapt`, settings depend on the photo's estimates.
             palettes: palettes of the photos' colour references, None for photos without one; None: for no photo.
             regions: masks and regions of the photos, as `palettes`.
             on_step: called after every denoising step with the number of steps done and the total.
@@ -98,13 +99,13 @@ class Restorer:
             if problem is None:
                 sampling, severities[number] = adapt_settings(photo, sampling)
                 request = _request(photo, prompt, seed, sampling, palettes[number], regions[number])
-                groups.setdefault(sampling, {})[number] = request
+                groups.setdefault(sampling.of_batch, {})[number] = request
             else:
                 outcomes[number] = PhotoFailure(Stage.RESTORE, "InvalidPhoto", problem)
         for sampling, requests in groups.items():
             restored = self._restored(list(requests.values()), sampling, on_step)
             for (number, request), outcome in zip(requests.items(), restored, strict=True):
-                left = _composite_unmasked(request, outcome, sampling)
+                left = _composite_unmasked(request, outcome)
                 outcomes[number] = with_severity(left, severities[number])
         return [outcomes[number] for number in range(len(photos))]
 
@@ -167,11 +168,12 @@ class Restorer:
         return replace(again, report=replace(again.report, float32_retry=True))
 
     def _pipeline(self, sampling: SamplingSettings) -> Pipeline:
-        if sampling not in self._pipelines:
+        shared = sampling.of_batch
+        if shared not in self._pipelines:
             if len(self._pipelines) >= _PIPELINES:
                 self._pipelines.clear()
-            self._pipelines[sampling] = Pipeline(self.models, sampling)
-        return self._pipelines[sampling]
+            self._pipelines[shared] = Pipeline(self.models, shared)
+        return self._pipelines[shared]
 
     def _release_graphs(self) -> bool:
         return self.models.graphs is not None and self.models.graphs.release_for_memory()
@@ -214,16 +216,14 @@ def _request(
     if sampling.colorize:
         gray = to_gray(to_float(photo)).clamp(max=1.0)
         photo, prompt = from_float(gray, photo.dtype), color_prompt(prompt)
-    return PhotoRequest(photo[None], prompt, seed, palette=palette, regions=regions)
+    return PhotoRequest(photo[None], prompt, seed, sampling.at_fidelity(), palette=palette, regions=regions)
 
 
-def _composite_unmasked(
-    request: PhotoRequest, outcome: Restoration | PhotoFailure, sampling: SamplingSettings
-) -> Restoration | PhotoFailure:
+def _composite_unmasked(request: PhotoRequest, outcome: Restoration | PhotoFailure) -> Restoration | PhotoFailure:
     """The outcome composited over the input outside the mask."""
     if request.regions is None or isinstance(outcome, PhotoFailure):
         return outcome
-    left = request.regions.composite(to_float(outcome.image), sampling.feather)
+    left = request.regions.composite(to_float(outcome.image), request.sampling.feather)
     return replace(outcome, image=from_float(left, outcome.image.dtype))
 
 

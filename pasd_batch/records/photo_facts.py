@@ -109,7 +109,8 @@ class RestorationReport:
     severity: float | None = result_column(
         pa.float64(),
         "Severity of what is wrong with the photo, 0 to 1, by which its settings were chosen where they adapt "
-        "(`sampling.adapt`); null where they do not. Noise, blur and JPEG that it goes by are columns, too.",
+        "(`sampling.adapt`); null where they do not, or the map has one choice for all photos of that scale. Noise, "
+        "blur and JPEG that it goes by are columns, too.",
         default=None,
     )
     alpha_a: float | None = result_column(

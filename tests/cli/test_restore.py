@@ -176,6 +176,10 @@ def test_names_that_differ_in_their_suffix_only_are_told_apart(quick_models, pho
             [*EMBEDDED, "--prompt", "a dog"],
             "sampling.prompt: the embedded model reads no words, so",
         ),
+        (
+            [*EMBEDDED, "--set", "sampling.guidance_rescale=0.7", "--set", "sampling.guidance_interval=[0.3, 5]"],
+            "sampling.guidance_interval, sampling.guidance_rescale: the embedded model reads no words",
+        ),
         ([*EMBEDDED, "--guidance", "9", "--steps", "4"], "sampling.guidance_scale: the embedded model reads no words"),
         ([*EMBEDDED, "--set", "sampling.negative_prompt=fog"], "sampling.negative_prompt: the embedded model"),
         ([*EMBEDDED, "--set", "sampling.colorize=true"], "the embedded model has not learned to colorize"),

@@ -88,6 +88,12 @@ def test_a_part_is_for_scales_up_to_its_own_and_the_last_for_all_others():
         assert sampling.fidelity == fidelity
 
 
+def test_a_map_with_one_choice_for_all_photos_tells_no_severity():
+    one = AdaptationMap.parse({"scales": [{"noise_sigma": [1, 2], "classes": [{"severity": 0, "steps": 3}]}]})
+    found = one.at(readings(noise=25.0), scale=1)
+    assert (found.severity, found.settings) == (None, {"steps": 3})
+
+
 def test_settings_that_do_not_adapt_are_those_of_before():
     settings = SamplingSettings(steps=3)
     assert adapted(settings, readings(noise=99.0)) == (settings, None)

@@ -5,7 +5,7 @@ import torch
 
 from pasd_batch.config.base import ConfigError
 from pasd_batch.config.sampling import SamplingSettings
-from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule, pure_noise_start
+from pasd_batch.pasd.noise_schedule import AdjustableNoiseSchedule, noise_level, pure_noise_start
 
 # Stable Diffusion 1.5's: scaled-linear betas.
 ALPHAS_CUMPROD = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2, dim=0)
@@ -80,7 +80,6 @@ def test_pure_noise_with_an_offset_per_channel():
 
 def test_noise_levels_are_noise_over_signal():
     """Stable Diffusion's range is published as 0.0292 to 14.6146."""
-    every = schedule()
-    assert every.noise_level(0.0) == pytest.approx(0.0292, abs=1e-4)
-    assert every.noise_level(999.0) == pytest.approx(14.6146, abs=1e-3)
-    assert every.noise_level(500.4) == every.noise_level(500.0)
+    assert noise_level(ALPHAS_CUMPROD, 0.0) == pytest.approx(0.0292, abs=1e-4)
+    assert noise_level(ALPHAS_CUMPROD, 999.0) == pytest.approx(14.6146, abs=1e-3)
+    assert noise_level(ALPHAS_CUMPROD, 500.4) == noise_level(ALPHAS_CUMPROD, 500.0)

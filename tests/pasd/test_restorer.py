@@ -258,3 +258,27 @@ def test_photos_of_other_settings_are_restored_as_each_by_itself(make_restorer):
     assert [tuple(result.image.shape) for result in together] == [(3, 32, 40), (3, 48, 60), (3, 32, 40)]
     assert [result.report.steps for result in together] == [own.steps, own.steps, 1]
     assert together[2].report.alpha_a == 0.9
+
+
+def test_noise_level_and_kept_frequencies_are_each_photos_own_in_a_batch(make_restorer, models, photos):
+    """Photos that differ in them alone go through the networks together, and each comes out as by itself."""
+    own = {"steps": 2, "guidance_scale": 9.0, "tiling": TilingSettings(tile_size=16, overlap=4, tile_batch=4)}
+    dial = FidelityDial(guidance_scale=(9.0, 9.0))
+    changes = [{"alpha_a": 0.9}, {"added_noise_level": 300, "kept_frequencies": 0.2}, {"fidelity": 0.5}]
+    restorers = [make_restorer(**own, fidelity_dial=dial, **change) for change in changes]
+    photo, (calls, handle) = photos[0], count_calls(models.unet)
+    samplings = [each.settings.sampling for each in restorers]
+    with handle:
+        together = restorers[0].restore([photo] * 3, prompts=[""] * 3, seeds=[1] * 3, samplings=samplings)
+    assert len(calls) == 2
+    for restorer, result in zip(restorers, together, strict=True):
+        alone = restore_one(restorer, photo)
+        assert torch.equal(alone.image, result.image)
+        assert alone.report == result.report
+    assert [(each.report.fidelity, each.report.kept_frequencies) for each in together] == [
+        (None, 0),
+        (None, 0.2),
+        (0.5, 0.25),
+    ]
+    assert together[0].report.alpha_a == 0.9
+    assert together[2].report.alpha_a == 0.5

@@ -39,7 +39,7 @@ def photo_work(restoration: RestorationSettings) -> WorkOf:
             sizes = choose_sizes(
                 size, scale=sampling.scale, min_short_side=sampling.min_short_side, multiple=_PIXEL_MULTIPLE
             )
-            passes.append(_work_of_pass(sizes, sampling, usual, shape, beside))
+            passes.append(_work_of_pass(sizes, sampling.at_fidelity(), usual.at_fidelity(), shape, beside))
             size = sizes.target
         return _together(passes)
 

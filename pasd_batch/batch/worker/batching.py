@@ -74,7 +74,10 @@ def _batches(ready: Iterable[LoadedPhoto], most: int) -> list[list[LoadedPhoto]]
 
 @lru_cache(_KINDS)
 def _kind(height: int, width: int, sampling: SamplingSettings) -> Hashable:
-    """Properties that photos share whose tiles go through the networks together: the tiles' size, and the settings."""
+    """Properties that photos share whose tiles go through the networks together: the tiles' size, and the settings.
+
+    Noise level and kept frequencies are each photo's own (`SamplingSettings.of_batch`).
+    """
     from pasd_batch.pasd import padding
     from pasd_batch.pasd.geometry import LATENT_FACTOR, Size
     from pasd_batch.pasd.tiling import plan_tiles
@@ -82,7 +85,7 @@ def _kind(height: int, width: int, sampling: SamplingSettings) -> Hashable:
     original, least = Size(height, width), sampling.min_short_side
     padded = padding.choose_sizes(original, scale=sampling.scale, min_short_side=least, multiple=SIZE_STEP).padded
     latents = Size(padded.height // LATENT_FACTOR, padded.width // LATENT_FACTOR)
-    return plan_tiles(latents, sampling.tiling).tile_size, sampling
+    return plan_tiles(latents, sampling.tiling).tile_size, sampling.of_batch
 
 
 def _pixels_of(batch: Iterable[LoadedPhoto]) -> int:

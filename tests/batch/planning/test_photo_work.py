@@ -17,6 +17,7 @@ from pasd_batch.manifests.workload import workload
         ({"steps": 20, "step_cache": 2}, {"steps": 10}, 0.5),
         ({"steps": 20, "step_cache": 20}, {"steps": 1}, 1 / (1 + 19 * 0.09)),
         ({"steps": 20}, {"guidance_scale": 1}, 0.5),
+        ({"steps": 20}, {"fidelity": 1}, 0.5),
     ],
 )
 def test_the_effort_of_a_photo_with_own_settings_counts_the_evaluations_of_the_networks(usual, own, effort):

@@ -22,6 +22,15 @@ def test_a_batch_has_tiles_of_one_size_and_the_largest_goes_first():
     assert not ready
 
 
+def test_noise_levels_and_kept_frequencies_of_their_own_part_no_photos_and_other_settings_do():
+    ready = deque(loaded(number) for number in range(5))
+    changes = [{}, {"alpha_a": 0.3}, {"steps": 3}, {"kept_frequencies": 0.2, "added_noise_level": 500}, {"scale": 1.0}]
+    for photo, change in zip(ready, changes, strict=True):
+        photo.state.sampling = photo.state.sampling.model_copy(update=change)
+    assert numbers(take_batch(ready, 5)) == [0, 1, 3]
+    assert numbers(take_batch(ready, 5)) == [2]
+
+
 def test_a_batch_of_one_is_whoever_came_first():
     ready = deque([loaded(0, 400, 60), loaded(1), loaded(2)])
     assert numbers(take_batch(ready, 1)) == [0]
