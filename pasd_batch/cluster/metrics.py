@@ -39,7 +39,18 @@ PHOTOS = Metric(
     "pasd_batch_photos", MetricKind.COUNTER, "photos", "Photos that have their row, by `status`.", ("status",)
 )
 STAGE_SECONDS = Metric(
-    "pasd_batch_stage_seconds", MetricKind.HISTOGRAM, "seconds", "Time of a photo in a `stage`.", ("stage",)
+    "pasd_batch_stage_seconds",
+    MetricKind.HISTOGRAM,
+    "seconds",
+    "Time of a photo in a `stage`. (Its `_sum` is Ray's guess, from the middles of the buckets.)",
+    ("stage",),
+)
+STAGE_TIME = Metric(
+    "pasd_batch_stage_time_seconds",
+    MetricKind.COUNTER,
+    "seconds",
+    "Time of all photos together in a `stage`.",
+    ("stage",),
 )
 TILES = Metric("pasd_batch_tiles", MetricKind.COUNTER, "tiles", "Tiles denoised, all passes together.")
 PIXELS = Metric("pasd_batch_pixels", MetricKind.COUNTER, "pixels", "Pixels of the photos as fetched.")
@@ -99,6 +110,7 @@ COST = Metric(
 METRICS = (
     PHOTOS,
     STAGE_SECONDS,
+    STAGE_TIME,
     TILES,
     PIXELS,
     BYTES,
@@ -114,7 +126,7 @@ METRICS = (
 """All metrics, in the order of the documentation."""
 
 _PRINTED = "".join(map(chr, range(0x20, 0x7F)))
-_BOUNDARIES = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0]
+_BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0]
 
 
 class RunMetrics:
@@ -133,6 +145,7 @@ class RunMetrics:
         for stage, seconds in (row.get("seconds") or {}).items():
             if seconds is not None:
                 self._add(STAGE_SECONDS, seconds, stage=stage)
+                self._add(STAGE_TIME, seconds, stage=stage)
         self._add(TILES, row.get("tiles") or 0)
         self._add(PIXELS, (row.get("input_width") or 0) * (row.get("input_height") or 0))
         for direction in ("input", "output"):
