@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 OBJECTIVE = {"psnr": 1.0, "stlpips": -20.0}
 """Weights of metrics: a twentieth of ST-LPIPS is worth a decibel."""
 
+_LEAST_GAP = 0.005
+"""Between the best fixed setting and the best of each photo, in the objective's unit."""
+
 _FIRST_WORDS = "# Fitted by `pasd-batch adapt`"
 
 
@@ -100,6 +103,13 @@ def table(groups: list["GroupCheck"], weights: Mapping[str, float]) -> Iterator[
     yield "|---|" + "---:|" * (5 + len(metrics))
     for each in groups:
         ways = (each.fixed, each.adaptive, each.best)
-        cells = [f"{each.closed:.0%} ({each.low:.0%} to {each.high:.0%})", *(f"{way.objective:.2f}" for way in ways)]
+        cells = [_closed(each), *(f"{way.objective:.2f}" for way in ways)]
         cells += [f"{way.scores[name]:.4g}" for name in weights for way in ways]
         yield f"| {each.name} | {each.photos} | {' | '.join(cells)} |"
+
+
+def _closed(each: "GroupCheck") -> str:
+    """Share of the gap that is closed, with its interval; of a gap that rounds to 0 it would say nothing."""
+    if each.best.objective - each.fixed.objective < _LEAST_GAP:
+        return "no gap"
+    return f"{each.closed:.0%} ({each.low:.0%} to {each.high:.0%})"

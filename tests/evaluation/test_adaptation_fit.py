@@ -138,7 +138,7 @@ def test_the_command_writes_a_map_that_settings_take(evaluated, tmp_path, capsys
     path = tmp_path / "a folder" / "map.yaml"
     assert main(["adapt", str(evaluated), "--output", str(path), "--objective", "psnr=1", "--folds", "3"]) == 0
     told = capsys.readouterr().out
-    assert "| pairs | 6 | " in told
+    assert "| pairs | 6 | no gap | " in told
     assert f"sampling.adapt=true 'sampling.adaptation={path}'" in told
     settings = SamplingSettings.parse({"adapt": True, "adaptation": str(path)})
     assert settings.adaptation == AdaptationMap.parse(yaml.safe_load(path.read_text()))
