@@ -92,7 +92,7 @@ class PhotoLoader:
         largest = max(1.0, self.settings.restoration.enlarged_before * state.sampling.scale)
         if photo.width * photo.height * largest**2 > MOST_FLOATS:
             photo, reference = compact(photo), None if reference is None else compact(reference)
-        return LoadedPhoto(state, photo, reference, self._palette(state, began), mask)
+        return LoadedPhoto(state, photo, reference, self._palette(photo, state, began), mask)
 
     def _photo(self, state: PhotoState, began: float) -> Photo:
         """The photo itself; its row gets what is found out about it."""
@@ -126,7 +126,7 @@ class PhotoLoader:
             data, state.row.reference_sha256, state.row.reference_version = self._noted(uri)
             return self._decode_beside(data, state, began, "reference")
 
-    def _palette(self, state: PhotoState, began: float) -> Palette | None:
+    def _palette(self, photo: Photo, state: PhotoState, began: float) -> Palette | None:
         """The palette of the photo's colour reference, if a restoration is to have it; its pixels are not kept."""
         uri = state.record.color_reference_uri
         if uri is None or self.settings.mode is not RunMode.RESTORE:
@@ -138,6 +138,8 @@ class PhotoLoader:
         with state.through(Stage.REFERENCE, beyond=is_trouble_of_source), _about("color_reference_uri", uri):
             data, state.row.color_reference_sha256, state.row.color_reference_version = self._noted(uri)
             reference = self._decode_beside(data, state, began, "color reference")
+            if reference.grayscale and not photo.grayscale:
+                state.warn("color reference: it is grey, and so is the result; name one in colour")
             opacity = None if reference.alpha is None else torch.from_numpy(reference.alpha)
             return Palette.of(to_tensor(reference)[None], opacity)
 
@@ -150,7 +152,10 @@ class PhotoLoader:
             data, state.row.mask_sha256, state.row.mask_version = self._noted(uri)
             if state.row.input is not None and state.row.mask_sha256 == state.row.input.sha256:
                 raise UnusableMask("the mask is the photo itself; name a mask, white where the photo is restored")
-            return read_mask(self._decode_beside(data, state, began, "mask"), photo)
+            mask = read_mask(self._decode_beside(data, state, began, "mask"), photo)
+            if not mask.any():
+                state.warn("mask: it is black all over, so that the photo is only enlarged; white is restored")
+            return mask
 
     def _decode_beside(self, data: bytes, state: PhotoState, began: float, name: str) -> Photo:
         """A photo that another one has beside it; what is wrong with it is told with its name."""

@@ -107,6 +107,16 @@ def test_a_mask_that_cannot_be_used_fails_its_photo(tmp_path, content, error, to
     assert row["error_message"].endswith(f"this is about the photo's mask_uri {tmp_path / 'mask.png'}")
 
 
+@pytest.mark.parametrize(("level", "warned"), [(0, True), (128, False)])
+def test_a_mask_that_is_black_all_over_is_a_warning(tmp_path, level, warned):
+    Image.new("RGB", (24, 16), (9, 99, 9)).save(tmp_path / "a.png")
+    Image.new("L", (24, 16), level).save(tmp_path / "mask.png")
+    loaders = dataclasses.replace(tiny_models.TINY, restorer=lambda settings: tiny_models.TinyRestorer(2.0))
+    (row,) = restore_photos([tmp_path / "a.png"], tmp_path / "out", loaders=loaders, masks=tmp_path / "mask.png")
+    told = "mask: it is black all over, so that the photo is only enlarged; white is restored"
+    assert (row["status"], row["warnings"]) == ("ok", [told] if warned else [])
+
+
 def test_a_photo_is_not_its_own_mask(tmp_path):
     Image.new("L", (24, 16), 99).save(tmp_path / "a.png")
     loaders = dataclasses.replace(tiny_models.TINY, restorer=lambda settings: tiny_models.TinyRestorer(2.0))

@@ -59,6 +59,16 @@ def test_a_photo_s_palette_is_its_references_and_its_row_and_file_say_so(photos)
     assert [digest.encode() in data for data in stored] == [True, False]
 
 
+def test_a_grey_reference_of_a_photo_in_colour_is_a_warning(photos):
+    Image.open(photos / "like.jpg").convert("L").save(photos / "grey.png")
+    Image.open(photos / "1.png").convert("L").save(photos / "1.png")
+    records = [record(photos / f"{n}.png", color_reference_uri=str(photos / "grey.png")) for n in range(2)]
+    rows, _ = rows_of_run(photos / "run", records, restoration=USED)
+    assert [rows[f"{n}.png"]["status"] for n in range(2)] == ["ok", "ok"]
+    assert rows["0.png"]["warnings"] == ["color reference: it is grey, and so is the result; name one in colour"]
+    assert rows["1.png"]["warnings"] == []
+
+
 @pytest.mark.parametrize(("name", "kind"), [("gone.png", "NotFound"), ("broken.jpg", "TruncatedPhoto")])
 def test_a_reference_that_cannot_be_had_fails_its_photo_and_no_other(photos, name, kind):
     records = [record(photos / "0.png", color_reference_uri=str(photos / name)), record(photos / "1.png")]
