@@ -32,21 +32,25 @@ def add_command(commands: Any) -> None:
         description="Fit a map of adaptation to a finished evaluation, whose variants differ in settings that adapt, "
         "and print what it is worth for photos that it was not fitted to. docs/adaptation.md says more.",
     )
+    objective = [f"{name}={weight:g}" for name, weight in OBJECTIVE.items()]
     parser.add_argument("evaluation", metavar="EVALUATION", help="the evaluation's output")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="YAML file for the map")
     parser.add_argument(
         "--objective",
         nargs="+",
-        default=[f"{name}={weight:g}" for name, weight in OBJECTIVE.items()],
+        default=objective,
         metavar="METRIC=WEIGHT",
-        help="what is to be large: a weighted sum of the evaluation's scores (default: %(default)s)",
+        help=f"what is to be large: a weighted sum of the evaluation's scores (default: {' '.join(objective)})",
     )
-    parser.add_argument("--folds", type=int, default=10, help="parts of the photos that are left out in turn")
+    parser.add_argument(
+        "--folds", type=int, default=10, help="parts of the photos that are left out in turn (default %(default)s)"
+    )
     parser.add_argument(
         "--losses",
         type=float,
         default=1.0,
-        help="how much more losses against the mildest settings count than gains: above 1 for maps that do less harm",
+        help="how much more losses against the mildest settings count than gains: above 1 for maps that do less harm "
+        "(default %(default)g)",
     )
     add_storage_options(parser)
     parser.set_defaults(run=run)

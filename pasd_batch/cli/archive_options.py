@@ -102,6 +102,6 @@ def storage_settings_from(options: argparse.Namespace) -> StorageSettings:
     values = {
         "allowed_schemes": options.schemes or DEFAULT_SCHEMES,
         "allowed_hosts": options.hosts,
-        "allowed_folders": map(os.path.abspath, getattr(options, "folders", [])),
+        "allowed_folders": [os.path.abspath(os.path.expanduser(each)) for each in getattr(options, "folders", [])],
     }
     return StorageSettings.parse(values, source="command line")

@@ -129,5 +129,7 @@ def _left(options: argparse.Namespace, storage_settings: StorageSettings) -> str
 
 def _target(options: argparse.Namespace) -> str:
     """Place of the manifest: what is said, or beside the audit, which holds no addresses with secrets."""
-    place = options.output.rstrip("/") if "://" in options.output else os.path.abspath(options.output)
+    place = (
+        options.output.rstrip("/") if "://" in options.output else os.path.abspath(os.path.expanduser(options.output))
+    )
     return options.selected or f"{place}.selected.parquet"

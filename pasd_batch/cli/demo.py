@@ -4,6 +4,7 @@ The photos are degraded by the training chain, so that there is something to res
 """
 
 import argparse
+import os
 import sys
 import time
 from importlib.util import find_spec
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     from pasd_batch.runs.layout import IMAGES_FOLDER, RESULTS_FOLDER
 
     started = time.monotonic()
-    folder: Path = options.folder
+    folder: Path = Path(os.path.expanduser(options.folder))
     make_photos(folder)
     overrides = [f"manifest.path={folder / 'manifest.parquet'}", f"output.root={folder / 'run'}", *model(folder)]
     overrides += metrics()

@@ -1,6 +1,7 @@
 """`pasd-batch verify RUN`: is everything there and as it was stored; with `--repair`, what is not is done again."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -185,7 +186,9 @@ def _problems_written(path: str | None) -> Iterator[Any]:
     refuse_other_file(path, StorageSettings(), "a list of problems", begins_with(",".join(names)))
     with ExitStack() as stack:
         try:
-            file = stack.enter_context(open(path, "w", newline="", encoding="utf-8", errors="surrogateescape"))
+            file = stack.enter_context(
+                open(os.path.expanduser(path), "w", newline="", encoding="utf-8", errors="surrogateescape")
+            )
         except OSError as error:
             raise UsageError(f"--output {path}: {error.strerror}; name a file that can be written") from None
         writer = csv.writer(file)

@@ -6,7 +6,6 @@ import math
 import os
 import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from pasd_batch.config.workers import WorkerSettings
 from pasd_batch.errors import TroubleAroundPhotos
+from pasd_batch.storage.waiting import said_after
 
 _logger = logging.getLogger(__name__)
 
@@ -96,9 +96,10 @@ def ray_session(address: str | None) -> Iterator[None]:
         try:
             if address:
                 refuse_unreachable(address)
-            with _said_after(_SAID_AFTER, f"waiting for Ray{f' at {address}' if address else ' to start'}"):
+            what = f"waiting for Ray{f' at {address}' if address else ' to start'}"
+            with said_after(_SAID_AFTER, what, _logger):
                 ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except Exception as error:  # a node that does not start in time is a plain Exception of Ray's
             raise ClusterFailed(_why_not_begun(address, error)) from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -130,18 +131,6 @@ def refuse_unreachable(address: str) -> None:
     except OSError as error:
         told = ConnectionError(f"{host} does not answer at port {port} ({error})")
         raise ClusterFailed(_why_not_begun(address, told)) from error
-
-
-@contextlib.contextmanager
-def _said_after(seconds: float, text: str) -> Iterator[None]:
-    """Log a line if a block takes longer than so many seconds."""
-    timer = threading.Timer(seconds, _logger.warning, args=[text])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _why_not_begun(address: str | None, error: Exception) -> str:

@@ -1,5 +1,6 @@
 """Base class of all settings: frozen values that refuse unknown keys and report errors by dotted path."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -125,7 +126,7 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         ConfigError: the file is missing, cannot be read, is not YAML, or does not hold a mapping.
     """
     try:
-        values = load_strictly(Path(path).read_text(encoding="utf-8"))
+        values = load_strictly(Path(os.path.expanduser(path)).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
     except IsADirectoryError:

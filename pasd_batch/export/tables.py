@@ -157,10 +157,10 @@ def _catalog(target: str) -> tuple[Any, str]:
             f"{redact_uri(target)}: Iceberg needs a catalog, which a store is none; name a table of your catalog as "
             "CATALOG:NAMESPACE.TABLE (.pyiceberg.yaml), or a local folder"
         )
-    folder = Path(target).absolute()
+    folder = Path(_absolute(target))
     folder.mkdir(parents=True, exist_ok=True)
     return SqlCatalog("pasd_batch", uri=f"sqlite:///{folder}/catalog.db", warehouse=folder.as_uri()), _OWN_TABLE
 
 
 def _absolute(target: str) -> str:
-    return target if "://" in target else os.path.abspath(target)
+    return target if "://" in target else os.path.abspath(os.path.expanduser(target))

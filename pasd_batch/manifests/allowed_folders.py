@@ -43,7 +43,9 @@ def note_of_csv(target: str, photos: str) -> list[str]:
     if (
         "://" in target
         or "://" in photos
-        or not rows_outside(pa.chunked_array([[folder]]), granted_folders(os.path.abspath(target), None))
+        or not rows_outside(
+            pa.chunked_array([[folder]]), granted_folders(os.path.abspath(os.path.expanduser(target)), None)
+        )
     ):
         return []
     return [f"a run opens them with storage.allowed_folders=[{folder}]; a Parquet manifest says so itself"]

@@ -136,11 +136,8 @@ def metric_problems(settings: MetricsSettings) -> list[str]:
     names = (*settings.no_reference, *settings.full_reference)
     if not names:
         return []
-    unknown = [name for name in names if name not in METRIC_NEEDS]
-    if unknown:
-        known = ", ".join(METRIC_NEEDS)
-        reasons = [f"; {name} is none of a photo: {NOT_FOR_PHOTOS[name]}" for name in unknown if name in NOT_FOR_PHOTOS]
-        return [f"metrics: {', '.join(unknown)} is not known here; known are {known}{''.join(reasons)}"]
+    if unknown := unknown_metrics(names):
+        return unknown
     if importlib.util.find_spec("pyiqa") is None:
         return [
             f"metrics {', '.join(names)} need pyiqa: {_INSTALL}; or set metrics.no_reference and full_reference to []"
@@ -155,6 +152,16 @@ def metric_problems(settings: MetricsSettings) -> list[str]:
         for name in group:
             problems += _problems_of(name, mode, configurations, folders, str(_device(settings)))
     return problems
+
+
+def unknown_metrics(names: Sequence[str]) -> list[str]:
+    """A problem, if any of the names is none of a metric of photos; told without pyiqa."""
+    unknown = [name for name in names if name not in METRIC_NEEDS]
+    if not unknown:
+        return []
+    reasons = [f"; {name} is none of a photo: {NOT_FOR_PHOTOS[name]}" for name in unknown if name in NOT_FOR_PHOTOS]
+    known = ", ".join(METRIC_NEEDS)
+    return [f"metrics: {', '.join(unknown)} is not known here; known are {known}{''.join(reasons)}"]
 
 
 def _problems_of(

@@ -13,6 +13,11 @@ from pasd_batch.config.scheduler import SchedulerOptions
 _STEP_OPTIONS = ("eta",)
 """Options of `step`, rather than of the scheduler's configuration."""
 
+_NO_SCHEDULER = (
+    "scheduler {!r} is not a diffusers scheduler with alphas_cumprod, set_timesteps, scale_model_input and step; try "
+    "UniPCMultistepScheduler, DPMSolverMultistepScheduler, DDIMScheduler or EulerDiscreteScheduler"
+)
+
 
 @runtime_checkable
 class Scheduler(Protocol):
@@ -50,24 +55,31 @@ def build_scheduler(
         ValueError: diffusers has no scheduler of that name with the methods sampling needs, or it does not take the
             options or as many steps.
     """
-    kind = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
+    kind = scheduler_class(name)
     chosen = {} if options is None else options.model_dump(mode="json", exclude_none=True)
-    if kind is not None:
-        _refuse_unknown(kind, chosen)
+    _refuse_unknown(kind, chosen)
     of_kind = {key: value for key, value in chosen.items() if key not in _STEP_OPTIONS}
-    scheduler = None if kind is None else kind.from_config({**config, **of_kind})
+    scheduler = kind.from_config({**config, **of_kind})
     if not isinstance(scheduler, Scheduler):
-        raise ValueError(
-            f"scheduler {name!r} is not a diffusers scheduler with alphas_cumprod, set_timesteps, scale_model_input "
-            "and step; try UniPCMultistepScheduler, DPMSolverMultistepScheduler, DDIMScheduler or "
-            "EulerDiscreteScheduler"
-        )
+        raise ValueError(_NO_SCHEDULER.format(name))
     try:
         scheduler.set_timesteps(steps)
     except ValueError as error:
         remedy = "change steps or scheduler_options"
         raise ValueError(f"{name} cannot sample in {steps} steps; {remedy} ({error})") from error
     return scheduler
+
+
+def scheduler_class(name: str) -> type[Any]:
+    """The class of diffusers that is called so.
+
+    Raises:
+        ValueError: there is none, or it is no scheduler.
+    """
+    kind = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
+    if kind is None:
+        raise ValueError(_NO_SCHEDULER.format(name))
+    return kind
 
 
 def _refuse_unknown(kind: type[Any], chosen: Mapping[str, Any]) -> None:

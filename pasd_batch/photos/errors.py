@@ -11,7 +11,7 @@ Warn = Callable[[str], None]
 """Takes a sentence about what was left out, repaired or guessed; it is stored in the row's `warnings`."""
 
 
-_EACH_IS_A_PHOTO = "with `pages: every` each is a photo"
+_EACH_IS_A_PHOTO = "with `pages: every` (`--pages every`) each is a photo"
 
 
 def warn_of_other_pages(pages: int, page: int | None, what: str, warn: Warn) -> None:

@@ -117,6 +117,8 @@ def classify(error: BaseException, where: str) -> StorageError:
         return own  # such as an address that is not opened, found out inside a library
     detail = _detail(chain)
     kind, remedy = _KINDS[_fault(chain)]
+    if kind is NotFound and (spaced := next((name for name in where.split("/") if name != name.strip()), None)):
+        remedy += f"; {spaced!r} begins or ends with a space, perhaps by mistake"
     return kind(f"{where}: {detail}; {remedy}")
 
 

@@ -1,5 +1,9 @@
-"""fsspec's file systems as they are used here: without caches and tries of their own, HTTP guarded by `web_guard`."""
+"""fsspec's file systems as they are used here: without caches and tries of their own, HTTP guarded by `web_guard`.
 
+Google's keeps its tries, which cannot be set, but not its log.
+"""
+
+import logging
 from typing import Any
 
 import fsspec
@@ -41,4 +45,7 @@ def open_filesystem(scheme: str, timeout: float, allowed_hosts: tuple[str, ...])
         filesystem = CheckedS3FileSystem(**options)
         filesystem.retries = 1  # the library's own loop; botocore's is set above
         return filesystem
+    if scheme in ("gs", "gcs"):
+        # Each failure comes here as an error, which is told; gcsfs logs it with two tracebacks before.
+        logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
     return fsspec.filesystem(scheme, **options)

@@ -1,6 +1,9 @@
 """A look at whether a store does what creates that never overwrite rely on."""
 
+import contextlib
 import uuid
+from collections.abc import Iterator
+from pathlib import Path
 
 from pasd_batch.storage.remote_files import RemoteFiles
 from pasd_batch.storage.storage import AlreadyExists, Storage
@@ -25,3 +28,16 @@ def honours_create(storage: Storage) -> bool:
     finally:
         storage.delete(path)
     return False
+
+
+@contextlib.contextmanager
+def empty_folders_removed(storage: Storage) -> Iterator[None]:
+    """Remove at the end the folders of a local root that a block of probes has made, as far as they are empty."""
+    root = None if isinstance(storage.files, RemoteFiles) else Path(storage.uri())
+    made = [] if root is None else [each for each in (root, *root.parents) if not each.exists()]
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # not made, or somebody has put something there
+            for folder in made:
+                folder.rmdir()

@@ -14,6 +14,9 @@ _logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
+_SAID_AFTER = 5.0
+"""Seconds of trouble after which whoever waits is told."""
+
 
 class _Tally:
     """Number that threads add to."""
@@ -38,10 +41,13 @@ def retries_so_far() -> int:
 def with_retries(policy: RetryPolicy, operation: Callable[[], Result]) -> Result:
     """Call `operation` until it succeeds, fails for good, or `policy.attempts` tries have failed.
 
+    That it takes longer than a moment is a warning, once.
+
     Raises:
         TransientStorageError: the last failure, with the number of tries.
         StorageError: any other failure, at once.
     """
+    began, said = time.monotonic(), False
     for attempt in range(1, policy.attempts + 1):
         try:
             return operation()
@@ -49,7 +55,10 @@ def with_retries(policy: RetryPolicy, operation: Callable[[], Result]) -> Result
             if attempt == policy.attempts:
                 raise TransientStorageError(f"{error} (gave up after {attempt} tries)") from None
             pause = backoff(policy, attempt)
-            _logger.info("%s (try %d of %d, next in %.1f s)", error, attempt, policy.attempts, pause)
+            long = not said and time.monotonic() - began + pause > _SAID_AFTER
+            said = said or long
+            line = "%s (try %d of %d, next in %.1f s)"
+            _logger.log(logging.WARNING if long else logging.INFO, line, error, attempt, policy.attempts, pause)
         _retries.add_one()
         time.sleep(pause)
     raise AssertionError("a retry policy has at least one attempt")

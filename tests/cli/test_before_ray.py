@@ -87,6 +87,12 @@ def folder(tmp_path, monkeypatch):
         (["--ray-address", "no-such-host.invalid:6379"], ["no-such-host.invalid does not answer at port 6379"]),
         (["output.root=other"], ["has files (results/a.parquet) but no run.json"]),
         (
+            ["metrics.no_reference=[sharpness]"],
+            ["1 problem(s)", "metrics: sharpness is not known here; known"],
+        ),
+        (["restoration.model.device=cuda:99"], ["1 problem(s)", "device 'cuda:99': "]),
+        (["restoration.sampling.scheduler=ddim"], ["scheduler 'ddim' is not a diffusers scheduler", "try UniPC"]),
+        (
             ["manifest.path=none.csv", "restoration.model.base=/nope", "restoration.model.control=photos"],
             [
                 "3 problem(s)",

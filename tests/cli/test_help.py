@@ -10,10 +10,12 @@ def test_every_command_says_what_it_does_before_its_options(capsys, command):
     with pytest.raises(SystemExit) as ended:
         command_line.main([command, "--help"])
     assert ended.value.code == 0
-    usage, described, *_ = capsys.readouterr().out.split("\n\n")
+    told = capsys.readouterr().out
+    usage, described, *_ = told.split("\n\n")
     assert usage.startswith(f"usage: pasd-batch {command}")
     assert len(described.split()) >= 5
     assert not described.startswith(("positional arguments", "options"))
+    assert "['" not in told
 
 
 def test_settings_are_not_called_required(capsys):

@@ -98,6 +98,20 @@ def test_photos_of_a_folder_come_back_in_its_tree(quick_models, photos, tmp_path
     assert sorted(name.partition("~")[0] for name in names if "~" in name) == ["sub/a", "sub/a"]
 
 
+def test_a_tilde_that_no_shell_has_expanded_is_the_home_folder(quick_models, photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(photos)
+    Image.new("L", (44, 30), 255).save(tmp_path / "mask.png")
+    assert main(["restore", "~/in/a.jpg", "--output=~/out", "--mask=~/mask.png"]) == 0
+    assert main(["restore", "~/in/a.jpg", "--output=~/toned", "--color-reference=~/in/b.png"]) == 0
+    assert (tmp_path / "out/a.png").exists()
+    assert (tmp_path / "toned/a.png").exists()
+    (tmp_path / "run.yaml").write_text("manifest: {path: ~/none}\noutput: {root: ~/run}\n")
+    assert main(["plan", "~/run.yaml"]) == 2
+    assert "- ~/none: no manifest" in capsys.readouterr().err
+    assert not (photos / "~").exists()
+
+
 def test_globs_are_searched_as_folders_are(quick_models, photos, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(photos)
     (photos / "sub" / "deep").mkdir(parents=True)
@@ -192,6 +206,10 @@ def test_names_that_differ_in_their_suffix_only_are_told_apart(quick_models, pho
         (
             ["b.png", "--output", "out", "--base", "runwayml/stable-diffusion-v1-5", "--control", "nowhere"],
             "write hf://runwayml/stable-diffusion-v1-5 if it is a repository",
+        ),
+        (
+            ["b.png", "--output", "out", "--base", "file:///no/base", "--control", "file:///no/control"],
+            "pasd-batch: model.base: file:/",
         ),
         (
             ["b.png", "--output", "out", "--base", "model", "--control", "model", "--set", f"{TOON}=notes.safetensors"],

@@ -18,7 +18,7 @@ from pasd_batch.photos.resolution import Resolution
 from pasd_batch.records import StoredForm
 
 PICTURES = [np.ascontiguousarray(np.roll(picture(64, 64), 8 * step, axis=1)) for step in range(3)]
-LEFT_OUT = "the file has 3 {}, of which only the first is taken; with `pages: every` each is a photo"
+LEFT_OUT = "the file has 3 {}, of which only the first is taken; with `pages: every` (`--pages every`) each is a photo"
 
 
 def form_of(photo: Photo) -> StoredForm:

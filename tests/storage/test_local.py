@@ -17,6 +17,7 @@ from pasd_batch.storage.storage import (
     AlreadyExists,
     Forbidden,
     InvalidLocation,
+    NotFound,
     Storage,
     StorageError,
     StorageFull,
@@ -203,6 +204,14 @@ def test_local_files_are_named_by_path_or_uri(tmp_path, monkeypatch):
     assert Storage.open(".").uri("x/y") == str(tmp_path / "x/y")
     with pytest.raises(InvalidLocation, match="'file' is not allowed"):
         read_uri(str(path), StorageSettings(allowed_schemes=DEFAULT_SCHEMES - {"file"}))
+
+
+@pytest.mark.parametrize(("name", "told"), [("b.png ", "'b.png '"), (" a/b.png", "' a'"), ("a b/c.png", None)])
+def test_a_missing_name_with_a_space_at_an_end_shows_it(tmp_path, name, told):
+    with pytest.raises(NotFound) as missing:
+        Storage.open(str(tmp_path)).read(name)
+    assert ("begins or ends with a space" in str(missing.value)) is (told is not None)
+    assert told is None or f"; {told} begins or ends with a space" in str(missing.value)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

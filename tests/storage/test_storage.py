@@ -1,5 +1,6 @@
 """Storage: what all kinds have in common."""
 
+import contextlib
 import pickle
 import subprocess
 import sys
@@ -8,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from quick_retry import QUICK
 
-from pasd_batch.config.storage import StorageSettings
-from pasd_batch.storage.probe import honours_create
+from pasd_batch.config.storage import RetryPolicy, StorageSettings
+from pasd_batch.storage.probe import empty_folders_removed, honours_create
 from pasd_batch.storage.reading import read_uri
+from pasd_batch.storage.retry import with_retries
 from pasd_batch.storage.storage import (
     AlreadyExists,
     InvalidLocation,
@@ -18,6 +20,7 @@ from pasd_batch.storage.storage import (
     Storage,
     StorageError,
     TooLarge,
+    TransientStorageError,
 )
 
 
@@ -152,3 +155,31 @@ def test_storage_is_imported_quickly():
     script = "import sys, pasd_batch.storage.storage; print('torch' in sys.modules, 's3fs' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(("failures", "warned"), [(2, 0), (7, 1), (8, 1)])
+def test_trouble_that_takes_longer_than_a_moment_is_told_once(monkeypatch, caplog, failures, warned):
+    clock, left = [0.0], [failures]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("time.sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+
+    def operation() -> str:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise TransientStorageError("s3://b/a: the connection failed")
+        return "done"
+
+    with caplog.at_level("WARNING"), contextlib.suppress(TransientStorageError):
+        assert with_retries(RetryPolicy(), operation) == "done"
+    assert len(caplog.messages) == warned
+    assert all("s3://b/a: the connection failed (try " in message for message in caplog.messages)
+
+
+def test_probes_of_a_place_that_is_not_there_leave_nothing(tmp_path):
+    storage = Storage.open(str(tmp_path / "runs/one"))
+    with empty_folders_removed(storage):
+        assert honours_create(storage)
+    assert list(tmp_path.iterdir()) == []
+    with empty_folders_removed(storage):
+        storage.write("kept", b"")
+    assert [path.name for path in tmp_path.rglob("*")] == ["runs", "one", "kept"]

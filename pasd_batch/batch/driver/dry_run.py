@@ -34,6 +34,7 @@ from pasd_batch.runs.cost import cost_of_seconds, unpriced_lines
 from pasd_batch.runs.kept_list import refuse_run_among_photos
 from pasd_batch.runs.run_file import describe_run, read_run, refuse_another, refuse_strangers
 from pasd_batch.runs.run_folder import RunFolder
+from pasd_batch.storage.probe import empty_folders_removed
 from pasd_batch.storage.storage import Storage
 from pasd_batch.weights_by_name import on_this_machine
 
@@ -66,6 +67,11 @@ def plan_archive(
 
 def _plan(settings: RunSettings, loaders: ModelLoaders, sample: int) -> RunReport:
     storage = RunFolder.open(settings.output.root, settings.storage).storage
+    with empty_folders_removed(storage):
+        return _looked(settings, storage, loaders, sample)
+
+
+def _looked(settings: RunSettings, storage: Storage, loaders: ModelLoaders, sample: int) -> RunReport:
     found = check_storage_and_workers(settings, storage, loaders)
     if not settings.manifest.only_new or found.worker is None:
         return _plan_of(settings, storage, loaders, sample, found)

@@ -1,6 +1,7 @@
 """Checks that need no Ray, made before it begins: faults of settings, paths and manifest are told in seconds."""
 
 import glob
+import logging
 import os
 from pathlib import Path
 
@@ -21,11 +22,18 @@ from pasd_batch.manifests.errors import NoPhotos
 from pasd_batch.manifests.pieces import find_pieces, is_image_source
 from pasd_batch.manifests.rows import read_rows
 from pasd_batch.manifests.writing import refuse_other_formats, refuse_overwriting
+from pasd_batch.metrics.grid import GRID_SCORES
+from pasd_batch.metrics.iqa import unknown_metrics
 from pasd_batch.runs.kept_list import refuse_run_among_photos
 from pasd_batch.runs.run_file import RunFile, describe_run, read_run, refuse_another, refuse_strangers
 from pasd_batch.runs.run_folder import RunFolder
-from pasd_batch.storage.storage import Storage, StorageError
+from pasd_batch.storage.storage import Storage, StorageError, redact_uri
+from pasd_batch.storage.waiting import said_after
 from pasd_batch.weights_by_name import faults_on_this_machine
+
+_logger = logging.getLogger(__name__)
+
+_SAID_AFTER = 5.0
 
 
 def refuse_early(settings: RunSettings, *, ray_address: str | None) -> None:
@@ -37,13 +45,21 @@ def refuse_early(settings: RunSettings, *, ray_address: str | None) -> None:
         PreflightFailed: naming all problems.
         NothingNew: there is no photo, which `manifest.may_be_empty` allows.
     """
+    places = " and ".join(map(redact_uri, (settings.output.root, settings.manifest.path)))
+    with said_after(_SAID_AFTER, f"waiting for {places} to be looked at", _logger):
+        problems = _problems(settings, ray_address or os.environ.get("RAY_ADDRESS"))
+    if problems:
+        raise PreflightFailed(problems)
+
+
+def _problems(settings: RunSettings, address: str | None) -> list[str]:
     problems: list[str] = []
     attempt(problems, lambda: refuse_relative_paths_of_job(settings))
     settings = attempt(problems, lambda: with_absolute_paths(settings)) or settings
     storage = attempt(problems, lambda: RunFolder.open(settings.output.root, settings.storage).storage)
     if (described := settings.output.manifest) is not None:
         attempt(problems, lambda: refuse_other_formats(described))
-    if address := ray_address or os.environ.get("RAY_ADDRESS"):
+    if address:
         attempt(problems, lambda: refuse_unreachable(address))
     if storage is not None:
         before, run = len(problems), None
@@ -54,13 +70,34 @@ def refuse_early(settings: RunSettings, *, ray_address: str | None) -> None:
             attempt(problems, lambda: refuse_overwriting(described, settings.storage, remedy="move it"))
         if run is None or not run.lists_photos:  # else its own list counts, whatever has become of the folder
             attempt(problems, lambda: _nothing_if_empty(settings, storage))
+    if settings.mode is not RunMode.DESCRIBE:
+        theirs = [name for name in settings.metrics.full_reference if name not in GRID_SCORES]
+        problems += unknown_metrics([*settings.metrics.no_reference, *theirs])
     if not address:
         problems += faults_on_this_machine(settings)
+        attempt(problems, lambda: _refuse_unusable_passes(settings))
         detect, regions = settings.restoration.describe.detect, settings.restoration.regions
         if detect is not None and isinstance(detect.weights, Path):
             problems += filter(None, [unknown_classes(regions, detect.weights)])
-    if problems:
-        raise PreflightFailed(problems)
+    return problems
+
+
+def _refuse_unusable_passes(settings: RunSettings) -> None:
+    """Refuse schedulers that diffusers lacks, and devices that this machine lacks; the usual ones cost no import."""
+    if settings.mode is not RunMode.RESTORE:
+        return
+    for each in settings.restoration.in_order:
+        try:
+            if each.sampling.scheduler != SamplingSettings.model_fields["scheduler"].default:
+                from pasd_batch.pasd.schedulers import scheduler_class
+
+                scheduler_class(each.sampling.scheduler)
+            if each.model.device not in ("auto", "cpu"):
+                from pasd_batch.pasd.device import choose_device
+
+                choose_device(each.model.device)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
 
 
 def _refuse_other_run(settings: RunSettings, storage: Storage) -> RunFile | None:

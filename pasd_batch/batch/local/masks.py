@@ -28,7 +28,7 @@ def masks_of(given: str | Path | None, photos: Sequence[LocalPhoto]) -> list[str
         raise CannotRestore(
             "the masks have an empty name, perhaps of a variable that is not set; name a file or folder"
         )
-    path = os.path.abspath(given)
+    path = os.path.abspath(os.path.expanduser(given))
     if os.path.isfile(path):
         if len(photos) > 1:
             raise CannotRestore(

@@ -160,7 +160,7 @@ def _color_reference(given: str | Path | None, settings: RestoreSettings) -> str
             "the colour reference has an empty name, perhaps of a variable that is not set; name a file"
         )
     refuse_unused_reference(sampling)
-    path = os.path.abspath(given)
+    path = os.path.abspath(os.path.expanduser(given))
     if not os.path.isfile(path):
         what = "a folder, not a file" if os.path.isdir(path) else "no such file"
         raise CannotRestore(f"{os.fspath(given)}: {what}; name the photo whose palette the results are to have")
@@ -175,8 +175,10 @@ def _prepare(settings: RestoreSettings, root: str, loaders: ModelLoaders) -> tup
     try:
         # A CPU is no faster with several, and all wait for the last.
         on_cpu = choose_device(settings.model.device).type == "cpu"
-        run_settings = settings.as_run(root, photo_batch=1 if on_cpu else None)
-        here = on_this_machine(run_settings)
+        photo_batch = 1 if on_cpu else None
+        run_settings = settings.as_run(root, photo_batch=photo_batch)
+        # Of the settings as they were given, so that messages name them so.
+        here = on_this_machine(settings, run_settings.storage).as_run(root, photo_batch=photo_batch)
         return _spec(run_settings, loaders.fingerprint(here), loaders), here
     except (CheckpointError, ValueError) as error:
         raise ConfigError(str(error)) from error

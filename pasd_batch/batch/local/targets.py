@@ -60,7 +60,7 @@ def refuse_losses(photos: Sequence[LocalPhoto], paths: Sequence[str], output: st
 
 
 def output_root(output: str | Path) -> str:
-    """Absolute path of the folder for results.
+    """Absolute path of the folder for results; `~` is the home folder, which a shell does not expand in `--output=~/x`.
 
     Raises:
         CannotRestore: it is a URI, or has no name.
@@ -73,7 +73,7 @@ def output_root(output: str | Path) -> str:
             f"output folder {redact_uri(name)}: results go to a folder of this machine; for other places restore with "
             "pasd-batch run"
         )
-    return os.path.abspath(name)
+    return os.path.abspath(os.path.expanduser(name))
 
 
 def refuse_no_folder(output: str) -> None:

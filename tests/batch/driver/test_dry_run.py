@@ -47,10 +47,12 @@ def test_a_model_that_restores_nothing_cannot_start(ray_cluster, archive, tmp_pa
     report = plan_archive(settings(tmp_path / "run", archive.manifest), loaders=REFUSING)
     assert report.exit_code is ExitCode.CANNOT_START
     assert "lower tile_size" in report.message
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("no such scheme"), RuntimeError("another version"), ConnectionError("no")]
+    "error",
+    [ValueError("no such scheme"), RuntimeError("another version"), ConnectionError("no"), Exception("timed out")],
 )
 @pytest.mark.parametrize("begin", [plan_archive, run_archive])
 def test_a_ray_that_cannot_be_joined_cannot_start(tmp_path, monkeypatch, begin, error):

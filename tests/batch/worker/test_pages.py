@@ -61,7 +61,9 @@ def test_rows_tell_pages_bits_and_colours_in_every_mode(tmp_path, changes, caplo
         "half.tif": [None, None, None, None],
         "deep.png": [None, 1, 16, "RGBA"],
     }
-    left_out = "the file has 3 pages, of which only the first is taken; with `pages: every` each is a photo"
+    left_out = (
+        "the file has 3 pages, of which only the first is taken; with `pages: every` (`--pages every`) each is a photo"
+    )
     assert [name for name, row in rows.items() if row["warnings"]] == ["first.tif"]
     assert rows["first.tif"]["warnings"] == [left_out]
     assert [entry.getMessage() for entry in caplog.records if left_out in entry.getMessage()] == [
