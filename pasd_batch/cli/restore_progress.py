@@ -1,4 +1,4 @@
-"""Progress of `pasd-batch restore`: a bar over photos, one over steps, and a line for what went wrong."""
+"""Progress of `pasd-batch restore`: bars over photos and over steps with their tiles, and lines for what went wrong."""
 
 import builtins
 import logging
@@ -54,7 +54,7 @@ class ProgressBars:
         if self._on_terminal and not self._bars:
             photos = tqdm(desc="photos", unit="photo", file=sys.stderr)
             # Its steps are too few for a rate.
-            steps = tqdm(desc="steps", file=sys.stderr, leave=False, bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt}")
+            steps = tqdm(desc="steps", file=sys.stderr, leave=False, bar_format="{l_bar}{bar}| {n:.3g}/{total_fmt}")
             self._bars = [photos, steps]
         if self._bars:
             self._bars[0].set_description("loading the model" if progress.loading else "photos", refresh=False)
@@ -63,7 +63,7 @@ class ProgressBars:
             _move(bar, done, total)
 
 
-def _move(bar: tqdm, done: int, total: int) -> None:
+def _move(bar: tqdm, done: float, total: int) -> None:
     if done < bar.n:
         bar.reset()
     bar.total = total

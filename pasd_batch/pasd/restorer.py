@@ -82,7 +82,8 @@ class Restorer:
                 and kept frequencies alone are sampled together. With `adapt`, settings depend on the photo's estimates.
             palettes: palettes of the photos' colour references, None for photos without one; None: for no photo.
             regions: masks and regions of the photos, as `palettes`.
-            on_step: called after every denoising step with the number of steps done and the total.
+            on_step: called after every batch of tiles with the number of steps done, a share of the present one among
+                them, and the total.
         """
         if isinstance(prompts, str) or not len(photos) == len(prompts) == len(seeds):
             counts = f"{len(photos)} photos, {len(prompts)} prompts and {len(seeds)} seeds"

@@ -20,8 +20,9 @@ from pasd_batch.pasd.schedulers import Scheduler
 from pasd_batch.pasd.solver import Solver
 from pasd_batch.pasd.tiling import Blending, Tile, TileGrid
 
-StepCallback = Callable[[int, int], None]
-"""Called after every step with the number of steps done and the total."""
+StepCallback = Callable[[float, int], None]
+"""Called after every batch of tiles with the number of steps done, the share of the present one's batches among them,
+and the total of steps. One step of a large photo may take an hour."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def denoise(
         dtype: precision of the networks' inputs; latents and the solver stay in float32.
         is_guided: true for timesteps at which guidance acts; at others negative prompts are not evaluated.
         eta: DDIM's eta, for schedulers that take it; None: their default.
-        on_step: called after each step.
+        on_step: called after each step, and within it after each batch of tiles.
     """
     solvers = [_solver(photos, members, make_scheduler, eta) for members in _by_size(photos)]
     batches = _batches(photos, tile_batch, fill_batches)
@@ -90,7 +91,9 @@ def denoise(
         scaled = _in_order(solvers, [each.scaled(timestep) for each in solvers])
         guided = is_guided(float(timestep))
         blendings = [Blending(photo.grid) for photo in photos]
-        for batch in batches:
+        for number, batch in enumerate(batches):
+            if on_step is not None and number > 0:
+                on_step(index + number / len(batches), len(timesteps))
             predicted = denoiser(batch.at(scaled, dtype, guided=guided), on_device[index])
             for (photo, tile), part in zip(batch.members, predicted.split(1), strict=False):
                 blendings[photo].add(tile, part)

@@ -209,7 +209,7 @@ def test_names_that_differ_in_their_suffix_only_are_told_apart(quick_models, pho
         ),
         (
             ["b.png", "--output", "out", "--base", "file:///no/base", "--control", "file:///no/control"],
-            "pasd-batch: model.base: file:/",
+            "pasd-batch: model.base: /no/base: no such folder",
         ),
         (
             ["b.png", "--output", "out", "--base", "model", "--control", "model", "--set", f"{TOON}=notes.safetensors"],
@@ -387,7 +387,7 @@ def test_deadlines_are_settings(quick_models, model, photos, tmp_path, capsys):
     command = ["restore", str(photos / "a.jpg"), "--output", str(tmp_path / "out"), *model]
     command += ["--prompt", tiny_models.SLOWLY]
     assert main([*command, "--set", "deadlines.restore=0.5"]) == 1
-    assert "restoring took longer than 0.5 s (after step 1 of 5); raise deadlines.restore" in capsys.readouterr().err
+    assert "restoring took longer than 0.5 s (after 1 of 5 steps); raise deadlines.restore" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

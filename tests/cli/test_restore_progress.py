@@ -24,6 +24,7 @@ FAILED = row(2, "failed", error_type="CorruptPhoto", error_message="is no photo;
 STEPS = [
     RestoreProgress(photos=3, loading=True),
     RestoreProgress(photos=3),
+    RestoreProgress(photos=3, step=1 / 3, steps=2),
     RestoreProgress(photos=3, step=1, steps=2),
     RestoreProgress(photos=3, step=2, steps=2),
 ]
@@ -62,7 +63,7 @@ def test_a_terminal_has_bars_over_photos_and_steps_and_whole_lines_between(monke
     pieces = _lines_of(terminal)
     assert [piece.strip() for piece in pieces if piece.startswith("/in/")] == LINES
     assert any(piece.startswith("loading the model:") for piece in pieces)
-    for about, counts in (("photos:", ("0/3", "1/3", "2/3", "3/3")), ("steps:", ("1/2", "2/2"))):
+    for about, counts in (("photos:", ("0/3", "1/3", "2/3", "3/3")), ("steps:", ("0.333/2", "1/2", "2/2"))):
         assert all(any(piece.startswith(about) and count in piece for piece in pieces) for count in counts)
 
 

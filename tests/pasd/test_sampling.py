@@ -70,6 +70,16 @@ def test_unknown_and_unfit_schedulers_are_named(name):
         build_scheduler(name, SCHEDULER_CONFIG, 2)
 
 
+def test_on_step_counts_the_tiles_of_a_step_as_its_share():
+    calls = []
+    tiled = photo(1, Size(8, 20))
+    sample([tiled], steps=2, tile_batch=2, on_step=lambda done, of: calls.append((done, of)))
+    batches = -(-len(tiled.grid.tiles) // 2)
+    assert batches > 1
+    assert [done for done, _ in calls] == pytest.approx([number / batches for number in range(1, 2 * batches + 1)])
+    assert {of for _, of in calls} == {2}
+
+
 def test_on_step_counts_the_steps():
     calls = []
     sample([photo(1)], steps=3, on_step=lambda done, of: calls.append((done, of)))

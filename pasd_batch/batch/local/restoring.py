@@ -33,15 +33,15 @@ from pasd_batch.weights_by_name import faults_on_this_machine, on_this_machine
 
 @dataclass(frozen=True)
 class RestoreProgress:
-    """Progress of a restoration, told after every step and every photo."""
+    """Progress of a restoration, told after every batch of tiles and every photo."""
 
     photos: int
     skipped: int = 0
     """Photos that were done before, and are none of these."""
     done: int = 0
     """Photos that have their row."""
-    step: int = 0
-    """Steps done of the photos that the model works on."""
+    step: float = 0
+    """Steps done of the photos that the model works on, with the share of the present one's tiles."""
     steps: int = 0
     """Steps in all of these."""
     row: Row | None = None
@@ -72,7 +72,7 @@ def restore_photos(
             or several.
         output: folder for the restored photos; earlier results in it are replaced, other files never.
         settings: defaults are those of the embedded model.
-        on_progress: told in this thread after every step and every photo.
+        on_progress: told in this thread after every batch of tiles and every photo.
         loaders: for other models than those that the settings name.
         skip_done: leave out photos whose results are in `output`, later than they and made with the same settings and
             model; they have no rows.
@@ -213,7 +213,7 @@ def _run(
 ) -> list[Row]:
     done: list[Row] = []
 
-    def on_step(step: int, steps: int) -> None:
+    def on_step(step: float, steps: int) -> None:
         nonlocal now
         now = replace(now, step=step, steps=steps, row=None)
         on_progress(now)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-StepListener = Callable[[int, int], None]
+StepListener = Callable[[float, int], None]
 """Told after every step of a batch of photos how many are done, and how many there are."""
 
 
@@ -141,9 +141,9 @@ class ModelStage:
         seconds = self.settings.deadlines.restore
         deadline = Deadline("restoring", "deadlines.restore", seconds, len(batch))
 
-        def on_step(done: int, total: int) -> None:
+        def on_step(done: float, total: int) -> None:
             self.on_step(done, total)
-            deadline.check(f" (after step {done} of {total})", ", take fewer steps, or leave out the photo")
+            deadline.check(f" (after {done:.3g} of {total} steps)", ", take fewer steps, or leave out the photo")
 
         with process_ends_after(stuck_after(seconds, len(batch))):
             return restorer.restore(

@@ -37,7 +37,7 @@ class PhotoRestorer(Protocol):
         samplings: Sequence[SamplingSettings] | None = None,
         palettes: Sequence[Palette | None] | None = None,
         regions: Sequence[PhotoRegions | None] | None = None,
-        on_step: Callable[[int, int], None] | None = None,
+        on_step: Callable[[float, int], None] | None = None,
     ) -> Sequence[Restoration | PhotoFailure]:
         """One result per photo, in order; photos are CPU tensors (3, height, width), sRGB: float32 in [0, 1], and large
         ones uint8 or uint16, as which they come back.
