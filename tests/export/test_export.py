@@ -154,6 +154,37 @@ def test_an_export_that_breaks_off_leaves_whole_parts_or_nothing(run, tmp_path, 
     assert all(path.stat().st_mtime_ns == time for path, time in parts.items())
 
 
+def fetched(prefix, folder):
+    """The objects below a prefix of the bucket as files; the path of what is called like the prefix."""
+    import boto3
+
+    for each in boto3.resource("s3").Bucket("archive").objects.filter(Prefix=prefix):
+        path = folder / each.key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(each.get()["Body"].read())
+    return folder / prefix
+
+
+# Iceberg takes a catalog alone; Delta Lake's library holds Python's lock while it waits for the server in this process.
+@pytest.mark.parametrize("to", [each for each in READERS if each not in ("iceberg", "delta")])
+def test_an_export_to_a_store_that_broke_off_goes_on_and_has_every_row_once(run, s3, tmp_path, monkeypatch, to):
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")  # of Lance, whose library goes there itself
+    whole = RunRows.table
+
+    def broken(self, shard):
+        if shard == 1:
+            raise OSError("the machine goes away")
+        return whole(self, shard)
+
+    monkeypatch.setattr(RunRows, "table", broken)
+    with pytest.raises(ExportFailed, match="the machine goes away"):
+        export(run, to, "s3://archive/a/out")
+    monkeypatch.setattr(RunRows, "table", whole)
+    export(run, to, "s3://archive/a/out")
+    assert export(run, to, "s3://archive/a/out") == (PHOTOS if to == "csv" else 0)
+    assert len(READERS[to](fetched("a/out", tmp_path))) == (RESTORED if to in OF_PHOTOS else PHOTOS)
+
+
 def test_what_cannot_be_exported_is_told(run, tmp_path, monkeypatch):
     summary = run.root / "summary.json"
     before = summary.read_text()
