@@ -135,7 +135,11 @@ def refuse_unreachable(address: str) -> None:
 
 def _why_not_begun(address: str | None, error: Exception) -> str:
     if address is None:
-        return f"no Ray could be started on this machine: {error}; mend that, or name a cluster with --ray-address"
+        told = str(error).rstrip(".")
+        return (
+            f"no Ray could be started on this machine: {told}; try again if the machine was busy, mend what is wrong, "
+            "or name a cluster with --ray-address"
+        )
     if address.startswith(("http://", "https://")):
         return (
             f"no Ray cluster at {address}: that is the address of Ray's job API, which takes `ray job submit`; "

@@ -37,6 +37,17 @@ def test_a_start_that_takes_long_is_told(monkeypatch, caplog):
     assert [record.getMessage() for record in caplog.records] == ["waiting for Ray at auto"]
 
 
+def test_a_ray_that_does_not_start_in_time_is_told(monkeypatch):
+    def late(**options):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.init", late)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(ClusterFailed, match=r"during startup; try again if the machine was busy, .*--ray-addr"):
+        ray_session(None).__enter__()
+
+
 def test_a_ray_of_this_machine_is_not_waited_for_to_grow(small, monkeypatch):
     own = session._own_ray.set(True)
     try:
