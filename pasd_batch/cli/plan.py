@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from pasd_batch.batch.worker.log_lines import tell
+from pasd_batch.batch.worker.log_lines import log_context, tell
 from pasd_batch.cli.archive_options import add_config, read_config
 
 
@@ -38,17 +38,19 @@ def run(options: argparse.Namespace) -> int:
     """Report what a run would do; all problems come in one message, with exit code 2."""
     from pasd_batch.batch.driver.dry_run import plan_archive
     from pasd_batch.batch.driver.early_checks import refuse_early
+    from pasd_batch.batch.driver.run_paths import shown_root
     from pasd_batch.batch.planning.only_new import NothingNew
 
     settings = read_config(options)
-    try:
-        refuse_early(settings, ray_address=options.ray_address)
-    except NothingNew as nothing:
-        tell(str(nothing), failed=False)
-        return 0
-    report = plan_archive(settings, ray_address=options.ray_address, sample=options.sample)
-    tell(report.message, failed=report.exit_code != 0)
-    return report.exit_code
+    with log_context(run=shown_root(settings)):
+        try:
+            refuse_early(settings, ray_address=options.ray_address)
+        except NothingNew as nothing:
+            tell(str(nothing), failed=False)
+            return 0
+        report = plan_archive(settings, ray_address=options.ray_address, sample=options.sample)
+        tell(report.message, failed=report.exit_code != 0)
+        return report.exit_code
 
 
 def _photos(text: str) -> int:

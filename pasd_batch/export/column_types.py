@@ -45,11 +45,11 @@ def held_type(kind: pa.DataType) -> pa.DataType | None:
     if pa.types.is_dictionary(kind):
         return held_type(kind.value_type)
     if pa.types.is_struct(kind):
-        inner = [(field.name, held_type(field.type)) for field in kind]
-        return None if any(held is None for _, held in inner) else pa.struct(inner)
+        fields = [(field.name, inner) for field in kind if (inner := held_type(field.type)) is not None]
+        return pa.struct(fields) if len(fields) == kind.num_fields else None
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        held = held_type(kind.value_type)
-        return None if held is None else pa.list_(held)
+        inner = held_type(kind.value_type)
+        return None if inner is None else pa.list_(inner)
     return kind if any(holds(kind) for holds in _HELD) else None
 
 
