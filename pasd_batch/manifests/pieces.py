@@ -102,17 +102,21 @@ def _names_photos(settings: ManifestSettings, storage_settings: StorageSettings)
 
 def _refuse_other_kind(settings: ManifestSettings, wanted: ManifestFormat, storage_settings: StorageSettings) -> None:
     """Refuse a format that is set for what is plainly something else."""
-    uris = find_files(settings.path, storage_settings).uris
+    uris, kind = find_files(settings.path, storage_settings).uris, ManifestError
     if wanted is ManifestFormat.IMAGES:
-        if any(is_image(uri) for uri in uris):
-            return
+        manifests = 0
+        for uri in uris:
+            if is_image(uri):
+                return
+            manifests += _format_of(uri) is not None
+        kind = ManifestError if manifests else NoPhotos  # which `may_be_empty` may allow
         there = "no photo is there, by the endings of names"
     else:
         photo = next((uri for uri in islice(uris, _PEEK) if is_image(uri)), None)
         if photo is None:
             return
         there = f"photos are there ({redact_uri(photo)})"
-    raise ManifestError(
+    raise kind(
         f"{redact_uri(settings.path)}: manifest.format is {wanted.value}, but {there}; leave manifest.format out, or "
         "check manifest.path"
     )
