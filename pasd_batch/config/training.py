@@ -12,7 +12,7 @@ from pasd_batch.config.losses import LossSettings, PredictionType
 from pasd_batch.config.model import Precision
 from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.config.trainer import TrainerSettings
-from pasd_batch.config.training_model import FromPasd, FromScratch, ModelStart, TrainablePart
+from pasd_batch.config.training_model import FromPasd, FromRealEsrgan, FromScratch, ModelStart, TrainablePart
 from pasd_batch.config.training_vae import VaeTrainingSettings
 
 
@@ -117,7 +117,9 @@ class TrainingSettings(TrainerSettings):
         return self
 
     def _exports_base(self) -> bool:
-        return isinstance(self.model, FromScratch) or (isinstance(self.model, FromPasd) and self.model.carries_base)
+        return isinstance(self.model, FromScratch | FromRealEsrgan) or (
+            isinstance(self.model, FromPasd) and self.model.carries_base
+        )
 
 
 AnyTraining = TrainingSettings | VaeTrainingSettings

@@ -189,5 +189,39 @@ class FromScratch(Settings):
     """The forward diffusion."""
 
 
-ModelStart = Annotated[FromStableDiffusion | FromPasd | FromScratch, Field(discriminator="start")]
+class FromRealEsrgan(Settings):
+    """A small model whose first prediction is made by layers of Real-ESRGAN x4plus; the output has the base's parts.
+
+    Its degradation removal module is an RRDBNet at 1/4 of the photo, its VAE's decoder ends in Real-ESRGAN's upsampling
+    layers. Everything can be trained further.
+    """
+
+    start: Literal["real_esrgan"] = "real_esrgan"
+    """Names this start."""
+
+    generator: Annotated[WeightsPath, Weights()]
+    """Real-ESRGAN x4plus, a safetensors file made by `benchmarks/convert_real_esrgan.py`."""
+
+    blocks: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0, 1, 2, 20, 21, 22), min_length=1)
+    """Its residual blocks that are kept, in order; the first and the last matter most."""
+
+    latent_channels: int = Field(default=64, ge=1)
+    """Channels of the latents: principal components of the generator's features."""
+
+    unet: UNetSizes = UNetSizes(
+        widths=(160, 96, 64), text_attention=(False, False, True), heads=4, layers_per_block=1, norm_groups=16
+    )
+    """The UNet; its first level needs room for each latent channel twice."""
+
+    text_encoder: TextEncoderSizes = TextEncoderSizes()
+    """The text encoder."""
+
+    paca: PacaVariant = PacaVariant.PASD
+    """Form of PACA."""
+
+    schedule: NoiseScheduleSettings = NoiseScheduleSettings()
+    """The forward diffusion."""
+
+
+ModelStart = Annotated[FromStableDiffusion | FromPasd | FromScratch | FromRealEsrgan, Field(discriminator="start")]
 """Start of a training, told apart by `start`."""

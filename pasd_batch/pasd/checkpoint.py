@@ -19,9 +19,10 @@ from transformers.utils import logging as transformers_logging
 
 from pasd_batch.pasd.control_branch import ControlBranch
 from pasd_batch.pasd.encoder import DiffusionEncoder
+from pasd_batch.pasd.esrgan_vae import EsrganVae
 from pasd_batch.pasd.model_config import accepted_options, read_json, read_model_config
 from pasd_batch.pasd.paca import PacaForm
-from pasd_batch.pasd.pixel_shuffle_vae import vae_class
+from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.pasd.state_dict import (
     CheckpointError,
     assign_strictly,
@@ -32,6 +33,9 @@ from pasd_batch.pasd.state_dict import (
 )
 from pasd_batch.pasd.unet import PixelAwareUNet
 from pasd_batch.storage.weight_file_kind import why_no_safetensors
+
+_VAES: dict[str | None, type[AutoencoderKL]] = {kind.__name__: kind for kind in (PixelShuffleVae, EsrganVae)}
+"""VAEs of our own, by the name in their configuration."""
 
 Model = TypeVar("Model", AutoencoderKL, CLIPTextModel)
 
@@ -108,7 +112,8 @@ def load_vae(folder: Path, *, allow_pickle: bool = False) -> AutoencoderKL:
     Raises:
         CheckpointError: it is not there, or tensors do not fit; the message lists them.
     """
-    return _load_strictly(vae_class(read_json(folder / "config.json")), folder, allow_pickle=allow_pickle)
+    name = read_json(folder / "config.json").get("_class_name")
+    return _load_strictly(_VAES.get(name, AutoencoderKL), folder, allow_pickle=allow_pickle)
 
 
 def load_text_encoder(folder: Path, *, allow_pickle: bool = False) -> CLIPTextModel:

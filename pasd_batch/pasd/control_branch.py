@@ -12,7 +12,7 @@ from diffusers.configuration_utils import register_to_config
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pasd_batch.pasd.degradation_removal import DegradationRemovalModule
+from pasd_batch.pasd.degradation_removal import DegradationRemovalModule, RrdbDegradationRemoval
 from pasd_batch.pasd.encoder import DiffusionEncoder, batch_timesteps, skip_channels
 
 
@@ -30,7 +30,8 @@ class ControlBranch(DiffusionEncoder):
     """ControlNet-like encoder with the degradation removal module in front; a diffusers model.
 
     Serves all published variants: `use_rrdb` adds two RRDB blocks to the degradation removal module, `return_rgbs`
-    its to-RGB heads. Parameter names are those of the published weights.
+    its to-RGB heads. Parameter names are those of the published weights. With `rrdb_blocks` the module is an RRDBNet
+    of so many blocks instead of the published pyramid.
     """
 
     @register_to_config
@@ -60,16 +61,22 @@ class ControlBranch(DiffusionEncoder):
         conditioning_embedding_out_channels: Sequence[int] = (16, 32, 96, 256),
         use_rrdb: bool = False,
         return_rgbs: bool = True,
+        rrdb_blocks: int = 0,
     ) -> None:
         super().__init__()
         self._build_encoder()
-        self.controlnet_cond_embedding = DegradationRemovalModule(
-            block_out_channels[0],
-            conditioning_embedding_out_channels,
-            image_channels=conditioning_channels,
-            use_rrdb=use_rrdb,
-            return_rgbs=return_rgbs,
-        )
+        if rrdb_blocks:
+            self.controlnet_cond_embedding = RrdbDegradationRemoval(
+                block_out_channels[0], rrdb_blocks, image_channels=conditioning_channels, return_rgbs=return_rgbs
+            )
+        else:
+            self.controlnet_cond_embedding = DegradationRemovalModule(
+                block_out_channels[0],
+                conditioning_embedding_out_channels,
+                image_channels=conditioning_channels,
+                use_rrdb=use_rrdb,
+                return_rgbs=return_rgbs,
+            )
         self.controlnet_down_blocks = nn.ModuleList(
             zero_convolution(channels) for channels in skip_channels(block_out_channels, layers_per_block)
         )

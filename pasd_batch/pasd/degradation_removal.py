@@ -12,7 +12,13 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, silu
+from torch.nn.functional import leaky_relu, pixel_unshuffle, silu
+
+ESRGAN_FEATURES, ESRGAN_GROWTH = 64, 32
+"""Channels of ESRGAN's features, and those that each convolution in a dense block adds."""
+
+_SHUFFLE = 4
+"""Pixels of a side that `RrdbDegradationRemoval` takes as channels."""
 
 
 class DegradationRemoval(NamedTuple):
@@ -51,8 +57,8 @@ class DegradationRemovalModule(nn.Module):
         nn.init.zeros_(self.conv_out.bias)  # pyright: ignore[reportArgumentType]
 
     @property
-    def receptive_radius(self) -> int:
-        """Distance (photo pixels) over which inputs influence an embedding pixel, rounded up to a multiple of 8."""
+    def halo(self) -> int:
+        """Photo pixels that a tile needs around it, the receptive field's radius rounded up to a multiple of 8."""
         scales = len(self.blocks) // 2
         radius = 1 + sum(2 * 2**scale for scale in range(scales)) + 2**scales
         if self.preprocesser is not None:
@@ -74,6 +80,54 @@ class DegradationRemovalModule(nn.Module):
             if to_rgbs is not None:
                 rgbs.append(to_rgbs[scale](features))
         return DegradationRemoval(self.conv_out(features), None if to_rgbs is None else tuple(rgbs))
+
+
+class RrdbDegradationRemoval(nn.Module):
+    """DRM whose features come from an RRDBNet (arXiv 1809.00219) at 1/4 of the photo, without its upsampling layers.
+
+    Called as `DegradationRemovalModule`. The layers up to `conv_body` are those of Real-ESRGAN (arXiv 2107.10833), so
+    that its blocks, or some of them, may be the initial weights.
+    """
+
+    halo = 96
+    """Photo pixels around a tile. What lies farther is in the receptive field, but has next to no influence: of
+    Real-ESRGAN's own tiles the border is 40 pixels."""
+
+    def __init__(
+        self,
+        embedding_channels: int,
+        blocks: int,
+        *,
+        image_channels: int = 3,
+        features: int = ESRGAN_FEATURES,
+        growth: int = ESRGAN_GROWTH,
+        return_rgbs: bool = True,
+    ) -> None:
+        super().__init__()
+        self.conv_first = nn.Conv2d(image_channels * _SHUFFLE**2, features, 3, padding=1)
+        self.body = nn.Sequential(*(RRDB(features, growth) for _ in range(blocks)))
+        self.conv_body = nn.Conv2d(features, features, 3, padding=1)
+        self.to_rgbs = nn.ModuleList([nn.Conv2d(features, 3, 3, padding=1)]) if return_rgbs else None
+        self.conv_out = nn.Conv2d(features, embedding_channels, 3, padding=1, stride=2)
+        nn.init.zeros_(self.conv_out.weight)
+        nn.init.zeros_(self.conv_out.bias)  # pyright: ignore[reportArgumentType]
+
+    def features(self, image: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch _f _h _w"]:
+        """The network's features of a photo in [0, 1], at 1/4 of its size."""
+        first = self.conv_first(pixel_unshuffle(image, _SHUFFLE))
+        return first + self.conv_body(self.body(first))
+
+    def forward(
+        self, image: Float[Tensor, "batch channels height width"], *, with_rgbs: bool = True
+    ) -> DegradationRemoval:
+        """Embed a photo in [0, 1] whose sides are multiples of 8; the to-RGB head, at 1/4, is for training."""
+        features = self.features(image)
+        rgbs = None if self.to_rgbs is None or not with_rgbs else tuple(head(features) for head in self.to_rgbs)
+        return DegradationRemoval(self.conv_out(features), rgbs)
+
+
+AnyDegradationRemoval = DegradationRemovalModule | RrdbDegradationRemoval
+"""A degradation removal module of either kind."""
 
 
 class RRDB(nn.Module):

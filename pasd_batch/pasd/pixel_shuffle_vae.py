@@ -57,8 +57,3 @@ def shuffled(features: Float[Tensor, "batch channels height width"]) -> Float[Te
     pixels = features.permute(0, 2, 3, 1).unflatten(3, (channels // _FACTOR**2, _FACTOR, _FACTOR))
     pixels = pixels.permute(0, 1, 4, 2, 5, 3).reshape(batch, _FACTOR * height, _FACTOR * width, -1)
     return pixels.permute(0, 3, 1, 2)
-
-
-def vae_class(config: dict[str, Any]) -> type[AutoencoderKL]:
-    """The class that a VAE folder's `config.json` names; Stable Diffusion's where it names none of ours."""
-    return PixelShuffleVae if config.get("_class_name") == PixelShuffleVae.__name__ else AutoencoderKL

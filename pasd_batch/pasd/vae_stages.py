@@ -9,6 +9,7 @@ from diffusers.models.attention_processor import Attention
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 
+from pasd_batch.pasd.esrgan_vae import EsrganVae
 from pasd_batch.pasd.geometry import LATENT_FACTOR
 
 
@@ -64,6 +65,8 @@ def encoder_stages(vae: AutoencoderKL, *, middle_is_whole: bool) -> list[Stage]:
     Raises:
         ValueError: the VAE has attention in its convolutional levels.
     """
+    if isinstance(vae, EsrganVae):
+        return [_local_stage(vae.encoder, LATENT_FACTOR, 1, 2 * vae.config["latent_channels"])]
     stages: list[Stage] = []
     factor = LATENT_FACTOR
     encoder = vae.encoder
@@ -88,6 +91,8 @@ def decoder_stages(vae: AutoencoderKL, *, middle_is_whole: bool) -> list[Stage]:
     Raises:
         ValueError: the VAE has attention in its convolutional levels.
     """
+    if isinstance(vae, EsrganVae):
+        return [_local_stage(vae.decoder, 1, LATENT_FACTOR, vae.config["out_channels"])]
     decoder = vae.decoder
     before: list[nn.Module] = [] if vae.post_quant_conv is None else [vae.post_quant_conv]
     before.append(decoder.conv_in)
@@ -103,6 +108,11 @@ def decoder_stages(vae: AutoencoderKL, *, middle_is_whole: bool) -> list[Stage]:
         factor = stages[-1].factor_out
         samplers = list(block.upsamplers or [])
     return stages
+
+
+def _local_stage(layers: nn.Module, factor_in: int, factor_out: int, channels: int) -> Stage:
+    """All layers of an `EsrganVae`'s half, whose receptive field reaches less than two latent pixels."""
+    return Stage((layers,), (), 2 * factor_in, 2.0, factor_in, factor_out, channels)
 
 
 def _middle(block: Any, before: Sequence[nn.Module], behind: Sequence[nn.Module], *, is_whole: bool) -> Stage:

@@ -103,7 +103,7 @@ def _through(
     precision: PrecisionContext,
 ) -> Iterator[TiledFeatures]:
     """Features after all stages, with measured statistics and cached features between levels."""
-    tiles = _partition(latents, tile_size)
+    tiles = partition(latents, tile_size)
     statistics = PooledStatistics() if len(tiles) > 1 else None
     norms = [norm for stage in stages if not stage.is_whole for norm in stage.norms]
     made = TiledFeatures(source, stages[0].factor_in, tiles, None, statistics, precision)
@@ -138,7 +138,7 @@ def is_one_tile(size: Size, tile_size: int) -> bool:
     return size.area <= tile_size**2
 
 
-def _partition(size: Size, tile_size: int) -> list[Tile]:
+def partition(size: Size, tile_size: int) -> list[Tile]:
     """Disjoint tiles of at most `tile_size` a side that cover a size, or one tile if its area is small enough."""
     if is_one_tile(size, tile_size):
         return [Tile(0, 0, size)]

@@ -12,18 +12,21 @@ from pasd_batch.config.model import Precision
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.config.training import Ablation, TrainingSettings
-from pasd_batch.config.training_model import FirstPrediction, FromScratch
+from pasd_batch.config.training_model import FirstPrediction, FromRealEsrgan, FromScratch
+from pasd_batch.config.weights import local_path
 from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.prompts import PromptEncoder
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.training.ablations import ablated
-from pasd_batch.training.data.initialization_crops import initialization_crops
+from pasd_batch.training.data.initialization_crops import initialization_batch
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.checkpoints import ModelFiles
 from pasd_batch.training.loop.validation import ValidationPhoto
 from pasd_batch.training.networks.first_prediction import predict_degraded_photo
+from pasd_batch.training.networks.from_real_esrgan import connect, take_layers
 from pasd_batch.training.networks.initialization import TrainingNetworks, initial_networks, zero_paca
 from pasd_batch.training.networks.model_files import pasd_files
+from pasd_batch.training.networks.teacher import load_teacher
 from pasd_batch.training.networks.trainable import choose_trainable
 from pasd_batch.training.objectives.few_steps import SPACING
 from pasd_batch.training.objectives.objective import PasdObjective
@@ -115,7 +118,11 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
         zero_paca(networks.unet)
     start = settings.model
     if isinstance(start, FromScratch) and start.first_prediction is FirstPrediction.DEGRADED_PHOTO:
-        predict_degraded_photo(networks, initialization_crops(settings))
+        predict_degraded_photo(networks, initialization_batch(settings).clean)
+    elif isinstance(start, FromRealEsrgan):
+        generator = load_teacher(local_path(start.generator), setting="model.generator")
+        take_layers(networks, generator, start.blocks)
+        connect(networks, initialization_batch(settings).degraded)
     losses = settings.losses
     objective = _build_objective(networks, losses, seed=settings.seed)
     choose_trainable(

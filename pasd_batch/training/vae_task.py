@@ -14,7 +14,7 @@ from pasd_batch.config.training_vae import DecoderStart, EncoderStart, VaeTraini
 from pasd_batch.config.weights import local_path
 from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.pasd.state_dict import CheckpointError, differences
-from pasd_batch.training.data.initialization_crops import initialization_crops
+from pasd_batch.training.data.initialization_crops import initialization_batch
 from pasd_batch.training.loop.checkpoints import ModelFiles
 from pasd_batch.training.loop.validation import ValidationPhoto
 from pasd_batch.training.networks.initialization import load_pasd, load_trained_vae
@@ -112,11 +112,11 @@ def _predictor(settings: VaeTrainingSettings, vae: AutoencoderKL) -> LatentPredi
 def _set_weights(vae: AutoencoderKL, settings: VaeTrainingSettings) -> None:
     linear = settings.decoder is DecoderStart.LINEAR
     if settings.encoder is EncoderStart.PRINCIPAL_COMPONENTS:
-        initialise_encoder(vae, list(initialization_crops(settings)))
+        initialise_encoder(vae, list(initialization_batch(settings).clean))
     if settings.initial is not None:
         _load(vae, local_path(settings.initial) / "vae", encoder_only=linear)
     if linear:
-        initialise_decoder(cast(PixelShuffleVae, vae), list(initialization_crops(settings)))
+        initialise_decoder(cast(PixelShuffleVae, vae), list(initialization_batch(settings).clean))
 
 
 def _load(vae: AutoencoderKL, folder: Path, *, encoder_only: bool) -> None:

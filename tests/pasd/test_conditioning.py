@@ -38,6 +38,15 @@ def test_even_tiles_are_crops_of_the_whole(photograph, use_rrdb, size):
     torch.testing.assert_close(parts, crops, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("use_rrdb", [False, True])
+def test_blocks_of_a_large_photo_fit_together(photograph, use_rrdb, monkeypatch):
+    drm, size = module(use_rrdb=use_rrdb), Size(20, 28)
+    photo = photograph[None, :, : 8 * size.height, : 8 * size.width]
+    at_once = condition(drm, photo, whole(size))
+    monkeypatch.setattr("pasd_batch.pasd.conditioning._BLOCK", 8)
+    torch.testing.assert_close(condition(drm, photo, whole(size)), at_once, rtol=1e-5, atol=1e-6)
+
+
 def test_published_tiles_do_not_see_their_surroundings(photograph):
     drm = module()
     size = Size(24, 40)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pasd_batch.pasd.degradation_removal import DegradationRemovalModule
+from pasd_batch.pasd.degradation_removal import DegradationRemovalModule, RrdbDegradationRemoval
 
 
 def module(**options):
@@ -41,5 +41,27 @@ def test_reach_is_as_far_as_a_pixel_acts(use_rrdb):
     (seen.embedding[:, :, row, row].sum() + seen.rgbs[0][:, :, inside, inside].sum()).backward()
     rows = photo.grad.abs().sum((0, 1, 3)).nonzero().flatten()
     farthest = max(8 * row - int(rows.min()), int(rows.max()) - (8 * row + 7))
-    assert drm.receptive_radius - 8 < farthest <= drm.receptive_radius
-    assert drm.receptive_radius % 8 == 0
+    assert drm.halo - 8 < farthest <= drm.halo
+    assert drm.halo % 8 == 0
+
+
+@torch.no_grad()
+def test_a_tile_of_an_rrdb_network_needs_little_around_it():
+    """Its receptive field is 240 pixels, but what is beyond its halo does not show."""
+    torch.manual_seed(0)
+    drm = RrdbDegradationRemoval(8, 3).eval()
+    torch.nn.init.normal_(drm.conv_out.weight, std=0.1)
+    photo = torch.rand(1, 3, 64 + 2 * 160, 64 + 2 * 160)
+    margin = 160 - drm.halo
+    part = drm(photo[:, :, margin:-margin, margin:-margin]).embedding[:, :, drm.halo // 8 : -drm.halo // 8]
+    wanted = drm(photo).embedding[:, :, 20:28, 20:28]
+    found = part[:, :, :, drm.halo // 8 : -drm.halo // 8]
+    assert float((found - wanted).abs().max()) < 1e-4 * float(wanted.std())
+
+
+def test_an_rrdb_network_shows_the_clean_photo_at_a_quarter():
+    shown = RrdbDegradationRemoval(8, 1)(torch.rand(2, 3, 32, 48))
+    assert shown.embedding.shape == (2, 8, 4, 6)
+    assert shown.rgbs is not None
+    assert [tuple(rgb.shape) for rgb in shown.rgbs] == [(2, 3, 8, 12)]
+    assert RrdbDegradationRemoval(8, 1, return_rgbs=False)(torch.rand(1, 3, 16, 16)).rgbs is None

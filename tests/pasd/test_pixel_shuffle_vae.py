@@ -1,12 +1,14 @@
 """A decoder that tells the pixels of a block apart; otherwise diffusers' VAE, saved and loaded as one."""
 
+import json
+
 import pytest
 import torch
 from diffusers import AutoencoderKL
 
 from pasd_batch.pasd import vae_tiling
 from pasd_batch.pasd.checkpoint import load_vae
-from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae, vae_class
+from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 
 SIZES = {
     "block_out_channels": (8, 16, 24, 32),
@@ -56,9 +58,13 @@ def test_it_is_saved_and_loaded_as_what_it_is(vae, tmp_path):
         assert torch.equal(loaded.decode(latents).sample, vae.decode(latents).sample)
 
 
-@pytest.mark.parametrize("config", [{}, {"_class_name": "AutoencoderKL"}])
-def test_other_folders_hold_stable_diffusions_vae(config):
-    assert vae_class(config) is AutoencoderKL
+@pytest.mark.parametrize("named", [True, False])
+def test_other_folders_hold_stable_diffusions_vae(tmp_path, named):
+    AutoencoderKL(**SIZES).save_pretrained(tmp_path)
+    if not named:
+        config = json.loads((tmp_path / "config.json").read_text())
+        (tmp_path / "config.json").write_text(json.dumps({key: config[key] for key in config if key[0] != "_"}))
+    assert type(load_vae(tmp_path)) is AutoencoderKL
 
 
 def test_tiles_give_what_the_whole_gives(vae):

@@ -44,9 +44,23 @@ def predict_degraded_photo(networks: TrainingNetworks, crops: Float[Tensor, "cro
     """
     unet, branch = cast(Any, networks.unet), cast(Any, networks.control_branch)
     channels = unet.config["in_channels"]
-    _check_room(unet.config, branch.config)
+    check_width(unet.config)
+    _check_embedding(branch.config, channels)
     latents = networks.vae.config["scaling_factor"] * mean_latents(networks.vae, crops)
     _start_embedding(branch.controlnet_cond_embedding, crops, latents, first=channels)
+    predict_latents(networks)
+
+
+@torch.no_grad()
+def predict_latents(networks: TrainingNetworks) -> None:
+    """Let the first prediction be the latents that the embedding holds in the channels after the noisy latents'.
+
+    Raises:
+        TrainingError: the UNet is too narrow for the latents.
+    """
+    unet, branch = cast(Any, networks.unet), cast(Any, networks.control_branch)
+    channels = unet.config["in_channels"]
+    check_width(unet.config)
     # The first channels are the noisy latents, the next the degraded photo's, from the control branch alone.
     for convolution in (unet.conv_in, branch.conv_in):
         convolution.weight[: 2 * channels] = 0.0
@@ -61,14 +75,22 @@ def predict_degraded_photo(networks: TrainingNetworks, crops: Float[Tensor, "cro
     _end(unet, *(factor / (1.0 - alpha) ** 0.5 for factor in factors))
 
 
-def _check_room(unet: Any, branch: Any) -> None:
+def check_width(unet: Any) -> None:
+    """Make sure that a UNet of this configuration has room for the latents.
+
+    Raises:
+        TrainingError: its first level is too narrow.
+    """
     channels, width, groups = unet["in_channels"], unet["block_out_channels"][0], unet["norm_num_groups"]
     room = min(width // 2, groups * (width // groups // 2 - 1))
     if channels > room:
         raise TrainingError(
-            f"first_prediction: degraded_photo has room for {room} latent channels with unet.widths[0] {width} and "
-            f"norm_groups {groups}, but the VAE has {channels}; widen the UNet's first level"
+            f"there is room for {room} latent channels with unet.widths[0] {width} and norm_groups {groups}, but the "
+            f"VAE has {channels}; widen the UNet's first level"
         )
+
+
+def _check_embedding(branch: Any, channels: int) -> None:
     widths = branch["conditioning_embedding_out_channels"]
     if _pairs(widths[-1]) < channels or _pairs(widths[0]) < _COLORS:
         raise TrainingError(

@@ -1,7 +1,7 @@
 """Initial networks of a PASD training: from a Stable Diffusion base, a trained PASD, or from scratch."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from pasd_batch.config.losses import PredictionType
 from pasd_batch.config.training_model import (
     FromPasd,
+    FromRealEsrgan,
     FromScratch,
     FromStableDiffusion,
     ModelStart,
@@ -34,7 +35,9 @@ from pasd_batch.pasd.checkpoint import (
     schedule_of,
 )
 from pasd_batch.pasd.control_branch import ControlBranch
+from pasd_batch.pasd.degradation_removal import ESRGAN_FEATURES
 from pasd_batch.pasd.encoder import TEXT_DOWN_BLOCK
+from pasd_batch.pasd.esrgan_vae import EsrganVae
 from pasd_batch.pasd.paca import PixelAwareTransformer, PixelAwareTransformerBlock
 from pasd_batch.pasd.state_dict import CheckpointError
 from pasd_batch.pasd.unet import TEXT_UP_BLOCK, PixelAwareUNet
@@ -88,7 +91,11 @@ def initial_networks(start: ModelStart, prediction: PredictionType | None, *, se
             case FromPasd():
                 networks = _from_pasd(start)
             case FromScratch():
-                networks = _from_scratch(start)
+                networks = _from_scratch(
+                    start, load_trained_vae(local_path(start.vae) / "vae"), start.branch.model_dump()
+                )
+            case FromRealEsrgan():
+                networks = _from_scratch(start, _esrgan_vae(start.latent_channels), {"rrdb_blocks": len(start.blocks)})
             case _:
                 assert_never(start)
     _set_prediction_type(networks.scheduler_config, prediction)
@@ -151,15 +158,15 @@ def _from_pasd(start: FromPasd) -> TrainingNetworks:
     )
 
 
-def _from_scratch(start: FromScratch) -> TrainingNetworks:
-    vae = load_trained_vae(local_path(start.vae) / "vae")
-    channels = vae.config["latent_channels"]
+def _from_scratch(
+    start: FromScratch | FromRealEsrgan, vae: AutoencoderKL, branch: Mapping[str, Any]
+) -> TrainingNetworks:
     tokenizer = _byte_tokenizer()
     sizes, text_width = start.unet, start.text_encoder.width
-    unet = _unet_from_scratch(start, channels)
-    architecture = Architecture(
+    unet = _unet_from_scratch(start, vae.config["latent_channels"])
+    text_encoder = Architecture(
         unet_widths=sizes.widths,
-        embedding_widths=start.branch.conditioning_embedding_out_channels,
+        embedding_widths=(),
         vae_widths=(),
         text_width=text_width,
         text_layers=start.text_encoder.layers,
@@ -168,17 +175,17 @@ def _from_scratch(start: FromScratch) -> TrainingNetworks:
     )
     return TrainingNetworks(
         unet=unet,
-        control_branch=initialise_control_branch(unet, **start.branch.model_dump()),
+        control_branch=initialise_control_branch(unet, **branch),
         vae=vae,
-        text_encoder=build_text_encoder(architecture, tokenizer),
+        text_encoder=build_text_encoder(text_encoder, tokenizer),
         tokenizer=tokenizer,
         scheduler_config=_with_schedule(SCHEDULER_CONFIG, start.schedule),
         carries_base=True,
-        drawn=lambda name: not name.startswith("vae."),
+        drawn=lambda name: isinstance(start, FromRealEsrgan) or not name.startswith("vae."),
     )
 
 
-def _unet_from_scratch(start: FromScratch, channels: int) -> PixelAwareUNet:
+def _unet_from_scratch(start: FromScratch | FromRealEsrgan, channels: int) -> PixelAwareUNet:
     sizes = start.unet
     return PixelAwareUNet(
         paca=start.paca.value,
@@ -191,6 +198,17 @@ def _unet_from_scratch(start: FromScratch, channels: int) -> PixelAwareUNet:
         norm_num_groups=sizes.norm_groups,
         attention_head_dim=sizes.heads,
         cross_attention_dim=start.text_encoder.width,
+    )
+
+
+def _esrgan_vae(latent_channels: int) -> EsrganVae:
+    levels = 4
+    return EsrganVae(
+        latent_channels=latent_channels,
+        block_out_channels=[ESRGAN_FEATURES] * levels,
+        down_block_types=["DownEncoderBlock2D"] * levels,
+        up_block_types=["UpDecoderBlock2D"] * levels,
+        scaling_factor=1.0,
     )
 
 

@@ -23,6 +23,7 @@ class RrdbNet(nn.Module):
 
     def __init__(self, *, features: int = 64, blocks: int = 23, growth: int = 32) -> None:
         super().__init__()
+        self.growth = growth
         self.conv_first = nn.Conv2d(3, features, 3, padding=1)
         self.body = nn.Sequential(*(RRDB(features, growth) for _ in range(blocks)))
         self.conv_body = nn.Conv2d(features, features, 3, padding=1)
@@ -52,8 +53,8 @@ def run_teacher(
     return 2.0 * teacher(small.clamp(0.0, 1.0)).float().clamp(0.0, 1.0) - 1.0
 
 
-def load_teacher(path: Path) -> RrdbNet:
-    """Load the weights, of any number and width of blocks, in float32 and frozen.
+def load_teacher(path: Path, *, setting: str) -> RrdbNet:
+    """Load the weights, of any number and width of blocks, in float32 and frozen; the setting names them in errors.
 
     Raises:
         CheckpointError: there is no such file, or it holds something else.
@@ -61,11 +62,11 @@ def load_teacher(path: Path) -> RrdbNet:
     try:
         weights = load_file(path)
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: there is no such file (losses.picture.teacher); {_REMEDY}") from None
+        raise CheckpointError(f"{path}: there is no such file ({setting}); {_REMEDY}") from None
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: cannot be read as safetensors ({error}); {_REMEDY}") from error
     if _BLOCK.format(0) not in weights or "conv_first.weight" not in weights:
-        raise CheckpointError(f"{path}: not the weights of an RRDBNet (losses.picture.teacher); {_REMEDY}")
+        raise CheckpointError(f"{path}: not the weights of an RRDBNet ({setting}); {_REMEDY}")
     with torch.device("meta"):
         network = RrdbNet(**_sizes(weights))
     assign_strictly(network, weights, source=str(path))

@@ -141,7 +141,11 @@ def build_picture_loss(settings: PictureLossSettings, *, seed: int) -> PictureLo
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             discriminator = PatchDiscriminator(settings.adversarial.width)
-    teacher = None if settings.teacher is None else load_teacher(local_path(settings.teacher))
+    teacher = (
+        None
+        if settings.teacher is None
+        else load_teacher(local_path(settings.teacher), setting="losses.picture.teacher")
+    )
     return PictureLoss(settings, teacher=teacher, perceptual=perceptual, discriminator=discriminator)
 
 

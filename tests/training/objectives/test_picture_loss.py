@@ -65,7 +65,7 @@ def pair_of(photos, side=32):
 
 def test_the_target_goes_from_the_teachers_picture_to_the_clean_one(photos, teacher):
     pair = PicturePair(pair_of(photos).clean, 0.5 - 0.5 * pair_of(photos).clean.sign())
-    own = run_teacher(load_teacher(teacher), pair.degraded)
+    own = run_teacher(load_teacher(teacher, setting="losses.picture.teacher"), pair.degraded)
     assert teacher_weight(own, 2.0 * pair.degraded - 1.0, pair.clean).eq(1.0).all(), "negatives are further from photos"
     levels = torch.tensor([0.0, 0.25, 1.0])
     expected = torch.stack([own[0], 0.75 * own[1] + 0.25 * pair.clean[1], pair.clean[2]])
@@ -180,12 +180,12 @@ def test_teachers_that_are_none_are_refused_with_the_remedy(tmp_path, teacher):
         ("cut", r"conv_hr\.bias"),
     ):
         with pytest.raises(CheckpointError, match=message):
-            load_teacher(tmp_path / name)
+            load_teacher(tmp_path / name, setting="losses.picture.teacher")
 
 
 def test_a_teacher_enlarges_a_quarter_of_each_side(teacher):
     seen = []
-    network = load_teacher(teacher)
+    network = load_teacher(teacher, setting="losses.picture.teacher")
     network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
     assert run_teacher(network, torch.rand(2, 3, 32, 40)).shape == (2, 3, 32, 40)
     assert seen == [(2, 3, 8, 10)]
