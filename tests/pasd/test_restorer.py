@@ -223,7 +223,7 @@ def test_what_does_not_depend_on_the_step_is_computed_once(make_restorer, models
     with first, second:
         prompts = ["one of its own", "one of its own", "another"]
         results = restorer.restore(photos, prompts=prompts, seeds=SEEDS)
-        assert len(embedded) == sum(result.report.tiles for result in results)
+        assert len(embedded) == len(photos) < sum(result.report.tiles for result in results)
         assert len(encoded) <= 2 + 1
         restorer.restore(photos, prompts=prompts, seeds=SEEDS)
         assert len(encoded) <= 2 + 1
