@@ -61,7 +61,8 @@ def largest_difference(weights: Path) -> float:
     # With the same border around it, which is cut off.
     border = 10
     padded = np.pad(picture, ((border, border), (border, border), (0, 0)), mode="reflect")
-    enlarged = load_teacher(weights, setting="the file that was made")(torch.from_numpy(padded).permute(2, 0, 1)[None])[0].clamp(0.0, 1.0)
+    generator = load_teacher(weights, setting="the file that was made")
+    enlarged = generator(torch.from_numpy(padded).permute(2, 0, 1)[None])[0].clamp(0.0, 1.0)
     inner = slice(4 * border, -4 * border)
     return float(np.abs(enlarged[:, inner, inner].permute(1, 2, 0).numpy() - expected).max())
 

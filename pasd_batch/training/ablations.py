@@ -1,7 +1,7 @@
 """The paper's ablations as changes of settings; PACA's is applied to the built UNet (`zero_paca`)."""
 
 from pasd_batch.config.training import Ablation, TrainingSettings
-from pasd_batch.config.training_model import FromPasd
+from pasd_batch.config.training_model import FromPasd, FromRealEsrgan
 
 
 def ablated(settings: TrainingSettings) -> TrainingSettings:
@@ -9,7 +9,8 @@ def ablated(settings: TrainingSettings) -> TrainingSettings:
     model, losses, data = settings.model, settings.losses, settings.data
     sampling = settings.validation_sampling
     if Ablation.DEGRADATION_REMOVAL in settings.without and not isinstance(model, FromPasd):
-        model = model.model_copy(update={"branch": model.branch.model_copy(update={"return_rgbs": False})})
+        if not isinstance(model, FromRealEsrgan):
+            model = model.model_copy(update={"branch": model.branch.model_copy(update={"return_rgbs": False})})
         losses = losses.model_copy(update={"gamma": 0.0, "colorfulness": 0.0})
     if Ablation.ADJUSTABLE_NOISE in settings.without:
         sampling = sampling.model_copy(update={"pure_noise_start": True})

@@ -203,7 +203,7 @@ def _unet_from_scratch(start: FromScratch | FromRealEsrgan, channels: int) -> Pi
 
 def _esrgan_vae(latent_channels: int) -> EsrganVae:
     levels = 4
-    return EsrganVae(
+    return cast(Any, EsrganVae)(
         latent_channels=latent_channels,
         block_out_channels=[ESRGAN_FEATURES] * levels,
         down_block_types=["DownEncoderBlock2D"] * levels,
