@@ -184,7 +184,6 @@ def _headers(secret: str | None, body: bytes, delivery: str) -> Mapping[str, str
 
 def _call(wanted: OnFinishSettings, body: bytes) -> None:
     """Run the command, and end it and all that it has begun where it takes too long."""
-    said: bytes | None = None
     with subprocess.Popen(
         wanted.command,
         stdin=subprocess.PIPE,
@@ -194,12 +193,12 @@ def _call(wanted: OnFinishSettings, body: bytes) -> None:
     ) as process:
         try:
             said, _ = process.communicate(body, timeout=wanted.timeout)
-        except subprocess.TimeoutExpired:
-            raise _NotTold(f"it took longer than on_finish.timeout ({wanted.timeout:g} s)") from None
-        finally:
-            if said is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+        except BaseException as error:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise _NotTold(f"it took longer than on_finish.timeout ({wanted.timeout:g} s)") from None
+            raise
     text = without_secrets(said.decode(errors="replace")[-_MOST_LOGGED:])
     level = logging.INFO if process.returncode == 0 else logging.WARNING
     _logger.log(level, "on_finish.command ended with %d: %s", process.returncode, text)
