@@ -66,7 +66,7 @@ def test_a_run_knows_whether_it_began_with_photos(storage):
         ({"output": {"images": "both"}}, "output.images: 'files' in the run, 'both' now"),
         ({"output": {"file": {"format": "jpeg"}}}, "output.file.format: 'png' in the run, 'jpeg' now"),
         ({"limits": {"max_pixels": 5}}, "limits.max_pixels: 250000000 in the run, 5 now"),
-        ({"mode": "score"}, "restoration.sampling.steps: 20 in the run, not set now"),
+        ({"mode": "score"}, "mode: 'restore' in the run, 'score' now"),
         ({"metrics": {"no_reference": []}}, "metrics.no_reference: ['piqe'] in the run, [] now"),
     ],
 )
