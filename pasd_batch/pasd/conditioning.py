@@ -56,7 +56,8 @@ def embed(
 class EmbeddingsOnDemand:
     """Embeddings of tiles, as `condition`, computed at every access.
 
-    For large photos: embeddings are several times as large as latents, and computing them takes 1/50 of a step.
+    For large photos: embeddings are several times as large as latents, and with the published module computing them
+    takes 1/50 of a step.
     """
 
     module: AnyDegradationRemoval

@@ -89,9 +89,9 @@ class RrdbDegradationRemoval(nn.Module):
     that its blocks, or some of them, may be the initial weights.
     """
 
-    halo = 96
-    """Photo pixels around a tile. What lies farther is in the receptive field, but has next to no influence: of
-    Real-ESRGAN's own tiles the border is 40 pixels."""
+    halo = 192
+    """Photo pixels around a tile. The receptive field is larger, but what lies farther changes an embedding by less
+    than 1e-4 of its standard deviation: six of Real-ESRGAN's blocks, trained further, on a photo of Kodak's (96: 0.25)."""
 
     def __init__(
         self,

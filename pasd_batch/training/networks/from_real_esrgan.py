@@ -43,7 +43,7 @@ def take_layers(networks: TrainingNetworks, generator: RrdbNet, blocks: Sequence
     # The generator sees the photo at 1/4: here the mean of 4x4 pixels, each of which is a channel of its own.
     shares = first.in_channels // generator.conv_first.in_channels
     first.weight.copy_(generator.conv_first.weight.repeat_interleave(shares, dim=1) / shares)
-    _copy_bias(generator.conv_first, first)
+    cast(Tensor, first.bias).copy_(cast(Tensor, generator.conv_first.bias))
     for own, number in zip(removal.body, blocks, strict=True):
         own.load_state_dict(generator.body[number].state_dict())
     removal.conv_body.load_state_dict(generator.conv_body.state_dict())
@@ -66,11 +66,11 @@ def connect(networks: TrainingNetworks, photos: Float[Tensor, "photos 3 side sid
     Raises:
         TrainingError: a network is too narrow for the latents.
     """
+    check_width(networks.unet.config)
     removal = cast(RrdbDegradationRemoval, networks.control_branch.controlnet_cond_embedding)
     vae = cast(EsrganVae, networks.vae)
     channels: int = vae.config["latent_channels"]
     features = torch.cat([pixel_unshuffle(removal.features(some), 2) for some in photos.split(_AT_ONCE)])
-    check_width(networks.unet.config)
     width = removal.conv_out.out_channels
     components = principal_components(pixel_samples(features), width - channels)
     scales = _scales(components, channels)
@@ -123,7 +123,3 @@ def _fit(convolution: nn.Conv2d, photos: Tensor, latents: Tensor) -> None:
     solution = torch.linalg.solve(gram, right).float()
     convolution.weight.copy_(solution[:-1].T.view_as(convolution.weight))
     cast(Tensor, convolution.bias).copy_(solution[-1])
-
-
-def _copy_bias(given: nn.Conv2d, own: nn.Conv2d) -> None:
-    cast(Tensor, own.bias).copy_(cast(Tensor, given.bias))
