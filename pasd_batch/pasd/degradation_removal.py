@@ -91,7 +91,7 @@ class RrdbDegradationRemoval(nn.Module):
 
     halo = 192
     """Photo pixels around a tile. The receptive field is larger, but what lies farther changes an embedding by less
-    than 1e-4 of its standard deviation: six of Real-ESRGAN's blocks, trained further, on a photo of Kodak's (96: 0.25)."""
+    than 1e-4 of its standard deviation (six of Real-ESRGAN's blocks, trained further, on a photo; with 96: 0.25)."""
 
     def __init__(
         self,
