@@ -49,8 +49,8 @@ class PictureLossSettings(Settings):
     """Pictures sampled as restoring does, compared with a target that the noise level alpha_a decides on.
 
     A sample's target is its clean picture at alpha_a = 1 and the teacher's at 0 (without a teacher the clean one), in
-    between a mixture; with `own_teacher` it is what that makes of the photo at the same alpha_a. The perceptual and the
-    adversarial term count by 1 - alpha_a.
+    between a mixture; with `own_teacher` it is what that makes of the photo at the same alpha_a. The perceptual term,
+    which compares with the same target, and the adversarial one count by 1 - alpha_a.
     """
 
     weight: float = Field(default=1.0, gt=0.0)

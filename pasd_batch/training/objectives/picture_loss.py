@@ -1,4 +1,4 @@
-"""Losses on restored pictures: L1 to a target that depends on alpha_a, a perceptual and an adversarial term.
+"""Losses on restored pictures: L1 and a perceptual distance to a target that depends on alpha_a, an adversarial term.
 
 They define the trade-off of alpha_a: at 1 fidelity alone, at 0 the teacher and the perceptual terms.
 """
@@ -74,7 +74,7 @@ class PictureLoss(nn.Module):
         # A leaf, at which the terms' gradients are balanced before one of them goes on to the networks.
         seen = pictures.detach().float().requires_grad_()
         error = functional.l1_loss(seen, target)
-        perception = self._perception(seen, pair.clean.float() if pair.teacher_pictures is None else target)
+        perception = self._perception(seen, target)
         shares = 1.0 - alpha_a
         terms = [(multiple, term) for multiple, term in perception.values()]
         gradient = balanced_gradient(error, terms, seen, shares)

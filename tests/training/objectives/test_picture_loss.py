@@ -286,3 +286,13 @@ def test_a_picture_loss_without_judges_is_the_error_alone(photos):
     found = plain(pair.clean + 0.25, pair, torch.zeros(3), draws(3))
     assert found.keys() == {"loss", "picture"}
     assert float(found["loss"]) == pytest.approx(0.25, rel=1e-5)
+
+
+def test_the_perceptual_distance_is_to_the_target_that_alpha_a_decides_on():
+    light = RrdbNet(features=8, blocks=1, growth=4).requires_grad_(False)
+    light.conv_last.weight.zero_()
+    light.conv_last.bias.fill_(0.8)
+    clean, degraded = torch.full((2, 3, 32, 32), 0.5), torch.full((2, 3, 32, 32), 0.9)
+    loss = PictureLoss(PictureLossSettings(perceptual=0.5), teacher=light, perceptual=Mean(), discriminator=None)
+    found = loss(clean, PicturePair(clean, degraded), torch.tensor([0.0, 1.0]), draws(2))
+    assert float(found["perceptual"]) == pytest.approx((0.1**2 + 0.0) / 2, rel=1e-4)
