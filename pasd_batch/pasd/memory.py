@@ -21,6 +21,10 @@ WHOLE_PIXELS = 16_000_000
 """Most pixels of a picture that is processed whole outside the networks, in some twelve float32 copies. Of a larger one
 only integer pixels and latents are held whole, and float pixels one tile at a time."""
 
+FULL_PRECISION_NOISE = 128 << 20
+"""Most numbers of one photo's noise, drawn or predicted, that are held in float32; more are held in float16, which
+rounds them by 2^-11 of themselves. The latents are always float32."""
+
 SMALLEST_TILE = 16
 """Smallest tile side, latent pixels: smaller tiles have too little context."""
 

@@ -1,16 +1,24 @@
 """Random numbers of a photo, a function of its seed and size."""
 
+from math import prod
+
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
 from pasd_batch.pasd.geometry import Size
+from pasd_batch.pasd.memory import FULL_PRECISION_NOISE
+
+_PART = 1 << 24
+"""Numbers that are drawn at once of noise that is not held in float32; torch gives those of a single draw if it is a
+multiple of 16."""
 
 
 class NoiseDraws:
     """Noise of one photo, drawn on the CPU over the whole latents, independent of tiles and device.
 
-    All draws are from one seed, in a fixed order, and made on request: each is as large as the latents.
+    All draws are from one seed, in a fixed order, and made on request: each is as large as the latents, in float32 or,
+    of a very large photo, in float16 (`FULL_PRECISION_NOISE`).
     """
 
     def __init__(self, seed: int, channels: int, size: Size) -> None:
@@ -39,4 +47,10 @@ class NoiseDraws:
         return self._generator.get_state()
 
     def _draw(self, size: Size) -> Tensor:
-        return torch.randn(1, self._channels, size.height, size.width, generator=self._generator)
+        shape = (1, self._channels, size.height, size.width)
+        if prod(shape) <= FULL_PRECISION_NOISE:
+            return torch.randn(shape, generator=self._generator)
+        noise = torch.empty(shape, dtype=torch.float16)
+        for part in noise.view(-1).split(_PART):
+            part.copy_(torch.randn(len(part), generator=self._generator))
+        return noise

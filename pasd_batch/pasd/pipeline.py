@@ -118,7 +118,7 @@ class Pipeline:
         if own is None or sampling.pure_noise_start:
             draws.ans_noise()
             start = pure_noise_start(noise, draws.offset(), offset_noise_scale=sampling.offset_noise_scale)
-            start = start.to(device)
+            start = start.to(device, torch.float32)
         else:
             schedule = self.noise_schedule(photo.request.sampling)
             noised = schedule.add_noise(own, noise.to(device), timestep=self._first_timestep)
@@ -131,7 +131,7 @@ class Pipeline:
 
     def _encode(self, photo: PaddedPhoto, noise: Tensor, limits: MemoryLimits) -> Tensor:
         """Sample of the VAE's posterior over the photo's latents, float32."""
-        latent = torch.empty_like(noise)
+        latent = torch.empty_like(noise, dtype=torch.float32)
         pixels = MappedSource(photo, lambda part: 2 * part - 1)
         with self.vae.encoding(pixels, tile_size=limits.vae_tile_size) as moments:
             for tile in moments.tiles:

@@ -79,7 +79,7 @@ class Solver:
         for strip, own in zip(self._strips(self.latents), self._strips(noise), strict=True):
             scheduler = self._schedulers.pop(0)
             # Multistep schedulers keep references to their inputs, so that all but the last step needs a copy.
-            strip.copy_(self._stepped(scheduler, own, timestep, strip if is_last else strip.clone()))
+            strip.copy_(self._stepped(scheduler, own.float(), timestep, strip if is_last else strip.clone()))
             if not is_last:
                 self._schedulers.append(scheduler)
 

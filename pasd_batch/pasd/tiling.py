@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pasd_batch.config.tiling import TilePlacement, TilingSettings
 from pasd_batch.pasd.geometry import Size
+from pasd_batch.pasd.memory import FULL_PRECISION_NOISE
 
 VARIANCE = 0.01
 """Variance of the gaussian in units of the squared tile side, as published."""
@@ -44,6 +45,11 @@ class Tile:
         right = min(within.width, self.left + self.size.width + margin)
         return Tile(top, left, Size(bottom - top, right - left))
 
+    def rows(self, top: int, bottom: int) -> "Tile | None":
+        """The part of the rectangle between these rows; None if there is none."""
+        top, bottom = max(top, self.top), min(bottom, self.top + self.size.height)
+        return Tile(top, self.left, Size(bottom - top, self.size.width)) if top < bottom else None
+
     def relative_to(self, outer: "Tile") -> "Tile":
         """The rectangle in coordinates of a larger one."""
         return Tile(self.top - outer.top, self.left - outer.left, self.size)
@@ -71,12 +77,13 @@ class TileGrid:
 
 
 class Blending:
-    """Running weighted mean of a grid's overlapping tiles."""
+    """Running weighted mean of a grid's overlapping tiles; of a very large picture in float16."""
 
     def __init__(self, grid: TileGrid) -> None:
         self._grid = grid
         self._total: Tensor | None = None
         self._weights: Tensor | None = None
+        self._sum: Tensor | None = None
 
     def add(self, number: int, part: Float[Tensor, "1 channels height width"]) -> None:
         """Add the next tile."""
@@ -86,18 +93,28 @@ class Blending:
             return
         if self._total is None or self._weights is None:
             self._weights = tile_weights(grid.tile_size, grid.placement).to(part.device, torch.float32)
-            self._total = torch.zeros(1, part.shape[1], grid.size.height, grid.size.width, device=part.device)
-        grid.tiles[number].crop(self._total).add_(part.float() * self._weights)
+            is_large = part.shape[1] * grid.size.area > FULL_PRECISION_NOISE
+            shape = (1, part.shape[1], grid.size.height, grid.size.width)
+            self._total = torch.zeros(shape, dtype=torch.float16 if is_large else torch.float32, device=part.device)
+            # Small weights would be lost in float16: there each is its share of their sum.
+            self._sum = self._summed(self._weights) if is_large else None
+        tile = grid.tiles[number]
+        weights = self._weights if self._sum is None else self._weights / tile.crop(self._sum)
+        tile.crop(self._total).add_(part.float() * weights)
 
     def result(self) -> Float[Tensor, "1 channels _h _w"]:
         """The mean, after all tiles were added."""
         assert self._total is not None
-        if self._weights is None:
+        if self._weights is None or self._sum is not None:
             return self._total
-        weight = torch.zeros(1, 1, *self._total.shape[2:], device=self._total.device)
+        return self._total.div_(self._summed(self._weights))
+
+    def _summed(self, weights: Tensor) -> Float[Tensor, "1 1 height width"]:
+        """The sum of the tiles' weights at each place."""
+        total = torch.zeros(1, 1, self._grid.size.height, self._grid.size.width, device=weights.device)
         for tile in self._grid.tiles:
-            tile.crop(weight).add_(self._weights)
-        return self._total.div_(weight)
+            tile.crop(total).add_(weights)
+        return total
 
 
 def plan_tiles(size: Size, settings: TilingSettings) -> TileGrid:

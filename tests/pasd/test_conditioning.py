@@ -4,10 +4,12 @@ import pytest
 import torch
 
 from pasd_batch.config.tiling import TilePlacement, TilingSettings
-from pasd_batch.pasd.conditioning import condition
+from pasd_batch.pasd.conditioning import EmbeddingsOnDemand, condition
 from pasd_batch.pasd.degradation_removal import DegradationRemovalModule
 from pasd_batch.pasd.geometry import Size
+from pasd_batch.pasd.tiled_features import TensorSource
 from pasd_batch.pasd.tiling import plan_tiles
+from pasd_batch.pasd.vae_tiling import partition
 
 
 def module(**options):
@@ -43,8 +45,24 @@ def test_blocks_of_a_large_photo_fit_together(photograph, use_rrdb, monkeypatch)
     drm, size = module(use_rrdb=use_rrdb), Size(20, 28)
     photo = photograph[None, :, : 8 * size.height, : 8 * size.width]
     at_once = condition(drm, photo, whole(size))
-    monkeypatch.setattr("pasd_batch.pasd.conditioning._BLOCK", 8)
+    monkeypatch.setattr("pasd_batch.pasd.conditioning.EMBEDDED_BLOCK", 8)
     torch.testing.assert_close(condition(drm, photo, whole(size)), at_once, rtol=1e-5, atol=1e-6)
+
+
+def test_blocks_of_a_large_photo_are_computed_once_and_kept_while_tiles_need_them(photograph, monkeypatch):
+    drm, size, calls = module(), Size(40, 12), []
+    photo = photograph.transpose(1, 2)[None, :, : 8 * size.height, : 8 * size.width]
+    grid = tiled(size)
+    expected = condition(drm, photo, grid)
+    monkeypatch.setattr("pasd_batch.pasd.conditioning.EMBEDDED_BLOCK", 14)
+    embeddings = EmbeddingsOnDemand(drm, TensorSource(photo, photo.device), grid)
+    with drm.register_forward_hook(lambda *_: calls.append(1)):
+        for number in range(len(grid.tiles)):
+            torch.testing.assert_close(embeddings[number : number + 1], expected[number : number + 1])
+    assert len(grid.tiles) > 2
+    assert len(calls) == len(partition(size, 14)) == 3
+    assert 0 not in embeddings._rows, "the first row of blocks was no longer needed"
+    torch.testing.assert_close(embeddings[:1], expected[:1])
 
 
 def test_published_tiles_do_not_see_their_surroundings(photograph):

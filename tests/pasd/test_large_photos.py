@@ -123,6 +123,29 @@ def test_noise_is_gone_before_more_is_drawn(make_restorer, photograph, monkeypat
     assert len(drawn) == 4
 
 
+def test_noise_of_a_very_large_photo_has_half_the_bytes_and_the_same_numbers(monkeypatch):
+    whole = NoiseDraws(5, 4, Size(30, 20)).training_noise()
+    monkeypatch.setattr("pasd_batch.pasd.noise_draws.FULL_PRECISION_NOISE", 1000)
+    monkeypatch.setattr("pasd_batch.pasd.noise_draws._PART", 160)
+    draws = NoiseDraws(5, 4, Size(30, 20))
+    half = draws.training_noise()
+    assert half.dtype == torch.float16
+    assert torch.equal(half, whole.half())
+    assert draws.offset().dtype == torch.float32
+
+
+def test_a_photo_with_noise_of_half_the_bytes_is_nearly_the_same(make_restorer, photograph, monkeypatch):
+    photo = photograph[:, :64, :96]
+    tiling = TilingSettings(tile_size=16, overlap=4)
+    options = {"steps": 2, "guidance_scale": 1.0, "min_short_side": 8, "tiling": tiling}
+    expected = restored(make_restorer(**options), photo)
+    for module in ("noise_draws", "tiling"):
+        monkeypatch.setattr(f"pasd_batch.pasd.{module}.FULL_PRECISION_NOISE", 100)
+    found = restored(make_restorer(**options), photo)
+    assert not torch.equal(found.image, expected.image)
+    torch.testing.assert_close(found.image, expected.image, rtol=0, atol=2 / 255)
+
+
 class LiveFloats(TorchDispatchMode):
     """Bytes of tensors of floating point that are alive at once, and the largest of them; views count once."""
 

@@ -46,7 +46,7 @@ class ModelShape:
     attention: int = 0
     """Bytes of a pixel that attention over the whole photo takes in the middle block; on a GPU, of its memory."""
     width: int = 0
-    """Channels of the networks' outermost layers, of which the step cache keeps features."""
+    """Channels of the networks' outermost layers and of the embeddings; the step cache keeps features of them."""
     outermost: float = 0.0
     """Share of an evaluation that these layers are (docs/few_steps.md)."""
 
@@ -80,7 +80,7 @@ def restoring_bytes(
     latents = area / 64 * shape.channels * 4
     result = sizes.target.area * held
     # One step: the latents and the noise that is predicted. Several: what schedulers remember of the steps before, too.
-    denoising = latents * (2 if sampling.steps == 1 else 5)
+    denoising = latents * (1 if sampling.steps == 1 else 4) + _noise(latents) + _embeddings(sizes, shape)
     if sampling.step_cache > 1:
         denoising += tiled_latents * shape.width * 4 * (2 if sampling.guidance_scale > 1 else 1)
     by_parts = is_large(sizes) and not has_parts and not beside.color_reference
@@ -105,6 +105,22 @@ def _decoding(sizes: PhotoSizes, beside: Beside) -> int:
     pictures += [sizes.target.area] if beside.reference else []
     pictures += [sizes.original.area] if beside.mask else []
     return max(_FLOATS * sum(pictures[:number]) + _DECODING * area for number, area in enumerate(pictures))
+
+
+def _noise(latents: float) -> float:
+    """Noise drawn or predicted for so many bytes of latents."""
+    from pasd_batch.pasd.memory import FULL_PRECISION_NOISE
+
+    return latents if latents / 4 <= FULL_PRECISION_NOISE else latents / 2
+
+
+def _embeddings(sizes: PhotoSizes, shape: ModelShape) -> int:
+    """Two rows of blocks of the degradation removal module's embedding, or all of it."""
+    from pasd_batch.pasd.conditioning import EMBEDDED_BLOCK
+    from pasd_batch.pasd.geometry import LATENT_FACTOR
+
+    height, width = (side // LATENT_FACTOR for side in (sizes.padded.height, sizes.padded.width))
+    return min(height, 2 * EMBEDDED_BLOCK) * width * shape.width * 4
 
 
 def _kept_features(area: int, shape: ModelShape) -> int:
