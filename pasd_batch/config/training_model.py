@@ -12,7 +12,7 @@ from pasd_batch.config.weights import WeightsPath
 
 
 class TrainablePart(StrEnum):
-    """Parts of PASD by the paper's names; the VAE's encoder is trained apart, before."""
+    """Parts of PASD by the paper's names; the VAE's encoder, which decides on the latents, is fixed before."""
 
     CONTROL_BRANCH = "control_branch"
     DEGRADATION_REMOVAL = "degradation_removal"
@@ -153,14 +153,6 @@ class FromPasd(Settings):
     """The forward diffusion; none: that of `control`, or where it keeps none the base's."""
 
 
-class FirstPrediction(StrEnum):
-    """Prediction of a UNet from scratch before it has learned anything."""
-
-    RANDOM = "random"
-    DEGRADED_PHOTO = "degraded_photo"
-    """The degraded photo's own latents, at the last timestep: training begins at doing nothing."""
-
-
 class FromScratch(Settings):
     """A model of one's own size; the output folder also has the base's parts."""
 
@@ -182,9 +174,6 @@ class FromScratch(Settings):
     branch: BranchSettings = BranchSettings()
     """The control branch."""
 
-    first_prediction: FirstPrediction = FirstPrediction.RANDOM
-    """First prediction of the fresh weights."""
-
     schedule: NoiseScheduleSettings = NoiseScheduleSettings()
     """The forward diffusion."""
 
@@ -193,7 +182,7 @@ class FromRealEsrgan(Settings):
     """A small model whose first prediction is made by layers of Real-ESRGAN x4plus; the output has the base's parts.
 
     Its degradation removal module is an RRDBNet at 1/4 of the photo, its VAE's decoder ends in Real-ESRGAN's upsampling
-    layers. Everything can be trained further.
+    layers. Everything can be trained further. Prompts have no effect unless the text encoder is `trainable`.
     """
 
     start: Literal["real_esrgan"] = "real_esrgan"

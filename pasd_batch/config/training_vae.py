@@ -1,6 +1,5 @@
 """Settings of training the VAE below a model of one's own."""
 
-from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -8,37 +7,8 @@ from pydantic import Field, model_validator
 from pasd_batch.config.base import Settings
 from pasd_batch.config.intervals import Probability
 from pasd_batch.config.marks import Weights
-from pasd_batch.config.model import BASE_PARTS, CONTROL_PARTS
 from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.config.weights import WeightsPath
-
-
-class EncoderStart(StrEnum):
-    """Weights that the encoder of a VAE from scratch starts with."""
-
-    RANDOM = "random"
-    PRINCIPAL_COMPONENTS = "principal_components"
-    """Those that give the principal components of the training photos, so that there is sense in latents at once."""
-
-
-class Upsampling(StrEnum):
-    """Enlarging in a VAE's decoder."""
-
-    NEAREST = "nearest"
-    """By repeating pixels, as Stable Diffusion's: any software that knows diffusers loads it."""
-
-    PIXEL_SHUFFLE = "pixel_shuffle"
-    """With weights for each pixel of a block; more faithful with many latent channels, but only loaded here."""
-
-
-class DecoderStart(StrEnum):
-    """Weights that the decoder of a VAE starts with."""
-
-    RANDOM = "random"
-    """Drawn; with `initial`, the trained ones."""
-
-    LINEAR = "linear"
-    """The best linear map from the encoder's latents to the training photos; needs pixel shuffles."""
 
 
 class VaeSizes(Settings):
@@ -55,9 +25,6 @@ class VaeSizes(Settings):
 
     norm_groups: int = Field(default=8, ge=1)
     """Groups of the normalisations."""
-
-    upsampling: Upsampling = Upsampling.NEAREST
-    """Enlarging in the decoder."""
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
@@ -91,19 +58,6 @@ class VaeLossSettings(Settings):
         return self
 
 
-class PredictedLatents(Settings):
-    """Latents that a trained PASD predicts in one step, for a decoder that learns to make up for what they lack."""
-
-    model: Annotated[WeightsPath, Weights((*CONTROL_PARTS, *BASE_PARTS))]
-    """PASD folder that carries its base; its VAE has the encoder of the one that is trained."""
-
-    share: Probability = 0.75
-    """Share of samples decoded from a prediction."""
-
-    start_share: Probability = 0.5
-    """Share of the predictions made as sampling starts; the others are at any timestep, as in training."""
-
-
 class VaeTrainingSettings(TrainerSettings):
     """Training of the VAE that a model from scratch stands on."""
 
@@ -114,25 +68,16 @@ class VaeTrainingSettings(TrainerSettings):
     """The network."""
 
     initial: Annotated[WeightsPath | None, Weights(("vae",))] = None
-    """Folder with a `vae/` of these sizes to train further; `decoder: linear` takes only its encoder."""
-
-    encoder: EncoderStart = EncoderStart.RANDOM
-    """Start of the encoder of a VAE from scratch."""
-
-    decoder: DecoderStart = DecoderStart.RANDOM
-    """Start of the decoder."""
+    """Folder with a `vae/` of these sizes to train further; none: fresh weights."""
 
     decoder_only: bool = False
-    """Keep the encoder as it starts, and so the latents that a denoiser is trained on; only the decoder learns."""
+    """Keep the encoder of `initial`, and so the latents that a denoiser is trained on; only the decoder learns."""
 
     losses: VaeLossSettings = VaeLossSettings()
     """The objective."""
 
     degraded_share: Probability = 0.25
     """Share of samples that are the degraded picture instead of the clean one: sampling starts from its latent."""
-
-    predicted: PredictedLatents | None = None
-    """Also decode what a trained denoiser predicts, to the clean picture; none: only photos' own latents."""
 
     @model_validator(mode="after")
     def _not_recorded(self) -> Self:
@@ -142,30 +87,6 @@ class VaeTrainingSettings(TrainerSettings):
 
     @model_validator(mode="after")
     def _encoder_worth_keeping(self) -> Self:
-        started = self.encoder is EncoderStart.PRINCIPAL_COMPONENTS
-        if self.initial is not None and started:
-            raise ValueError("initial and encoder: principal_components both say where the encoder starts; keep one")
-        if self.decoder_only and self.initial is None and not started:
-            raise ValueError("decoder_only with a random encoder teaches nothing; set initial, or encoder")
-        return self
-
-    @model_validator(mode="after")
-    def _linear_decoder(self) -> Self:
-        if self.decoder is DecoderStart.LINEAR:
-            if self.sizes.upsampling is not Upsampling.PIXEL_SHUFFLE:
-                raise ValueError("decoder: linear needs sizes.upsampling: pixel_shuffle")
-            if self.initial is None and self.encoder is EncoderStart.RANDOM:
-                raise ValueError("decoder: linear with a random encoder makes no sense; set initial, or encoder")
-        return self
-
-    @model_validator(mode="after")
-    def _shares(self) -> Self:
-        if self.predicted is not None:
-            if not self.decoder_only:
-                raise ValueError("predicted needs decoder_only: true, or the encoder would leave the denoiser behind")
-            if self.degraded_share + self.predicted.share > 1.0:
-                raise ValueError(
-                    f"degraded_share {self.degraded_share} and predicted.share {self.predicted.share} are more than "
-                    "all samples; lower one"
-                )
+        if self.decoder_only and self.initial is None:
+            raise ValueError("decoder_only with a random encoder teaches nothing; set initial")
         return self

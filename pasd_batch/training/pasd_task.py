@@ -12,7 +12,7 @@ from pasd_batch.config.model import Precision
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.config.training import Ablation, TrainingSettings
-from pasd_batch.config.training_model import FirstPrediction, FromRealEsrgan, FromScratch
+from pasd_batch.config.training_model import FromRealEsrgan, TrainablePart
 from pasd_batch.config.weights import local_path
 from pasd_batch.pasd.models import Models
 from pasd_batch.pasd.prompts import PromptEncoder
@@ -22,8 +22,7 @@ from pasd_batch.training.data.initialization_crops import initialization_batch
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.checkpoints import ModelFiles
 from pasd_batch.training.loop.validation import ValidationPhoto
-from pasd_batch.training.networks.first_prediction import predict_degraded_photo
-from pasd_batch.training.networks.from_real_esrgan import connect, take_layers
+from pasd_batch.training.networks.from_real_esrgan import connect, neutralise_words, take_layers
 from pasd_batch.training.networks.initialization import TrainingNetworks, initial_networks, zero_paca
 from pasd_batch.training.networks.model_files import pasd_files
 from pasd_batch.training.networks.teacher import load_teacher
@@ -116,13 +115,8 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
     has_paca = Ablation.PACA not in settings.without
     if not has_paca:
         zero_paca(networks.unet)
-    start = settings.model
-    if isinstance(start, FromScratch) and start.first_prediction is FirstPrediction.DEGRADED_PHOTO:
-        predict_degraded_photo(networks, initialization_batch(settings).clean)
-    elif isinstance(start, FromRealEsrgan):
-        generator = load_teacher(local_path(start.generator), setting="model.generator")
-        take_layers(networks, generator, start.blocks)
-        connect(networks, initialization_batch(settings).degraded)
+    if isinstance(settings.model, FromRealEsrgan):
+        _begin_at_generator(networks, settings.model, settings)
     losses = settings.losses
     objective = _build_objective(networks, losses, seed=settings.seed)
     choose_trainable(
@@ -138,6 +132,14 @@ def build_pasd_task(settings: TrainingSettings) -> PasdTask:
     if settings.validation.sources:
         _check_sampling(task)
     return task
+
+
+def _begin_at_generator(networks: TrainingNetworks, start: FromRealEsrgan, settings: TrainingSettings) -> None:
+    generator = load_teacher(local_path(start.generator), setting="model.generator")
+    take_layers(networks, generator, start.blocks)
+    connect(networks, initialization_batch(settings).degraded)
+    if TrainablePart.TEXT_ENCODER not in settings.trainable:
+        neutralise_words(networks)
 
 
 def _build_objective(networks: TrainingNetworks, losses: LossSettings, *, seed: int) -> PasdObjective:

@@ -10,20 +10,14 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 
 from pasd_batch.config.model import Precision
-from pasd_batch.config.training_vae import DecoderStart, EncoderStart, VaeTrainingSettings
+from pasd_batch.config.training_vae import VaeTrainingSettings
 from pasd_batch.config.weights import local_path
-from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.pasd.state_dict import CheckpointError, differences
-from pasd_batch.training.data.initialization_crops import initialization_batch
 from pasd_batch.training.loop.checkpoints import ModelFiles
 from pasd_batch.training.loop.validation import ValidationPhoto
-from pasd_batch.training.networks.initialization import load_pasd, load_trained_vae
-from pasd_batch.training.networks.latent_space import check_same_latents, is_encoder
-from pasd_batch.training.networks.linear_decoder import initialise_decoder
+from pasd_batch.training.networks.initialization import load_trained_vae
 from pasd_batch.training.networks.model_files import network_files
-from pasd_batch.training.networks.principal_components import initialise_encoder
 from pasd_batch.training.objectives.perceptual import load_perceptual_distance
-from pasd_batch.training.objectives.predicted_latents import LatentPredictor
 from pasd_batch.training.objectives.vae_objective import VaeObjective, build_vae
 
 
@@ -41,10 +35,9 @@ class VaeTask:
 
     @property
     def networks_in_use(self) -> Sequence[nn.Module]:
-        """The VAE's two halves, and the denoiser that predicts latents for it."""
-        vae, predictor = self.objective.vae, self.objective.predictor
-        halves = [cast(nn.Module, vae.encoder), cast(nn.Module, vae.decoder)]
-        return halves if predictor is None else [*halves, predictor.unet, predictor.control_branch]
+        """The VAE's two halves."""
+        vae = self.objective.vae
+        return cast(nn.Module, vae.encoder), cast(nn.Module, vae.decoder)
 
     @property
     def loss_networks(self) -> Sequence[nn.Module]:
@@ -73,14 +66,14 @@ def build_vae_task(settings: VaeTrainingSettings) -> VaeTask:
     """Build the VAE on the CPU; fresh weights come from the seed.
 
     Raises:
-        CheckpointError: `initial` is not a VAE of these sizes,
-            or `predicted.model` has other latents.
+        CheckpointError: `initial` is not a VAE of these sizes.
         TrainingError: the perceptual distance is asked for, but not installed.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         vae = build_vae(settings.sizes)
-    _set_weights(vae, settings)
+    if settings.initial is not None:
+        _load(vae, local_path(settings.initial) / "vae")
     losses = settings.losses
     perceptual = None
     if losses.perceptual:
@@ -92,38 +85,15 @@ def build_vae_task(settings: VaeTrainingSettings) -> VaeTask:
         seed=settings.seed,
         perceptual=perceptual,
         decoder_only=settings.decoder_only,
-        predictor=_predictor(settings, vae),
-        predicted_share=settings.predicted.share if settings.predicted else 0.0,
-        start_share=settings.predicted.start_share if settings.predicted else 0.0,
     )
     objective.eval()
     return VaeTask(objective, settings.gradient_checkpointing)
 
 
-def _predictor(settings: VaeTrainingSettings, vae: AutoencoderKL) -> LatentPredictor | None:
-    if settings.predicted is None:
-        return None
-    folder = local_path(settings.predicted.model)
-    networks = load_pasd(folder)
-    check_same_latents(vae, networks.vae, folder)
-    return LatentPredictor(networks)
-
-
-def _set_weights(vae: AutoencoderKL, settings: VaeTrainingSettings) -> None:
-    linear = settings.decoder is DecoderStart.LINEAR
-    if settings.encoder is EncoderStart.PRINCIPAL_COMPONENTS:
-        initialise_encoder(vae, list(initialization_batch(settings).clean))
-    if settings.initial is not None:
-        _load(vae, local_path(settings.initial) / "vae", encoder_only=linear)
-    if linear:
-        initialise_decoder(cast(PixelShuffleVae, vae), list(initialization_batch(settings).clean))
-
-
-def _load(vae: AutoencoderKL, folder: Path, *, encoder_only: bool) -> None:
+def _load(vae: AutoencoderKL, folder: Path) -> None:
     loaded = load_trained_vae(folder)
-    weights = {name: tensor for name, tensor in loaded.state_dict().items() if not encoder_only or is_encoder(name)}
-    own = {name: tensor for name, tensor in vae.state_dict().items() if encoder_only and not is_encoder(name)}
-    if problems := differences(vae, {**own, **weights}):
+    weights = loaded.state_dict()
+    if problems := differences(vae, weights):
         raise CheckpointError(f"{folder}: not of the given sizes\n" + "\n".join(problems))
-    vae.load_state_dict({**own, **weights})
+    vae.load_state_dict(weights)
     vae.register_to_config(scaling_factor=loaded.config["scaling_factor"])

@@ -71,10 +71,11 @@ _VALUES: Mapping[str, Mapping[str, Any]] = {
         "hair_curl": [-3.0, 3.0],
     },
     "optimizer": {"final_rate": 0.05},
-    "model": {"paca_active": True},
-    "sizes": {"middle_attention": False},
+    "model": {"paca_active": True, "first_prediction": "random"},
+    "sizes": {"middle_attention": False, "upsampling": "nearest"},
+    "": {"encoder": "random", "decoder": "random", "predicted": None},
 }
-"""Values that the constants have, by the group that each setting was in and its name."""
+"""Values that the constants have, by the group that each setting was in (none: an empty name) and its name."""
 
 
 def without_retired(kept: Mapping[str, Any], group: str = "") -> dict[str, Any]:

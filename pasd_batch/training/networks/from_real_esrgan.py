@@ -90,6 +90,16 @@ def connect(networks: TrainingNetworks, photos: Float[Tensor, "photos 3 side sid
     predict_latents(networks)
 
 
+@torch.no_grad()
+def neutralise_words(networks: TrainingNetworks) -> None:
+    """Give every word padding's embedding: prompts have no effect, as a fresh text encoder makes no sense of them."""
+    embeddings = cast(Any, networks.text_encoder).get_input_embeddings().weight
+    tokenizer = cast(Any, networks.tokenizer)
+    start, padding = int(tokenizer.bos_token_id), int(tokenizer.pad_token_id)
+    words = [number for number in range(len(embeddings)) if number not in (start, padding)]
+    embeddings[words] = embeddings[padding].clone()
+
+
 def _check(generator: RrdbNet, blocks: Sequence[int]) -> None:
     if missing := [number for number in blocks if number >= len(generator.body)]:
         raise CheckpointError(

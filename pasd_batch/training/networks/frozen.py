@@ -18,7 +18,7 @@ def frozen_digests(objective: nn.Module, kept: Collection[str]) -> dict[str, str
     Only of what was read, to the bit, and not of what was computed from it, which may round differently elsewhere.
 
     Args:
-        objective: holds the networks; `objective.read` has settings and digests of what else was read, by part.
+        objective: holds the networks; `objective.read` has settings that were read with them, by part.
         kept: names of the tensors that checkpoints hold, which are left out.
     """
     parts: dict[str, dict[str, Tensor]] = defaultdict(dict)

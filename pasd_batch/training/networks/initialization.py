@@ -105,15 +105,6 @@ def initial_networks(start: ModelStart, prediction: PredictionType | None, *, se
     return networks
 
 
-def load_pasd(folder: Path) -> TrainingNetworks:
-    """Load a PASD folder that carries its base, as it was trained.
-
-    Raises:
-        CheckpointError: it is missing, or does not hold what it should.
-    """
-    return initial_networks(FromPasd(base=folder, control=folder, carries_base=True), None, seed=0)
-
-
 def zero_paca(unet: PixelAwareUNet) -> None:
     """Zero the output projection of every PACA layer, for the ablation without it; it must not be trained."""
     for module in unet.modules():

@@ -8,10 +8,8 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pasd_batch.config.training_vae import Upsampling, VaeLossSettings, VaeSizes
-from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
+from pasd_batch.config.training_vae import VaeLossSettings, VaeSizes
 from pasd_batch.training.data.batch_maker import NumberedBatch
-from pasd_batch.training.objectives.predicted_latents import LatentPredictor
 from pasd_batch.training.objectives.sample_draws import SampleDraws
 from pasd_batch.training.objectives.step_inputs import numbers_of
 
@@ -34,9 +32,6 @@ class VaeObjective(nn.Module):
         seed: int,
         perceptual: nn.Module | None,
         decoder_only: bool = False,
-        predictor: LatentPredictor | None = None,
-        predicted_share: float = 0.0,
-        start_share: float = 0.5,
     ) -> None:
         super().__init__()
         self.vae = vae
@@ -44,11 +39,8 @@ class VaeObjective(nn.Module):
         # Latents that do not change keep the size that a denoiser has been trained on.
         power = vae.config["scaling_factor"] ** -2 if decoder_only else 1.0
         self.register_buffer("latent_power", torch.tensor(float(power)))
-        self.predictor = predictor
-        self._predicted_share = predicted_share
-        self._start_share = start_share * predicted_share
         self._decoder_only = decoder_only
-        self.read = {} if predictor is None else predictor.read
+        self.read: dict[str, Any] = {}
         if decoder_only:
             for part in (vae.encoder, vae.quant_conv):
                 cast(nn.Module, part).requires_grad_(False)
@@ -58,31 +50,24 @@ class VaeObjective(nn.Module):
         self._seed = seed
 
     def computed(self, name: str) -> bool:
-        """True if a parameter was made when the training began, and does not learn."""
+        """True if a parameter does not learn, but is in checkpoints all the same."""
         return self._decoder_only and name.startswith(("vae.encoder.", "vae.quant_conv."))
 
     def forward(self, made: NumberedBatch) -> dict[str, Tensor]:
         """The objective (`loss`) and its parts; the latents' noise follows from the samples' numbers."""
         batch = made.batch
         draws = SampleDraws(self._seed, numbers_of(made))
-        lots = draws.fractions()
-        degraded = 2.0 * batch.degraded - 1.0
-        shows_degraded, from_start = lots < self._degraded_share, lots >= 1.0 - self._start_share
-        sources = torch.where(_per_picture(shows_degraded | from_start), degraded, batch.clean)
-        targets = torch.where(_per_picture(shows_degraded), degraded, batch.clean)
+        shows_degraded = draws.fractions() < self._degraded_share
+        pictures = torch.where(shows_degraded.view(-1, 1, 1, 1), 2.0 * batch.degraded - 1.0, batch.clean)
 
         vae = cast(Any, self.vae)
-        posterior = vae.encode(sources).latent_dist
+        posterior = vae.encode(pictures).latent_dist
         mean, variance, log_variance = (part.float() for part in (posterior.mean, posterior.var, posterior.logvar))
         latents = mean + variance.sqrt() * draws.normal(mean.shape[1:])
         if not self._decoder_only:
             self._measure(latents.detach())
-        if self.predictor is not None:
-            factor = vae.config["scaling_factor"]
-            predicted = self.predictor(factor * latents, batch.degraded, from_start, draws) / factor
-            latents = torch.where(_per_picture(lots >= 1.0 - self._predicted_share), predicted, latents)
 
-        parts = self._errors(vae.decode(latents).sample.float(), targets)
+        parts = self._errors(vae.decode(latents).sample.float(), pictures)
         parts["kl"] = 0.5 * (mean.square() + variance - 1.0 - log_variance).mean()
         total = torch.stack([self._weights[name] * part for name, part in parts.items()]).sum()
         return {"loss": total, **{name: part.detach() for name, part in parts.items()}}
@@ -104,14 +89,9 @@ class VaeObjective(nn.Module):
         self.latent_power.lerp_(latents.square().mean(), 1.0 - _SCALE_DECAY)
 
 
-def _per_picture(chosen: Tensor) -> Tensor:
-    return chosen.view(-1, 1, 1, 1)
-
-
 def build_vae(sizes: VaeSizes) -> AutoencoderKL:
     """A VAE with fresh weights from torch's current random state; it reduces each side by 8."""
-    kind = PixelShuffleVae if sizes.upsampling is Upsampling.PIXEL_SHUFFLE else AutoencoderKL
-    return cast(Any, kind)(
+    return cast(Any, AutoencoderKL)(
         down_block_types=("DownEncoderBlock2D",) * _LEVELS,
         up_block_types=("UpDecoderBlock2D",) * _LEVELS,
         block_out_channels=sizes.widths,

@@ -2,14 +2,11 @@
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-from tiny_training import scratch, settings, values
+from tiny_training import settings
 
-from pasd_batch.config.training import parse_training
 from pasd_batch.training.errors import TrainingError
 from pasd_batch.training.loop.stepping import Stepper
 from pasd_batch.training.networks.frozen import check_frozen, frozen_digests, tensor_digest
-from pasd_batch.training.trainer import train
 from pasd_batch.training.worker_setup import build_task
 
 CPU = torch.device("cpu")
@@ -54,31 +51,6 @@ def test_a_pasd_folder_is_frozen_where_it_is_not_trained(work):
     kept = Stepper(objective, chosen, CPU, workers=1).state().weights
     parts = {"vae", "text_encoder", "unet", "control_branch", "vae settings", "scheduler settings"}
     assert frozen_digests(objective, kept).keys() == parts
-
-
-def test_the_predictor_of_a_decoders_training_is_read_with_its_text_encoder_and_schedule(work):
-    shared = {key: value for key, value in values(work).items() if key not in ("model", "trainable")}
-    sizes = {"latent_channels": 4, "widths": [8, 8, 16, 24], "norm_groups": 2}
-    vae = {"trains": "vae", "sizes": sizes, "encoder": "principal_components", "decoder_only": True}
-    train(parse_training({**shared, **vae, "steps": 1, "output": str(work / "vae")}))
-    denoiser = work / "denoiser"
-    train(settings(work, steps=1, model=scratch(work / "vae"), output=str(denoiser)))
-    predicted = {"model": str(denoiser), "share": 1.0}
-    decoder = {**vae, "encoder": "random", "initial": str(denoiser), "degraded_share": 0.0, "predicted": predicted}
-    chosen = parse_training({**shared, **decoder})
-
-    def digests():
-        objective = build_task(chosen).objective
-        return frozen_digests(objective, Stepper(objective, chosen, CPU, workers=1).state().weights)
-
-    before = digests()
-    assert before.keys() == {"predictor", "predictor.text_encoder settings", "predictor.scheduler settings"}
-    file = denoiser / "text_encoder" / "model.safetensors"
-    weights = load_file(file)
-    weights[max(weights)] += 0.5
-    save_file(weights, file, {"format": "pt"})
-    after = digests()
-    assert {part for part in before if before[part] != after[part]} == {"predictor.text_encoder settings"}
 
 
 def test_what_differs_is_named():

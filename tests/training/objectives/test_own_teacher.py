@@ -10,6 +10,7 @@ from pasd_batch.config.base import ConfigError
 from pasd_batch.config.picture_losses import OwnTeacherSettings
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.tiling import TilingSettings
+from pasd_batch.config.training_model import FromPasd
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.guidance import Guidance, GuidedDenoiser
 from pasd_batch.pasd.prompts import PromptEncoder
@@ -22,7 +23,7 @@ from pasd_batch.training.data.batch_maker import BatchMaker
 from pasd_batch.training.data.photo_index import list_photos
 from pasd_batch.training.loop.stepping import Stepper
 from pasd_batch.training.loop.training_log import read_log
-from pasd_batch.training.networks.initialization import load_pasd
+from pasd_batch.training.networks.initialization import initial_networks
 from pasd_batch.training.objectives.own_teacher import OwnTeacher
 from pasd_batch.training.trainer import train
 from pasd_batch.training.worker_setup import build_task
@@ -45,6 +46,10 @@ def distillation(work, picture=None, **more):
     return settings(work, **{"model": model, "losses": losses, "trainable": DENOISER, **more})
 
 
+def whole_model(work):
+    return initial_networks(FromPasd(base=work / "base", control=work / "base", carries_base=True), None, seed=0)
+
+
 def batches(chosen):
     return BatchMaker(list_photos(chosen.data.sources, chosen.data.storage), chosen.data, seed=chosen.seed)
 
@@ -54,7 +59,7 @@ def test_the_teacher_samples_as_restoring_does(work):
 
     Its steps must divide the timesteps, or else diffusers goes by other ones than it says.
     """
-    networks = load_pasd(work / "base")
+    networks = whole_model(work)
     teacher = OwnTeacher(networks, OwnTeacherSettings(**TEACHER, added_prompt="sharp", negative_prompt="dull"))
     prompts = PromptEncoder(networks.tokenizer, networks.text_encoder)
     start, degraded = torch.randn(2, 4, 8, 8), torch.rand(2, 3, 64, 64)
@@ -83,7 +88,7 @@ def test_the_teacher_samples_as_restoring_does(work):
 
 
 def test_without_guidance_nothing_is_steered_away_from(work):
-    networks = load_pasd(work / "base")
+    networks = whole_model(work)
     teacher = OwnTeacher(networks, OwnTeacherSettings(steps=2, guidance_scale=1.0))
     states = teacher.encode_prompts(PromptEncoder(networks.tokenizer, networks.text_encoder), ["", "a cat"])
     assert [each.shape[0] for each in states] == [2]
