@@ -1,4 +1,4 @@
-"""Training crops for data-dependent initialisation (PCA, least squares)."""
+"""Training crops for data-dependent initialisation (principal components, least squares)."""
 
 from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.storage.storage import Storage
