@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_flatten
 from pasd_batch.config.sampling import ColorFix
 from pasd_batch.config.tiling import TilingSettings
 from pasd_batch.config.weak_tiles import RetryWeakSettings
-from pasd_batch.pasd import padded_photo, padding, postprocessing, solver, vae_tiling
+from pasd_batch.pasd import conditioning, padded_photo, padding, postprocessing, solver, vae_tiling
 from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.noise_draws import NoiseDraws
 from pasd_batch.pasd.padded_photo import PaddedPhoto
@@ -178,7 +178,7 @@ def without_norms(network):
     return network
 
 
-def test_nothing_but_latents_is_whole_in_floats(models, photograph, all_are_large, tiny_model_folder):
+def test_nothing_but_latents_is_whole_in_floats(models, photograph, all_are_large, tiny_model_folder, monkeypatch):
     """No tensor of floats is as large as a photo that is much larger than the networks' tiles, and few are there."""
     vae = PixelShuffleVae(
         block_out_channels=(4, 4, 4, 4),
@@ -195,6 +195,7 @@ def test_nothing_but_latents_is_whole_in_floats(models, photograph, all_are_larg
     )
     photo = levels(photograph[:, :176, :224])
     all_are_large()
+    monkeypatch.setattr(conditioning, "EMBEDDED_BLOCK", 16)
     with LiveFloats() as floats:
         result = restored(restorer, photo)
     whole = 4 * result.image.numel()
