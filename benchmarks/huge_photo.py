@@ -2,10 +2,9 @@
 
     python benchmarks/huge_photo.py --width 12000 --height 9000 --scale 2 --format png
 
-The photo goes through `pasd-batch restore`'s own pipeline, with networks of the embedded model's shapes (48 latent
-channels, no attention in the VAE) that cost little time: narrow ones without normalisations, which add passes and no
-memory, and a denoiser that predicts no noise; the features of the VAE's last level wait in memory up to the photo size
-up to which those of the embedded model do. What is told is the peak of resident memory of this process and the
+The photo goes through `pasd-batch restore`'s own pipeline, with networks of the embedded model's shapes that cost
+little time: a VAE of the same latents whose decoder is narrow, a degradation removal module of the same width without
+blocks, and a denoiser that predicts no noise. What is told is the peak of resident memory of this process and the
 decoder's together, above what they have after a small photo.
 """
 
@@ -18,48 +17,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import psutil
 import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from PIL import Image
 
 from pasd_batch.batch.local.restoring import restore_photos
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.config.restore import RestoreSettings
 from pasd_batch.config.run import RunSettings
-from pasd_batch.pasd import vae_tiling
-from pasd_batch.pasd.control_branch import ControlBranch
+from pasd_batch.pasd.degradation_removal import RrdbDegradationRemoval
+from pasd_batch.pasd.esrgan_vae import EsrganVae
 from pasd_batch.pasd.guidance import GuidedDenoiser, TileBatch
 from pasd_batch.pasd.models import load_models
-from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.pasd.restorer import Restorer
 
-_LATENT_CHANNELS = 48
-_CHANNELS, _OF_THE_EMBEDDED = 2, 24
-"""Features of a pixel in the VAE's last level but one, here and in the embedded model."""
+_FEATURES = 2
+"""Channels of the VAE's decoder."""
 
 _SAMPLE_SECONDS = 0.02
 
 
-def stand_in_vae() -> PixelShuffleVae:
-    """A narrow VAE of the embedded one's structure, without normalisations."""
-    sizes: dict[str, Any] = {
-        "block_out_channels": (_CHANNELS,) * 4,
-        "down_block_types": ("DownEncoderBlock2D",) * 4,
-        "up_block_types": ("UpDecoderBlock2D",) * 4,
-        "layers_per_block": 1,
-        "norm_num_groups": 2,
-        "latent_channels": _LATENT_CHANNELS,
-        "mid_block_add_attention": False,
-    }
-    vae = PixelShuffleVae(**sizes)
-    for module in list(vae.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, torch.nn.GroupNorm):
-                setattr(module, name, torch.nn.Identity())
-    return vae.eval()
+def stand_in_vae(embedded: AutoencoderKL) -> EsrganVae:
+    """A VAE of the embedded one's structure and latents, with a narrow decoder."""
+    config: dict[str, Any] = {**embedded.config, "block_out_channels": (_FEATURES,) * 4, "norm_num_groups": _FEATURES}
+    return cast(EsrganVae, EsrganVae.from_config(config)).eval()
 
 
 class NoNoise(GuidedDenoiser):
@@ -73,10 +58,9 @@ class NoNoise(GuidedDenoiser):
 def load_stand_in(settings: RunSettings) -> Restorer:
     """The embedded model with stand-ins for what takes long."""
     models = load_models(settings.restoration.model)
-    branch = ControlBranch(
-        conditioning_embedding_out_channels=(4, 4, 4, 4), in_channels=_LATENT_CHANNELS, block_out_channels=(32,) * 4
-    )
-    models = replace(models, vae=stand_in_vae(), control_branch=branch.eval())
+    width = models.unet.config["block_out_channels"][0]
+    models.control_branch.controlnet_cond_embedding = RrdbDegradationRemoval(width, blocks=0).eval()
+    models = replace(models, vae=stand_in_vae(models.vae))
     restorer = Restorer(models, settings.restoration)
     pipeline = restorer._pipeline(settings.restoration.sampling)
     usual = pipeline.denoiser
@@ -147,7 +131,6 @@ def main() -> None:
             "deadlines": {"fetch": 3600, "store": 3600},
         }
     )
-    vae_tiling.KEPT_BYTES = vae_tiling.KEPT_BYTES * _CHANNELS // _OF_THE_EMBEDDED
     loaders = ModelLoaders(restorer=load_stand_in, fingerprint=lambda settings: "stand-in")
     with tempfile.TemporaryDirectory() as folder:
         small, large = Path(folder, "small.jpg"), Path(folder, "large.jpg")

@@ -22,7 +22,6 @@ from pasd_batch.pasd.encoder import DiffusionEncoder
 from pasd_batch.pasd.esrgan_vae import EsrganVae
 from pasd_batch.pasd.model_config import accepted_options, read_json, read_model_config
 from pasd_batch.pasd.paca import PacaForm
-from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.pasd.state_dict import (
     CheckpointError,
     assign_strictly,
@@ -34,8 +33,8 @@ from pasd_batch.pasd.state_dict import (
 from pasd_batch.pasd.unet import PixelAwareUNet
 from pasd_batch.storage.weight_file_kind import why_no_safetensors
 
-_VAES: dict[str | None, type[AutoencoderKL]] = {kind.__name__: kind for kind in (PixelShuffleVae, EsrganVae)}
-"""VAEs of our own, by the name in their configuration."""
+_RETIRED_VAE = "PixelShuffleVae"
+"""Name in the configuration of a VAE that only 0.1.0 has."""
 
 Model = TypeVar("Model", AutoencoderKL, CLIPTextModel)
 
@@ -110,10 +109,16 @@ def load_vae(folder: Path, *, allow_pickle: bool = False) -> AutoencoderKL:
     """Load a `vae/` folder, in the precision of its file, on the CPU.
 
     Raises:
-        CheckpointError: it is not there, or tensors do not fit; the message lists them.
+        CheckpointError: it is not there, or tensors do not fit (the message lists them), or only 0.1.0 has its layers.
     """
     name = read_json(folder / "config.json").get("_class_name")
-    return _load_strictly(_VAES.get(name, AutoencoderKL), folder, allow_pickle=allow_pickle)
+    if name == _RETIRED_VAE:
+        raise CheckpointError(
+            f"{folder}: a VAE that enlarges by pixel shuffles ({_RETIRED_VAE}), as pasd_batch 0.1.0 trained them; use "
+            "that version, which still loads it, or train a model anew (docs/training.md)"
+        )
+    kind = EsrganVae if name == EsrganVae.__name__ else AutoencoderKL
+    return _load_strictly(kind, folder, allow_pickle=allow_pickle)
 
 
 def load_text_encoder(folder: Path, *, allow_pickle: bool = False) -> CLIPTextModel:

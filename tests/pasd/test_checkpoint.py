@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from pickled_trap import Trap
 from safetensors.torch import load_file, save_file
 from tiny_model import tiny_networks
@@ -253,6 +254,22 @@ class TestBaseFolders:
         base = load_base(model_copy)
         assert_same_weights(base.vae, expected.vae)
         assert_same_weights(base.text_encoder, expected.text_encoder)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_vae_of_no_name_is_stable_diffusions(model_copy, named):
+    config = json.loads((model_copy / "vae" / "config.json").read_text())
+    assert config["_class_name"] == "AutoencoderKL"
+    kept = config if named else {key: value for key, value in config.items() if not key.startswith("_")}
+    (model_copy / "vae" / "config.json").write_text(json.dumps(kept))
+    assert type(load_vae(model_copy / "vae")) is AutoencoderKL
+
+
+def test_a_vae_that_only_an_earlier_version_has_is_refused_with_the_remedy(model_copy):
+    config = json.loads((model_copy / "vae" / "config.json").read_text())
+    (model_copy / "vae" / "config.json").write_text(json.dumps({**config, "_class_name": "PixelShuffleVae"}))
+    with pytest.raises(CheckpointError, match=r"\(PixelShuffleVae\), as pasd_batch 0\.1\.0 .* or train a model anew"):
+        load_vae(model_copy / "vae")
 
 
 def test_a_text_in_a_library_s_folder_is_called_one(model_copy):

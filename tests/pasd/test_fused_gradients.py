@@ -8,6 +8,7 @@ from types import ModuleType
 import kernel_gradient_errors
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from diffusers.models.upsampling import Upsample2D
@@ -19,7 +20,6 @@ from torch.profiler import ProfilerActivity, profile
 import pasd_batch.pasd
 from pasd_batch.pasd.channels_last import keep_norms_channels_last, run_channels_last
 from pasd_batch.pasd.fused import working_kernels
-from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae, shuffled
 
 # Roundings of the result: the interpreter cuts bfloat16 off. Gradients of weights stay in float32.
 MOST = {"float32": 2e-6, "bfloat16": 2**-7, "float16": 2**-10}
@@ -164,19 +164,10 @@ def test_batches_of_64_are_enlarged_channels_last():
     assert seen[0].is_contiguous(memory_format=torch.channels_last)
 
 
-def test_the_pixel_shuffle_keeps_the_layout_and_every_bit():
-    features = torch.randn(3, 20, 4, 5)
-    expected = torch.nn.functional.pixel_shuffle(features, 2)
-    ours = shuffled(features.contiguous(memory_format=torch.channels_last))
-    assert torch.equal(ours, expected)
-    assert ours.is_contiguous(memory_format=torch.channels_last)
-    assert shuffled(features).is_contiguous()
-
-
 def test_a_vae_has_the_same_gradients_without_planes():
     torch.manual_seed(3)
-    plain = PixelShuffleVae(**VAE_SIZES).eval()
-    ours = PixelShuffleVae(**VAE_SIZES).eval()
+    plain = AutoencoderKL(**VAE_SIZES).eval()
+    ours = AutoencoderKL(**VAE_SIZES).eval()
     ours.load_state_dict(plain.state_dict())
     torch.nn.Module.to(ours, memory_format=torch.channels_last)
     keep_norms_channels_last(ours)

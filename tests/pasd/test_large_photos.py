@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from tiny_model import levels_apart, tiny_settings
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
@@ -17,7 +18,6 @@ from pasd_batch.pasd.geometry import Size
 from pasd_batch.pasd.noise_draws import NoiseDraws
 from pasd_batch.pasd.padded_photo import PaddedPhoto
 from pasd_batch.pasd.pixel_dtypes import from_float, to_float
-from pasd_batch.pasd.pixel_shuffle_vae import PixelShuffleVae
 from pasd_batch.pasd.resampling import resized_part
 from pasd_batch.pasd.restorer import Restoration, Restorer
 from pasd_batch.pasd.tiling import Tile
@@ -180,7 +180,7 @@ def without_norms(network):
 
 def test_nothing_but_latents_is_whole_in_floats(models, photograph, all_are_large, tiny_model_folder, monkeypatch):
     """No tensor of floats is as large as a photo that is much larger than the networks' tiles, and few are there."""
-    vae = PixelShuffleVae(
+    vae = AutoencoderKL(
         block_out_channels=(4, 4, 4, 4),
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
