@@ -51,7 +51,7 @@ class ModelShape:
     """Share of an evaluation that these layers are (docs/few_steps.md)."""
 
 
-EMBEDDED = ModelShape(48, (8, 8, 16, 24), width=128, outermost=1 / 3)
+EMBEDDED = ModelShape(64, (0,), width=160, outermost=0.4)
 STABLE_DIFFUSION = ModelShape(4, (32, 32, 128, 256), attention=192, width=320, outermost=0.09)
 
 _ALONE = Beside()

@@ -17,9 +17,8 @@ def gigabytes(width, height, beside=None, **sampling):
 
 
 def test_the_promise_for_a_very_large_photo():
-    """Measured by benchmarks/huge_photo.py, which keeps no features of this photo, as the embedded model keeps none."""
-    assert gigabytes(12000, 9000, scale=2.0) <= 4.0
-    assert gigabytes(12000, 9000, scale=2.0) == pytest.approx(3.98, rel=0.1)
+    """By the sum; with 48 latent channels benchmarks/huge_photo.py measured 3.98 GB."""
+    assert 3.5 < gigabytes(12000, 9000, scale=2.0) <= 4.0
 
 
 @pytest.mark.parametrize(("width", "height", "measured"), [(1500, 1000, 1.59), (5000, 2600, 1.02)])
@@ -46,7 +45,7 @@ def test_more_is_told_for_more_steps_and_for_a_vae_that_looks_at_the_whole():
         (Beside(reference=True), {}, 1.2),
         (Beside(), {"regions": [{"class": "face", "fidelity": 1}]}, 60.0),
         (Beside(), {"retry_weak": {"enabled": True}}, 1.2),
-        (Beside(), {"steps": 4, "step_cache": 2}, 432e6 / 64 * 128 * 4 / 1e9 - 2.0),
+        (Beside(), {"steps": 4, "step_cache": 2}, 432e6 / 64 * 160 * 4 / 1e9 - 2.0),
     ],
 )
 def test_what_is_held_beside_a_photo_is_in_it(beside, sampling, more):
