@@ -3,7 +3,7 @@
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_training import EVERYTHING, settings
+from tiny_training import EVERYTHING, scratch, settings
 
 from pasd_batch.config.model import ModelSettings
 from pasd_batch.config.restoration import RestorationSettings
@@ -25,13 +25,7 @@ def trained(work, one_thread):
         "generator": str(work / "generator.safetensors"),
         "blocks": [0],
         "latent_channels": 12,
-        "unet": {
-            "widths": [32, 16],
-            "text_attention": [False, True],
-            "heads": 2,
-            "norm_groups": 4,
-            "layers_per_block": 1,
-        },
+        "unet": {**scratch("unused")["unet"], "widths": [32, 16]},
         "text_encoder": {"width": 16},
     }
 
