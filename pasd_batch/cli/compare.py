@@ -55,12 +55,14 @@ def run(options: argparse.Namespace) -> int:
     from pasd_batch.evaluation.compared_runs import compare
     from pasd_batch.evaluation.comparison_html import to_html
     from pasd_batch.evaluation.comparison_markdown import to_markdown
-    from pasd_batch.manifests.writing import write_file
+    from pasd_batch.manifests.writing import refuse_folder, write_file
     from pasd_batch.runs.run_folder import open_run
 
     conditions = [_parsed(text) for text in options.conditions]
     _check(options)
     settings = storage_settings_from(options)
+    if options.page is not None:
+        refuse_folder(options.page, settings)
     compared = compare([open_run(uri, settings) for uri in options.runs])
     held = [line for versus in compared.comparisons for condition in conditions for line in _held(versus, *condition)]
     sys.stdout.write(printable(to_markdown(compared)))

@@ -39,13 +39,14 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the manifest and say how many photos it has, and what was left out."""
-    from pasd_batch.manifests.writing import refuse_overwriting
+    from pasd_batch.manifests.writing import refuse_folder, refuse_overwriting
     from pasd_batch.runs.failures import failures_of
     from pasd_batch.storage.storage import redact_uri
 
     if (options.source is None) == (options.failures_of is None):
         raise UsageError("name either a SOURCE of photos or --failures-of RUN")
     storage_settings = storage_settings_from(options)
+    refuse_folder(options.output, storage_settings)
     if not options.overwrite:
         refuse_overwriting(options.output, storage_settings, remedy="--overwrite to replace it")
     if options.failures_of is None:

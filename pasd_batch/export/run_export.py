@@ -39,7 +39,7 @@ def export_run(
     Raises:
         ExportFailed: a package is missing, the run is not complete, or the target is in the run, has something else or
             cannot be written.
-        ManifestError: a CSV file would replace one of another kind.
+        ManifestError: a CSV file would replace a folder, or a file of another kind.
         NotFound: there is no run.
         StorageError: the run cannot be read, or the target not be written.
     """

@@ -1,9 +1,11 @@
 """Writing of manifests that the product makes: as one Parquet file of a name that says so, or as CSV."""
 
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterable
 from itertools import chain
+from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -97,21 +99,32 @@ def _flat(table: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
+def refuse_folder(target: str, storage_settings: StorageSettings) -> None:
+    """Refuse a folder in the place of a file: a name with a slash at its end, or a folder of this machine.
+
+    Raises:
+        ManifestError: naming it.
+        StorageError: the place is not one to write to.
+    """
+    _place_of(target, storage_settings)
+
+
 def is_there(target: str, storage_settings: StorageSettings) -> bool:
     """True if there is a file at a local path or URI.
 
     Raises:
+        ManifestError: a folder is there.
         StorageError: the place cannot be looked at.
     """
-    folder, name = _place_of(target)
-    return bool(name) and _storage(folder, storage_settings).exists(name)
+    place, name = _place_of(target, storage_settings)
+    return place.exists(name)
 
 
 def refuse_overwriting(target: str, storage_settings: StorageSettings, *, remedy: str) -> None:
     """Refuse a file that is there, with a remedy beside that of another name.
 
     Raises:
-        ManifestError: naming it.
+        ManifestError: naming it, or the folder that is there.
         StorageError: the place cannot be looked at.
     """
     if is_there(target, storage_settings):
@@ -124,7 +137,7 @@ def refuse_other_file(target: str, settings: StorageSettings, what: str, is_own:
     `is_own` looks at the file; `what` is what the command writes.
 
     Raises:
-        ManifestError: naming it.
+        ManifestError: naming it, or the folder that is there.
         StorageError: it cannot be looked at.
     """
     if not is_there(target, settings):
@@ -164,18 +177,26 @@ def write_file(target: str, data: bytes, storage_settings: StorageSettings) -> N
         ManifestError: the target is a folder.
         StorageError: it cannot be written.
     """
-    folder, name = _place_of(target)
-    if not name:
-        shown = redact_uri(target)
-        raise ManifestError(f"{shown} is a folder; name the manifest file, such as {shown}manifest.parquet")
-    _storage(folder, storage_settings).write(name, data)
+    place, name = _place_of(target, storage_settings)
+    place.write(name, data)
 
 
-def _place_of(target: str) -> tuple[str, str]:
+def upload_file(target: str, source: Path, storage_settings: StorageSettings) -> None:
+    """Store a copy of a local file at a local path or URI, a piece at a time.
+
+    Raises:
+        ManifestError: the target is a folder.
+        StorageError: it cannot be written.
+    """
+    place, name = _place_of(target, storage_settings)
+    place.upload(name, source)
+
+
+def _place_of(target: str, settings: StorageSettings) -> tuple[Storage, str]:
     """Folder and name of a file; the folder with its slash, as keys of objects may have more of them."""
-    before, slash, name = target.rpartition("/")
-    return before + slash, name
-
-
-def _storage(folder: str, settings: StorageSettings) -> Storage:
-    return Storage.open(folder or ".", settings)
+    before, slash, name = os.path.expanduser(target).rpartition("/")
+    place = Storage.open(before + slash or ".", settings)
+    if not name or ("://" not in place.uri() and os.path.isdir(os.path.join(place.uri(), name))):
+        shown = redact_uri(target)
+        raise ManifestError(f"{shown} is a folder; name a file in it, such as {shown.rstrip('/')}/NAME, or beside it")
+    return place, name

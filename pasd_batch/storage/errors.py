@@ -83,6 +83,7 @@ _KINDS: dict[Fault, tuple[type[StorageError], str]] = {
     Fault.TOO_LARGE: (TooLarge, "the storage takes no file of this size; use another one, or smaller files"),
     Fault.NAME: (NameRefused, "the storage takes no such name; use another one, or a shorter name without : ? * |"),
     Fault.LINK: (InvalidLocation, "links lead in a circle; replace them by the file"),
+    Fault.FOLDER: (StorageError, "a folder has that name; give the path of a file, or move the folder away"),
     Fault.OTHER: (StorageError, "the storage refused it"),
 }
 
@@ -119,6 +120,8 @@ def classify(error: BaseException, where: str) -> StorageError:
     kind, remedy = _KINDS[_fault(chain)]
     if kind is NotFound and (spaced := next((name for name in where.split("/") if name != name.strip()), None)):
         remedy += f"; {spaced!r} begins or ends with a space, perhaps by mistake"
+    if any(isinstance(link, NotADirectoryError) for link in chain):
+        remedy = "a part of the path is a file where a folder should be; give another path"
     return kind(f"{where}: {detail}; {remedy}")
 
 

@@ -35,6 +35,8 @@ class Fault(Enum):
     TOO_LARGE = auto()
     NAME = auto()
     LINK = auto()
+    FOLDER = auto()
+    """A folder is where a file is to be."""
     OTHER = auto()
     """Codes that say nothing more than that it was refused."""
 
@@ -54,6 +56,7 @@ _ERRNO: Mapping[Fault, str] = {
     Fault.TOO_LARGE: "EFBIG EOVERFLOW",
     Fault.NAME: "ENAMETOOLONG EILSEQ EINVAL",
     Fault.LINK: "ELOOP",
+    Fault.FOLDER: "EISDIR",
 }
 
 _STATUS: Mapping[Fault, frozenset[int]] = {

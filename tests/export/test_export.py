@@ -18,6 +18,7 @@ from pasd_batch.errors import PasdBatchError
 from pasd_batch.export.formats import ExportFailed, ExportFormat, require_package
 from pasd_batch.export.run_export import export_run
 from pasd_batch.export.run_rows import RunRows
+from pasd_batch.manifests.errors import ManifestError
 from pasd_batch.storage.partial_files import is_partial
 
 RESTORED = PHOTOS - 1
@@ -216,6 +217,14 @@ def test_a_target_that_is_something_else_is_told_and_left_as_it_is(run, tmp_path
     for own in (run.root, run.root / "images", run.root / "results" / "table"):
         with pytest.raises(ExportFailed, match="is the run's own folder; give the export a target beside the run"):
             export(run, to, own)
+
+
+@pytest.mark.parametrize("ending", ["", "/"])
+def test_a_folder_is_no_csv_file_which_is_told_before_rows_are_read(run, tmp_path, monkeypatch, ending):
+    monkeypatch.setattr(RunRows, "tables", lambda self: pytest.fail("rows were read"))
+    with pytest.raises(ManifestError, match=rf"{tmp_path}{ending} is a folder; name a file in it, such as {tmp_path}/"):
+        export(run, "csv", f"{tmp_path}{ending}")
+    assert not list(tmp_path.iterdir())
 
 
 def test_tars_that_were_there_before_are_not_taken_for_parts(run, tmp_path):

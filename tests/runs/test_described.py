@@ -103,7 +103,7 @@ def test_rows_of_other_photos_than_those_planned_are_damage(tmp_path):
 def test_a_folder_is_no_target(tmp_path):
     planned(tmp_path, 0, [("a", None)])
     folder = commit(tmp_path, 0, [{"photo_id": "a"}])
-    with pytest.raises(ManifestError, match="is a folder; name the manifest file"):
+    with pytest.raises(ManifestError, match="is a folder; name a file in it, such as"):
         write_described(folder, f"{tmp_path}/")
 
 
