@@ -1,5 +1,6 @@
 """Settings of photos as files: what is accepted, and how restored ones are written."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -74,6 +75,18 @@ class ChromaSubsampling(StrEnum):
     QUARTER = "4:2:0"
 
 
+_LOSSLESS = (ImageFormat.PNG, ImageFormat.TIFF)
+
+_FORMATS_OF: Mapping[str, tuple[ImageFormat, ...]] = {
+    "quality": (ImageFormat.JPEG, ImageFormat.WEBP),
+    "subsampling": (ImageFormat.JPEG,),
+    "lossless": (ImageFormat.WEBP,),
+    "compression": _LOSSLESS,
+    "keep_16_bit": _LOSSLESS,
+}
+"""Formats whose files a setting changes; those that are not named change any, or the report."""
+
+
 class OutputSettings(Settings):
     """File of a restored photo. 16 bits and transparency are kept where the format has them."""
 
@@ -97,3 +110,22 @@ class OutputSettings(Settings):
 
     background: tuple[Level, Level, Level] = (255, 255, 255)
     """sRGB colour (0-255) behind transparent photos that are written as JPEG."""
+
+    def refuse_unused(self) -> None:
+        """Refuse settings that were given though the format has no use for them.
+
+        Settings that are there one and all were written down by a run (`run.json`), and are taken as they are.
+
+        Raises:
+            ValueError: naming the setting.
+        """
+        given = self.model_fields_set
+        if given >= type(self).model_fields.keys():
+            return
+        for name, formats in _FORMATS_OF.items():
+            if name in given and self.format not in formats:
+                told = " or ".join(each.value for each in formats)
+                raise ValueError(
+                    f"output.file.{name} is of {told}, and output.file.format is {self.format.value}, so nothing would "
+                    f"change; leave it out, or set output.file.format to {formats[0].value} (restore: --format)"
+                )

@@ -9,13 +9,11 @@ from pasd_batch.config.base import Settings
 from pasd_batch.config.manifest import ManifestSettings
 from pasd_batch.config.marks import RuntimeOnly
 from pasd_batch.config.metrics import MetricsSettings
-from pasd_batch.config.photos import DecodeLimits, ImageFormat, OutputSettings
+from pasd_batch.config.photos import DecodeLimits, OutputSettings
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.run import DeadlineSettings, RunOutputSettings, RunSettings
 from pasd_batch.config.storage import LONGEST_WAIT, StorageSettings
 from pasd_batch.config.workers import WorkerSettings
-
-_LOSSY = (ImageFormat.JPEG, ImageFormat.WEBP)
 
 
 class LocalDeadlineSettings(DeadlineSettings):
@@ -47,22 +45,8 @@ class RestoreSettings(RestorationSettings):
     @model_validator(mode="after")
     def _nothing_for_nothing(self) -> Self:
         self.refuse_unused()
-        self._refuse_unused_of_file()
+        self.output.file.refuse_unused()
         return self
-
-    def _refuse_unused_of_file(self) -> None:
-        """Refuse settings of files that the format has no use for, and that somebody has made all the same."""
-        file, of = (
-            self.output.file,
-            {"quality": _LOSSY, "subsampling": (ImageFormat.JPEG,), "lossless": (ImageFormat.WEBP,)},
-        )
-        for name, formats in of.items():
-            if name in file.model_fields_set and file.format not in formats:
-                told = " or ".join(each.value for each in formats)
-                raise ValueError(
-                    f"output.file.{name} is of {told}, and output.file.format is {file.format.value}, so nothing would "
-                    f"change; leave it out, or set the format (--format {formats[0].value})"
-                )
 
     def as_run(self, root: str, *, photo_batch: int | None) -> RunSettings:
         """A run's settings that give the same photos, without scores, in the folder `root`; it may open all files."""

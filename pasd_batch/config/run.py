@@ -159,6 +159,7 @@ class RunSettings(Settings):
     def _nothing_for_nothing(self) -> Self:
         if self.mode is RunMode.RESTORE:
             self.restoration.refuse_unused()
+            self.output.file.refuse_unused()
         return self
 
     @model_validator(mode="after")

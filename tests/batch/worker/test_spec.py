@@ -20,7 +20,7 @@ def test_a_photo_s_file_says_by_which_settings_it_was_made_whatever_the_run(tmp_
 @pytest.mark.parametrize(
     "change",
     [
-        {"output": {"file": {"quality": 80}}},
+        {"output": {"file": {"compression": 9}}},
         {"output": {"file": {"format": "jpeg"}}},
         {"restoration": {"sampling": {"seed": 1}}},
         {"restoration": {"model": {"dtype": "float16"}}},
