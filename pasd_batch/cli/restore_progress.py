@@ -46,9 +46,8 @@ class ProgressBars:
 
     def show(self, progress: RestoreProgress) -> None:
         """Show what was told last."""
-        self.photos, self.skipped = progress.photos, progress.skipped
+        self.photos, self.skipped, self.restored = progress.photos, progress.skipped, progress.restored
         if progress.row is not None:
-            self.restored += progress.row["status"] == Status.OK
             for line in _lines(progress.row):
                 tqdm.write(printable_line(line), file=sys.stderr)
         if self._on_terminal and not self._bars:

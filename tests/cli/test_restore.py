@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from pasd_batch.batch.worker.model_stage import ModelStage
 from pasd_batch.cli import main
 from pasd_batch.pasd.untrained import TINY, save_untrained
 from pasd_batch.storage import local_files
+from pasd_batch.storage.storage import Storage
 
 EMBEDDED = ["b.png", "--output", "out", "--set", "model.device=cpu"]
 TOON = "model.personalized.weights"
@@ -364,6 +366,32 @@ def test_an_interruption_is_told_in_a_line_and_leaves_nothing_half_written(
     assert set(os.listdir(output)) <= {"a.png", "b.png"}
     for path in output.iterdir():
         Image.open(path).load()
+
+
+def test_a_photo_that_was_being_written_at_an_interruption_is_counted(
+    quick_models, photos, tmp_path, capsys, monkeypatch
+):
+    (photos / "broken.jpg").unlink()
+    together, write, begun, ended = ModelStage._restore_together, Storage.write, [], threading.Event()
+
+    def interrupted(stage, batch):
+        begun.append(batch)
+        if len(begun) == 2:
+            ended.set()
+            signal.raise_signal(signal.SIGINT)
+        return together(stage, batch)
+
+    def slow_write(storage, path, data):
+        if path.endswith(".png"):
+            assert ended.wait(30)
+        write(storage, path, data)
+
+    monkeypatch.setattr(ModelStage, "_restore_together", interrupted)
+    monkeypatch.setattr(Storage, "write", slow_write)
+    output = tmp_path / "out"
+    assert main(["restore", str(photos), "--output", str(output)]) == 128 + signal.SIGINT
+    assert len(os.listdir(output)) == 1
+    assert capsys.readouterr().out == f"restored 1 of 2 photos into {output}\n"
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported():

@@ -30,10 +30,10 @@ STEPS = [
 ]
 PROGRESS = [
     *STEPS,
-    RestoreProgress(photos=3, done=1, step=2, steps=2, row=WARNED),
-    RestoreProgress(photos=3, done=2, step=2, steps=2, row=FAILED),
-    RestoreProgress(photos=3, done=2, step=1, steps=2),
-    RestoreProgress(photos=3, done=3, step=2, steps=2, row=row(3)),
+    RestoreProgress(photos=3, done=1, restored=1, step=2, steps=2, row=WARNED),
+    RestoreProgress(photos=3, done=2, restored=1, step=2, steps=2, row=FAILED),
+    RestoreProgress(photos=3, done=2, restored=1, step=1, steps=2),
+    RestoreProgress(photos=3, done=3, restored=2, step=2, steps=2, row=row(3)),
 ]
 LINES = [
     "/in/1.jpg: warning: a profile is ignored",

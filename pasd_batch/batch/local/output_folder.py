@@ -26,6 +26,8 @@ class OutputFolder:
     """
 
     root: str
+    written: set[str] = field(default_factory=set, init=False)
+    """Paths below the root of the images that are there whole."""
     _turn: threading.Condition = field(default_factory=threading.Condition, init=False)
     _writing: int = field(default=0, init=False)
     _closed: bool = field(default=False, init=False)
@@ -74,6 +76,7 @@ class OutputFolder:
             self._writing += 1
         try:
             self._storage.write(output_path, data)
+            self.written.add(output_path)
         finally:
             with self._turn:
                 self._writing -= 1

@@ -26,7 +26,7 @@ from pasd_batch.config.run import RunSettings
 from pasd_batch.config.sampling import ColorFix
 from pasd_batch.errors import TroubleAroundPhotos
 from pasd_batch.manifests.file_pages import page_settings
-from pasd_batch.records import RESULT_SCHEMA, PhotoRecord, Provenance, WorkOrigin
+from pasd_batch.records import RESULT_SCHEMA, PhotoRecord, Provenance, Status, WorkOrigin
 from pasd_batch.runs.run_file import fingerprint
 from pasd_batch.weights_by_name import faults_on_this_machine, on_this_machine
 
@@ -40,6 +40,8 @@ class RestoreProgress:
     """Photos that were done before, and are none of these."""
     done: int = 0
     """Photos that have their row."""
+    restored: int = 0
+    """Photos whose results are in the output, at an early end those too that have no row yet."""
     step: float = 0
     """Steps done of the photos that the model works on, with the share of the present one's tiles."""
     steps: int = 0
@@ -121,8 +123,7 @@ def restore_photos(
     folder = OutputFolder(root)
     folder.make()
     records = [_record(number, *each, reference) for number, each in enumerate(todo)]
-    with folder:
-        return _run(spec, models, folder, records, skipped, on_progress)
+    return _run(spec, models, folder, records, skipped, on_progress)
 
 
 def _record(number: int, photo: LocalPhoto, path: str, mask: str | None, reference: str | None) -> PhotoRecord:
@@ -221,14 +222,23 @@ def _run(
     def on_row(row: Row) -> None:
         nonlocal now
         done.append(_whole(row))
-        now = replace(now, done=len(done), row=done[-1])
+        restored = now.restored + (row["status"] == Status.OK)
+        now = replace(now, done=len(done), restored=restored, row=done[-1])
         on_progress(now)
 
     pipeline = PhotoPipeline(spec, ModelStage(spec.settings, models, on_step), folder)
     try:
-        rows = pipeline.run(records, WorkOrigin(shard=0, attempt=0, worker=process_name()), on_row)
+        with folder:
+            rows = pipeline.run(records, WorkOrigin(shard=0, attempt=0, worker=process_name()), on_row)
     except (TroubleAroundPhotos, ProcessPoisoned) as error:
-        raise RestorationStopped(_told(error, records, done), done) from error
+        on_progress(_at_early_end(now, records, done, folder))
+        left = [record for record in _without_row(records, done) if record.output_path not in folder.written]
+        raise RestorationStopped(_told(error, left), done) from error
+    except Exception:
+        raise  # of the listener, which is not called again
+    except BaseException:  # a signal
+        on_progress(_at_early_end(now, records, done, folder))
+        raise
     return [_whole(row) for row in rows]
 
 
@@ -237,7 +247,20 @@ def _whole(row: Row) -> Row:
     return {name: row.get(name) for name in RESULT_SCHEMA.names}
 
 
-def _told(error: Exception, records: Sequence[PhotoRecord], done: Sequence[Row]) -> str:
+def _at_early_end(
+    now: RestoreProgress, records: Sequence[PhotoRecord], done: Sequence[Row], folder: OutputFolder
+) -> RestoreProgress:
+    """The last progress of a restoration that was ended: with the photos that were written, but have no row."""
+    with_row = sum(row["status"] == Status.OK for row in done)
+    written = sum(record.output_path in folder.written for record in _without_row(records, done))
+    return replace(now, done=len(done), restored=with_row + written, row=None)
+
+
+def _without_row(records: Sequence[PhotoRecord], done: Sequence[Row]) -> list[PhotoRecord]:
     told = {(row["uri"], row["photo_id"]) for row in done}
-    left = [record.uri for record in records if (record.uri, record.photo_id) not in told]
-    return f"{error}; photos that are not restored for this: {len(left)}, beginning with {left[0]}"
+    return [record for record in records if (record.uri, record.photo_id) not in told]
+
+
+def _told(error: Exception, left: Sequence[PhotoRecord]) -> str:
+    first = f", beginning with {left[0].uri}" if left else ""
+    return f"{error}; photos that are not restored for this: {len(left)}{first}"

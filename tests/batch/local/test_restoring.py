@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import logging
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from pasd_batch.batch.worker.model_stage import ProcessPoisoned
 from pasd_batch.batch.worker.models import ModelLoaders
 from pasd_batch.config.restore import RestoreSettings
 from pasd_batch.records import RESULT_SCHEMA, Status
+from pasd_batch.storage.storage import Storage
 
 PHOTO_SETTINGS = {"sampling": {"scale": 1.5, "steps": 2, "min_short_side": 64, "seed": 7, "guidance_scale": 2.0}}
 
@@ -204,6 +206,32 @@ def test_what_stops_all_photos_is_an_error_with_the_rows_until_then(folder, tmp_
     ) as stopped:
         restore_photos([folder], tmp_path / "out", loaders=loaders)
     assert 0 < len(stopped.value.rows) < 7
+
+
+def test_what_was_written_before_all_photos_were_stopped_is_counted_and_not_said_to_be_left(
+    folder, tmp_path, monkeypatch
+):
+    stopped, write, told = threading.Event(), Storage.write, []
+
+    class Lost(tiny_models.TinyRestorer):
+        def restore(self, photos, **options):
+            if self.batches:
+                stopped.set()
+                raise ProcessPoisoned("the GPU is lost to this process: an illegal access")
+            return super().restore(photos, **{name: value for name, value in options.items() if name != "regions"})
+
+    def slow_write(storage, path, data):
+        if path.endswith(".png"):
+            assert stopped.wait(30)
+        write(storage, path, data)
+
+    monkeypatch.setattr(Storage, "write", slow_write)
+    loaders = dataclasses.replace(tiny_models.TINY, restorer=lambda settings: Lost(2.0))
+    photos = [folder / "a.jpg", folder / "a.png"]
+    output = tmp_path / "out"
+    with pytest.raises(RestorationStopped, match="photos that are not restored for this: 1, beginning with"):
+        restore_photos(photos, output, on_progress=told.append, loaders=loaders)
+    assert len(list(output.iterdir())) == told[-1].restored == 1
 
 
 def test_results_of_before_are_replaced(folder, tmp_path):
