@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -16,6 +15,7 @@ from pasd_batch.report.html.rendering import render
 from pasd_batch.report.html.rows_data import COLUMNS, HIDDEN, RowsData, script_json
 from pasd_batch.report.own_settings import own_setting_names
 from pasd_batch.report.score_pairs import AFTER, BEFORE, score_pairs
+from pasd_batch.runs.run_differences import flat_settings
 from pasd_batch.runs.run_file import RunFile
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -98,8 +98,8 @@ def table_data(run: RunFile, digest: RunDigest, rows: RowsData) -> Markup:
 
 
 def settings_of(run: RunFile) -> list[tuple[str, str]]:
-    """A run's settings by their dotted paths."""
-    return sorted(_flat(run.config))
+    """A run's settings by their dotted paths, those of passes by their numbers."""
+    return sorted((name, str(value)) for name, value in flat_settings(run.config).items())
 
 
 def _scores(digest: RunDigest) -> Iterator[tuple[str, str, str | None]]:
@@ -176,11 +176,3 @@ def _comparisons(digest: RunDigest) -> Iterator[Comparison]:
             points = charts.scatter(digest.values(fidelity), digest.values(name), baseline)
             if points is not None:
                 yield Comparison(digest.score_columns[fidelity], column, points)
-
-
-def _flat(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, str(value)

@@ -15,7 +15,7 @@ from report_runs import result_row, result_table, run_file
 
 from pasd_batch.report.html.digest import RunDigest
 from pasd_batch.report.html.gallery import choose, shown_photo
-from pasd_batch.report.html.page import render_page
+from pasd_batch.report.html.page import render_page, settings_of
 from pasd_batch.report.html.rows_data import RowsData
 
 LINES_OF_PARTS = """(cells) => cells.flatMap((cell) => [...cell.childNodes]).filter((each) => each.data).map((part) => {
@@ -219,3 +219,13 @@ def _colour(page, slider, share: float) -> str:
     picture = Image.open(io.BytesIO(slider.screenshot())).convert("RGB")
     red, _, blue = picture.getpixel((int(picture.width * share), picture.height // 4))
     return "red" if red > blue else "blue"
+
+
+def test_settings_of_passes_have_lines_of_their_own_as_where_runs_are_compared():
+    passes = [{"sampling": {"steps": steps}} for steps in (20, 4)]
+    config = {"restoration": {"passes": passes}, "output": {"file": {"format": "png"}}}
+    assert settings_of(run_file(1, config=config)) == [
+        ("output.file.format", "png"),
+        ("restoration.passes.0.sampling.steps", "20"),
+        ("restoration.passes.1.sampling.steps", "4"),
+    ]
