@@ -8,6 +8,7 @@ from pasd_batch.errors import PasdBatchError
 from pasd_batch.pasd.device import choose_device
 from pasd_batch.storage.storage import Storage, StorageError
 from pasd_batch.training.data.batch_maker import Feed
+from pasd_batch.training.data.crop_check import warn_of_large_crops
 from pasd_batch.training.data.photo_index import INDEX_FILE, PhotoIndex, load_or_create_index
 from pasd_batch.training.data.process_feed import process_feed
 from pasd_batch.training.data.resident_feed import resident_feed
@@ -53,6 +54,14 @@ def train(settings: AnyTraining) -> int:
 def _train(settings: AnyTraining, storage: Storage, budget: TimeBudget) -> None:
     keep_pins(storage, settings)
     index = load_or_create_index(storage, settings.data.sources, settings.data.storage)
+    samples = settings.data.samples
+    warn_of_large_crops(
+        index,
+        samples.crop_size,
+        setting="data.samples.crop_size",
+        max_bytes=samples.limits.max_bytes,
+        smallest_side=samples.smallest_side,
+    )
     logger.info("training on %d photos into %s", len(index), storage.uri())
     if settings.workers.ray:
         train_on_ray(settings)

@@ -19,6 +19,7 @@ from pasd_batch.errors import PasdBatchError
 from pasd_batch.metrics.fidelity import fidelity
 from pasd_batch.metrics.periodic_pattern import GRID_BOUND, periodic_pattern
 from pasd_batch.photos.photo_io import PhotoDecoder, to_tensor
+from pasd_batch.training.data.crop_check import warn_of_large_crops
 from pasd_batch.training.data.crops import enlarge_to
 from pasd_batch.training.data.dataset import sample_seed
 from pasd_batch.training.data.photo_index import PhotoIndex, list_photos
@@ -63,6 +64,10 @@ def load_validation_photos(settings: TrainerSettings) -> list[ValidationPhoto]:
     if not chosen.sources:
         return []
     index = list_photos(chosen.sources, settings.data.storage).first(chosen.photos)
+    limits = settings.data.samples.limits
+    warn_of_large_crops(
+        index, chosen.crop_size, setting="validation.crop_size", max_bytes=limits.max_bytes, smallest_side=1
+    )
     photos = [photo for row in range(len(index)) if (photo := _load(index, row, settings)) is not None]
     if not photos:
         raise TrainingError(f"none of the {len(index)} validation photos can be used; see the warnings above")
