@@ -21,6 +21,7 @@ from pasd_batch.training.loop.time_budget import TimeBudget
 from pasd_batch.training.loop.training_loop import train_loop
 from pasd_batch.training.pinned_weights import PINS_FILE, keep_pins
 from pasd_batch.training.ray_trainer import train_on_ray
+from pasd_batch.training.single_training import only_training
 from pasd_batch.training.worker_setup import build_task, loader_spec, open_output, sample_data
 
 logger = logging.getLogger(__name__)
@@ -35,19 +36,21 @@ def train(settings: AnyTraining) -> int:
     With `workers.ray` the Ray that this process is connected to is used, else that of `RAY_ADDRESS`, else a local one.
 
     Raises:
-        TrainingError: the output belongs to another training, photos cannot be used, or training cannot go on.
+        TrainingError: the output belongs to another training or is being trained, photos cannot be used, or training
+            cannot go on.
         CheckpointError: a model folder is missing, or does not hold what it should.
         ManifestError, StorageError: photos cannot be listed, or the output not be written.
     """
     budget = TimeBudget(settings.stop_after)
     storage = open_output(settings)
-    is_new = claim_output(storage, settings)
-    try:
-        _train(settings, storage, budget)
-    except PasdBatchError:
-        if is_new and next(complete_steps(storage), None) is None:
-            _give_back(storage)
-        raise
+    with only_training(storage):
+        is_new = claim_output(storage, settings)
+        try:
+            _train(settings, storage, budget)
+        except PasdBatchError:
+            if is_new and next(complete_steps(storage), None) is None:
+                _give_back(storage)
+            raise
     return max(complete_steps(storage))
 
 

@@ -24,6 +24,12 @@ def work(work_template: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache that is not the user's; locks of trainings are there."""
+    monkeypatch.setenv("PASD_BATCH_CACHE", str(tmp_path.with_name(f"{tmp_path.name}-cache")))
+
+
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """One thread, as killed and loading processes use, so that sums round alike."""
