@@ -211,17 +211,19 @@ def test_what_stops_all_photos_is_an_error_with_the_rows_until_then(folder, tmp_
 def test_what_was_written_before_all_photos_were_stopped_is_counted_and_not_said_to_be_left(
     folder, tmp_path, monkeypatch
 ):
-    stopped, write, told = threading.Event(), Storage.write, []
+    writing, stopped, write, told = threading.Event(), threading.Event(), Storage.write, []
 
     class Lost(tiny_models.TinyRestorer):
         def restore(self, photos, **options):
             if self.batches:
+                assert writing.wait(30)
                 stopped.set()
                 raise ProcessPoisoned("the GPU is lost to this process: an illegal access")
             return super().restore(photos, **{name: value for name, value in options.items() if name != "regions"})
 
     def slow_write(storage, path, data):
         if path.endswith(".png"):
+            writing.set()
             assert stopped.wait(30)
         write(storage, path, data)
 
