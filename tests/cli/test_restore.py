@@ -372,17 +372,20 @@ def test_a_photo_that_was_being_written_at_an_interruption_is_counted(
     quick_models, photos, tmp_path, capsys, monkeypatch
 ):
     (photos / "broken.jpg").unlink()
-    together, write, begun, ended = ModelStage._restore_together, Storage.write, [], threading.Event()
+    together, write, begun = ModelStage._restore_together, Storage.write, []
+    being_written, ended = threading.Event(), threading.Event()
 
     def interrupted(stage, batch):
         begun.append(batch)
         if len(begun) == 2:
+            assert being_written.wait(30)
             ended.set()
             signal.raise_signal(signal.SIGINT)
         return together(stage, batch)
 
     def slow_write(storage, path, data):
         if path.endswith(".png"):
+            being_written.set()
             assert ended.wait(30)
         write(storage, path, data)
 

@@ -236,10 +236,10 @@ def test_without_guidance_the_negative_prompt_is_not_even_encoded(make_restorer,
     assert len(encoded) == 1
 
 
-def test_nothing_is_printed(tiny_model_folder, photos, capfd):
-    logging.getLogger("pasd_batch").setLevel(logging.INFO)
-    restorer = Restorer.from_settings(tiny_settings(tiny_model_folder))
-    restore_one(restorer, photos[0])
+def test_nothing_is_printed(tiny_model_folder, photos, capfd, caplog):
+    with caplog.at_level(logging.INFO, logger="pasd_batch"):
+        restorer = Restorer.from_settings(tiny_settings(tiny_model_folder))
+        restore_one(restorer, photos[0])
     printed = capfd.readouterr()
     assert (printed.out, printed.err) == ("", "")
 
