@@ -45,12 +45,16 @@ class OwnTeacherSettings(Settings):
     """Prompt that guidance steers away from."""
 
 
+SMALLEST_GRID_CROP = 72
+"""Pixels a side of crops that have a window of the grid's measure and of differences in it, in multiples of 8."""
+
+
 class PictureLossSettings(Settings):
     """Pictures sampled as restoring does, compared with a target that the noise level alpha_a decides on.
 
     A sample's target is its clean picture at alpha_a = 1 and the teacher's at 0 (without a teacher the clean one), in
     between a mixture; with `own_teacher` it is what that makes of the photo at the same alpha_a. The perceptual term,
-    which compares with the same target, and the adversarial one count by 1 - alpha_a.
+    which compares with the same target, the adversarial one and the penalty on a grid count by 1 - alpha_a.
     """
 
     weight: float = Field(default=1.0, gt=0.0)
@@ -77,6 +81,11 @@ class PictureLossSettings(Settings):
 
     adversarial: AdversarialSettings | None = None
     """A discriminator; none: no adversarial term."""
+
+    grid: float = Field(default=0.0, ge=0.0)
+    """Size of the gradient of a penalty on patterns that repeat every 8 pixels, as perceptual and adversarial terms
+    leave them, as a multiple of the L1 error's; it is 0 where there is no more of them than in the clean pictures.
+    Above 0 it needs crops of 72 pixels."""
 
     @model_validator(mode="after")
     def _one_teacher(self) -> Self:

@@ -10,6 +10,7 @@ from pydantic import model_validator
 from pasd_batch.config.base import ConfigError, InOrder, load_yaml, with_overrides
 from pasd_batch.config.losses import LossSettings, PredictionType
 from pasd_batch.config.model import Precision
+from pasd_batch.config.picture_losses import SMALLEST_GRID_CROP
 from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.config.trainer import TrainerSettings
 from pasd_batch.config.training_model import FromPasd, FromRealEsrgan, FromScratch, ModelStart, TrainablePart
@@ -91,6 +92,12 @@ class TrainingSettings(TrainerSettings):
     def _pictures(self) -> Self:
         if self.losses.picture is not None and self.precision is Precision.FLOAT16:
             raise ValueError("losses.picture needs the decoder, which overflows in float16; set precision: bfloat16")
+        crop_size = self.data.samples.crop_size
+        if self.losses.picture is not None and self.losses.picture.grid and crop_size < SMALLEST_GRID_CROP:
+            raise ValueError(
+                f"losses.picture.grid looks at windows of 64 pixels, but data.samples.crop_size is {crop_size}; set it "
+                f"to {SMALLEST_GRID_CROP} or more"
+            )
         if TrainablePart.DECODER in self.trainable:
             if self.losses.picture is None:
                 raise ValueError("trainable has decoder, which no loss looks at; set losses.picture")

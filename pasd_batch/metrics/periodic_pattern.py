@@ -19,12 +19,14 @@ PERIOD = 8
 MIN_SIDE = 256
 """Pixels; smaller photos have too few windows: at 132 a little noise alone gives figures up to 1.9."""
 
-_WINDOW = 64
+WINDOW = 64
+"""Pixels a side of the windows whose spectra are compared."""
+
 _STEP = 32
 _ASIDE = 3
 """Bins between a frequency and those it is compared with; a Hann window spreads a steady pattern over one."""
 
-_FLOOR = 1.0
+FLOOR = 1.0
 """Power of white noise of one level's deviation (of 255), added to every spectrum: what is weaker is not seen, and
 rounding to 8 bits, which is periodic itself in smooth parts of an enlarged photo, does not count."""
 
@@ -81,51 +83,57 @@ def _signals(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _windows(signal: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "rows columns side side"]:
-    return np.lib.stride_tricks.sliding_window_view(signal, (_WINDOW, _WINDOW))[::_STEP, ::_STEP]
+    return np.lib.stride_tricks.sliding_window_view(signal, (WINDOW, WINDOW))[::_STEP, ::_STEP]
 
 
 def _figure(signal: np.ndarray, chosen: np.ndarray, *, odd_only: bool) -> float:
     """Power at the grid's frequencies over that beside them: geometric mean over windows, mean over frequencies."""
     windows = _windows(signal)
     rows, columns = np.unravel_index(chosen, windows.shape[:2])
-    contrast, odd = _contrast()
+    contrast, odd = grid_contrast()
     total = np.zeros(contrast.shape[1])
     for start in range(0, len(chosen), _WINDOWS_AT_ONCE):
         part = slice(start, start + _WINDOWS_AT_ONCE)
         power = _power(windows[rows[part], columns[part]])
-        total += (np.log(power + _FLOOR).reshape(len(power), -1) @ contrast).sum(axis=0)
+        total += (np.log(power + FLOOR).reshape(len(power), -1) @ contrast).sum(axis=0)
     excess = np.exp(total / len(chosen))
     return float(excess[odd].mean() if odd_only else excess.mean())
 
 
 def _power(windows: Float[np.ndarray, "count side side"]) -> Float[np.ndarray, "count side side"]:
     """Power spectra, 1 everywhere for white noise of deviation 1."""
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_WINDOW) / _WINDOW)
-    weights = np.outer(hann, hann)
+    weights = hann_weights()
     means = (windows * weights).sum(axis=(1, 2), keepdims=True) / weights.sum()
     return np.abs(np.fft.fft2((windows - means) * weights)) ** 2 / np.sum(weights**2)
 
 
 @cache
-def _contrast() -> tuple[np.ndarray, np.ndarray]:
+def hann_weights() -> Float[np.ndarray, "side side"]:
+    """Hann window of a spectrum, periodic."""
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
+    return np.outer(hann, hann)
+
+
+@cache
+def grid_contrast() -> tuple[np.ndarray, np.ndarray]:
     """Matrix from a flattened log spectrum to excesses, a column for each frequency; and the mask of odd ones.
 
     Each is compared with its neighbours on both sides, along each axis on which it is not zero: an edge along rows or
     columns has its power on an axis, the neighbours there as well.
     """
-    spacing, half = _WINDOW // PERIOD, PERIOD // 2
+    spacing, half = WINDOW // PERIOD, PERIOD // 2
     multiples = [
         (down, across)
         for down in range(1 - half, half + 1)
         for across in range(half + 1)
         if (down > 0 or across > 0) and not (down < 0 and across in (0, half))  # the others are their mirror images
     ]
-    contrast = np.zeros((_WINDOW, _WINDOW, len(multiples)))
+    contrast = np.zeros((WINDOW, WINDOW, len(multiples)))
     for index, (down, across) in enumerate(multiples):
         row, column = down * spacing, across * spacing
         beside = [(row + aside, column) for aside in (-_ASIDE, _ASIDE) if down]
         beside += [(row, column + aside) for aside in (-_ASIDE, _ASIDE) if across]
-        contrast[row % _WINDOW, column % _WINDOW, index] = 1.0
+        contrast[row % WINDOW, column % WINDOW, index] = 1.0
         for other_row, other_column in beside:
-            contrast[other_row % _WINDOW, other_column % _WINDOW, index] -= 1.0 / len(beside)
-    return contrast.reshape(_WINDOW**2, -1), np.array([bool(down % 2 or across % 2) for down, across in multiples])
+            contrast[other_row % WINDOW, other_column % WINDOW, index] -= 1.0 / len(beside)
+    return contrast.reshape(WINDOW**2, -1), np.array([bool(down % 2 or across % 2) for down, across in multiples])

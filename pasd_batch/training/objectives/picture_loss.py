@@ -16,6 +16,7 @@ from pasd_batch.training.networks.discriminator import PatchDiscriminator
 from pasd_batch.training.networks.teacher import RrdbNet, load_teacher, run_teacher
 from pasd_batch.training.objectives.adversarial import approximate_r1_penalty, hinge_loss
 from pasd_batch.training.objectives.gradient_balance import balanced_gradient
+from pasd_batch.training.objectives.grid_penalty import GridPenalty
 from pasd_batch.training.objectives.losses import Picture, Scalar
 from pasd_batch.training.objectives.perceptual import load_perceptual_distance
 from pasd_batch.training.objectives.sample_draws import SampleDraws
@@ -57,6 +58,7 @@ class PictureLoss(nn.Module):
         self.teacher = teacher
         self.perceptual = perceptual
         self.discriminator = discriminator
+        self.grid = GridPenalty() if settings.grid else None
         self._settings = settings
 
     def forward(
@@ -74,7 +76,7 @@ class PictureLoss(nn.Module):
         # A leaf, at which the terms' gradients are balanced before one of them goes on to the networks.
         seen = pictures.detach().float().requires_grad_()
         error = functional.l1_loss(seen, target)
-        perception = self._perception(seen, target)
+        perception = self._perception(seen, target, pair.clean)
         shares = 1.0 - alpha_a
         terms = [(multiple, term) for multiple, term in perception.values()]
         gradient = balanced_gradient(error, terms, seen, shares)
@@ -96,13 +98,15 @@ class PictureLoss(nn.Module):
         share = (1.0 - alpha_a) * teacher_weight(picture, 2.0 * pair.degraded.float() - 1.0, clean)
         return torch.lerp(clean, picture, share.view(-1, 1, 1, 1))
 
-    def _perception(self, seen: Picture, wanted: Picture) -> dict[str, tuple[float, Scalar]]:
-        """Perceptual and adversarial term, each with its gradient norm as a multiple of L1's."""
+    def _perception(self, seen: Picture, wanted: Picture, clean: Picture) -> dict[str, tuple[float, Scalar]]:
+        """Perceptual and adversarial term and the grid's, each with its gradient norm as a multiple of L1's."""
         terms = {}
         if self.perceptual is not None:
             terms["perceptual"] = (self._settings.perceptual, self.perceptual(seen, wanted).float().mean())
         if self.discriminator is not None and self._settings.adversarial is not None:
             terms["adversarial"] = (self._settings.adversarial.weight, -self.discriminator(seen).mean())
+        if self.grid is not None:
+            terms["grid"] = (self._settings.grid, self.grid(seen, clean))
         return terms
 
     def _discriminator_loss(
