@@ -191,14 +191,17 @@ class FromRealEsrgan(Settings):
     generator: Annotated[WeightsPath, Weights()]
     """Real-ESRGAN x4plus, a safetensors file made by `benchmarks/convert_real_esrgan.py`."""
 
-    blocks: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0, 1, 2, 20, 21, 22), min_length=1)
-    """Its residual blocks that are kept, in order; the first and the last matter most."""
+    blocks: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        default=(0, 1, 2, 4, 5, 6, 12, 14, 15, 16, 17, 18, 19, 20, 21, 22), min_length=1
+    )
+    """Its residual blocks that are kept, in order. The default is left of all 23 after taking out, seven times, the
+    one without which the features change least (`docs/training.md`)."""
 
-    latent_channels: int = Field(default=64, ge=1)
+    latent_channels: int = Field(default=48, ge=1)
     """Channels of the latents: principal components of the generator's features."""
 
     unet: UNetSizes = UNetSizes(
-        widths=(160, 96, 64), text_attention=(False, False, True), heads=4, layers_per_block=1, norm_groups=16
+        widths=(112, 48, 32), text_attention=(False, False, True), heads=4, layers_per_block=1, norm_groups=8
     )
     """The UNet; its first level needs room for each latent channel twice."""
 
