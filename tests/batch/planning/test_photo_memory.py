@@ -1,9 +1,12 @@
 """Memory that restoring a photo takes, told from its size: what was measured, and how it grows."""
 
+import json
+
 import pytest
 
-from pasd_batch.batch.planning.photo_memory import ModelShape, restoring_bytes
+from pasd_batch.batch.planning.photo_memory import EMBEDDED, ModelShape, restoring_bytes
 from pasd_batch.batch.planning.photo_work import photo_work
+from pasd_batch.config.embedded_model import EMBEDDED_MODEL
 from pasd_batch.config.restoration import RestorationSettings
 from pasd_batch.config.sampling import SamplingSettings
 from pasd_batch.manifests.workload import Beside
@@ -14,6 +17,12 @@ from pasd_batch.pasd.padding import choose_sizes
 def gigabytes(width, height, beside=None, **sampling):
     tells = photo_work(RestorationSettings.parse({"sampling": sampling}))
     return tells(width, height, None, beside or Beside()).memory / 1e9
+
+
+@pytest.mark.skipif(not EMBEDDED_MODEL.is_dir(), reason="the package was built without weights")
+def test_the_embedded_models_shape_is_that_of_its_networks():
+    unet = json.loads((EMBEDDED_MODEL / "unet" / "config.json").read_text())
+    assert (EMBEDDED.channels, EMBEDDED.width) == (unet["in_channels"], unet["block_out_channels"][0])
 
 
 def test_the_promise_for_a_very_large_photo():
