@@ -22,7 +22,9 @@ MIN_SIDE = 256
 WINDOW = 64
 """Pixels a side of the windows whose spectra are compared."""
 
-_STEP = 32
+STEP = 32
+"""Pixels from one window to the next."""
+
 _ASIDE = 3
 """Bins between a frequency and those it is compared with; a Hann window spreads a steady pattern over one."""
 
@@ -83,7 +85,7 @@ def _signals(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _windows(signal: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "rows columns side side"]:
-    return np.lib.stride_tricks.sliding_window_view(signal, (WINDOW, WINDOW))[::_STEP, ::_STEP]
+    return np.lib.stride_tricks.sliding_window_view(signal, (WINDOW, WINDOW))[::STEP, ::STEP]
 
 
 def _figure(signal: np.ndarray, chosen: np.ndarray, *, odd_only: bool) -> float:

@@ -6,10 +6,9 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from pasd_batch.luma import BT601
-from pasd_batch.metrics.periodic_pattern import FLOOR, WINDOW, grid_contrast, hann_weights
+from pasd_batch.metrics.periodic_pattern import FLOOR, STEP, WINDOW, grid_contrast, hann_weights
 from pasd_batch.training.objectives.losses import Picture, Scalar
 
-_STEP = WINDOW // 2
 _HALF_RANGE = 127.5
 
 
@@ -51,7 +50,7 @@ class GridPenalty(nn.Module):
         return torch.cat([self._mean_contrast(luma[:, 1:, 1:]), *of_differences])
 
     def _mean_contrast(self, signal: Float[Tensor, "batch height width"]) -> Float[Tensor, " multiples"]:
-        windows = signal.unfold(1, WINDOW, _STEP).unfold(2, WINDOW, _STEP).reshape(-1, WINDOW, WINDOW)
+        windows = signal.unfold(1, WINDOW, STEP).unfold(2, WINDOW, STEP).reshape(-1, WINDOW, WINDOW)
         means = (windows * self.weights).sum((1, 2), keepdim=True) / self.weights.sum()
         power = torch.fft.fft2((windows - means) * self.weights).abs().square() / self.weights.square().sum()
         return ((power + FLOOR).log().flatten(1) @ self.contrast).mean(0)
